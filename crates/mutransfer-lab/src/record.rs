@@ -1,0 +1,56 @@
+//! What a finished trial left behind: one row of the results table.
+//!
+//! The table is the interface between running and judging. Everything in [`crate::analysis`], the figures and the
+//! report is a function of such rows, so old results can be judged again without running anything.
+
+use serde::{Deserialize, Serialize};
+
+/// How a trial ended. Divergence is a result, not an error: it says on which side of the optimum a learning rate lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All steps were done and the final loss is finite and below the starting loss.
+    Ok,
+    /// The loss became non-finite or rose above its starting value.
+    Diverged,
+}
+
+/// One trial: what was run and what came out. Losses are in nats per token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Name of the parametrization, `sp` or `mup`.
+    pub rule: String,
+    /// Width of the model.
+    pub width: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// The swept learning rate, before any per-parameter scale.
+    pub lr: f64,
+    /// Seed of initial weights and batches.
+    pub seed: u64,
+    /// Steps asked for.
+    pub steps: usize,
+    /// How it ended.
+    pub status: Status,
+    /// Training loss averaged over the last tenth of the steps; not finite when diverged.
+    pub train_loss: f64,
+    /// Validation loss after the last step; not finite when diverged.
+    pub loss: f64,
+}
+
+/// The size of one module's activations in the coordinate check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Coordinate {
+    /// Name of the parametrization.
+    pub rule: String,
+    /// Width of the model.
+    pub width: usize,
+    /// Seed of the initial weights.
+    pub seed: u64,
+    /// Updates made before this forward pass; 0 is the untrained model.
+    pub step: usize,
+    /// Module whose output was measured.
+    pub module: String,
+    /// Mean of the absolute values of the module's output, `l1` in the literature.
+    pub l1: f64,
+}

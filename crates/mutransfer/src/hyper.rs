@@ -1,0 +1,58 @@
+//! What is tuned on the proxy and carried over unchanged, and what one parameter gets of it.
+
+use serde::{Deserialize, Serialize};
+
+/// Initial standard deviation of the weights at the base width.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// `gain / √fan_in`; look-up tables, which sum over nothing, get `gain`.
+    FanIn(f64),
+    /// The same for every weight, as in GPT-2.
+    Constant(f64),
+}
+
+impl Init {
+    /// Standard deviation at the base of a layer that sums over `base_fan_in` terms.
+    pub(crate) fn base_std(self, base_fan_in: usize) -> f64 {
+        match self {
+            Self::FanIn(gain) => gain / (base_fan_in as f64).sqrt(),
+            Self::Constant(std) => std,
+        }
+    }
+}
+
+/// The hyperparameters, as tuned on the proxy. They mean the same at every size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hyper {
+    /// Peak learning rate; a schedule multiplies it by a factor.
+    pub learning_rate: f64,
+    /// Weight decay, in the convention of the optimizer.
+    pub weight_decay: f64,
+    /// Adam's epsilon, added after the square root.
+    pub eps: f64,
+    /// Initial weights.
+    pub init: Init,
+}
+
+impl Default for Hyper {
+    fn default() -> Self {
+        Self { learning_rate: 1e-3, weight_decay: 0.0, eps: 1e-8, init: Init::FanIn(1.0) }
+    }
+}
+
+/// The absolute numbers of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Setting {
+    /// Peak learning rate.
+    #[serde(rename = "lr")]
+    pub learning_rate: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Epsilon.
+    pub eps: f64,
+    /// Standard deviation of the initial weights; none for biases and gains, which start at a constant.
+    pub init_std: Option<f64>,
+    /// Factor on the weight in the forward pass.
+    pub multiplier: f64,
+}

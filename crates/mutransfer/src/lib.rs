@@ -1,0 +1,57 @@
+//! Scaling rules for hyperparameter transfer.
+//!
+//! A network's best learning rate moves when the network grows. A *parametrization* says, for every tensor, how its
+//! initial standard deviation, forward multiplier, learning rate, weight decay and epsilon must follow the tensor's
+//! sizes so that the best values stay put. Then one tunes a small proxy and copies the values (μTransfer,
+//! [arXiv 2203.03466](https://arxiv.org/abs/2203.03466), "TP5" below).
+//!
+//! This crate computes those numbers and nothing else: no tensors, no I/O, no clock, no randomness.
+//!
+//! ```
+//! use mutransfer::{Axes, Hyper, Optimizer, Plan, Rule, Shape, Shapes, Widths};
+//!
+//! // The same small network at three widths; weights stored as [fan_in, fan_out].
+//! let shapes = |width: usize| {
+//!     let weight = |dims: [usize; 2]| Shape::new(dims).with_axes(Axes::IN_OUT);
+//!     Shapes::from_iter([
+//!         ("input.weight", weight([784, width])),
+//!         ("hidden.weight", weight([width, width])),
+//!         ("hidden.bias", Shape::vector(width)),
+//!         ("readout.weight", weight([width, 10])),
+//!     ])
+//! };
+//! let widths = Widths::between(&shapes(64), &shapes(128))?; // what grows
+//! let plan = Plan::new(&widths, &shapes(1024), Rule::Mup, Optimizer::AdamW)?;
+//!
+//! let hyper = Hyper { learning_rate: 1e-2, ..Hyper::default() };
+//! let hidden = plan.setting("hidden.weight", &hyper).expect("a parameter of the plan");
+//! assert_eq!(hidden.learning_rate, 1e-2 / 16.0);
+//! let readout = plan.setting("readout.weight", &hyper).expect("a parameter of the plan");
+//! assert_eq!(readout.multiplier, 1.0 / 16.0);
+//! # Ok::<(), mutransfer::Error>(())
+//! ```
+//!
+//! Conventions: `m_in` and `m_out` are a tensor's fan-in and fan-out divided by those of the base model, exactly 1
+//! where a dimension does not grow. At the base every scale is 1, so the model is its standard twin, bit for bit.
+
+mod error;
+mod hyper;
+mod law;
+mod optimizer;
+mod plan;
+mod power;
+mod role;
+mod rules;
+mod shape;
+mod width;
+
+pub use error::Error;
+pub use hyper::{Hyper, Init, Setting};
+pub use law::{Law, Table};
+pub use optimizer::{Decay, Family, Optimizer};
+pub use plan::{Forward, Group, ParamPlan, Plan, Scales};
+pub use power::{Power, Ratios};
+pub use role::Role;
+pub use rules::Rule;
+pub use shape::{Axes, ParamName, Shape, Shapes};
+pub use width::{Dim, Widths};

@@ -1,0 +1,49 @@
+//! Maximal update parametrization, in the multiplier form of TP5 (arXiv 2203.03466) Table 8.
+//!
+//! Of the equivalent forms this one allows tied embeddings, and its gradient norms do not grow with width, so that a
+//! constant clipping threshold and a constant epsilon stay meaningful.
+//!
+//! # Init
+//! Hidden variance 1/fan-in; readout variance constant, as its multiplier already shrinks it; the rest constant.
+//! # Multiplier
+//! Readout 1/m_in. Attention logits are divided by `head_dim` rather than its root (TP5 definition 4.1), with the
+//! constant that makes the base standard: `√base_head_dim / head_dim`.
+//! # Learning rate
+//! TP5 Table 8. With a raw gradient the hidden rate is m_out/m_in (2310.17813; `mup` package), which is 1 for square
+//! matrices as printed in the table.
+//! # Weight decay
+//! Learning rate times weight decay stays constant (2308.01814 section 2.10.1; `mup` package).
+//! # Epsilon
+//! As the gradient's entries: 1/m_out, for the readout 1/m_in (2308.01814 equation 2.26, rotated into this form).
+
+use crate::{Law, Power, Table};
+
+/// Attention: `1/√head_dim · m^(-1/2) = √base_head_dim / head_dim`.
+const ATTENTION: Power = Power::fan_in(-1, 2);
+
+const IN: Power = Power::fan_in(1, 1);
+const PER_IN: Power = Power::fan_in(-1, 1);
+const OUT: Power = Power::fan_out(1, 1);
+const PER_OUT: Power = Power::fan_out(-1, 1);
+
+/// SGD, with or without momentum.
+pub(crate) const RAW_GRADIENT: Table = {
+    let vector = Law { learning_rate: OUT, weight_decay: PER_OUT, ..Law::ONE };
+    let hidden = Law {
+        init_std: Power::fan_in(-1, 2),
+        learning_rate: PER_IN.and(OUT),
+        weight_decay: IN.and(PER_OUT),
+        ..Law::ONE
+    };
+    let output = Law { multiplier: PER_IN, learning_rate: IN, weight_decay: PER_IN, ..Law::ONE };
+    Table::new(Law::ONE, vector, vector, hidden, output, ATTENTION)
+};
+
+/// Adam, AdamW and every optimizer whose update entries are of order one.
+pub(crate) const ENTRYWISE: Table = {
+    let vector = Law { eps: PER_OUT, ..Law::ONE };
+    let hidden =
+        Law { init_std: Power::fan_in(-1, 2), learning_rate: PER_IN, weight_decay: IN, eps: PER_OUT, ..Law::ONE };
+    let output = Law { multiplier: PER_IN, eps: PER_IN, ..Law::ONE };
+    Table::new(Law::ONE, vector, vector, hidden, output, ATTENTION)
+};
