@@ -1,1 +1,34 @@
-//! placeholder
+//! mutransfer for [burn](https://burn.dev): read a module's shapes, draw its planned weights, train it by its plan.
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use mutransfer::{Hyper, Optimizer, Plan, Rule, Widths};
+//! use mutransfer_burn::{ScaledOptimizer, initialize, shapes};
+//!
+//! let device = Device::flex().autodiff();
+//! let model = |width: usize| vec![
+//!     LinearConfig::new(16, width).init(&device),
+//!     LinearConfig::new(width, width).init(&device),
+//!     LinearConfig::new(width, 4).init(&device),
+//! ];
+//! let widths = Widths::between(&shapes(&model(32)), &shapes(&model(64)))?;
+//! let plan = Plan::new(&widths, &shapes(&model(256)), Rule::Mup, Optimizer::AdamW)?;
+//! let hyper = Hyper { learning_rate: 1e-2, ..Hyper::default() };
+//!
+//! let model = initialize(model(256), &plan, &hyper, 0)?;
+//! let optimizer = ScaledOptimizer::new(&plan, &hyper);
+//! # let _ = (model, optimizer);
+//! # Ok::<(), mutransfer::Error>(())
+//! ```
+//!
+//! The module applies the plan's forward multipliers itself: the readout's `multiplier` and the attention scale.
+
+mod init;
+mod optimizer;
+mod path;
+mod shapes;
+
+pub use init::{initialize, normal};
+pub use optimizer::ScaledOptimizer;
+pub use shapes::shapes;

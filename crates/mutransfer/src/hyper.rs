@@ -33,11 +33,25 @@ pub struct Hyper {
     pub eps: f64,
     /// Initial weights.
     pub init: Init,
+    /// Adam's decay of the first moment.
+    pub beta1: f64,
+    /// Adam's decay of the second moment.
+    pub beta2: f64,
+    /// Momentum of SGD; 0 is none.
+    pub momentum: f64,
 }
 
 impl Default for Hyper {
     fn default() -> Self {
-        Self { learning_rate: 1e-3, weight_decay: 0.0, eps: 1e-8, init: Init::FanIn(1.0) }
+        Self {
+            learning_rate: 1e-3,
+            weight_decay: 0.0,
+            eps: 1e-8,
+            init: Init::FanIn(1.0),
+            beta1: 0.9,
+            beta2: 0.95,
+            momentum: 0.0,
+        }
     }
 }
 

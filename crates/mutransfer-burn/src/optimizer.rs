@@ -1,0 +1,81 @@
+//! burn's own optimizers, with the plan's learning rate, weight decay and epsilon for each group of parameters.
+
+use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use burn::module::{Module, ParamGroup};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use mutransfer::{Hyper, Optimizer, Plan};
+
+/// An optimizer for a planned module.
+///
+/// A schedule enters as a factor on every group's learning rate; absolute learning rates never do, so that no schedule
+/// can overwrite the plan.
+pub struct ScaledOptimizer {
+    optimizer: ModuleOptimizer,
+    rates: Vec<(ParamGroup, f64)>,
+}
+
+impl ScaledOptimizer {
+    /// The optimizer that the plan is for.
+    pub fn new(plan: &Plan, hyper: &Hyper) -> Self {
+        let mut optimizer = None;
+        let mut rates = Vec::new();
+        for group in plan.groups() {
+            let members = ParamGroup::from_paths(group.names.iter().map(|name| name.as_str().to_owned()).collect());
+            let scaled = Hyper {
+                learning_rate: hyper.learning_rate * group.learning_rate,
+                weight_decay: hyper.weight_decay * group.weight_decay,
+                eps: hyper.eps * group.eps,
+                ..*hyper
+            };
+            optimizer = Some(add_group(optimizer, plan.optimizer(), members.clone(), &scaled));
+            rates.push((members, scaled.learning_rate));
+        }
+        let optimizer = optimizer.unwrap_or_else(|| SgdConfig::new().init());
+        Self { optimizer, rates }
+    }
+
+    /// One update at `factor` times the peak learning rates.
+    pub fn step<M: Module>(&mut self, factor: f64, module: M, gradients: GradientsParams) -> M {
+        self.optimizer.step(self.learning_rates(factor), module, gradients)
+    }
+
+    fn learning_rates(&self, factor: f64) -> ModuleLearningRate {
+        // The first entry is burn's fallback for parameters of no group; every parameter of a plan has one.
+        let scheduler = ModuleLrScheduler::new(0.0);
+        let with_group = |scheduler: ModuleLrScheduler, (group, rate): &(ParamGroup, f64)| {
+            scheduler.with_group(group.clone(), rate * factor)
+        };
+        self.rates.iter().fold(scheduler, with_group).step()
+    }
+}
+
+/// burn takes the first optimizer as the fallback for all parameters, so the first group makes it.
+fn add_group(all: Option<ModuleOptimizer>, kind: Optimizer, members: ParamGroup, hyper: &Hyper) -> ModuleOptimizer {
+    macro_rules! add {
+        ($config:expr) => {
+            match all {
+                None => ModuleOptimizer::from($config.build()).with_group(members, $config.build(), None),
+                Some(all) => all.with_group(members, $config.build(), None),
+            }
+        };
+    }
+    let decay = (hyper.weight_decay != 0.0).then(|| WeightDecayConfig::new(hyper.weight_decay as f32));
+    let (beta1, beta2, eps) = (hyper.beta1 as f32, hyper.beta2 as f32, hyper.eps as f32);
+    match kind {
+        Optimizer::Sgd => {
+            let momentum = (hyper.momentum != 0.0)
+                .then(|| MomentumConfig::new().with_momentum(hyper.momentum).with_dampening(0.0));
+            add!(SgdConfig::new().with_weight_decay(decay.clone()).with_momentum(momentum.clone()))
+        }
+        Optimizer::Adam => {
+            let config = AdamConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(eps);
+            add!(config.clone().with_weight_decay(decay.clone()))
+        }
+        Optimizer::AdamW => {
+            let config = AdamWConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(eps);
+            add!(config.clone().with_weight_decay(hyper.weight_decay as f32))
+        }
+    }
+}

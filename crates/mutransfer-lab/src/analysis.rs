@@ -1,0 +1,158 @@
+//! Where the best learning rate lies at each width, how far it moves, and what copying it to the target costs.
+//!
+//! Pure functions of [`Row`]s: no clock, no randomness, and the order of the rows never matters. Losses are in nats,
+//! learning rates are the swept ones (before any per-parameter scale) and are reported as base-2 logarithms, so that
+//! one unit is an octave, a factor of two.
+
+mod conclusion;
+mod curve;
+mod flag;
+mod optimum;
+mod target;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::record::Row;
+
+pub use conclusion::conclusion;
+pub use curve::{Point, points};
+pub use flag::Flag;
+pub use optimum::{Optimum, Parabola, optimum};
+pub use target::Target;
+
+/// Rows that cannot be judged.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum AnalysisError {
+    /// There are no rows to judge.
+    #[error("no rows to analyse; hint: run the study first, or check that the file is the right one")]
+    Empty,
+    /// A learning rate has no logarithm.
+    #[error(
+        "rule {rule}, width {width}, seed {seed}: the learning rate is {lr}; \
+         hint: learning rates must be finite and above zero"
+    )]
+    LearningRate {
+        /// Name of the parametrization.
+        rule: String,
+        /// Width of the model.
+        width: usize,
+        /// Seed of the trial.
+        seed: u64,
+        /// The offending learning rate.
+        lr: f64,
+    },
+    /// The same trial is listed twice with different outcomes.
+    #[error(
+        "rule {rule}, width {width}, learning rate {lr}, seed {seed} is listed twice, with losses {first} and {second}; \
+         hint: keep one depth and one number of steps per table, and drop the stale row"
+    )]
+    Duplicate {
+        /// Name of the parametrization.
+        rule: String,
+        /// Width of the model.
+        width: usize,
+        /// The learning rate of both rows.
+        lr: f64,
+        /// The seed of both rows.
+        seed: u64,
+        /// Loss of one row, in nats.
+        first: f64,
+        /// Loss of the other row, in nats.
+        second: f64,
+    },
+}
+
+/// The judgement of a whole study, as written to `summary.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Proxy widths, narrowest first.
+    pub proxies: Vec<usize>,
+    /// Width the learning rate was carried to, if any.
+    pub target_width: Option<usize>,
+    /// One entry per parametrization, by name.
+    pub rules: BTreeMap<String, RuleSummary>,
+}
+
+/// The judgement of one parametrization.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleSummary {
+    /// The optimum at each proxy width that has rows, narrowest first.
+    pub optima: Vec<Optimum>,
+    /// Log2 of the best learning rate at the widest proxy minus at the narrowest, in octaves. Absent where either
+    /// has no vertex, because a value at the edge of a grid is only a bound.
+    pub drift_octaves: Option<f64>,
+    /// The zero-shot transfer; absent when the study has no target.
+    pub target: Option<Target>,
+}
+
+impl Summary {
+    /// The rules in the order in which people compare them: the standard parametrization first.
+    pub fn ordered_rules(&self) -> Vec<(&str, &RuleSummary)> {
+        let mut rules: Vec<_> = self.rules.iter().map(|(name, rule)| (name.as_str(), rule)).collect();
+        rules.sort_by_key(|(name, _)| *name != "sp");
+        rules
+    }
+}
+
+/// What a rule is called in prose and figures: `sp` is SP, `mup` is μP, any other name stays as it is.
+pub fn display_name(rule: &str) -> &str {
+    match rule {
+        "sp" => "SP",
+        "mup" => "μP",
+        other => other,
+    }
+}
+
+/// Judges a study: the optimum per rule and proxy width, its drift, and the transfer to the width `target`.
+///
+/// The rows at the target width are the direct runs at [`transferred_lr`] and, if one was made, a verification sweep.
+///
+/// # Errors
+///
+/// When there are no rows, a learning rate is not positive, or a trial is listed twice with different losses.
+pub fn summarize(rows: &[Row], proxies: &[usize], target: Option<usize>) -> Result<Summary, AnalysisError> {
+    curve::check(rows)?;
+    let proxies: Vec<usize> = proxies.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let names: BTreeSet<&str> = rows.iter().map(|row| row.rule.as_str()).collect();
+    let judge = |name: &str| (name.to_owned(), summarize_rule(rows, name, &proxies, target));
+    Ok(Summary { rules: names.into_iter().map(judge).collect(), target_width: target, proxies })
+}
+
+fn summarize_rule(rows: &[Row], rule: &str, proxies: &[usize], target: Option<usize>) -> RuleSummary {
+    let optima = optima(rows, rule, proxies);
+    let transferred = transferred_from(&optima);
+    RuleSummary {
+        drift_octaves: drift(&optima, proxies),
+        target: target.map(|width| target::judge(&points(rows, rule, width), width, transferred)),
+        optima,
+    }
+}
+
+/// The learning rate to use unchanged at the target: the optimum of the widest proxy that has one.
+///
+/// That is the vertex of its parabola, or the best learning rate of the grid where there is no vertex. Only rows at
+/// proxy widths count, so the value stays the same once rows at the target arrive. `None` when no proxy has an
+/// optimum.
+pub fn transferred_lr(rows: &[Row], rule: &str, proxies: &[usize]) -> Option<f64> {
+    let mut proxies = proxies.to_vec();
+    proxies.sort_unstable();
+    transferred_from(&optima(rows, rule, &proxies))
+}
+
+fn transferred_from(optima: &[Optimum]) -> Option<f64> {
+    optima.iter().rev().find_map(|optimum| optimum.lr)
+}
+
+fn optima(rows: &[Row], rule: &str, proxies: &[usize]) -> Vec<Optimum> {
+    let curves = proxies.iter().map(|&width| (width, points(rows, rule, width)));
+    curves.filter(|(_, points)| !points.is_empty()).map(|(width, points)| optimum::of_points(&points, width)).collect()
+}
+
+fn drift(optima: &[Optimum], proxies: &[usize]) -> Option<f64> {
+    let (narrowest, widest) = (proxies.first()?, proxies.last()?);
+    let vertex = |width: &usize| optima.iter().find(|o| o.width == *width)?.parabola.as_ref().map(|p| p.log2_lr);
+    (narrowest < widest).then_some(vertex(widest)? - vertex(narrowest)?)
+}

@@ -1,0 +1,41 @@
+//! Why an optimum should be read with care.
+
+use serde::{Deserialize, Serialize};
+
+/// A reason to distrust an optimum. The variants are in order of severity, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Flag {
+    /// Training diverged: at every learning rate of a sweep, or in the direct run at the target.
+    Diverged,
+    /// Fewer than three learning rates near the best one, or none on one side of it.
+    TooFew,
+    /// The best learning rate is the smallest or the largest that was tried.
+    EdgeOptimum,
+    /// Every learning rate above the best one diverged.
+    Cliff,
+    /// The losses around the best learning rate do not form a valley.
+    NotConvex,
+    /// The valley is no deeper than the noise between seeds.
+    NoiseLimited,
+    /// The bottom of the fitted parabola lies outside the learning rates it was fitted to.
+    Extrapolated,
+    /// A single seed, so the noise is unknown.
+    FewSeeds,
+}
+
+impl Flag {
+    /// What happened and what to do about it, for a reader who has not seen the code. A clause without a full stop.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Flag::Diverged => "training diverged; try smaller learning rates",
+            Flag::TooFew => "too few learning rates around the best one to fit a parabola; use a finer grid",
+            Flag::EdgeOptimum => "the best learning rate is at the edge of the grid; widen the grid",
+            Flag::Cliff => "every larger learning rate diverged; use a finer grid below the cliff",
+            Flag::NotConvex => "the losses do not form a valley; add seeds or steps",
+            Flag::NoiseLimited => "differences are within the noise between seeds; add seeds",
+            Flag::Extrapolated => "the fitted optimum lies outside the learning rates it was fitted to",
+            Flag::FewSeeds => "one seed only, so the noise is unknown",
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The two pictures of a study: loss against learning rate, and the size of activations against width.
+//!
+//! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library stays in `canvas`.
+
+mod canvas;
+mod coordinates;
+mod loss_curves;
+
+use thiserror::Error;
+
+pub use coordinates::coordinates;
+pub use loss_curves::loss_curves;
+
+/// A finished picture. Both vector forms carry a `viewBox`, so they scale to the width of the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// SVG for a page or a desktop screen, panels side by side.
+    pub svg: String,
+    /// SVG for a phone: the same panels stacked, so that the text stays readable.
+    pub narrow_svg: String,
+    /// PNG of [`Figure::svg`] at two pixels per unit.
+    pub png: Vec<u8>,
+}
+
+/// A picture that cannot be drawn.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum FigureError {
+    /// No row has a finite value.
+    #[error("nothing to draw in the figure {figure}: no row has a finite value; hint: try smaller learning rates")]
+    Empty {
+        /// Which figure.
+        figure: &'static str,
+    },
+    /// The plotting library could not make an image of the figure.
+    #[error("cannot make a PNG of the figure {figure}: {reason}; hint: the SVG needs no rasterizing")]
+    Raster {
+        /// Which figure.
+        figure: &'static str,
+        /// What the library said.
+        reason: String,
+    },
+}

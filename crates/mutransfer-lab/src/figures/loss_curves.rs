@@ -1,0 +1,169 @@
+//! Final loss against learning rate, one panel per rule: where the valleys lie and whether they move.
+
+use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, ordered_color, power_of_two};
+use super::{Figure, FigureError};
+use crate::analysis::{Point, RuleSummary, Summary, display_name, points};
+use crate::record::Row;
+
+const NAME: &str = "loss-curves";
+
+/// Colour of the target, outside the colour scale of the proxies.
+const TARGET_COLOR: &str = "#d1382b";
+const NEUTRAL_COLOR: &str = "#666666";
+
+/// Losses above this multiple of the highest valley floor leave the panel, so that the valleys fill it.
+const HEADROOM: f64 = 1.2;
+
+/// The loss curve of one rule at one width.
+struct Curve {
+    points: Vec<Point>,
+    /// Log2 of the best learning rate and the loss there.
+    best: Option<(f64, f64)>,
+    color: String,
+    is_target: bool,
+}
+
+/// Draws mean final loss in nats against the learning rate, a curve per width and a panel per rule.
+///
+/// Bars are standard errors over seeds, a star marks the best learning rate, the dashed curve is the target and the
+/// vertical line the learning rate carried to it. A cross at the top is a learning rate that diverged.
+///
+/// # Errors
+///
+/// When no trial has a finite loss, or the PNG cannot be made.
+pub fn loss_curves(rows: &[Row], summary: &Summary) -> Result<Figure, FigureError> {
+    let rules: Vec<(&str, &RuleSummary)> = summary.ordered_rules();
+    let panels: Vec<Vec<Curve>> = rules.iter().map(|(name, rule)| curves(rows, summary, name, rule)).collect();
+    let all: Vec<&Curve> = panels.iter().flatten().collect();
+    let (x, y, top) = axes(&all).ok_or(FigureError::Empty { figure: NAME })?;
+    let panel = |((name, rule), curves): (&(&str, &RuleSummary), &Vec<Curve>)| Panel {
+        title: display_name(name).to_owned(),
+        x: x.clone(),
+        y: y.clone(),
+        layers: layers(curves, top, y.range.1),
+        guide: rule.target.as_ref().and_then(|target| target.log2_lr),
+        band: any_diverged(&all).then_some((top, y.range.1)),
+    };
+    draw(&Sheet {
+        name: NAME,
+        panels: rules.iter().zip(&panels).map(panel).collect(),
+        keys: keys(summary, &all),
+        columns: rules.len(),
+        narrow_columns: 1,
+        panel_size: (330.0, 380.0),
+    })
+}
+
+fn curves(rows: &[Row], summary: &Summary, name: &str, rule: &RuleSummary) -> Vec<Curve> {
+    let proxies = summary.proxies.iter().enumerate().map(|(index, &width)| {
+        let optimum = rule.optima.iter().find(|optimum| optimum.width == width);
+        Curve {
+            points: points(rows, name, width),
+            best: optimum.and_then(|optimum| optimum.log2_lr.zip(optimum.loss)),
+            color: ordered_color(index, summary.proxies.len()),
+            is_target: false,
+        }
+    });
+    let target = rule.target.as_ref().map(|target| Curve {
+        points: points(rows, name, target.width),
+        best: target.best_log2_lr.zip(target.best_loss),
+        color: TARGET_COLOR.to_owned(),
+        is_target: true,
+    });
+    proxies.chain(target).filter(|curve| !curve.points.is_empty()).collect()
+}
+
+/// Both axes and the height above which only divergence is drawn.
+fn axes(curves: &[&Curve]) -> Option<(Axis, Axis, f64)> {
+    let losses = |curve: &Curve| curve.points.iter().filter_map(|point| point.loss).collect::<Vec<_>>();
+    let floors: Vec<f64> = curves.iter().map(|curve| losses(curve)).filter_map(|losses| min(&losses)).collect();
+    let best = |curve: &Curve| curve.best.map(|(_, loss)| loss);
+    let every: Vec<f64> = curves.iter().flat_map(|curve| losses(curve).into_iter().chain(best(curve))).collect();
+    let rates: Vec<f64> = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.log2_lr)).collect();
+    let (bottom, top) = (min(&every)?, (max(&floors)? * HEADROOM).min(max(&every)?));
+    let span = (top - bottom).max(0.01);
+    let strip = if any_diverged(curves) { 0.15 } else { 0.05 };
+    let (left, right) = (min(&rates)? - 0.5, max(&rates)? + 0.5);
+    let range = (bottom - 0.06 * span, top + strip * span);
+    let x =
+        Axis { label: "learning rate", range: (left, right), step: ((right - left) / 9.0).ceil(), tick: power_of_two };
+    let y = Axis { label: "final loss (nats)", range, step: nice_step(range.1 - range.0), tick: two_decimals };
+    Some((x, y, top))
+}
+
+/// A round tick distance that cuts a span into four to ten pieces.
+fn nice_step(span: f64) -> f64 {
+    let magnitude = 10_f64.powf((span / 4.0).log10().floor());
+    let steps = [5.0, 2.0, 1.0].map(|step| step * magnitude);
+    steps.into_iter().find(|step| span / step >= 4.0).unwrap_or(magnitude)
+}
+
+fn two_decimals(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+/// Curves first, then the marks that must stay visible. Diverged learning rates are staggered by width, because
+/// the same one often fails at several widths.
+fn layers(curves: &[Curve], top: f64, edge: f64) -> Vec<Layer> {
+    let height = |index: usize| top + (edge - top) * (index as f64 + 1.0) / (curves.len() as f64 + 1.0);
+    let crosses = curves.iter().enumerate().map(|(index, curve)| crosses(curve, height(index)));
+    curves.iter().flat_map(curve_layers).chain(crosses).chain(curves.iter().flat_map(stars)).collect()
+}
+
+fn curve_layers(curve: &Curve) -> [Layer; 2] {
+    let stable = || curve.points.iter().filter_map(|point| Some((point, point.loss?)));
+    let marks = stable().map(|(point, loss)| (point.log2_lr, loss, point.standard_error.unwrap_or(0.0)));
+    let mark = if curve.is_target { Mark::Square } else { Mark::Disc };
+    let points = stable().map(|(point, loss)| (point.log2_lr, loss)).collect();
+    [
+        Layer::Line { points, color: curve.color.clone(), dashed: curve.is_target },
+        Layer::Marks { points: marks.collect(), color: curve.color.clone(), mark, size: 3.0 },
+    ]
+}
+
+fn crosses(curve: &Curve, height: f64) -> Layer {
+    let diverged = curve.points.iter().filter(|point| point.loss.is_none());
+    let points = diverged.map(|point| (point.log2_lr, height, 0.0)).collect();
+    Layer::Marks { points, color: curve.color.clone(), mark: Mark::Cross, size: 4.0 }
+}
+
+/// A star with a pale rim, so that it stands out where curves cross.
+fn stars(curve: &Curve) -> Vec<Layer> {
+    let points: Vec<_> = curve.best.map(|(log2_lr, loss)| (log2_lr, loss, 0.0)).into_iter().collect();
+    let star =
+        |color: &str, size| Layer::Marks { points: points.clone(), color: color.to_owned(), mark: Mark::Star, size };
+    vec![star("white", 10.0), star(&curve.color, 7.5)]
+}
+
+fn keys(summary: &Summary, curves: &[&Curve]) -> Vec<Key> {
+    let count = summary.proxies.len();
+    let proxy = |(index, width)| Key {
+        label: format!("width {width}"),
+        color: ordered_color(index, count),
+        symbol: Symbol::Line,
+    };
+    let target = |width| Key {
+        label: format!("target, width {width}"),
+        color: TARGET_COLOR.to_owned(),
+        symbol: Symbol::DashedLine,
+    };
+    let note = |label: &str, symbol| Key { label: label.to_owned(), color: NEUTRAL_COLOR.to_owned(), symbol };
+    let mut keys: Vec<Key> = summary.proxies.iter().enumerate().map(proxy).collect();
+    keys.extend(summary.target_width.map(target));
+    keys.push(note("best learning rate", Symbol::Mark(Mark::Star)));
+    keys.extend(summary.target_width.map(|_| note("carried to the target", Symbol::DashedLine)));
+    keys.extend(any_diverged(curves).then(|| note("diverged", Symbol::Mark(Mark::Cross))));
+    keys
+}
+
+fn any_diverged(curves: &[&Curve]) -> bool {
+    curves.iter().any(|curve| curve.points.iter().any(|point| point.loss.is_none()))
+}
+
+fn min(values: &[f64]) -> Option<f64> {
+    values.iter().copied().reduce(f64::min)
+}
+
+fn max(values: &[f64]) -> Option<f64> {
+    values.iter().copied().reduce(f64::max)
+}
