@@ -110,6 +110,7 @@ fn target_row(rule: &str, target: &Target, floor: Option<f64>) -> Value {
         loss => number(target.loss, 4),
         best_log2_lr => number(target.best_log2_lr, 2),
         best_loss => number(target.best_loss, 4),
+        lowest_loss => number(target.lowest_loss, 4),
         regret => number(target.regret, 4),
         excess => number(target.loss.zip(floor).map(|(loss, floor)| loss - floor), 4),
         note => explain(&target.flags),

@@ -51,24 +51,26 @@ fn target_sentence(summary: &Summary) -> Option<String> {
     let rules = summary.ordered_rules();
     let targets = rules.iter().filter_map(|(name, rule)| Some((*name, rule.target.as_ref()?)));
     let clauses: Vec<String> = targets.map(|(name, target)| target_clause(name, target)).collect();
-    let start = format!("copied unchanged to width {width}, the proxy's learning rate ");
-    (!clauses.is_empty()).then(|| sentence(&format!("{start}{}", join(&clauses))))
+    let swept = rules.iter().any(|(_, rule)| rule.target.as_ref().is_some_and(|target| target.regret.is_some()));
+    let start = if swept {
+        format!("against the best of a sweep at width {width}, copying the proxy's learning rate there")
+    } else {
+        format!("copied unchanged to width {width}, the proxy's learning rate")
+    };
+    (!clauses.is_empty()).then(|| sentence(&format!("{start} {}", join(&clauses))))
 }
 
 fn target_clause(name: &str, target: &Target) -> String {
     let rule = display_name(name);
-    let diverged = target.seeds > 0 && target.loss.is_none();
-    match (target.regret, target.loss, target.best_loss) {
-        _ if diverged => format!("made training diverge under {rule}"),
-        (Some(regret), Some(loss), _) => {
-            format!("cost {} under {rule} against the best of a sweep there (final loss {loss:.3})", nats(regret))
+    match (target.regret, target.loss, target.lowest_loss) {
+        (Some(regret), Some(loss), Some(lowest)) => {
+            format!("cost {} under {rule} (loss {loss:.3}, lowest of all runs there {lowest:.3})", nats(regret))
         }
-        (Some(regret), None, _) => format!("should cost {} under {rule}, by the sweep there", nats(regret)),
-        (None, Some(loss), _) => {
-            format!("gave a loss of {loss:.3} nats under {rule}, with no sweep there to compare with")
-        }
-        (None, None, _) if target.log2_lr.is_none() => format!("does not exist under {rule}: every proxy diverged"),
-        (None, None, _) => format!("has not been tried under {rule}"),
+        (Some(regret), ..) => format!("should cost {} under {rule}, though it has not been run", nats(regret)),
+        (None, Some(loss), _) => format!("gave a loss of {loss:.3} nats under {rule}, with no sweep to compare with"),
+        _ if target.seeds > 0 => format!("made training diverge under {rule}"),
+        _ if target.log2_lr.is_none() => format!("was impossible under {rule}, where every proxy diverged"),
+        _ => format!("has not been tried under {rule}"),
     }
 }
 

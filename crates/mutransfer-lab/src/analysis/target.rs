@@ -22,6 +22,9 @@ pub struct Target {
     pub best_log2_lr: Option<f64>,
     /// Loss there in nats.
     pub best_loss: Option<f64>,
+    /// Lowest mean loss of any learning rate run at the target, the direct runs included, in nats. Beside the fitted
+    /// `best_loss` it shows how well the parabola describes the valley.
+    pub lowest_loss: Option<f64>,
     /// How much the transferred learning rate loses against the best of the sweep, in nats. Read off the target's
     /// parabola where that covers the transferred learning rate, else the loss of the direct runs minus the best.
     pub regret: Option<f64>,
@@ -48,6 +51,7 @@ pub(super) fn judge(points: &[Point], width: usize, transferred: Option<f64>) ->
         loss: direct.and_then(|direct| direct.loss),
         best_log2_lr: best.as_ref().and_then(|best| best.log2_lr),
         best_loss: best.as_ref().and_then(|best| best.loss),
+        lowest_loss: best.as_ref().and_then(|best| best.raw_loss),
         regret: best.as_ref().and_then(|best| regret(best, log2_lr?, direct)),
         flag: flags.first().copied(),
         flags,

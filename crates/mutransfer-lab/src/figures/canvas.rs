@@ -142,7 +142,8 @@ fn svg(scene: &Scene, prefix: &str) -> String {
 fn scene(sheet: &Sheet, columns: usize, legend: FigureLegendPosition) -> Scene {
     let columns = columns.min(sheet.panels.len());
     let (width, height) = sheet.panel_size;
-    let margin_left = |index: usize| if index % columns == 0 { MARGIN_WITH_LABELS } else { MARGIN_WITHOUT_LABELS };
+    let margin_left =
+        |index: usize| if index.is_multiple_of(columns) { MARGIN_WITH_LABELS } else { MARGIN_WITHOUT_LABELS };
     let layouts = sheet.panels.iter().enumerate().map(|(index, panel)| layout(panel, margin_left(index)));
     let grid = Grid::new(sheet.panels.len().div_ceil(columns), columns)
         .with_structure((0..sheet.panels.len()).map(|index| vec![index]).collect())

@@ -1,0 +1,68 @@
+//! What the models train on: text as bytes, or a synthetic language whose entropy is known.
+
+mod synthetic;
+mod text;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+pub use synthetic::Language;
+pub use text::Text;
+
+/// Sequences to train on and to validate on.
+#[derive(Clone, Debug)]
+pub enum Corpus {
+    /// Bytes of the user's text.
+    Text(Text),
+    /// The built-in language.
+    Synthetic(Language),
+}
+
+/// Tokens that validation reads, where there are as many.
+const VALIDATION_TOKENS: usize = 8192;
+
+impl Corpus {
+    /// How many different tokens there are.
+    pub fn vocabulary(&self) -> usize {
+        match self {
+            Self::Text(_) => Text::VOCABULARY,
+            Self::Synthetic(_) => Language::VOCABULARY,
+        }
+    }
+
+    /// The lowest loss any model can reach, in nats per token, where it is known.
+    pub fn floor(&self) -> Option<f64> {
+        match self {
+            Self::Text(_) => None,
+            Self::Synthetic(language) => Some(language.entropy_rate()),
+        }
+    }
+
+    /// The batch of a step: `batch` sequences of `length` tokens. Depends on seed and step, never on the model.
+    pub fn batch(&self, seed: u64, step: usize, batch: usize, length: usize) -> Vec<Vec<u8>> {
+        let mut rng = generator("batch", seed, step as u64);
+        match self {
+            Self::Text(text) => (0..batch).map(|_| text.sample(&mut rng, length)).collect(),
+            Self::Synthetic(language) => (0..batch).map(|_| language.sample(&mut rng, length)).collect(),
+        }
+    }
+
+    /// The held-out sequences of `length` tokens, the same for every trial.
+    pub fn validation(&self, length: usize) -> Vec<Vec<u8>> {
+        let count = VALIDATION_TOKENS.div_ceil(length);
+        match self {
+            Self::Text(text) => text.validation(count, length),
+            Self::Synthetic(language) => {
+                let mut rng = generator("validation", 0, 0);
+                (0..count).map(|_| language.sample(&mut rng, length)).collect()
+            }
+        }
+    }
+}
+
+/// A stream of random numbers for one purpose, seed and step.
+fn generator(purpose: &str, seed: u64, step: u64) -> ChaCha8Rng {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(purpose.as_bytes()).update(&seed.to_le_bytes()).update(&step.to_le_bytes());
+    ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
+}

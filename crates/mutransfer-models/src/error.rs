@@ -1,0 +1,58 @@
+//! What can be wrong with a model or its data.
+
+use std::path::PathBuf;
+
+/// Why a model cannot be built or its data not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Heads do not tile the width.
+    #[error("width {width} is not divisible by {what} {divisor}")]
+    NotDivisible {
+        /// The width asked for.
+        width: usize,
+        /// Which setting has to divide it.
+        what: &'static str,
+        /// Its value.
+        divisor: usize,
+    },
+    /// A size that must be positive.
+    #[error("{what} is zero")]
+    Zero {
+        /// Which size.
+        what: &'static str,
+    },
+    /// A file or folder that cannot be read.
+    #[error("cannot read data at {path}")]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file or folder without a single byte of text.
+    #[error("data at {path} is empty")]
+    Empty {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Less data than one batch needs.
+    #[error("data at {path} has {bytes} bytes, of which {part} gets {available}; it needs {needed} ({why})")]
+    TooShort {
+        /// Where.
+        path: PathBuf,
+        /// Size of all data.
+        bytes: usize,
+        /// `training` or `validation`.
+        part: &'static str,
+        /// Bytes in that part.
+        available: usize,
+        /// Bytes one batch reads.
+        needed: usize,
+        /// How that number comes about.
+        why: String,
+    },
+    /// The parametrization does not fit the model.
+    #[error(transparent)]
+    Plan(#[from] mutransfer::Error),
+}

@@ -1,0 +1,70 @@
+//! A multilayer perceptron over a window of tokens, each as a one-hot vector.
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::gelu;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::Tap;
+
+/// `depth` hidden matrices between an input layer and a readout, as in TP5 equation 3.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    input: Linear,
+    hidden: Vec<Linear>,
+    readout: Linear,
+    vocabulary: usize,
+    window: usize,
+    readout_multiplier: f64,
+}
+
+/// Sizes and forward multiplier of an [`Mlp`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MlpConfig {
+    pub(crate) vocabulary: usize,
+    pub(crate) window: usize,
+    pub(crate) width: usize,
+    pub(crate) depth: usize,
+    pub(crate) readout_multiplier: f64,
+}
+
+impl Mlp {
+    pub(crate) fn new(config: &MlpConfig, device: &Device) -> Self {
+        let width = config.width;
+        Self {
+            input: LinearConfig::new(config.window * config.vocabulary, width).init(device),
+            hidden: (0..config.depth).map(|_| LinearConfig::new(width, width).init(device)).collect(),
+            readout: LinearConfig::new(width, config.vocabulary).init(device),
+            vocabulary: config.vocabulary,
+            window: config.window,
+            readout_multiplier: config.readout_multiplier,
+        }
+    }
+
+    /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`; position t sees the last `window` tokens.
+    pub fn forward(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3> {
+        let mut hidden = gelu(self.input.forward(self.windows(tokens)));
+        tap.see(|| "input".into(), &hidden);
+        for (index, layer) in self.hidden.iter().enumerate() {
+            hidden = gelu(layer.forward(hidden));
+            tap.see(|| format!("hidden.{index}"), &hidden);
+        }
+        let logits = self.readout.forward(hidden) * self.readout_multiplier;
+        tap.see(|| "readout".into(), &logits);
+        logits
+    }
+
+    /// One-hot tokens t, t−1, … side by side, `[batch, time, window · vocabulary]`, zero before the sequence begins.
+    fn windows(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let [batch, time] = tokens.dims();
+        let one_hot: Tensor<3> = tokens.one_hot::<3>(self.vocabulary).float();
+        let shifted = |back: usize| {
+            if back >= time {
+                return one_hot.zeros_like();
+            }
+            let before = Tensor::zeros([batch, back, self.vocabulary], &one_hot.device());
+            Tensor::cat(vec![before, one_hot.clone().narrow(1, 0, time - back)], 1)
+        };
+        Tensor::cat((0..self.window).map(shifted).collect(), 2)
+    }
+}
