@@ -54,3 +54,16 @@ pub struct Coordinate {
     /// Mean of the absolute values of the module's output, `l1` in the literature.
     pub l1: f64,
 }
+
+/// Records as a table with a header.
+///
+/// # Panics
+/// Never for the records of this module, which are flat.
+pub fn to_csv<T: Serialize>(records: &[T]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for record in records {
+        writer.serialize(record).expect("a record is flat");
+    }
+    let bytes = writer.into_inner().expect("memory can be written to");
+    String::from_utf8(bytes).expect("records are text")
+}

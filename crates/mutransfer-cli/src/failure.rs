@@ -1,0 +1,95 @@
+//! How a command ends when it does not succeed.
+
+use std::process::ExitCode;
+
+use mutransfer_lab::analysis::AnalysisError;
+
+/// An exit code and what to say.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    error: anyhow::Error,
+    hint: Option<String>,
+}
+
+/// The request makes no sense, or names something that cannot be read or written.
+const USAGE: u8 = 2;
+/// Some trials ended without a result.
+const SOME_FAILED: u8 = 3;
+/// Stopped by Ctrl-C or a termination signal, as shells report it.
+const INTERRUPTED: u8 = 130;
+
+impl Failure {
+    pub(crate) fn some_failed(why: &[String], finished: usize) -> Self {
+        let count = why.len();
+        let error = anyhow::anyhow!(
+            "{count} trials failed, {finished} finished; the first: {}",
+            why.join("\n").lines().next().unwrap_or("")
+        );
+        let hint = Some("the same command runs the failed trials again".into());
+        Self { code: SOME_FAILED, error, hint }
+    }
+
+    pub(crate) fn interrupted(finished: usize, results: &std::path::Path) -> Self {
+        let error = anyhow::anyhow!("interrupted; {finished} finished trials are in {}", results.display());
+        Self { code: INTERRUPTED, error, hint: Some("the same command continues from there".into()) }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self { code: USAGE, error: anyhow::anyhow!(message.into()), hint: hint.map(str::to_owned) }
+    }
+
+    /// Says what went wrong, on stderr, and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        eprintln!("error: {}", self.error);
+        for cause in self.error.chain().skip(1) {
+            eprintln!("  because {}", cause.to_string().trim_end());
+        }
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<mutransfer_lab::Error> for Failure {
+    fn from(error: mutransfer_lab::Error) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { code: USAGE, error: error.into(), hint }
+    }
+}
+
+impl From<mutransfer_models::Error> for Failure {
+    fn from(error: mutransfer_models::Error) -> Self {
+        use mutransfer_models::Error;
+        let hint = match &error {
+            Error::NotDivisible { divisor, .. } => Some(format!("choose widths that are multiples of {divisor}")),
+            Error::Unreadable { .. } | Error::Empty { .. } => {
+                Some("--data takes a text file or a folder of text files".into())
+            }
+            Error::TooShort { .. } => Some("give more text, or lower `batch` or `context`".into()),
+            Error::Plan(error) => error.hint().map(str::to_owned),
+            _ => None,
+        };
+        Self { code: USAGE, error: error.into(), hint }
+    }
+}
+
+impl From<mutransfer::Error> for Failure {
+    fn from(error: mutransfer::Error) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { code: USAGE, error: error.into(), hint }
+    }
+}
+
+impl From<AnalysisError> for Failure {
+    fn from(error: AnalysisError) -> Self {
+        Self { code: USAGE, error: error.into(), hint: None }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { code: 1, error, hint: None }
+    }
+}

@@ -1,0 +1,106 @@
+//! Where the lab meets the models: a trial of the one is a training run of the other.
+
+use std::path::Path;
+
+use mutransfer::{Hyper, Init, Plan};
+use mutransfer_lab::trial::{Data, Model, Session, Trial};
+use mutransfer_models::data::{Corpus, Language, Text};
+use mutransfer_models::{Architecture, Batches, Heads, Kind, Trainer, trainer};
+
+use crate::failure::Failure;
+
+/// Everything needed to train at any width.
+pub(crate) struct Subject {
+    architecture: Architecture,
+    corpus: Corpus,
+}
+
+impl Subject {
+    /// The model family on its data.
+    pub(crate) fn new(model: &Model, data: &Data) -> Result<Self, Failure> {
+        let corpus = match data {
+            Data::Synthetic => Corpus::Synthetic(Language::new(0)),
+            Data::Text { path, .. } => Corpus::Text(Text::read(Path::new(path))?),
+        };
+        let kind = match model.family.as_str() {
+            "gpt" => Kind::Gpt,
+            "mlp" => Kind::Mlp,
+            other => return Err(Failure::usage(format!("unknown model `{other}`; known: gpt, mlp"), None)),
+        };
+        let architecture = Architecture {
+            kind,
+            depth: model.depth,
+            heads: model.heads.map_or_else(|| Heads::Dim(model.head_dim.unwrap_or_default()), Heads::Count),
+            vocabulary: corpus.vocabulary(),
+            context: model.context,
+            zero_readout: model.zero_readout,
+            zero_query: model.zero_query,
+        };
+        Ok(Self { architecture, corpus })
+    }
+
+    /// Checks everything that could stop a trial later.
+    pub(crate) fn check(&self, widths: &[usize], base_width: usize, batch: usize) -> Result<(), Failure> {
+        for &width in widths.iter().chain([&base_width]) {
+            self.architecture.shapes(width)?;
+        }
+        match &self.corpus {
+            Corpus::Text(text) => Ok(text.check(batch, self.architecture.context + 1)?),
+            Corpus::Synthetic(_) => Ok(()),
+        }
+    }
+
+    /// The lowest loss there is, where it is known.
+    pub(crate) fn floor(&self) -> Option<f64> {
+        self.corpus.floor()
+    }
+
+    /// Numbers to train at a width, a measure of the cost of a step.
+    pub(crate) fn entries(&self, width: usize) -> usize {
+        self.architecture.shapes(width).map_or(0, |shapes| shapes.entries())
+    }
+
+    /// The plan of a trial.
+    pub(crate) fn plan(&self, trial: &Trial) -> Result<Plan, Failure> {
+        Ok(self.architecture.plan(trial.base_width, trial.width, trial.rule, trial.optimizer)?)
+    }
+
+    /// A model in training.
+    pub(crate) fn trainer(&self, trial: &Trial) -> Result<Box<dyn Trainer + '_>, Failure> {
+        let batches = Batches { size: trial.batch, seed: trial.seed };
+        let plan = self.plan(trial)?;
+        Ok(trainer(&self.architecture, trial.width, &plan, &hyper(trial), &self.corpus, batches)?)
+    }
+}
+
+/// The data at a path, or the built-in language.
+pub(crate) fn data(path: Option<&Path>) -> Result<Data, Failure> {
+    let Some(path) = path else { return Ok(Data::Synthetic) };
+    let hash = Text::read(path)?.hash();
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(Data::Text { path: path.to_string_lossy().into_owned(), hash })
+}
+
+/// What is tuned and carried over.
+pub(crate) fn hyper(trial: &Trial) -> Hyper {
+    Hyper {
+        learning_rate: trial.lr,
+        weight_decay: trial.weight_decay,
+        init: trial.init_std.map_or(Init::FanIn(1.0), Init::Constant),
+        momentum: 0.9,
+        ..Hyper::default()
+    }
+}
+
+/// A trainer as the lab sees it.
+pub(crate) struct InTraining<'a>(pub(crate) Box<dyn Trainer + 'a>);
+
+impl Session for InTraining<'_> {
+    fn step(&mut self, factor: f64) -> f64 {
+        self.0.step(factor)
+    }
+
+    fn validation_loss(&self) -> f64 {
+        self.0.validation_loss()
+    }
+}

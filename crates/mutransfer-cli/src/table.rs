@@ -1,0 +1,54 @@
+//! What a study found, as a table that needs no prior knowledge.
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{ContentArrangement, Table};
+use mutransfer_lab::analysis::{Summary, Target, display_name};
+
+/// The optimum at every width, and the transfer, per rule.
+pub(crate) fn summary(summary: &Summary) -> String {
+    let mut table = new(["rule", "width", "best learning rate", "loss", "note"]);
+    for (name, rule) in summary.ordered_rules() {
+        for optimum in &rule.optima {
+            let note = optimum.flag.map_or("", |flag| flag.explanation());
+            table.add_row([
+                display_name(name).to_owned(),
+                optimum.width.to_string(),
+                octaves(optimum.log2_lr),
+                nats(optimum.loss),
+                note.to_owned(),
+            ]);
+        }
+        if let Some(target) = &rule.target {
+            add_target(&mut table, display_name(name), target);
+        }
+    }
+    table.to_string()
+}
+
+fn add_target(table: &mut Table, name: &str, target: &Target) {
+    let width = format!("{} (target)", target.width);
+    let regret = match target.regret {
+        Some(regret) => format!("copied from the widest proxy; costs {regret:.4} nats against tuning here"),
+        None => "copied from the widest proxy".into(),
+    };
+    table.add_row([name.to_owned(), width.clone(), octaves(target.log2_lr), nats(target.loss), regret]);
+    if target.best_log2_lr.is_some() {
+        let note = "tuned here, to compare".into();
+        table.add_row([name.to_owned(), width, octaves(target.best_log2_lr), nats(target.best_loss), note]);
+    }
+}
+
+/// An empty table with this header.
+pub(crate) fn new<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table
+}
+
+fn octaves(log2_lr: Option<f64>) -> String {
+    log2_lr.map_or("none".into(), |log2| format!("2^{log2:.2} = {:.2e}", log2.exp2()))
+}
+
+fn nats(loss: Option<f64>) -> String {
+    loss.map_or("diverged".into(), |loss| format!("{loss:.4}"))
+}

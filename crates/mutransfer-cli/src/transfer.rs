@@ -1,0 +1,203 @@
+//! `mutransfer transfer` and `mutransfer demo`: sweep the proxies, carry the optimum over, verify, report.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use mutransfer::Rule;
+use mutransfer_lab::analysis::{Summary, conclusion, summarize, transferred_lr};
+use mutransfer_lab::figures;
+use mutransfer_lab::pool;
+use mutransfer_lab::record::{Coordinate, Row};
+use mutransfer_lab::report::{Report, render};
+use mutransfer_lab::store::Store;
+use mutransfer_lab::study::Study;
+use mutransfer_lab::trial::{Data, Trial};
+
+use crate::args::{RunOptions, TransferOptions};
+use crate::coord;
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::subject::{Subject, data, hyper};
+use crate::table;
+
+/// The study of `mutransfer demo`; also an example of a study file.
+const DEMO: &str = include_str!("../../../examples/demo.toml");
+
+pub(crate) fn demo(options: &RunOptions) -> Result<(), Failure> {
+    let study = Study::parse(DEMO, Path::new("examples/demo.toml"))?;
+    Workbench::new(study, Data::Synthetic, options)?.run(options.json)
+}
+
+pub(crate) fn transfer(options: &TransferOptions) -> Result<(), Failure> {
+    let study = Study::read(&options.study)?;
+    let data = data(options.data.as_deref())?;
+    Workbench::new(study, data, &options.run)?.run(options.run.json)
+}
+
+/// A study that can be run.
+struct Workbench {
+    study: Study,
+    data: Data,
+    subject: Subject,
+    store: Store,
+    out: PathBuf,
+    jobs: usize,
+    stop: Arc<AtomicBool>,
+}
+
+impl Workbench {
+    fn new(study: Study, data: Data, options: &RunOptions) -> Result<Self, Failure> {
+        let subject = Subject::new(&study.model(), &data)?;
+        let widths: Vec<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
+        subject.check(&widths, study.base_width(), study.batch)?;
+        for &rule in &study.rules {
+            let trial = study.transfer(&data, rule, 1.0).swap_remove(0);
+            for warning in subject.plan(&trial)?.warnings(&hyper(&trial)) {
+                eprintln!("warning: {warning}");
+            }
+        }
+        let out = options.out.clone().unwrap_or_else(|| Path::new("mutransfer-out").join(&study.name));
+        let store = Store::open(&out)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = options.jobs.map_or(cores, usize::from);
+        let stop = Arc::new(AtomicBool::new(false));
+        let handler = Arc::clone(&stop);
+        ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+        Ok(Self { study, data, subject, store, out, jobs, stop })
+    }
+
+    fn run(&self, json: bool) -> Result<(), Failure> {
+        let study = &self.study;
+        let proxies = study.proxies();
+        let sweep = study.sweep(&self.data);
+        let verified = if study.verify { format!(", verified at {}", study.target_width) } else { String::new() };
+        eprintln!("{}: {} trials at widths {proxies:?}{verified}, {} at a time", study.name, sweep.len(), self.jobs);
+        let rows = self.train(&sweep, &[])?;
+
+        let carried: Vec<(Rule, f64)> = study
+            .rules
+            .iter()
+            .filter_map(|&rule| transferred_lr(&rows, &rule.to_string(), &proxies).map(|lr| (rule, lr)))
+            .collect();
+        let direct: Vec<Trial> = carried.iter().flat_map(|&(rule, lr)| study.transfer(&self.data, rule, lr)).collect();
+        let direct: Vec<Trial> = direct.into_iter().filter(|trial| !sweep.contains(trial)).collect();
+        eprintln!("transfer: {} trials at width {}", direct.len(), study.target_width);
+        let rows = self.train(&direct, &rows)?;
+
+        let summary = summarize(&rows, &proxies, Some(study.target_width))?;
+        let coordinates = self.coordinates(&carried)?;
+        self.write(&rows, &summary, &carried, &coordinates)?;
+        self.print(&summary, json)
+    }
+
+    /// Runs the trials that have no result yet.
+    fn train(&self, trials: &[Trial], earlier: &[Row]) -> Result<Vec<Row>, Failure> {
+        let cost = |trial: &Trial| self.subject.entries(trial.width) as f64;
+        let mut progress = Progress::new(trials, cost);
+        let program = std::env::current_exe().context("cannot find this program to start workers")?;
+        let worker = |folder: &Path| {
+            let mut command = std::process::Command::new(&program);
+            command.arg("run-trial").arg("--end-with-stdin").arg(folder).env("RAYON_NUM_THREADS", "1");
+            command
+        };
+        let mut observe = |event: &pool::Event| progress.observe(event);
+        let results = pool::run(&self.store, trials, earlier, self.jobs, &self.stop, &worker, &mut observe)?;
+        drop(progress);
+        match (results.interrupted, results.failed.as_slice()) {
+            (true, _) => Err(Failure::interrupted(results.rows.len(), &self.store.path("results.csv"))),
+            (false, []) => Ok(results.rows),
+            (false, failed) => Err(Failure::some_failed(failed, results.rows.len())),
+        }
+    }
+
+    /// Activation sizes at all widths, at the learning rate that the first rule's transfer settled on.
+    fn coordinates(&self, carried: &[(Rule, f64)]) -> Result<Vec<Coordinate>, Failure> {
+        let study = &self.study;
+        let middle = (study.lr.from.log2 + study.lr.to.log2) / 2.0;
+        let lr = carried.iter().find(|(rule, _)| *rule == Rule::Mup).or(carried.first()).map_or(middle.exp2(), |c| c.1);
+        let widths: Vec<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
+        let trials: Vec<Trial> = study
+            .rules
+            .iter()
+            .flat_map(|&rule| widths.iter().map(move |&width| (rule, width)))
+            .flat_map(|(rule, width)| {
+                study.transfer(&self.data, rule, lr).into_iter().map(move |t| Trial { width, ..t })
+            })
+            .collect();
+        eprintln!("coordinate check: {COORDINATE_STEPS} steps at widths {widths:?}");
+        coord::measure(&self.subject, &trials, COORDINATE_STEPS)
+    }
+
+    fn write(
+        &self,
+        rows: &[Row],
+        summary: &Summary,
+        carried: &[(Rule, f64)],
+        coordinates: &[Coordinate],
+    ) -> Result<(), Failure> {
+        let store = &self.store;
+        let json = |value: &serde_json::Value| serde_json::to_vec_pretty(value).context("cannot write JSON");
+        store.write("summary.json", &json(&serde_json::to_value(summary).context("cannot write JSON")?)?)?;
+        store.write("plan.json", &json(&self.plan(carried)?)?)?;
+        store.write("coordinates.csv", mutransfer_lab::record::to_csv(coordinates).as_bytes())?;
+        let losses = figures::loss_curves(rows, summary).context("cannot draw the loss curves")?;
+        let sizes = figures::coordinates(coordinates).context("cannot draw the coordinate check")?;
+        for (name, figure) in [("losses", &losses), ("coordinates", &sizes)] {
+            store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
+            store.write(&format!("{name}.png"), &figure.png)?;
+        }
+        let report = Report {
+            title: self.study.name.clone(),
+            settings: self.settings(),
+            summary: summary.clone(),
+            depth: self.study.depth,
+            floor: self.subject.floor(),
+            loss_figure: Some(losses),
+            coordinate_figure: Some(sizes),
+        };
+        store.write("report.html", render(&report).context("cannot write the report")?.as_bytes())?;
+        Ok(())
+    }
+
+    /// The target's settings per parameter, under μP if it was among the rules.
+    fn plan(&self, carried: &[(Rule, f64)]) -> Result<serde_json::Value, Failure> {
+        let best = carried.iter().find(|(rule, _)| *rule == Rule::Mup).or(carried.first());
+        let Some(&(rule, lr)) = best else {
+            return Ok(serde_json::Value::Null);
+        };
+        let trial = self.study.transfer(&self.data, rule, lr).swap_remove(0);
+        Ok(self.subject.plan(&trial)?.to_json(&hyper(&trial)))
+    }
+
+    fn settings(&self) -> Vec<(String, String)> {
+        let data = match &self.data {
+            Data::Synthetic => "synthetic language".to_owned(),
+            Data::Text { path, .. } => path.clone(),
+        };
+        let study = serde_json::to_value(&self.study).unwrap_or_default();
+        let keys = study.as_object().into_iter().flatten();
+        let shown = keys.filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.to_string()));
+        [("data".to_owned(), data)].into_iter().chain(shown).collect()
+    }
+
+    fn print(&self, summary: &Summary, json: bool) -> Result<(), Failure> {
+        if json {
+            println!("{}", serde_json::to_string_pretty(summary).context("cannot print JSON")?);
+        } else {
+            println!("{}", table::summary(summary));
+            for sentence in conclusion(summary) {
+                println!("{sentence}");
+            }
+            if let Some(floor) = self.subject.floor() {
+                println!("No model can get below {floor:.4} nats per token, the entropy of this language.");
+            }
+        }
+        eprintln!("report: {}", self.out.join("report.html").display());
+        Ok(())
+    }
+}
+
+/// As in TP5 figure 5.
+const COORDINATE_STEPS: usize = 4;

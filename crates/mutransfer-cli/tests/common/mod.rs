@@ -1,0 +1,34 @@
+//! The program, and a study so small that it takes a second.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::fs;
+use std::path::Path;
+
+pub(crate) fn mutransfer() -> assert_cmd::Command {
+    assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("mutransfer"))
+}
+
+/// A tiny study in which `more` replaces or adds keys.
+pub(crate) fn study(more: &str) -> String {
+    let keys = [
+        "name = \"tiny\"",
+        "model = \"mlp\"",
+        "widths = [8, 16]",
+        "target_width = 32",
+        "depth = 1",
+        "lr = { from = \"2^-8\", to = \"2^-4\", step = 2 }",
+        "steps = 10",
+        "batch = 2",
+        "context = 8",
+    ];
+    let replaced = |key: &&&str| !more.lines().any(|line| line.split('=').next() == key.split('=').next());
+    let kept: Vec<&str> = keys.iter().filter(replaced).copied().chain([more]).collect();
+    kept.join("\n")
+}
+
+/// Writes a file and gives its path as text.
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("a file in a temporary folder");
+    path.into_os_string().into_string().expect("a path that is text")
+}

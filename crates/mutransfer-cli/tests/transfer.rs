@@ -1,0 +1,184 @@
+//! The path from a study to its report, as a user runs it.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{mutransfer, study, write};
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn a_study_leaves_everything_it_promises_and_the_same_bits_on_any_number_of_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = write(folder.path(), "study.toml", &study(""));
+    let out = |name: &str| folder.path().join(name);
+    let run = |name: &str, jobs: &str| {
+        let output =
+            mutransfer().args(["transfer", &study, "--jobs", jobs, "--json", "--out"]).arg(out(name)).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let printed = run("one", "1");
+    run("two", "2");
+    let results = read(&out("one").join("results.csv"));
+    assert_eq!(results, read(&out("two").join("results.csv")));
+    assert!(results.starts_with("rule,width,depth,lr,seed,steps,status,train_loss,loss\n"), "{results}");
+    // Two rules at two proxies and the target, three rates, and two transfers to the target.
+    assert_eq!(results.lines().count(), 1 + 2 * 3 * 3 + 2, "{results}");
+
+    let summary: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(summary, serde_json::from_str::<serde_json::Value>(&read(&out("one").join("summary.json"))).unwrap());
+    for rule in ["sp", "mup"] {
+        let rule = &summary["rules"][rule];
+        assert_eq!(rule["optima"].as_array().unwrap().len(), 2);
+        for key in ["width", "log2_lr", "loss", "flag"] {
+            assert!(rule["optima"][0].get(key).is_some(), "{key}");
+        }
+        assert!(rule.get("drift_octaves").is_some());
+        for key in ["width", "log2_lr", "loss", "best_log2_lr", "best_loss", "regret"] {
+            assert!(rule["target"].get(key).is_some(), "{key}");
+        }
+    }
+    let plan: serde_json::Value = serde_json::from_str(&read(&out("one").join("plan.json"))).unwrap();
+    assert_eq!(plan["rule"], "mup");
+    assert_eq!(plan["params"]["hidden.0.weight"]["role"], "hidden");
+    let rate = |name: &str| plan["params"][name]["lr"].as_f64().unwrap();
+    assert!((rate("input.weight") / rate("hidden.0.weight") - 4.0).abs() < 1e-12, "target 32 against base 8");
+
+    let report = read(&out("one").join("report.html"));
+    assert!(report.contains("<svg") && !report.contains("src=\"http") && !report.contains("href=\"http"));
+    for figure in ["losses.svg", "losses.png", "coordinates.svg", "coordinates.png"] {
+        assert!(fs::metadata(out("one").join(figure)).unwrap().len() > 1000, "{figure}");
+    }
+}
+
+#[test]
+fn a_finished_study_is_not_run_again_and_a_longer_one_continues_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let run = |text: &str| {
+        let study = write(folder.path(), "study.toml", text);
+        let output = mutransfer().args(["transfer", &study, "--out"]).arg(&out).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&study(""));
+    let results = read(&out.join("results.csv"));
+    let ages = |out: &Path| {
+        let mut ages: Vec<_> = fs::read_dir(out.join("trials"))
+            .unwrap()
+            .map(|entry| fs::metadata(entry.unwrap().path().join("result.json")).unwrap().modified().unwrap())
+            .collect();
+        ages.sort();
+        ages
+    };
+    let before = ages(&out);
+    run(&study(""));
+    assert_eq!(ages(&out), before);
+    assert_eq!(read(&out.join("results.csv")), results);
+    run(&study("seeds = 2"));
+    assert_eq!(ages(&out)[..before.len()], before[..]);
+    assert!(read(&out.join("results.csv")).lines().count() > results.lines().count());
+}
+
+/// Ctrl-C at any moment keeps what finished, and the same command continues from there to the same bits.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_study_keeps_its_finished_trials_and_continues() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = study("steps = 40\nseeds = 3");
+    let study = write(folder.path(), "study.toml", &text);
+    let (cut, whole) = (folder.path().join("cut"), folder.path().join("whole"));
+    let command = |out: &Path| {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("mutransfer"));
+        command
+            .args(["transfer", &study, "--jobs", "2", "--out"])
+            .arg(out)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    };
+    assert!(command(&whole).status().unwrap().success());
+
+    let child = command(&cut).spawn().unwrap();
+    let rows =
+        |out: &Path| fs::read_to_string(out.join("results.csv")).map_or(0, |text| text.lines().count().max(1) - 1);
+    while rows(&cut) < 3 {
+        std::thread::yield_now();
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("error: interrupted; ") && said.contains("hint: the same command continues"), "{said}");
+    let kept = rows(&cut);
+    assert!((3..rows(&whole)).contains(&kept), "{kept} of {}", rows(&whole));
+
+    assert!(command(&cut).status().unwrap().success());
+    assert_eq!(read(&cut.join("results.csv")), read(&whole.join("results.csv")));
+}
+
+/// A worker ends when the process that started it is killed, so no orphan writes into a folder.
+#[cfg(unix)]
+#[test]
+fn a_killed_study_leaves_no_workers_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = write(folder.path(), "study.toml", &study("steps = 100000"));
+    let out = folder.path().join("out");
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("mutransfer"))
+        .args(["transfer", &study, "--jobs", "1", "--out"])
+        .arg(&out)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let workers = || {
+        let output = Command::new("pgrep").arg("-f").arg(out.join("trials")).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().count()
+    };
+    while workers() == 0 {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let begun = std::time::Instant::now();
+    while workers() > 0 {
+        assert!(begun.elapsed().as_secs() < 20, "a worker outlived its study");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn user_text_is_trained_on_as_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = write(folder.path(), "text", &"to be or not to be, that is the question. ".repeat(100));
+    let study = write(folder.path(), "study.toml", &study("widths = [8]\nrules = [\"mup\"]"));
+    let out = folder.path().join("out");
+    let output = mutransfer().args(["transfer", &study, "--data", &data, "--out"]).arg(&out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("μP") && !printed.contains("SP"), "{printed}");
+    let plan: serde_json::Value = serde_json::from_str(&read(&out.join("plan.json"))).unwrap();
+    assert_eq!(plan["optimizer"], "adamw");
+}
+
+#[test]
+fn coord_prints_a_table_and_draws_a_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = mutransfer()
+        .args(["coord", "--widths", "16,32", "--steps", "2", "--seeds", "1", "--batch", "2", "--context", "8", "--out"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("blocks.1.mlp") && printed.contains("width 32"), "{printed}");
+    let table = read(&folder.path().join("coordinates.csv"));
+    assert!(table.starts_with("rule,width,seed,step,module,l1\n"));
+    // Two rules, two widths, three moments, nine modules.
+    assert_eq!(table.lines().count(), 1 + 2 * 2 * 3 * 9, "{table}");
+    assert!(fs::metadata(folder.path().join("coordinates.png")).unwrap().len() > 1000);
+}

@@ -1,0 +1,168 @@
+//! The models have the parametrization they claim, and train.
+
+use mutransfer::{Hyper, Optimizer, Role, Rule};
+use mutransfer_models::data::{Corpus, Language};
+use mutransfer_models::{Architecture, Batches, Error, Heads, Kind, Trainer, trainer};
+
+fn architecture(kind: Kind, heads: Heads) -> Architecture {
+    Architecture {
+        kind,
+        depth: 2,
+        heads,
+        vocabulary: Language::VOCABULARY,
+        context: 16,
+        zero_readout: false,
+        zero_query: false,
+    }
+}
+
+fn corpus() -> Corpus {
+    Corpus::Synthetic(Language::new(0))
+}
+
+const BATCHES: Batches = Batches { size: 4, seed: 1 };
+
+struct Setup {
+    architecture: Architecture,
+    rule: Rule,
+    optimizer: Optimizer,
+    base: usize,
+    width: usize,
+}
+
+impl Setup {
+    fn trainer<'a>(&self, corpus: &'a Corpus) -> Box<dyn Trainer + 'a> {
+        let plan = self.architecture.plan(self.base, self.width, self.rule, self.optimizer).unwrap();
+        let hyper = Hyper { learning_rate: 0.01, momentum: 0.9, ..Hyper::default() };
+        trainer(&self.architecture, self.width, &plan, &hyper, corpus, BATCHES).unwrap()
+    }
+
+    /// Bits of the losses of five steps and of the validation loss.
+    fn losses(&self) -> Vec<u64> {
+        let corpus = corpus();
+        let mut trainer = self.trainer(&corpus);
+        let mut losses: Vec<u64> = (0..5).map(|_| trainer.step(1.0).to_bits()).collect();
+        losses.push(trainer.validation_loss().to_bits());
+        losses
+    }
+}
+
+const BOTH_WAYS: [Heads; 2] = [Heads::Dim(8), Heads::Count(2)];
+
+#[test]
+fn at_the_base_width_mup_and_sp_train_bit_identically() {
+    for (kind, heads) in [(Kind::Gpt, BOTH_WAYS[0]), (Kind::Gpt, BOTH_WAYS[1]), (Kind::Mlp, BOTH_WAYS[0])] {
+        for optimizer in Optimizer::ALL {
+            let architecture = architecture(kind, heads);
+            let at = |rule, base| Setup { architecture, rule, optimizer, base, width: 24 }.losses();
+            // 24 over 3 heads or heads of 8: no power of two hides a rounding error.
+            assert_eq!(at(Rule::Mup, 24), at(Rule::Sp, 24), "{kind:?} {heads:?} {optimizer}");
+            assert_ne!(at(Rule::Mup, 8), at(Rule::Sp, 8), "{kind:?} {heads:?} {optimizer}: away from the base");
+        }
+    }
+}
+
+#[test]
+fn the_same_trial_gives_the_same_bits() {
+    let setup = || Setup {
+        architecture: architecture(Kind::Gpt, BOTH_WAYS[0]),
+        rule: Rule::Mup,
+        optimizer: Optimizer::AdamW,
+        base: 8,
+        width: 32,
+    };
+    assert_eq!(setup().losses(), setup().losses());
+}
+
+#[test]
+fn training_lowers_the_loss_but_not_below_the_floor() {
+    let corpus = corpus();
+    for kind in [Kind::Gpt, Kind::Mlp] {
+        for optimizer in [Optimizer::AdamW, Optimizer::Sgd] {
+            let rule = Rule::Mup;
+            let setup = Setup { architecture: architecture(kind, BOTH_WAYS[0]), rule, optimizer, base: 8, width: 16 };
+            let mut trainer = setup.trainer(&corpus);
+            let before = trainer.validation_loss();
+            for _ in 0..60 {
+                trainer.step(1.0);
+            }
+            let after = trainer.validation_loss();
+            assert!(after < before - 0.2, "{kind:?} {optimizer}: {before} to {after}");
+            assert!(after > corpus.floor().unwrap(), "{kind:?} {optimizer}: {after}");
+        }
+    }
+}
+
+#[test]
+fn the_plan_comes_from_the_modules() {
+    let heads_of_eight = architecture(Kind::Gpt, Heads::Dim(8));
+    let plan = heads_of_eight.plan(16, 64, Rule::Mup, Optimizer::AdamW).unwrap();
+    let role = |name: &str| plan.param(name).unwrap_or_else(|| panic!("no {name}")).role;
+    assert_eq!(role("tokens.weight"), Role::Input);
+    assert_eq!(role("positions.weight"), Role::Input);
+    assert_eq!(role("blocks.1.attention.query.weight"), Role::Hidden);
+    assert_eq!(role("blocks.0.mlp.down.weight"), Role::Hidden);
+    assert_eq!(role("blocks.0.attention_norm.gamma"), Role::Vector);
+    assert_eq!(role("readout.weight"), Role::Output);
+    assert_eq!(plan.param("readout.weight").unwrap().scales.multiplier, 0.25);
+    // Heads that stay the same size keep the standard scale; heads that grow get √base/size.
+    let close = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-15);
+    close(plan.forward().attention, 1.0 / 8f64.sqrt());
+    let two_heads = architecture(Kind::Gpt, Heads::Count(2)).plan(16, 64, Rule::Mup, Optimizer::AdamW).unwrap();
+    close(two_heads.forward().attention, 8f64.sqrt() / 32.0);
+}
+
+#[test]
+fn zero_readout_gives_zero_logits_and_zero_query_zero_attention_logits() {
+    let corpus = corpus();
+    let zero = Architecture { zero_readout: true, zero_query: true, ..architecture(Kind::Gpt, BOTH_WAYS[0]) };
+    let setup = Setup { architecture: zero, rule: Rule::Mup, optimizer: Optimizer::AdamW, base: 8, width: 16 };
+    let mut trainer = setup.trainer(&corpus);
+    let size = |trainer: &dyn Trainer, module: &str| {
+        trainer.coordinates().into_iter().find(|(name, _)| name == module).map(|(_, size)| size).unwrap()
+    };
+    let zeros = ["readout", "blocks.0.attention.logits", "blocks.1.attention.logits"];
+    for module in zeros {
+        assert_eq!(size(trainer.as_ref(), module), 0.0, "{module}");
+    }
+    assert!((trainer.step(1.0) - (Language::VOCABULARY as f64).ln()).abs() < 1e-5);
+    trainer.step(1.0);
+    for module in zeros {
+        assert!(size(trainer.as_ref(), module) > 0.0, "{module}");
+    }
+}
+
+/// Under SP the update of a hidden layer makes its output grow with width, under μP it does not (TP5 figure 5).
+#[test]
+fn activations_grow_with_width_under_sp_and_not_under_mup() {
+    let corpus = corpus();
+    let size = |rule, width| {
+        let setup = Setup {
+            architecture: architecture(Kind::Gpt, BOTH_WAYS[0]),
+            rule,
+            optimizer: Optimizer::AdamW,
+            base: 16,
+            width,
+        };
+        let mut trainer = setup.trainer(&corpus);
+        for _ in 0..3 {
+            trainer.step(1.0);
+        }
+        trainer.coordinates().into_iter().find(|(name, _)| name == "blocks.1.mlp").unwrap().1
+    };
+    let growth = |rule| size(rule, 128) / size(rule, 16);
+    assert!(growth(Rule::Sp) > 2.0 * growth(Rule::Mup), "SP {} μP {}", growth(Rule::Sp), growth(Rule::Mup));
+    assert!((0.5..1.5).contains(&growth(Rule::Mup)), "{}", growth(Rule::Mup));
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_errors() {
+    let error = |kind, heads, width| architecture(kind, heads).shapes(width).unwrap_err().to_string();
+    assert_eq!(error(Kind::Gpt, Heads::Dim(16), 40), "width 40 is not divisible by head_dim 16");
+    assert_eq!(error(Kind::Gpt, Heads::Count(3), 40), "width 40 is not divisible by heads 3");
+    assert_eq!(error(Kind::Gpt, Heads::Dim(0), 40), "head_dim is zero");
+    assert_eq!(error(Kind::Mlp, Heads::Dim(16), 0), "width is zero");
+    assert!(architecture(Kind::Mlp, Heads::Dim(16)).shapes(40).is_ok());
+    let bad = architecture(Kind::Gpt, Heads::Dim(16)).plan(16, 40, Rule::Mup, Optimizer::AdamW).unwrap_err();
+    assert!(matches!(bad, Error::NotDivisible { width: 40, .. }));
+}
