@@ -6,7 +6,8 @@ use std::process::Command;
 fn dependencies(metadata: &serde_json::Value, name: &str) -> Vec<String> {
     let packages = metadata["packages"].as_array().expect("packages");
     let package = packages.iter().find(|package| package["name"] == name).expect("a crate of the workspace");
-    let normal = package["dependencies"].as_array().into_iter().flatten().filter(|dependency| dependency["kind"].is_null());
+    let normal =
+        package["dependencies"].as_array().into_iter().flatten().filter(|dependency| dependency["kind"].is_null());
     normal.filter_map(|dependency| dependency["name"].as_str().map(str::to_owned)).collect()
 }
 

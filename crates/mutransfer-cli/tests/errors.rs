@@ -48,8 +48,8 @@ fn data_shorter_than_a_batch() {
     says(
         &said,
         &[
-            "short.txt has 9 bytes, of which training gets 9; it needs 18",
-            "2 sequences of 9 bytes",
+            "short.txt has 9 bytes, of which training gets 9; it needs 72",
+            "8 sequences of 9 bytes",
             "hint: give more text",
         ],
     );
@@ -95,7 +95,7 @@ fn senseless_grids_and_sizes() {
     says(&refused(&study("widths = [0, 8]"), &[]), &["`widths` is zero"]);
     says(&refused(&study("rules = []"), &[]), &["`rules` is empty"]);
     says(&refused(&study("seeds = 0"), &[]), &["`seeds` is zero"]);
-    says(&refused(&study("warmup = 10"), &[]), &["`warmup` is 10, not below `steps` = 10"]);
+    says(&refused(&study("warmup = 20"), &[]), &["`warmup` is 20, not below `steps` = 20"]);
     says(&refused(&study("weight_decay = -1.0"), &[]), &["`weight_decay` is -1"]);
     says(&refused(&study("name = \"../elsewhere\""), &[]), &["`name` must consist of"]);
 }

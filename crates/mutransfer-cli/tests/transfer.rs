@@ -28,8 +28,8 @@ fn a_study_leaves_everything_it_promises_and_the_same_bits_on_any_number_of_jobs
     let results = read(&out("one").join("results.csv"));
     assert_eq!(results, read(&out("two").join("results.csv")));
     assert!(results.starts_with("rule,width,depth,lr,seed,steps,status,train_loss,loss\n"), "{results}");
-    // Two rules at two proxies and the target, three rates, and two transfers to the target.
-    assert_eq!(results.lines().count(), 1 + 2 * 3 * 3 + 2, "{results}");
+    // Two rules at two proxies and the target, five rates, and two transfers to the target.
+    assert_eq!(results.lines().count(), 1 + 2 * 3 * 5 + 2, "{results}");
 
     let summary: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(summary, serde_json::from_str::<serde_json::Value>(&read(&out("one").join("summary.json"))).unwrap());
@@ -94,7 +94,7 @@ fn an_interrupted_study_keeps_its_finished_trials_and_continues() {
     let study = write(folder.path(), "study.toml", &text);
     let (cut, whole) = (folder.path().join("cut"), folder.path().join("whole"));
     let command = |out: &Path| {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("mutransfer"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mutransfer"));
         command
             .args(["transfer", &study, "--jobs", "2", "--out"])
             .arg(out)
@@ -129,7 +129,7 @@ fn a_killed_study_leaves_no_workers_behind() {
     let folder = tempfile::tempdir().unwrap();
     let study = write(folder.path(), "study.toml", &study("steps = 100000"));
     let out = folder.path().join("out");
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("mutransfer"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mutransfer"))
         .args(["transfer", &study, "--jobs", "1", "--out"])
         .arg(&out)
         .stderr(Stdio::null())

@@ -13,7 +13,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 
 use crate::Error;
 use crate::record::{Row, to_csv};
@@ -122,9 +122,21 @@ fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {
 
 fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let written = NamedTempFile::new_in(folder).and_then(|mut file| {
+    let written = partial().tempfile_in(folder).and_then(|mut file| {
         file.write_all(content)?;
         file.persist(path).map_err(|error| error.error)
     });
     written.map(drop).map_err(|source| Error::File { verb: "write", path: path.to_owned(), source })
+}
+
+/// A file that is readable to whom other new files are, and that is gone if it is not made permanent.
+fn partial() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.prefix(".partial-");
+    builder
 }

@@ -207,6 +207,7 @@ impl Study {
 
     fn check(&self) -> Result<(), Error> {
         let positive = [
+            ("widths", self.widths.iter().copied().min().unwrap_or(1)),
             ("target_width", self.target_width),
             ("base_width", self.base_width()),
             ("depth", self.depth),
@@ -216,7 +217,6 @@ impl Study {
             ("seeds", self.seeds as usize),
             ("head_dim", self.head_dim.unwrap_or(1)),
             ("heads", self.heads.unwrap_or(1)),
-            ("widths", self.widths.iter().copied().min().unwrap_or(1)),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(Error::value(key, "is zero; it must be at least 1"));

@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-pub(crate) fn mutransfer() -> assert_cmd::Command {
-    assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("mutransfer"))
+pub(crate) fn mutransfer() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_mutransfer"))
 }
 
 /// A tiny study in which `more` replaces or adds keys.
@@ -16,9 +17,9 @@ pub(crate) fn study(more: &str) -> String {
         "widths = [8, 16]",
         "target_width = 32",
         "depth = 1",
-        "lr = { from = \"2^-8\", to = \"2^-4\", step = 2 }",
-        "steps = 10",
-        "batch = 2",
+        "lr = { from = \"2^-6\", to = \"2^0\", step = 1.5 }",
+        "steps = 20",
+        "batch = 8",
         "context = 8",
     ];
     let replaced = |key: &&&str| !more.lines().any(|line| line.split('=').next() == key.split('=').next());
