@@ -79,14 +79,14 @@ impl Workbench {
         let carried: Vec<(Rule, f64)> = study
             .rules
             .iter()
-            .filter_map(|&rule| transferred_lr(&rows, &rule.to_string(), &proxies).map(|lr| (rule, lr)))
+            .filter_map(|&rule| transferred_lr(&rows, &rule.to_string(), &proxies, MAX_OCTAVES).map(|lr| (rule, lr)))
             .collect();
         let direct: Vec<Trial> = carried.iter().flat_map(|&(rule, lr)| study.transfer(&self.data, rule, lr)).collect();
         let direct: Vec<Trial> = direct.into_iter().filter(|trial| !sweep.contains(trial)).collect();
         eprintln!("transfer: {} trials at width {}", direct.len(), study.target_width);
         let rows = self.train(&direct, &rows)?;
 
-        let summary = summarize(&rows, &proxies, Some(study.target_width))?;
+        let summary = summarize(&rows, &proxies, Some(study.target_width), MAX_OCTAVES)?;
         let coordinates = self.coordinates(&carried)?;
         self.write(&rows, &summary, &carried, &coordinates)?;
         self.print(&summary, json)
@@ -198,6 +198,10 @@ impl Workbench {
         Ok(())
     }
 }
+
+/// Parabolas are fitted to the bottom of each valley: its wall towards large learning rates is steeper than a parabola,
+/// and would pull the vertex away from the best learning rate.
+const MAX_OCTAVES: Option<f64> = Some(1.5);
 
 /// As in TP5 figure 5.
 const COORDINATE_STEPS: usize = 4;

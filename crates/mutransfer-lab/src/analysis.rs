@@ -108,25 +108,39 @@ pub fn display_name(rule: &str) -> &str {
 
 /// Judges a study: the optimum per rule and proxy width, its drift, and the transfer to the width `target`.
 ///
+/// `max_octaves` limits the parabola to that distance from the best grid point on either side: valleys are steeper
+/// towards large learning rates than a parabola, which pulls the vertex of a wide fit away from the bottom.
+///
 /// The rows at the target width are the direct runs at [`transferred_lr`] and, if one was made, a verification sweep.
 ///
 /// # Errors
 ///
 /// When there are no rows, a learning rate is not positive, or a trial is listed twice with different losses.
-pub fn summarize(rows: &[Row], proxies: &[usize], target: Option<usize>) -> Result<Summary, AnalysisError> {
+pub fn summarize(
+    rows: &[Row],
+    proxies: &[usize],
+    target: Option<usize>,
+    max_octaves: Option<f64>,
+) -> Result<Summary, AnalysisError> {
     curve::check(rows)?;
     let proxies: Vec<usize> = proxies.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let names: BTreeSet<&str> = rows.iter().map(|row| row.rule.as_str()).collect();
-    let judge = |name: &str| (name.to_owned(), summarize_rule(rows, name, &proxies, target));
+    let judge = |name: &str| (name.to_owned(), summarize_rule(rows, name, &proxies, target, max_octaves));
     Ok(Summary { rules: names.into_iter().map(judge).collect(), target_width: target, proxies })
 }
 
-fn summarize_rule(rows: &[Row], rule: &str, proxies: &[usize], target: Option<usize>) -> RuleSummary {
-    let optima = optima(rows, rule, proxies);
+fn summarize_rule(
+    rows: &[Row],
+    rule: &str,
+    proxies: &[usize],
+    target: Option<usize>,
+    max_octaves: Option<f64>,
+) -> RuleSummary {
+    let optima = optima(rows, rule, proxies, max_octaves);
     let transferred = transferred_from(&optima);
     RuleSummary {
         drift_octaves: drift(&optima, proxies),
-        target: target.map(|width| target::judge(&points(rows, rule, width), width, transferred)),
+        target: target.map(|width| target::judge(&points(rows, rule, width), width, transferred, max_octaves)),
         optima,
     }
 }
@@ -136,19 +150,22 @@ fn summarize_rule(rows: &[Row], rule: &str, proxies: &[usize], target: Option<us
 /// That is the vertex of its parabola, or the best learning rate of the grid where there is no vertex. Only rows at
 /// proxy widths count, so the value stays the same once rows at the target arrive. `None` when no proxy has an
 /// optimum.
-pub fn transferred_lr(rows: &[Row], rule: &str, proxies: &[usize]) -> Option<f64> {
+pub fn transferred_lr(rows: &[Row], rule: &str, proxies: &[usize], max_octaves: Option<f64>) -> Option<f64> {
     let mut proxies = proxies.to_vec();
     proxies.sort_unstable();
-    transferred_from(&optima(rows, rule, &proxies))
+    transferred_from(&optima(rows, rule, &proxies, max_octaves))
 }
 
 fn transferred_from(optima: &[Optimum]) -> Option<f64> {
     optima.iter().rev().find_map(|optimum| optimum.lr)
 }
 
-fn optima(rows: &[Row], rule: &str, proxies: &[usize]) -> Vec<Optimum> {
+fn optima(rows: &[Row], rule: &str, proxies: &[usize], max_octaves: Option<f64>) -> Vec<Optimum> {
     let curves = proxies.iter().map(|&width| (width, points(rows, rule, width)));
-    curves.filter(|(_, points)| !points.is_empty()).map(|(width, points)| optimum::of_points(&points, width)).collect()
+    curves
+        .filter(|(_, points)| !points.is_empty())
+        .map(|(width, points)| optimum::of_points(&points, width, max_octaves))
+        .collect()
 }
 
 fn drift(optima: &[Optimum], proxies: &[usize]) -> Option<f64> {

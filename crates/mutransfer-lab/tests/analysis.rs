@@ -21,7 +21,7 @@ fn grid(losses: &[f64]) -> Vec<Row> {
 }
 
 fn judged(losses: &[f64]) -> Optimum {
-    optimum(&grid(losses), "mup", 64).expect("rows")
+    optimum(&grid(losses), "mup", 64, None).expect("rows")
 }
 
 #[track_caller]
@@ -50,7 +50,7 @@ fn study() -> Vec<Row> {
         rows.extend(valley("mup", width, -8.2, 2.0));
     }
     for rule in ["sp", "mup"] {
-        let transferred = transferred_lr(&rows, rule, &[16, 32, 64]).expect("an optimum").log2();
+        let transferred = transferred_lr(&rows, rule, &[16, 32, 64], None).expect("an optimum").log2();
         rows.extend(
             (0..3).map(|seed| row(rule, 128, transferred, seed, if rule == "sp" { ONE_OCTAVE_OFF } else { 2.0 })),
         );
@@ -59,7 +59,7 @@ fn study() -> Vec<Row> {
 }
 
 fn judged_study() -> Summary {
-    summarize(&study(), &[64, 16, 32], Some(128)).expect("rows")
+    summarize(&study(), &[64, 16, 32], Some(128), None).expect("rows")
 }
 
 #[test]
@@ -102,21 +102,21 @@ fn divergence_beyond_a_stable_neighbour_does_no_harm() {
 fn a_width_where_everything_diverged_has_no_optimum() {
     let found = judged(&[NAN, NAN, NAN]);
     assert_eq!((found.flag, found.log2_lr, found.loss), (Some(Flag::Diverged), None, None));
-    assert_eq!(transferred_lr(&grid(&[NAN, NAN, NAN]), "mup", &[64]), None);
+    assert_eq!(transferred_lr(&grid(&[NAN, NAN, NAN]), "mup", &[64], None), None);
 }
 
 #[test]
 fn one_diverged_seed_takes_the_learning_rate_out_of_the_fit() {
     let mut rows = grid(&[3.10, 3.00, 3.06, 3.0]);
     rows.extend([3.10, 3.00, 3.06, NAN].iter().zip(0..).map(|(&loss, i)| row("mup", 64, -9.0 + f64::from(i), 1, loss)));
-    close(optimum(&rows, "mup", 64).unwrap().log2_lr, -7.875);
+    close(optimum(&rows, "mup", 64, None).unwrap().log2_lr, -7.875);
 }
 
 #[test]
 fn a_valley_shallower_than_the_noise_is_flagged() {
     let mut rows = grid(&[3.03, 3.00, 3.02]);
     rows.extend([3.13, 3.12, 3.15].iter().zip(0..).map(|(&loss, i)| row("mup", 64, -9.0 + f64::from(i), 1, loss)));
-    assert_eq!(optimum(&rows, "mup", 64).unwrap().flags, [Flag::NoiseLimited]);
+    assert_eq!(optimum(&rows, "mup", 64, None).unwrap().flags, [Flag::NoiseLimited]);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn the_order_of_rows_never_matters() {
     for rotation in 0..rows.len() {
         rows.rotate_left(7);
         rows.swap(0, rotation);
-        let summary = summarize(&rows, &[16, 32, 64], Some(128)).unwrap();
+        let summary = summarize(&rows, &[16, 32, 64], Some(128), None).unwrap();
         assert_eq!(serde_json::to_string(&summary).unwrap(), expected);
     }
 }
@@ -162,9 +162,9 @@ fn the_order_of_rows_never_matters() {
 fn scaling_every_learning_rate_moves_only_the_optimum() {
     for octaves in [-3.0, -0.5, 0.25, 4.0] {
         let mut rows = valley("mup", 32, -8.2, 2.0);
-        let before = optimum(&rows, "mup", 32).unwrap();
+        let before = optimum(&rows, "mup", 32, None).unwrap();
         rows.iter_mut().for_each(|row| row.lr *= f64::exp2(octaves));
-        let after = optimum(&rows, "mup", 32).unwrap();
+        let after = optimum(&rows, "mup", 32, None).unwrap();
         close(after.log2_lr, before.log2_lr.unwrap() + octaves);
         close(after.loss, before.loss.unwrap());
         close(after.parabola.unwrap().curvature, before.parabola.unwrap().curvature);
@@ -175,8 +175,8 @@ fn scaling_every_learning_rate_moves_only_the_optimum() {
 fn the_transferred_learning_rate_ignores_the_target_and_falls_back_to_the_grid() {
     let rows = study();
     let proxies_only: Vec<Row> = rows.iter().filter(|row| row.width < 128).cloned().collect();
-    assert_eq!(transferred_lr(&rows, "sp", &[64, 16]), transferred_lr(&proxies_only, "sp", &[16, 64]));
-    assert_eq!(transferred_lr(&grid(&[3.2, 3.1, 3.0]), "mup", &[64]), Some(f64::exp2(-7.0)));
+    assert_eq!(transferred_lr(&rows, "sp", &[64, 16], None), transferred_lr(&proxies_only, "sp", &[16, 64], None));
+    assert_eq!(transferred_lr(&grid(&[3.2, 3.1, 3.0]), "mup", &[64], None), Some(f64::exp2(-7.0)));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_diverged_transfer_has_a_flag_and_no_regret() {
         row.status = Status::Diverged;
         row.loss = NAN;
     });
-    let summary = summarize(&rows, &[16, 32, 64], Some(128)).unwrap();
+    let summary = summarize(&rows, &[16, 32, 64], Some(128), None).unwrap();
     let target = summary.rules["sp"].target.as_ref().unwrap();
     assert_eq!((target.flag, target.loss, target.regret), (Some(Flag::Diverged), None, None));
     assert!(conclusion(&summary)[1].contains("made training diverge under SP"));
@@ -195,9 +195,9 @@ fn a_diverged_transfer_has_a_flag_and_no_regret() {
 #[test]
 fn without_a_sweep_at_the_target_there_is_a_loss_but_no_regret() {
     let mut rows = valley("mup", 64, -8.2, 2.0);
-    let transferred = transferred_lr(&rows, "mup", &[64]).unwrap();
+    let transferred = transferred_lr(&rows, "mup", &[64], None).unwrap();
     rows.push(row("mup", 128, transferred.log2(), 0, 1.9));
-    let summary = summarize(&rows, &[64], Some(128)).unwrap();
+    let summary = summarize(&rows, &[64], Some(128), None).unwrap();
     let target = summary.rules["mup"].target.as_ref().unwrap();
     assert_eq!((target.loss, target.best_loss, target.regret), (Some(1.9), None, None));
     assert!(conclusion(&summary)[1].contains("no sweep to compare with"));
@@ -207,7 +207,7 @@ fn without_a_sweep_at_the_target_there_is_a_loss_but_no_regret() {
 fn the_json_has_the_documented_keys_and_no_number_that_json_lacks() {
     let mut rows = study();
     rows.extend(grid(&[NAN, NAN, NAN]).into_iter().map(|row| Row { rule: "broken".into(), ..row }));
-    let json = serde_json::to_value(summarize(&rows, &[16, 32, 64], Some(128)).unwrap()).unwrap();
+    let json = serde_json::to_value(summarize(&rows, &[16, 32, 64], Some(128), None).unwrap()).unwrap();
     let sp = &json["rules"]["sp"];
     for key in ["width", "log2_lr", "loss", "flag"] {
         assert!(sp["optima"][0].get(key).is_some(), "{key}");
@@ -221,8 +221,8 @@ fn the_json_has_the_documented_keys_and_no_number_that_json_lacks() {
 
 #[test]
 fn rows_that_cannot_be_judged_are_errors_that_name_them() {
-    let message = |rows: &[Row]| summarize(rows, &[64], None).unwrap_err().to_string();
-    assert_eq!(summarize(&[], &[64], None), Err(AnalysisError::Empty));
+    let message = |rows: &[Row]| summarize(rows, &[64], None, None).unwrap_err().to_string();
+    assert_eq!(summarize(&[], &[64], None, None), Err(AnalysisError::Empty));
     let mut rows = grid(&[3.1, 3.0, 3.2]);
     rows.push(Row { loss: 3.3, ..rows[1].clone() });
     assert!(
@@ -236,7 +236,7 @@ fn rows_that_cannot_be_judged_are_errors_that_name_them() {
 fn the_same_trial_listed_twice_with_one_result_counts_once() {
     let mut rows = grid(&[3.10, 3.00, 3.06, NAN]);
     rows.extend(rows.clone());
-    assert_eq!(optimum(&rows, "mup", 64).unwrap(), judged(&[3.10, 3.00, 3.06, NAN]));
+    assert_eq!(optimum(&rows, "mup", 64, None).unwrap(), judged(&[3.10, 3.00, 3.06, NAN]));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn the_conclusion_says_what_was_measured() {
 fn the_conclusion_stays_true_when_the_standard_parametrization_wins() {
     let rename = |row: Row| Row { rule: if row.rule == "sp" { "mup".into() } else { "sp".into() }, ..row };
     let rows: Vec<Row> = study().into_iter().map(rename).collect();
-    let sentences = conclusion(&summarize(&rows, &[16, 32, 64], Some(128)).unwrap());
+    let sentences = conclusion(&summarize(&rows, &[16, 32, 64], Some(128), None).unwrap());
     assert!(sentences[0].contains("under μP the best learning rate fell by 2.0 octaves"), "{}", sentences[0]);
     assert!(sentences[1].contains("cost less than 0.001 nats under SP"), "{}", sentences[1]);
 }
@@ -266,7 +266,21 @@ fn the_conclusion_stays_true_when_the_standard_parametrization_wins() {
 fn the_conclusion_names_what_makes_it_unsafe() {
     let mut rows = grid(&[3.2, 3.1, 3.0]);
     rows.extend(rows.clone().into_iter().map(|row| Row { width: 128, ..row }));
-    let sentences = conclusion(&summarize(&rows, &[64, 128], None).unwrap());
+    let sentences = conclusion(&summarize(&rows, &[64, 128], None, None).unwrap());
     assert!(sentences[0].contains("could not be measured"), "{}", sentences[0]);
     assert!(sentences[1].contains("μP at width 128: the best learning rate is at the edge of the grid"));
+}
+
+/// A valley with a steep wall: only the fit to its bottom finds the bottom, and both vertices are reported.
+#[test]
+fn a_window_keeps_the_wall_out_of_the_fit() {
+    let loss = |x: f64| 3.0 + 0.02 * (x + 7.0).powi(2) + if x > -7.0 { 0.05 * (x + 7.0).powi(4) } else { 0.0 };
+    let rows: Vec<Row> =
+        (-12..=-5).map(f64::from).map(|x| Row { lr: x.exp2(), loss: loss(x), ..grid(&[3.0])[0].clone() }).collect();
+    let whole = optimum(&rows, "mup", 64, None).unwrap();
+    let bottom = optimum(&rows, "mup", 64, Some(1.5)).unwrap();
+    assert_eq!(whole.whole_valley_log2_lr, whole.log2_lr);
+    assert_eq!(bottom.whole_valley_log2_lr, whole.log2_lr);
+    let off = |optimum: &Optimum| (optimum.log2_lr.unwrap() + 7.0).abs();
+    assert!(off(&bottom) < 0.3 && off(&whole) > 0.5, "{} {}", off(&bottom), off(&whole));
 }

@@ -34,14 +34,14 @@ fn study() -> Vec<Row> {
             let grid = (-11..=-3).flat_map(|x| (0..3).map(move |seed| (f64::from(x), seed)));
             rows.extend(grid.map(|(x, seed)| row(rule, width, x, seed, loss(rule, width, x, seed))));
         }
-        let carried = transferred_lr(&rows, rule, &PROXIES).expect("an optimum").log2();
+        let carried = transferred_lr(&rows, rule, &PROXIES, None).expect("an optimum").log2();
         rows.extend((0..3).map(|seed| row(rule, TARGET, carried, seed, loss(rule, TARGET, carried, seed))));
     }
     rows
 }
 
 fn judged() -> Summary {
-    summarize(&study(), &PROXIES, Some(TARGET)).expect("rows")
+    summarize(&study(), &PROXIES, Some(TARGET), None).expect("rows")
 }
 
 /// Under SP the activations of hidden layers grow with width once trained; under μP none does.
@@ -64,7 +64,7 @@ fn activations() -> Vec<Coordinate> {
 
 fn report() -> Report {
     let rows = study();
-    let summary = summarize(&rows, &PROXIES, Some(TARGET)).expect("rows");
+    let summary = summarize(&rows, &PROXIES, Some(TARGET), None).expect("rows");
     Report {
         title: "Does <μP> transfer?".into(),
         settings: vec![("model".into(), "GPT, 2 blocks & tied".into()), ("steps".into(), "300".into())],
@@ -103,7 +103,7 @@ fn the_coordinate_figure_shows_the_first_and_the_last_step() {
 #[test]
 fn a_figure_without_a_finite_value_is_an_error_that_says_so() {
     let rows = [row("mup", 64, -8.0, 0, f64::NAN)];
-    let error = loss_curves(&rows, &summarize(&rows, &[64], None).unwrap()).unwrap_err().to_string();
+    let error = loss_curves(&rows, &summarize(&rows, &[64], None, None).unwrap()).unwrap_err().to_string();
     assert!(error.contains("loss-curves") && error.contains("hint"), "{error}");
     assert!(coordinates(&[]).is_err());
 }
@@ -111,7 +111,7 @@ fn a_figure_without_a_finite_value_is_an_error_that_says_so() {
 #[test]
 fn figures_survive_a_single_point_and_a_missing_rule() {
     let rows = [row("mup", 64, -8.0, 0, 2.0)];
-    loss_curves(&rows, &summarize(&rows, &[64], Some(128)).unwrap()).unwrap();
+    loss_curves(&rows, &summarize(&rows, &[64], Some(128), None).unwrap()).unwrap();
     let one = Coordinate { rule: "mup".into(), width: 64, seed: 0, step: 0, module: "logits".into(), l1: 1.0 };
     coordinates(&[one]).unwrap();
 }
@@ -132,7 +132,7 @@ fn text_from_outside_is_escaped() {
     assert!(html.contains("Does &lt;μP&gt; transfer?") && html.contains("GPT, 2 blocks &amp; tied"));
     let rename = |row: Row| Row { rule: "</script><b>".into(), ..row };
     let rows: Vec<Row> = study().into_iter().filter(|row| row.rule == "mup").map(rename).collect();
-    let summary = summarize(&rows, &PROXIES, Some(TARGET)).unwrap();
+    let summary = summarize(&rows, &PROXIES, Some(TARGET), None).unwrap();
     let figure = loss_curves(&rows, &summary).unwrap();
     let html = render(&Report { summary, loss_figure: Some(figure), ..report() }).unwrap();
     assert!(!html.contains("<b>") && html.matches("</script>").count() == 1);
@@ -149,7 +149,7 @@ fn the_numbers_are_embedded_and_read_back() {
 #[test]
 fn a_study_without_target_check_or_figures_still_makes_a_report() {
     let rows: Vec<Row> = study().into_iter().filter(|row| row.width < TARGET && row.seed == 0).collect();
-    let summary = summarize(&rows, &PROXIES, None).unwrap();
+    let summary = summarize(&rows, &PROXIES, None, None).unwrap();
     let html =
         render(&Report { summary, floor: None, loss_figure: None, coordinate_figure: None, ..report() }).unwrap();
     assert!(html.contains("one seed only") && html.contains("Published advice is at least width 256"));

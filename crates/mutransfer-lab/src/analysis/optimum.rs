@@ -11,6 +11,9 @@ use crate::record::Row;
 /// Kalra and Barkeshli (arXiv 2605.21486) use the same threshold.
 const VALLEY: f64 = 1.35;
 
+/// Octaves by which a learning rate of a grid may be off through its decimal digits.
+const ROUNDING: f64 = 1e-9;
+
 /// The best learning rate of one rule at one width.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Optimum {
@@ -32,6 +35,8 @@ pub struct Optimum {
     pub raw_loss: Option<f64>,
     /// The fitted parabola; absent when there is no vertex to trust.
     pub parabola: Option<Parabola>,
+    /// Log2 of the vertex of a parabola through the whole valley; differs where the fit was limited to its bottom.
+    pub whole_valley_log2_lr: Option<f64>,
     /// Learning rates in the grid.
     pub tried: usize,
     /// Learning rates at which at least one seed diverged.
@@ -65,18 +70,21 @@ impl Parabola {
 
 /// Finds the best learning rate of `rule` at `width` among the rows.
 ///
+/// `max_octaves` limits the parabola to that distance from the best grid point.
+///
 /// # Errors
 ///
 /// When there are no such rows, a learning rate is not positive, or a trial is listed twice with different losses.
-pub fn optimum(rows: &[Row], rule: &str, width: usize) -> Result<Optimum, AnalysisError> {
+pub fn optimum(rows: &[Row], rule: &str, width: usize, max_octaves: Option<f64>) -> Result<Optimum, AnalysisError> {
     curve::check(rows)?;
     let points = points(rows, rule, width);
-    if points.is_empty() { Err(AnalysisError::Empty) } else { Ok(of_points(&points, width)) }
+    if points.is_empty() { Err(AnalysisError::Empty) } else { Ok(of_points(&points, width, max_octaves)) }
 }
 
-pub(super) fn of_points(points: &[Point], width: usize) -> Optimum {
+pub(super) fn of_points(points: &[Point], width: usize, max_octaves: Option<f64>) -> Optimum {
     let best = best_point(points);
-    let kept = best.map(|best| valley(points, best)).unwrap_or_default();
+    let whole = best.map(|best| valley(points, best)).unwrap_or_default();
+    let kept = best.map(|best| window(&whole, best, max_octaves)).unwrap_or_default();
     let fit = best.map_or(Err(Flag::Diverged), |best| vertex(points, &kept, best));
     let mut flags: Vec<Flag> = fit.as_ref().err().copied().into_iter().chain(seed_flag(&kept)).collect();
     let parabola = fit.ok();
@@ -92,6 +100,7 @@ pub(super) fn of_points(points: &[Point], width: usize) -> Optimum {
         raw_log2_lr: best.map(|best| best.log2_lr),
         raw_loss: best.and_then(|best| best.loss),
         parabola,
+        whole_valley_log2_lr: best.and_then(|best| vertex(points, &whole, best).ok()).map(|fit| fit.log2_lr),
         tried: points.len(),
         diverged: points.iter().filter(|point| point.loss.is_none()).count(),
     }
@@ -107,6 +116,12 @@ fn best_point(points: &[Point]) -> Option<&Point> {
 fn valley<'a>(points: &'a [Point], best: &Point) -> Vec<&'a Point> {
     let near = |point: &&Point| point.loss.zip(best.loss).is_some_and(|(loss, lowest)| loss <= VALLEY * lowest);
     points.iter().filter(near).collect()
+}
+
+/// The part of the valley within `max_octaves` of the best grid point.
+fn window<'a>(valley: &[&'a Point], best: &Point, max_octaves: Option<f64>) -> Vec<&'a Point> {
+    let reach = max_octaves.unwrap_or(f64::INFINITY) + ROUNDING;
+    valley.iter().copied().filter(|point| (point.log2_lr - best.log2_lr).abs() <= reach).collect()
 }
 
 /// The parabola around the best grid point, or the reason why there is none.

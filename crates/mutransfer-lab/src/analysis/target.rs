@@ -37,12 +37,12 @@ pub struct Target {
 }
 
 /// Judges the transfer from the target's loss curve, which holds the direct runs and the sweep together.
-pub(super) fn judge(points: &[Point], width: usize, transferred: Option<f64>) -> Target {
+pub(super) fn judge(points: &[Point], width: usize, transferred: Option<f64>, max_octaves: Option<f64>) -> Target {
     let log2_lr = transferred.map(f64::log2);
     let is_direct = |point: &Point| log2_lr.is_some_and(|lr| (point.log2_lr - lr).abs() < SAME_LEARNING_RATE);
     let direct = points.iter().find(|point| is_direct(point));
     let swept = points.iter().any(|point| !is_direct(point));
-    let best = swept.then(|| optimum::of_points(points, width));
+    let best = swept.then(|| optimum::of_points(points, width, max_octaves));
     let flags = flags(direct, best.as_ref());
     Target {
         width,
