@@ -1,4 +1,5 @@
 //! The adapter changes what it should and nothing else.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};

@@ -1,6 +1,6 @@
 //! `mutransfer coord`: how the size of activations follows the width over the first steps of training.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -128,36 +128,43 @@ fn of_trial(subject: &Subject, trial: &Trial, steps: usize) -> Result<Vec<Coordi
     Ok(coordinates)
 }
 
-/// Per rule, step and module: the size at every width, and how much it grew from the narrowest to the widest.
+/// One module of one rule after one number of updates.
+struct Line<'a> {
+    rule: &'a str,
+    step: usize,
+    module: &'a str,
+    /// Sizes over the seeds, by width.
+    sizes: BTreeMap<usize, Vec<f64>>,
+}
+
+/// Per rule, first and last step, and module: the size at every width, and its growth from the narrowest to the widest.
 fn growth_table(coordinates: &[Coordinate]) -> String {
-    let mut widths: Vec<usize> = coordinates.iter().map(|coordinate| coordinate.width).collect();
-    widths.sort_unstable();
-    widths.dedup();
-    // Modules keep the order of the forward pass.
-    let mut cells: Vec<((&str, usize, &str), BTreeMap<usize, (f64, f64)>)> = Vec::new();
-    for coordinate in coordinates {
-        let key = (coordinate.rule.as_str(), coordinate.step, coordinate.module.as_str());
-        let index = cells.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
-            cells.push((key, BTreeMap::new()));
-            cells.len() - 1
-        });
-        let (sum, count) = cells[index].1.entry(coordinate.width).or_default();
-        *sum += coordinate.l1;
-        *count += 1.0;
-    }
-    cells.sort_by_key(|((rule, step, _), _)| (*rule != "sp", rule.to_string(), *step));
-    let last = coordinates.iter().map(|coordinate| coordinate.step).max();
-    let mut table = table::new(["rule", "t", "module"]);
-    let header = ["rule".into(), "t".into(), "module".into()];
+    let widths: BTreeSet<usize> = coordinates.iter().map(|coordinate| coordinate.width).collect();
+    let last = coordinates.iter().map(|coordinate| coordinate.step).max().unwrap_or(0);
     let columns = widths.iter().map(|width| format!("width {width}"));
-    table.set_header(header.into_iter().chain(columns).chain(["widest / narrowest".to_owned()]));
-    for ((rule, step, module), sizes) in cells.iter().filter(|((_, step, _), _)| *step == 0 || Some(*step) == last) {
-        let means: Vec<f64> =
-            widths.iter().map(|width| sizes.get(width).map_or(f64::NAN, |(sum, n)| sum / n)).collect();
+    let header = ["rule", "t", "module"].map(str::to_owned).into_iter().chain(columns);
+    let mut table = table::new(header.chain(["widest / narrowest".to_owned()]));
+    for line in lines(coordinates).iter().filter(|line| line.step == 0 || line.step == last) {
+        let means: Vec<f64> = line.sizes.values().map(|sizes| sizes.iter().sum::<f64>() / sizes.len() as f64).collect();
         let growth = means.last().zip(means.first()).map_or(f64::NAN, |(last, first)| last / first);
-        let start = [display_name(rule).to_owned(), step.to_string(), (*module).to_owned()];
+        let start = [display_name(line.rule).to_owned(), line.step.to_string(), line.module.to_owned()];
         let numbers = means.iter().map(|mean| format!("{mean:.3}"));
         table.add_row(start.into_iter().chain(numbers).chain([format!("{growth:.2}")]));
     }
     table.to_string()
+}
+
+/// The measurements by rule and step, SP first, with modules in the order of the forward pass.
+fn lines(coordinates: &[Coordinate]) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line> = Vec::new();
+    for Coordinate { rule, width, step, module, l1, .. } in coordinates {
+        let known = |line: &Line| line.rule == rule && line.step == *step && line.module == module;
+        let index = lines.iter().position(known).unwrap_or_else(|| {
+            lines.push(Line { rule, step: *step, module, sizes: BTreeMap::new() });
+            lines.len() - 1
+        });
+        lines[index].sizes.entry(*width).or_default().push(*l1);
+    }
+    lines.sort_by_key(|line| (line.rule != "sp", line.rule, line.step));
+    lines
 }

@@ -39,9 +39,12 @@ fn add_target(table: &mut Table, name: &str, target: &Target) {
 }
 
 /// An empty table with this header.
-pub(crate) fn new<const N: usize>(header: [&str; N]) -> Table {
+pub(crate) fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header.into_iter().map(Into::into));
     table
 }
 

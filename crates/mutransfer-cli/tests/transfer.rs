@@ -1,5 +1,7 @@
 //! The path from a study to its report, as a user runs it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::fs;

@@ -1,4 +1,5 @@
 //! The models have the parametrization they claim, and train.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use mutransfer::{Hyper, Optimizer, Role, Rule};
 use mutransfer_models::data::{Corpus, Language};
