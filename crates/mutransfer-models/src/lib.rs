@@ -6,6 +6,7 @@
 mod architecture;
 pub mod data;
 mod error;
+mod fused;
 mod gpt;
 mod mlp;
 mod tap;

@@ -2,10 +2,10 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::Tap;
+use crate::fused::{gelu, linear};
 
 /// `depth` hidden matrices between an input layer and a readout, as in TP5 equation 3.
 #[derive(Module, Debug)]
@@ -43,13 +43,13 @@ impl Mlp {
 
     /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`; position t sees the last `window` tokens.
     pub fn forward(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3> {
-        let mut hidden = gelu(self.input.forward(self.windows(tokens)));
+        let mut hidden = gelu(linear(&self.input, self.windows(tokens)));
         tap.see(|| "input".into(), &hidden);
         for (index, layer) in self.hidden.iter().enumerate() {
-            hidden = gelu(layer.forward(hidden));
+            hidden = gelu(linear(layer, hidden));
             tap.see(|| format!("hidden.{index}"), &hidden);
         }
-        let logits = self.readout.forward(hidden) * self.readout_multiplier;
+        let logits = linear(&self.readout, hidden) * self.readout_multiplier;
         tap.see(|| "readout".into(), &logits);
         logits
     }

@@ -19,6 +19,11 @@ impl Tap {
         Self { seen: Some(Vec::new()) }
     }
 
+    /// Whether anything is recorded.
+    pub fn is_on(&self) -> bool {
+        self.seen.is_some()
+    }
+
     /// Lets an activation pass.
     pub fn see<const D: usize>(&mut self, module: impl FnOnce() -> String, activation: &Tensor<D>) {
         if let Some(seen) = &mut self.seen {

@@ -2,12 +2,12 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mutransfer::{Hyper, Plan};
-use mutransfer_burn::{ScaledOptimizer, initialize};
+use mutransfer_burn::initialize;
 
 use crate::data::Corpus;
+use crate::fused::{Optimizer, cross_entropy};
 use crate::{Architecture, Error, Gpt, Kind, Mlp, Tap};
 
 /// Which sequences a trial sees.
@@ -45,7 +45,7 @@ pub fn trainer<'a>(
     let attention_scale = plan.forward().attention.unwrap_or(1.0);
     let readout_multiplier = plan.param("readout.weight").map_or(1.0, |param| param.scales.multiplier);
     let context = architecture.context;
-    let optimizer = ScaledOptimizer::new(plan, hyper);
+    let optimizer = Optimizer::new(plan, hyper, &device);
     macro_rules! run {
         ($model:expr) => {{
             let model = Some(initialize($model, plan, hyper, batches.seed)?);
@@ -79,7 +79,7 @@ impl LanguageModel for Mlp {
 struct Run<'a, M> {
     /// Always there, but for the moment in which burn's optimizer maps the old model to the new one.
     model: Option<M>,
-    optimizer: ScaledOptimizer,
+    optimizer: Optimizer,
     corpus: &'a Corpus,
     batches: Batches,
     context: usize,
@@ -111,7 +111,7 @@ impl<M: LanguageModel> Run<'_, M> {
 impl<M: LanguageModel> Trainer for Run<'_, M> {
     fn step(&mut self, factor: f64) -> f64 {
         let (tokens, targets) = self.tensors(&self.batch(self.step), &self.device);
-        let loss = cross_entropy(self.model().logits(tokens, &mut Tap::off()), targets);
+        let loss = next_token_loss(self.model().logits(tokens, &mut Tap::off()), targets);
         let value = scalar(&loss);
         if let Some(model) = self.model.take() {
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -129,7 +129,7 @@ impl<M: LanguageModel> Trainer for Run<'_, M> {
             .chunks(self.batches.size)
             .map(|chunk| {
                 let (tokens, targets) = self.tensors(chunk, &device);
-                let loss = cross_entropy(model.logits(tokens, &mut Tap::off()), targets);
+                let loss = next_token_loss(model.logits(tokens, &mut Tap::off()), targets);
                 scalar(&loss) * chunk.len() as f64
             })
             .sum();
@@ -146,10 +146,9 @@ impl<M: LanguageModel> Trainer for Run<'_, M> {
 }
 
 /// Mean of −log p(target), in nats per token.
-fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
+fn next_token_loss(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
     let [batch, time, vocabulary] = logits.dims();
-    let log_probabilities = log_softmax(logits.reshape([batch * time, vocabulary]), 1);
-    -log_probabilities.gather(1, targets.reshape([batch * time, 1])).mean()
+    cross_entropy(logits.reshape([batch * time, vocabulary]), targets.reshape([batch * time]))
 }
 
 fn scalar(tensor: &Tensor<1>) -> f64 {

@@ -1,0 +1,56 @@
+//! The operations of a training step on one processor core: matrix products, attention, norms,
+//! activations, loss, embeddings and optimizer steps, forward and backward, on slices of `f32`.
+//!
+//! The crate knows no tensor library. Every function takes a [`Workspace`], reads slices or
+//! [`Matrix`] views and writes into slices that the caller owns; apart from the workspace, which
+//! grows to the largest call and is kept, nothing is allocated.
+//!
+//! ```
+//! use mutransfer_kernels::{Matrix, MatrixMut, Workspace, linear_forward};
+//!
+//! let mut workspace = Workspace::new();
+//! let (x, weight, bias) = ([1.0, 2.0], [3.0, 4.0, 5.0, 6.0], [0.5, 0.25]);
+//! let mut y = [0.0; 2];
+//! let (x, weight) = (Matrix::new(&x, 1, 2), Matrix::new(&weight, 2, 2));
+//! linear_forward(&mut workspace, x, weight, Some(&bias), None, MatrixMut::new(&mut y, 1, 2));
+//! assert_eq!(y, [13.5, 16.25]);
+//! ```
+//!
+//! # Instruction sets
+//!
+//! Each kernel is compiled for AVX-512, AVX2 and whatever the target guarantees; [`Isa::detect`]
+//! takes the best at run time and [`Workspace::with_isa`] any other. Same inputs give the same bits
+//! on the same set; between sets, sums are rounded in another order.
+//!
+//! # Not here
+//!
+//! Threads (run one trial per core instead), other number formats, convolutions, dropout, and
+//! anything that needs to know what a model is.
+
+pub mod activation;
+pub mod attention;
+pub mod embedding;
+pub mod linear;
+pub mod loss;
+mod math;
+pub mod matmul;
+pub mod matrix;
+pub mod norm;
+pub mod optim;
+mod simd;
+mod tile;
+
+pub use activation::{
+    Gelu, gelu_backward, gelu_forward, gelu_forward_with_slope, multiply, swiglu_backward, swiglu_forward,
+};
+pub use attention::{Attention, Heads, HeadsMut, attention_backward, attention_forward};
+pub use embedding::{embedding_backward, embedding_forward};
+pub use linear::{linear_backward_input, linear_backward_weight, linear_forward};
+pub use loss::cross_entropy;
+pub use matmul::matmul;
+pub use matrix::{Matrix, MatrixMut, Workspace};
+pub use norm::{
+    NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward, rms_norm_forward,
+};
+pub use optim::{Adam, Decay, Sgd, adam_step, sgd_step};
+pub use simd::Isa;
