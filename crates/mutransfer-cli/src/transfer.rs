@@ -99,7 +99,7 @@ impl Workbench {
         let program = std::env::current_exe().context("cannot find this program to start workers")?;
         let worker = |folder: &Path| {
             let mut command = std::process::Command::new(&program);
-            command.arg("run-trial").arg("--end-with-stdin").arg(folder).env("RAYON_NUM_THREADS", "1");
+            command.arg("run-trial").arg("--end-with-stdin").arg(folder);
             command
         };
         let mut observe = |event: &pool::Event| progress.observe(event);

@@ -34,6 +34,11 @@
 //! Conventions: `m_in` and `m_out` are a tensor's fan-in and fan-out divided by those of the base model, exactly 1
 //! where a dimension does not grow. At the base every scale is 1, so the model is its standard twin, bit for bit.
 
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 mod error;
 mod hyper;
 mod law;
