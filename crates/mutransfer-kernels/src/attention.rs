@@ -5,7 +5,7 @@
 //! Writing and reading them back would cost more than the one product and one exponential.
 //! With a causal mask, what lies above a band's diagonal block is not computed at all.
 
-use crate::math::exp;
+use crate::math::share;
 use crate::matrix::{Matrix, MatrixMut, Workspace, reserve};
 use crate::simd::{Isa, Simd, kernel, spans};
 use crate::tile::{Columns, Product, Start, copy_rows, pack, packed_len, product};
@@ -225,7 +225,7 @@ fn softmax_row<S: Simd>(s: S, row: &mut [f32], valid: usize) -> (f32, f32) {
         valid,
         #[inline(always)]
         |p| {
-            let e = exp(s, s.sub(p.load(row), s.splat(largest)));
+            let e = share(s, s.sub(p.load(row), s.splat(largest)));
             p.store(row, e);
             sum = s.add(sum, p.or(e, 0.0));
         },
@@ -350,7 +350,7 @@ fn softmax_row_backward<S: Simd>(
         valid,
         #[inline(always)]
         |p| {
-            let probability = exp(s, s.sub(p.load(scores), log_sum));
+            let probability = share(s, s.sub(p.load(scores), log_sum));
             p.store(scores, probability);
             p.store(dscores, s.mul(probability, s.sub(p.load(dscores), delta)));
         },

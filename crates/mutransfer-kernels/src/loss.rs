@@ -1,6 +1,6 @@
 //! Softmax cross-entropy with integer targets.
 
-use crate::math::exp;
+use crate::math::share;
 use crate::matrix::Workspace;
 use crate::simd::{Simd, kernel, spans};
 
@@ -22,7 +22,7 @@ kernel! { fn cross_entropy_kernel(logits: &[f32], targets: &[u32], gradient: &mu
 #[inline(always)]
 fn cross_entropy_body<S: Simd>(s: S, logits: &[f32], targets: &[u32], gradient: &mut [f32]) -> f32 {
     let vocabulary = logits.len() / targets.len().max(1);
-    let share = 1.0 / targets.len() as f32;
+    let weight = 1.0 / targets.len() as f32;
     let mut total = 0.0_f64;
     for (r, &target) in targets.iter().enumerate() {
         let row = &logits[r * vocabulary..][..vocabulary];
@@ -40,7 +40,7 @@ fn cross_entropy_body<S: Simd>(s: S, logits: &[f32], targets: &[u32], gradient: 
                 s,
                 vocabulary,
                 #[inline(always)]
-                |p| sum = s.add(sum, p.or(exp(s, s.sub(p.load(row), s.splat(largest))), 0.0)),
+                |p| sum = s.add(sum, p.or(share(s, s.sub(p.load(row), s.splat(largest))), 0.0)),
             );
         } else {
             let slope = &mut gradient[r * vocabulary..][..vocabulary];
@@ -49,7 +49,7 @@ fn cross_entropy_body<S: Simd>(s: S, logits: &[f32], targets: &[u32], gradient: 
                 vocabulary,
                 #[inline(always)]
                 |p| {
-                    let e = exp(s, s.sub(p.load(row), s.splat(largest)));
+                    let e = share(s, s.sub(p.load(row), s.splat(largest)));
                     sum = s.add(sum, p.or(e, 0.0));
                     p.store(slope, e);
                 },
@@ -59,14 +59,14 @@ fn cross_entropy_body<S: Simd>(s: S, logits: &[f32], targets: &[u32], gradient: 
         total += f64::from(sum.ln()) - f64::from(row[target as usize] - largest);
         if !gradient.is_empty() {
             let slope = &mut gradient[r * vocabulary..][..vocabulary];
-            let scale = s.splat(share / sum);
+            let scale = s.splat(weight / sum);
             spans(
                 s,
                 vocabulary,
                 #[inline(always)]
                 |p| p.store(slope, s.mul(p.load(slope), scale)),
             );
-            slope[target as usize] -= share;
+            slope[target as usize] -= weight;
         }
     }
     (total / targets.len() as f64) as f32

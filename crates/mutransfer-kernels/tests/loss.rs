@@ -30,6 +30,18 @@ fn mean_loss_and_gradient() {
     }
 }
 
+/// Shares of a saturated softmax are exactly zero rather than tiny; see `math.rs`.
+#[test]
+fn a_saturated_softmax_has_no_tiny_shares() {
+    for (isa, mut workspace) in workspaces() {
+        let mut gradient = [1.0; 4];
+        let loss = cross_entropy(&mut workspace, &[100.0, 30.0, 20.0, -1e6], &[0], Some(&mut gradient));
+        assert_eq!((loss, gradient), (0.0, [0.0; 4]), "{isa}");
+        cross_entropy(&mut workspace, &[100.0, 30.0, 20.0, -1e6], &[3], Some(&mut gradient));
+        assert_eq!(gradient, [1.0, 0.0, 0.0, -1.0], "{isa}");
+    }
+}
+
 #[test]
 fn a_nan_is_seen() {
     for (isa, mut workspace) in workspaces() {
