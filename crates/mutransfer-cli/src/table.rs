@@ -33,7 +33,8 @@ fn add_target(table: &mut Table, name: &str, target: &Target) {
     };
     table.add_row([name.to_owned(), width.clone(), octaves(target.log2_lr), nats(target.loss), regret]);
     if target.best_log2_lr.is_some() {
-        let note = "tuned here, to compare".into();
+        let flag = target.flag.map_or_else(String::new, |flag| format!("; {}", flag.explanation()));
+        let note = format!("tuned here, to compare{flag}");
         table.add_row([name.to_owned(), width, octaves(target.best_log2_lr), nats(target.best_loss), note]);
     }
 }

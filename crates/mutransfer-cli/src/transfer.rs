@@ -1,5 +1,6 @@
 //! `mutransfer transfer` and `mutransfer demo`: sweep the proxies, carry the optimum over, verify, report.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,7 +118,7 @@ impl Workbench {
         let study = &self.study;
         let middle = (study.lr.from.log2 + study.lr.to.log2) / 2.0;
         let lr = carried.iter().find(|(rule, _)| *rule == Rule::Mup).or(carried.first()).map_or(middle.exp2(), |c| c.1);
-        let widths: Vec<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
+        let widths: BTreeSet<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
         let trials: Vec<Trial> = study
             .rules
             .iter()
@@ -142,11 +143,16 @@ impl Workbench {
         store.write("summary.json", &json(&serde_json::to_value(summary).context("cannot write JSON")?)?)?;
         store.write("plan.json", &json(&self.plan(carried)?)?)?;
         store.write("coordinates.csv", mutransfer_lab::record::to_csv(coordinates).as_bytes())?;
-        let losses = figures::loss_curves(rows, summary).context("cannot draw the loss curves")?;
-        let sizes = figures::coordinates(coordinates).context("cannot draw the coordinate check")?;
+        // Where everything diverged there is nothing to draw, and the report says so.
+        let losses = rows.iter().any(|row| row.loss.is_finite()).then(|| figures::loss_curves(rows, summary));
+        let losses = losses.transpose().context("cannot draw the loss curves")?;
+        let sizes = coordinates.iter().any(|size| size.l1.is_normal()).then(|| figures::coordinates(coordinates));
+        let sizes = sizes.transpose().context("cannot draw the coordinate check")?;
         for (name, figure) in [("losses", &losses), ("coordinates", &sizes)] {
-            store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
-            store.write(&format!("{name}.png"), &figure.png)?;
+            if let Some(figure) = figure {
+                store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
+                store.write(&format!("{name}.png"), &figure.png)?;
+            }
         }
         let report = Report {
             title: self.study.name.clone(),
@@ -154,8 +160,8 @@ impl Workbench {
             summary: summary.clone(),
             depth: self.study.depth,
             floor: self.subject.floor(),
-            loss_figure: Some(losses),
-            coordinate_figure: Some(sizes),
+            loss_figure: losses,
+            coordinate_figure: sizes,
         };
         store.write("report.html", render(&report).context("cannot write the report")?.as_bytes())?;
         Ok(())

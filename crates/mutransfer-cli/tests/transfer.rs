@@ -89,6 +89,20 @@ fn a_finished_study_is_not_run_again_and_a_longer_one_continues_it() {
     assert!(read(&out.join("results.csv")).lines().count() > results.lines().count());
 }
 
+/// Divergence is a result: a study of nothing else ends well, and its report says what to do.
+#[test]
+fn a_study_in_which_everything_diverges_still_has_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = "lr = { from = \"2^10\", to = \"2^14\", step = 2 }";
+    let study = write(folder.path(), "study.toml", &study(grid));
+    let out = folder.path().join("out");
+    let output = mutransfer().args(["transfer", &study, "--out"]).arg(&out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(read(&out.join("results.csv")).lines().skip(1).all(|row| row.ends_with(",diverged,NaN,NaN")));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("diverged"));
+    assert!(read(&out.join("report.html")).contains("diverged"));
+}
+
 /// Ctrl-C at any moment keeps what finished, and the same command continues from there to the same bits.
 #[cfg(unix)]
 #[test]
