@@ -84,7 +84,8 @@ impl From<mutransfer::Error> for Failure {
 
 impl From<AnalysisError> for Failure {
     fn from(error: AnalysisError) -> Self {
-        Self { code: USAGE, error: error.into(), hint: None }
+        let hint = Some(error.hint().to_owned());
+        Self { code: USAGE, error: error.into(), hint }
     }
 }
 

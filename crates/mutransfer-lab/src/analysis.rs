@@ -27,13 +27,10 @@ pub use target::Target;
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum AnalysisError {
     /// There are no rows to judge.
-    #[error("no rows to analyse; hint: run the study first, or check that the file is the right one")]
+    #[error("no rows to analyse")]
     Empty,
     /// A learning rate has no logarithm.
-    #[error(
-        "rule {rule}, width {width}, seed {seed}: the learning rate is {lr}; \
-         hint: learning rates must be finite and above zero"
-    )]
+    #[error("rule {rule}, width {width}, seed {seed}: the learning rate is {lr}")]
     LearningRate {
         /// Name of the parametrization.
         rule: String,
@@ -46,8 +43,7 @@ pub enum AnalysisError {
     },
     /// The same trial is listed twice with different outcomes.
     #[error(
-        "rule {rule}, width {width}, learning rate {lr}, seed {seed} is listed twice, with losses {first} and {second}; \
-         hint: keep one depth and one number of steps per table, and drop the stale row"
+        "rule {rule}, width {width}, learning rate {lr}, seed {seed} is listed twice, with losses {first} and {second}"
     )]
     Duplicate {
         /// Name of the parametrization.
@@ -63,6 +59,17 @@ pub enum AnalysisError {
         /// Loss of the other row, in nats.
         second: f64,
     },
+}
+
+impl AnalysisError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Empty => "run the study first, or check that the file is the right one",
+            Self::LearningRate { .. } => "learning rates must be finite and above zero",
+            Self::Duplicate { .. } => "keep one depth and one number of steps per table, and drop the stale row",
+        }
+    }
 }
 
 /// The judgement of a whole study, as written to `summary.json`.

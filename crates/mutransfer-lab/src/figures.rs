@@ -26,13 +26,13 @@ pub struct Figure {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum FigureError {
     /// No row has a finite value.
-    #[error("nothing to draw in the figure {figure}: no row has a finite value; hint: try smaller learning rates")]
+    #[error("nothing to draw in the figure {figure}: no row has a finite value")]
     Empty {
         /// Which figure.
         figure: &'static str,
     },
     /// The plotting library could not make an image of the figure.
-    #[error("cannot make a PNG of the figure {figure}: {reason}; hint: the SVG needs no rasterizing")]
+    #[error("cannot make a PNG of the figure {figure}: {reason}")]
     Raster {
         /// Which figure.
         figure: &'static str,

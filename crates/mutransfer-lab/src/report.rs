@@ -38,10 +38,10 @@ pub struct Report {
 #[derive(Debug, Error)]
 pub enum ReportError {
     /// The template failed.
-    #[error("cannot fill in the report template; hint: this is a bug in the template, not in the study")]
+    #[error("cannot fill in the report template, which is a bug in the template")]
     Template(#[from] minijinja::Error),
     /// The summary has no JSON form.
-    #[error("cannot write the summary as JSON; hint: this is a bug, not a fault of the study")]
+    #[error("cannot write the summary as JSON, which is a bug")]
     Json(#[from] serde_json::Error),
 }
 
