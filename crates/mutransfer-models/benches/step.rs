@@ -1,4 +1,4 @@
-//! Milliseconds of one training step of the built-in GPT against its width: `cargo bench -p mutransfer-models`.
+//! Milliseconds of one training step of the built-in GPT against its width: `cargo bench --workspace --bench step`.
 //!
 //! Depth 2, heads of 32, 16 x 128 tokens, vocabulary 256, AdamW, f32, one thread. Medians of `STEPS` steps after a
 //! warm-up. The share counts 6 x parameters x tokens and the causal half of attention, of the matrix-product rate
