@@ -113,7 +113,7 @@ impl Workbench {
         }
     }
 
-    /// Activation sizes at all widths, at the learning rate that the first rule's transfer settled on.
+    /// Activation sizes at all widths, at one learning rate for all rules: what μP carries over, or else the first rule.
     fn coordinates(&self, carried: &[(Rule, f64)]) -> Result<Vec<Coordinate>, Failure> {
         let study = &self.study;
         let middle = (study.lr.from.log2 + study.lr.to.log2) / 2.0;

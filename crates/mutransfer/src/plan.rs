@@ -54,7 +54,7 @@ pub struct Plan {
 /// Parameters that share their optimizer settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// Their common learning rate, weight decay and epsilon, relative to the base.
+    /// Scale of the learning rate.
     pub learning_rate: f64,
     /// Scale of the weight decay.
     pub weight_decay: f64,
