@@ -200,6 +200,7 @@ impl Model {
             timed(5);
             linear_forward(
                 ws,
+                1.0,
                 rows(&here.normed, w),
                 Matrix::new(wqkv, w, 3 * w),
                 Some(bqkv),
@@ -213,6 +214,7 @@ impl Model {
             let out = MatrixMut::new(&mut here.middle, TOKENS, w);
             linear_forward(
                 ws,
+                1.0,
                 rows(&here.attended, w),
                 Matrix::new(wo, w, w),
                 Some(bo),
@@ -224,7 +226,7 @@ impl Model {
             layer_norm_forward(ws, &here.middle, g2, b2, EPSILON, &mut here.normed2, statistics);
             timed(5);
             let out = MatrixMut::new(&mut here.slope, TOKENS, 4 * w);
-            linear_forward(ws, rows(&here.normed2, w), Matrix::new(wi, w, 4 * w), Some(bi), None, out);
+            linear_forward(ws, 1.0, rows(&here.normed2, w), Matrix::new(wi, w, 4 * w), Some(bi), None, out);
             timed(0);
             gelu_forward_with_slope(ws, Gelu::Exact, &mut here.slope, &mut here.hidden);
             timed(7);
@@ -232,6 +234,7 @@ impl Model {
             let out = MatrixMut::new(next, TOKENS, w);
             linear_forward(
                 ws,
+                1.0,
                 rows(&here.hidden, 4 * w),
                 Matrix::new(wd, 4 * w, w),
                 Some(bd),
@@ -247,6 +250,7 @@ impl Model {
         let readout = Matrix::new(readout, w, VOCABULARY);
         linear_forward(
             ws,
+            1.0,
             rows(&self.normed, w),
             readout,
             None,
@@ -260,9 +264,9 @@ impl Model {
         // Backward.
         let [dgain, dbias, dreadout] = &mut gradients[2 + DEPTH * OF_BLOCK..] else { unreachable!() };
         let dlogits = rows(&self.dlogits, VOCABULARY);
-        linear_backward_weight(ws, rows(&self.normed, w), dlogits, MatrixMut::new(dreadout, w, VOCABULARY), None);
+        linear_backward_weight(ws, 1.0, rows(&self.normed, w), dlogits, MatrixMut::new(dreadout, w, VOCABULARY), None);
         timed(2);
-        linear_backward_input(ws, dlogits, readout, MatrixMut::new(&mut self.dnarrow, TOKENS, w));
+        linear_backward_input(ws, 1.0, dlogits, readout, MatrixMut::new(&mut self.dnarrow, TOKENS, w));
         timed(1);
         let to = NormGradients { x: &mut self.dstream, residual: None, gain: dgain, bias: dbias };
         layer_norm_backward(ws, &self.output, gain, &self.mean, &self.inverse, &self.dnarrow, to);
@@ -278,10 +282,18 @@ impl Model {
             };
             let here = &mut saved[b];
             let stream = rows(&self.dstream, w);
-            linear_backward_weight(ws, rows(&here.hidden, 4 * w), stream, MatrixMut::new(dwd, 4 * w, w), Some(dbd));
+            linear_backward_weight(
+                ws,
+                1.0,
+                rows(&here.hidden, 4 * w),
+                stream,
+                MatrixMut::new(dwd, 4 * w, w),
+                Some(dbd),
+            );
             timed(2);
             linear_backward_input(
                 ws,
+                1.0,
                 stream,
                 Matrix::new(wd, 4 * w, w),
                 MatrixMut::new(&mut self.dwide, TOKENS, 4 * w),
@@ -290,17 +302,23 @@ impl Model {
             multiply(ws, &here.slope, &self.dwide, &mut here.hidden);
             timed(7);
             let dhidden = rows(&here.hidden, 4 * w);
-            linear_backward_weight(ws, rows(&here.normed2, w), dhidden, MatrixMut::new(dwi, w, 4 * w), Some(dbi));
+            linear_backward_weight(ws, 1.0, rows(&here.normed2, w), dhidden, MatrixMut::new(dwi, w, 4 * w), Some(dbi));
             timed(2);
-            linear_backward_input(ws, dhidden, Matrix::new(wi, w, 4 * w), MatrixMut::new(&mut self.dnarrow, TOKENS, w));
+            linear_backward_input(
+                ws,
+                1.0,
+                dhidden,
+                Matrix::new(wi, w, 4 * w),
+                MatrixMut::new(&mut self.dnarrow, TOKENS, w),
+            );
             timed(1);
             let to = NormGradients { x: &mut self.dstream2, residual: Some(&self.dstream), gain: dg2, bias: db2 };
             layer_norm_backward(ws, &here.middle, g2, &here.mean2, &here.inverse2, &self.dnarrow, to);
             timed(6);
             let stream = rows(&self.dstream2, w);
-            linear_backward_weight(ws, rows(&here.attended, w), stream, MatrixMut::new(dwo, w, w), Some(dbo));
+            linear_backward_weight(ws, 1.0, rows(&here.attended, w), stream, MatrixMut::new(dwo, w, w), Some(dbo));
             timed(2);
-            linear_backward_input(ws, stream, Matrix::new(wo, w, w), MatrixMut::new(&mut self.dnarrow, TOKENS, w));
+            linear_backward_input(ws, 1.0, stream, Matrix::new(wo, w, w), MatrixMut::new(&mut self.dnarrow, TOKENS, w));
             timed(1);
             let dqkv = MatrixMut::with_stride(&mut self.dwide, TOKENS, 3 * w, 3 * w);
             let (q, rest) = dqkv.split_columns(w);
@@ -317,9 +335,15 @@ impl Model {
             );
             timed(4);
             let dqkv = rows(&self.dwide, 3 * w);
-            linear_backward_weight(ws, rows(&here.normed, w), dqkv, MatrixMut::new(dwqkv, w, 3 * w), Some(dbqkv));
+            linear_backward_weight(ws, 1.0, rows(&here.normed, w), dqkv, MatrixMut::new(dwqkv, w, 3 * w), Some(dbqkv));
             timed(2);
-            linear_backward_input(ws, dqkv, Matrix::new(wqkv, w, 3 * w), MatrixMut::new(&mut self.dnarrow, TOKENS, w));
+            linear_backward_input(
+                ws,
+                1.0,
+                dqkv,
+                Matrix::new(wqkv, w, 3 * w),
+                MatrixMut::new(&mut self.dnarrow, TOKENS, w),
+            );
             timed(1);
             let to = NormGradients { x: &mut self.dstream, residual: Some(&self.dstream2), gain: dg1, bias: db1 };
             layer_norm_backward(ws, &here.input, g1, &here.mean, &here.inverse, &self.dnarrow, to);

@@ -12,7 +12,7 @@
 //! let (x, weight, bias) = ([1.0, 2.0], [3.0, 4.0, 5.0, 6.0], [0.5, 0.25]);
 //! let mut y = [0.0; 2];
 //! let (x, weight) = (Matrix::new(&x, 1, 2), Matrix::new(&weight, 2, 2));
-//! linear_forward(&mut workspace, x, weight, Some(&bias), None, MatrixMut::new(&mut y, 1, 2));
+//! linear_forward(&mut workspace, 1.0, x, weight, Some(&bias), None, MatrixMut::new(&mut y, 1, 2));
 //! assert_eq!(y, [13.5, 16.25]);
 //! ```
 //!

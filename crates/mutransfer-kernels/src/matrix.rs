@@ -225,10 +225,14 @@ impl Default for Workspace {
     }
 }
 
-/// Makes a scratch buffer long enough and lends that much of it.
+/// Numbers in a cache line.
+const LINE: usize = 16;
+
+/// Makes a scratch buffer long enough and lends that much of it, from the beginning of a cache line on.
 pub(crate) fn reserve(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+    if buffer.len() < len + LINE {
+        buffer.resize(len + LINE, 0.0);
     }
-    &mut buffer[..len]
+    let skipped = buffer.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+    &mut buffer[skipped..][..len]
 }

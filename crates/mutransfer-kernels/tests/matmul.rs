@@ -90,6 +90,8 @@ fn strides_leave_the_gaps_alone() {
 
 #[test]
 fn linear_layers() {
+    const MULTIPLIER: f32 = 0.5;
+    let scaled = |product: Vec<f64>| product.iter().map(|x| f64::from(MULTIPLIER) * x).collect::<Vec<_>>();
     for (isa, mut workspace) in workspaces() {
         for (tokens, fan_in, fan_out) in [(1, 1, 1), (9, 20, 33), (70, 64, 192), (40, 256, 64)] {
             let (x, w) = (noise(1, tokens * fan_in), noise(2, fan_in * fan_out));
@@ -100,20 +102,35 @@ fn linear_layers() {
             let mut y = vec![0.0; tokens * fan_out];
             let added = Some(matrix(&residual, tokens, fan_out));
             let (xm, wm, dym) = (matrix(&x, tokens, fan_in), matrix(&w, fan_in, fan_out), matrix(&dy, tokens, fan_out));
-            linear_forward(&mut workspace, xm, wm, Some(&bias), added, MatrixMut::new(&mut y, tokens, fan_out));
+            linear_forward(
+                &mut workspace,
+                MULTIPLIER,
+                xm,
+                wm,
+                Some(&bias),
+                added,
+                MatrixMut::new(&mut y, tokens, fan_out),
+            );
             let mut wanted = reference(&x, false, &w, false, tokens, fan_in, fan_out);
             for (i, y) in wanted.iter_mut().enumerate() {
-                *y += f64::from(bias[i % fan_out]) + f64::from(residual[i]);
+                *y = f64::from(MULTIPLIER) * *y + f64::from(bias[i % fan_out]) + f64::from(residual[i]);
             }
             close(isa, &y, &wanted, tolerance(fan_in));
 
             let mut dx = vec![0.0; tokens * fan_in];
-            linear_backward_input(&mut workspace, dym, wm, MatrixMut::new(&mut dx, tokens, fan_in));
-            close(isa, &dx, &reference(&dy, false, &w, true, tokens, fan_out, fan_in), tolerance(fan_out));
+            linear_backward_input(&mut workspace, MULTIPLIER, dym, wm, MatrixMut::new(&mut dx, tokens, fan_in));
+            close(isa, &dx, &scaled(reference(&dy, false, &w, true, tokens, fan_out, fan_in)), tolerance(fan_out));
 
             let (mut dw, mut db) = (vec![0.0; fan_in * fan_out], vec![0.0; fan_out]);
-            linear_backward_weight(&mut workspace, xm, dym, MatrixMut::new(&mut dw, fan_in, fan_out), Some(&mut db));
-            close(isa, &dw, &reference(&x, true, &dy, false, fan_in, tokens, fan_out), tolerance(tokens));
+            linear_backward_weight(
+                &mut workspace,
+                1.0,
+                xm,
+                dym,
+                MatrixMut::new(&mut dw, fan_in, fan_out),
+                Some(&mut db),
+            );
+            close(isa, &dw, &scaled(reference(&x, true, &dy, false, fan_in, tokens, fan_out)), tolerance(tokens));
             close(isa, &db, &reference(&vec![1.0; tokens], false, &dy, false, 1, tokens, fan_out), tolerance(tokens));
         }
     }

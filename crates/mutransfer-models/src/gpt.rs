@@ -2,11 +2,12 @@
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::Tap;
-use crate::fused::{attention, embedding, gelu, layer_norm, linear};
+use crate::fused::{
+    Heads, attention, attention_logits, gelu, layer_norm, linear, positioned_embedding, residual_linear, scaled_linear,
+};
 
 /// GPT with `depth` blocks; see [`crate::Architecture`] for its sizes.
 #[derive(Module, Debug)]
@@ -70,17 +71,15 @@ impl Gpt {
 
     /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`.
     pub fn forward(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3> {
-        let [_, time] = tokens.dims();
-        let positions = Tensor::<1, Int>::arange(0..time as i64, &tokens.device()).unsqueeze();
-        let mut hidden = embedding(&self.tokens, tokens) + embedding(&self.positions, positions); // [batch, time, width]
-        tap.see(|| "embedding".into(), &hidden);
+        let mut hidden = positioned_embedding(&self.tokens, &self.positions, tokens); // [batch, time, width]
+        tap.see(|| ("embedding".into(), hidden.clone()));
         for (index, block) in self.blocks.iter().enumerate() {
             hidden = block.forward(hidden, index, tap);
         }
         let hidden = layer_norm(&self.norm, hidden);
-        tap.see(|| "norm".into(), &hidden);
-        let logits = linear(&self.readout, hidden) * self.readout_multiplier;
-        tap.see(|| "readout".into(), &logits);
+        tap.see(|| ("norm".into(), hidden.clone()));
+        let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
+        tap.see(|| ("readout".into(), logits.clone()));
         logits
     }
 }
@@ -105,47 +104,24 @@ impl Block {
     }
 
     fn forward(&self, hidden: Tensor<3>, index: usize, tap: &mut Tap) -> Tensor<3> {
-        let attended = self.attention.forward(layer_norm(&self.attention_norm, hidden.clone()), index, tap);
-        tap.see(|| format!("blocks.{index}.attention"), &attended);
-        let hidden = hidden + attended;
-        let fed = linear(&self.mlp.down, gelu(linear(&self.mlp.up, layer_norm(&self.mlp_norm, hidden.clone()))));
-        tap.see(|| format!("blocks.{index}.mlp"), &fed);
-        hidden + fed
+        let attended = self.attention.mix(layer_norm(&self.attention_norm, hidden.clone()), index, tap);
+        tap.see(|| (format!("blocks.{index}.attention"), linear(&self.attention.output, attended.clone())));
+        let hidden = residual_linear(&self.attention.output, attended, hidden);
+        let fed = gelu(linear(&self.mlp.up, layer_norm(&self.mlp_norm, hidden.clone())));
+        tap.see(|| (format!("blocks.{index}.mlp"), linear(&self.mlp.down, fed.clone())));
+        residual_linear(&self.mlp.down, fed, hidden)
     }
 }
 
 impl Attention {
-    fn forward(&self, input: Tensor<3>, index: usize, tap: &mut Tap) -> Tensor<3> {
+    /// The heads side by side, before the output layer.
+    fn mix(&self, input: Tensor<3>, index: usize, tap: &mut Tap) -> Tensor<3> {
+        let heads = Heads { count: self.heads, scale: self.scale, causal: true };
         let query = linear(&self.query, input.clone());
         let key = linear(&self.key, input.clone());
         let value = linear(&self.value, input);
-        if tap.is_on() {
-            tap.see(
-                || format!("blocks.{index}.attention.logits"),
-                &logits(query.clone(), key.clone(), self.heads, self.scale),
-            );
-        }
-        linear(&self.output, attend(query, key, value, self.heads, self.scale))
+        let logits = || attention_logits(query.clone(), key.clone(), heads);
+        tap.see(|| (format!("blocks.{index}.attention.logits"), logits()));
+        attention(query, key, value, heads)
     }
-}
-
-/// Causal attention over `[batch, time, width]`.
-pub(crate) fn attend(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: usize, scale: f64) -> Tensor<3> {
-    attention(&query, &key, &value, heads, scale).unwrap_or_else(|| {
-        let [batch, time, width] = query.dims();
-        let future = Tensor::<2, Bool>::tril_mask([time, time], 0, &query.device());
-        let logits = logits(query, key, heads, scale).mask_fill(future.unsqueeze(), f32::NEG_INFINITY);
-        softmax(logits, 3).matmul(split(value, heads)).swap_dims(1, 2).reshape([batch, time, width])
-    })
-}
-
-/// Scaled products of queries and keys, `[batch, heads, time, time]`.
-fn logits(query: Tensor<3>, key: Tensor<3>, heads: usize, scale: f64) -> Tensor<4> {
-    split(query, heads).matmul(split(key, heads).swap_dims(2, 3)) * scale
-}
-
-/// `[batch, time, width]` to `[batch, heads, time, head_dim]`.
-fn split(projected: Tensor<3>, heads: usize) -> Tensor<4> {
-    let [batch, time, width] = projected.dims();
-    projected.reshape([batch, time, heads, width / heads]).swap_dims(1, 2)
 }

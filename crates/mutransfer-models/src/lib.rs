@@ -6,7 +6,7 @@
 mod architecture;
 pub mod data;
 mod error;
-mod fused;
+pub mod fused;
 mod gpt;
 mod mlp;
 mod tap;

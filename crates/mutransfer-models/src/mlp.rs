@@ -5,7 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::Tap;
-use crate::fused::{gelu, linear};
+use crate::fused::{gelu, linear, scaled_linear};
 
 /// `depth` hidden matrices between an input layer and a readout, as in TP5 equation 3.
 #[derive(Module, Debug)]
@@ -44,13 +44,13 @@ impl Mlp {
     /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`; position t sees the last `window` tokens.
     pub fn forward(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3> {
         let mut hidden = gelu(linear(&self.input, self.windows(tokens)));
-        tap.see(|| "input".into(), &hidden);
+        tap.see(|| ("input".into(), hidden.clone()));
         for (index, layer) in self.hidden.iter().enumerate() {
             hidden = gelu(linear(layer, hidden));
-            tap.see(|| format!("hidden.{index}"), &hidden);
+            tap.see(|| (format!("hidden.{index}"), hidden.clone()));
         }
-        let logits = linear(&self.readout, hidden) * self.readout_multiplier;
-        tap.see(|| "readout".into(), &logits);
+        let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
+        tap.see(|| ("readout".into(), logits.clone()));
         logits
     }
 

@@ -19,16 +19,12 @@ impl Tap {
         Self { seen: Some(Vec::new()) }
     }
 
-    /// Whether anything is recorded.
-    pub fn is_on(&self) -> bool {
-        self.seen.is_some()
-    }
-
-    /// Lets an activation pass.
-    pub fn see<const D: usize>(&mut self, module: impl FnOnce() -> String, activation: &Tensor<D>) {
+    /// Lets an activation pass, with the name of its module.
+    pub fn see<const D: usize>(&mut self, activation: impl FnOnce() -> (String, Tensor<D>)) {
         if let Some(seen) = &mut self.seen {
-            let size: f32 = activation.clone().abs().mean().into_scalar();
-            seen.push((module(), f64::from(size)));
+            let (module, activation) = activation();
+            let size: f32 = activation.abs().mean().into_scalar();
+            seen.push((module, f64::from(size)));
         }
     }
 

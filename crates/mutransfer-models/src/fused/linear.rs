@@ -1,98 +1,94 @@
-//! `y = x W + b` without transposed copies, and GELU.
+//! `y = multiplier x W + b + residual` without transposed copies.
 
 use burn::backend::flex::FlexTensor;
 use burn::nn::Linear;
-use burn::tensor::{Tensor, activation};
-use mutransfer_kernels::{
-    Gelu, Matrix, MatrixMut, gelu_backward, gelu_forward, linear_backward_input, linear_backward_weight, linear_forward,
-};
+use burn::tensor::Tensor;
+use mutransfer_kernels::{Matrix, MatrixMut, linear_backward_input, linear_backward_weight, linear_forward};
 
-use super::{Fused, apply, columns, dims, kernel, slice, tensor};
+use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, slice};
 
-/// Applies a linear layer to the last dimension.
-pub(crate) fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
-    let weight = layer.weight.val();
-    let fused = match &layer.bias {
-        Some(bias) => apply!(Product, &input, &weight, &bias.val()),
-        None => apply!(Product, &input, &weight),
-    };
-    fused.unwrap_or_else(|| layer.forward(input))
+/// Applies a linear layer to the last dimension of `[.., fan_in]`.
+pub fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
+    scaled_linear(layer, 1.0, input)
 }
 
-/// The exact GELU, `x Φ(x)`.
-pub(crate) fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
-    apply!(Activation, &input).unwrap_or_else(|| activation::gelu(input))
+/// Applies a linear layer whose weight, but not its bias, is multiplied by a number.
+pub fn scaled_linear<const D: usize>(layer: &Linear, multiplier: f64, input: Tensor<D>) -> Tensor<D> {
+    if !on_cpu(&input) {
+        let scaled = if multiplier == 1.0 { input } else { input * multiplier };
+        return layer.forward(scaled);
+    }
+    let product = Product { multiplier: multiplier as f32, bias: layer.bias.is_some(), residual: false };
+    match &layer.bias {
+        Some(bias) => apply!(product, input, layer.weight.val(), bias.val()),
+        None => apply!(product, input, layer.weight.val()),
+    }
 }
 
-/// Inputs: `[.., fan_in]`, weight `[fan_in, fan_out]`, and where there is one the bias `[fan_out]`.
+/// Applies a linear layer and adds a residual `[.., fan_out]`.
+pub fn residual_linear<const D: usize>(layer: &Linear, input: Tensor<D>, residual: Tensor<D>) -> Tensor<D> {
+    if !on_cpu(&input) {
+        return residual + layer.forward(input);
+    }
+    let product = Product { multiplier: 1.0, bias: layer.bias.is_some(), residual: true };
+    match &layer.bias {
+        Some(bias) => apply!(product, input, layer.weight.val(), residual, bias.val()),
+        None => apply!(product, input, layer.weight.val(), residual),
+    }
+}
+
+/// Inputs: `[.., fan_in]`, weight `[fan_in, fan_out]`, and where there are any a residual `[.., fan_out]` and then a
+/// bias `[fan_out]`.
 #[derive(Clone, Debug)]
-struct Product;
+struct Product {
+    multiplier: f32,
+    bias: bool,
+    residual: bool,
+}
 
 impl<const N: usize> Fused<N> for Product {
-    fn forward(&self, inputs: &[FlexTensor; N]) -> (FlexTensor, Vec<f32>) {
-        let (x, weight) = (matrix(&inputs[0]), matrix(&inputs[1]));
-        let mut values = vec![0.0; x.rows() * weight.columns()];
-        let y = MatrixMut::new(&mut values, x.rows(), weight.columns());
-        kernel(|workspace| linear_forward(workspace, x, weight, inputs.get(2).map(slice), None, y));
+    /// The input and the weight.
+    type State = [FlexTensor; 2];
+
+    fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::State) {
+        let [x, weight] = [0, 1].map(|index| matrix(&inputs[index]));
         let mut shape = dims(&inputs[0]);
         shape.pop();
         shape.push(weight.columns());
-        (tensor(values, shape), Vec::new())
+        let mut values = Buffer::new(x.rows() * weight.columns());
+        let y = MatrixMut::new(&mut values, x.rows(), weight.columns());
+        let bias = self.bias.then(|| slice(&inputs[N - 1]));
+        let residual = self.residual.then(|| matrix(&inputs[2]));
+        kernel(|workspace| linear_forward(workspace, self.multiplier, x, weight, bias, residual, y));
+        let mut inputs = inputs.into_iter();
+        let state = [(); 2].map(|()| inputs.next().expect("an input and a weight"));
+        (values.tensor(shape), state)
     }
 
-    fn backward(
-        &self,
-        inputs: &[FlexTensor; N],
-        _: &FlexTensor,
-        _: &[f32],
-        gradient: &FlexTensor,
-        wanted: [bool; N],
-    ) -> [Option<FlexTensor>; N] {
-        let (x, weight, dy) = (matrix(&inputs[0]), matrix(&inputs[1]), matrix(gradient));
-        let mut gradients = [const { None }; N];
-        if wanted[0] {
-            let mut dx = vec![0.0; x.rows() * x.columns()];
-            let out = MatrixMut::new(&mut dx, x.rows(), x.columns());
-            kernel(|workspace| linear_backward_input(workspace, dy, weight, out));
-            gradients[0] = Some(tensor(dx, dims(&inputs[0])));
-        }
-        let mut dweight = vec![0.0; weight.rows() * weight.columns()];
-        let mut dbias = vec![0.0; if N > 2 { weight.columns() } else { 0 }];
+    fn backward(&self, state: Self::State, gradient: FlexTensor, mut parents: Parents<'_, N>) {
+        let [x, weight] = state.each_ref().map(matrix);
+        let dy = matrix(&gradient);
+        let mut dweight = Buffer::new(weight.rows() * weight.columns());
+        let mut dbias = self.bias.then(|| Buffer::new(weight.columns()));
         let out = MatrixMut::new(&mut dweight, weight.rows(), weight.columns());
-        kernel(|workspace| linear_backward_weight(workspace, x, dy, out, (N > 2).then_some(&mut dbias[..])));
-        gradients[1] = Some(tensor(dweight, dims(&inputs[1])));
-        if let Some(bias) = gradients.get_mut(2) {
-            *bias = Some(tensor(dbias, dims(&inputs[2])));
+        kernel(|workspace| linear_backward_weight(workspace, self.multiplier, x, dy, out, dbias.as_deref_mut()));
+        parents.give(1, dweight.tensor(dims(&state[1])));
+        if let Some(dbias) = dbias {
+            parents.give(N - 1, dbias.tensor([weight.columns()]));
         }
-        gradients
+        if parents.wants(0) {
+            let mut dx = Buffer::new(x.rows() * x.columns());
+            let out = MatrixMut::new(&mut dx, x.rows(), x.columns());
+            kernel(|workspace| linear_backward_input(workspace, self.multiplier, dy, weight, out));
+            parents.give(0, dx.tensor(dims(&state[0])));
+        }
+        if self.residual {
+            parents.give(2, gradient);
+        }
     }
 }
 
 fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
     let (values, columns) = (slice(tensor), columns(tensor));
     Matrix::new(values, values.len() / columns, columns)
-}
-
-#[derive(Clone, Debug)]
-struct Activation;
-
-impl Fused<1> for Activation {
-    fn forward(&self, [x]: &[FlexTensor; 1]) -> (FlexTensor, Vec<f32>) {
-        let mut y = vec![0.0; slice(x).len()];
-        kernel(|workspace| gelu_forward(workspace, Gelu::Exact, slice(x), &mut y));
-        (tensor(y, dims(x)), Vec::new())
-    }
-
-    fn backward(
-        &self,
-        [x]: &[FlexTensor; 1],
-        _: &FlexTensor,
-        _: &[f32],
-        gradient: &FlexTensor,
-        _: [bool; 1],
-    ) -> [Option<FlexTensor>; 1] {
-        let mut dx = vec![0.0; slice(x).len()];
-        kernel(|workspace| gelu_backward(workspace, Gelu::Exact, slice(x), slice(gradient), &mut dx));
-        [Some(tensor(dx, dims(x)))]
-    }
 }

@@ -3,48 +3,41 @@
 use burn::backend::flex::FlexTensor;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
-use mutransfer_kernels::{cross_entropy as cross_entropy_kernel, multiply};
+use mutransfer_kernels::cross_entropy as cross_entropy_kernel;
 
 use super::embedding::indices;
-use super::{Fused, apply, dims, kernel, slice, tensor};
+use super::{Buffer, Fused, Parents, apply, dims, kernel, on_cpu, slice};
 
 /// Mean of −log p(target) over logits `[rows, vocabulary]`, in nats.
-pub(crate) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    let loss = CrossEntropy { targets: indices(&targets) };
-    apply!(loss, &logits).unwrap_or_else(|| {
-        let targets = targets.unsqueeze_dim::<2>(1);
-        -log_softmax(logits, 1).gather(1, targets).mean()
-    })
+pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    if !on_cpu(&logits) {
+        return -log_softmax(logits, 1).gather(1, targets.unsqueeze_dim::<2>(1)).mean();
+    }
+    apply!(CrossEntropy { targets: indices(targets) }, logits)
 }
 
-/// Input: the logits. Saves their gradient.
+/// Input: the logits.
 #[derive(Clone, Debug)]
 struct CrossEntropy {
     targets: Vec<u32>,
 }
 
 impl Fused<1> for CrossEntropy {
-    fn forward(&self, [logits]: &[FlexTensor; 1]) -> (FlexTensor, Vec<f32>) {
-        let mut gradient = vec![0.0; slice(logits).len()];
-        let loss =
-            kernel(|workspace| cross_entropy_kernel(workspace, slice(logits), &self.targets, Some(&mut gradient)));
-        (tensor(vec![loss], [1]), gradient)
+    /// The gradient of the logits.
+    type State = FlexTensor;
+
+    fn forward(&self, [logits]: [FlexTensor; 1]) -> (FlexTensor, Self::State) {
+        let (mut loss, mut gradient) = (Buffer::new(1), Buffer::new(slice(&logits).len()));
+        loss[0] =
+            kernel(|workspace| cross_entropy_kernel(workspace, slice(&logits), &self.targets, Some(&mut gradient)));
+        (loss.tensor([1]), gradient.tensor(dims(&logits)))
     }
 
-    fn backward(
-        &self,
-        [logits]: &[FlexTensor; 1],
-        _: &FlexTensor,
-        saved: &[f32],
-        gradient: &FlexTensor,
-        _: [bool; 1],
-    ) -> [Option<FlexTensor>; 1] {
-        let upstream = slice(gradient)[0];
-        let mut dlogits = vec![0.0; saved.len()];
-        match upstream == 1.0 {
-            true => dlogits.copy_from_slice(saved),
-            false => kernel(|workspace| multiply(workspace, saved, &vec![upstream; saved.len()], &mut dlogits)),
+    fn backward(&self, mut dlogits: Self::State, gradient: FlexTensor, mut parents: Parents<'_, 1>) {
+        let upstream = slice(&gradient)[0];
+        if upstream != 1.0 {
+            dlogits.storage_mut::<f32>().iter_mut().for_each(|value| *value *= upstream);
         }
-        [Some(tensor(dlogits, dims(logits)))]
+        parents.give(0, dlogits);
     }
 }

@@ -1,13 +1,16 @@
 //! The hot operations of the proxies as single kernels, with their own backward passes.
 //!
 //! On the CPU device each call runs a kernel of `mutransfer-kernels` over whole slices: no transposed copies, no
-//! attention weights for all heads at once, no tensor per elementary operation. On any other device the same call is
-//! the composition of burn's own operations, which is also what the tests compare with.
+//! attention weights for all heads at once, no tensor per elementary operation, and the memory of the step before. On
+//! any other device the same call is the composition of burn's own operations, which is also what the tests compare
+//! with. Tensors of `f32` only; others go burn's way.
 
+mod activation;
 mod attention;
 mod embedding;
 mod linear;
 mod loss;
+mod memory;
 mod norm;
 mod optimizer;
 #[cfg(test)]
@@ -16,36 +19,55 @@ mod tests;
 use std::cell::RefCell;
 use std::fmt::Debug;
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
-use burn::backend::{Autodiff, BackendTypes, Flex, TensorMetadata};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::backend::{Autodiff, BackendTypes, Flex};
+use burn::tensor::{DType, Device, Tensor};
+use memory::Buffer;
 use mutransfer_kernels::Workspace;
 
-pub(crate) use attention::attention;
-pub(crate) use embedding::embedding;
-pub(crate) use linear::{gelu, linear};
-pub(crate) use loss::cross_entropy;
-pub(crate) use norm::layer_norm;
+pub use activation::{gelu, swiglu};
+pub use attention::{Heads, attention, attention_logits};
+pub use embedding::{embedding, positioned_embedding};
+pub use linear::{linear, residual_linear, scaled_linear};
+pub use loss::cross_entropy;
+pub use norm::{layer_norm, rms_norm};
 pub(crate) use optimizer::Optimizer;
 
 /// An operation on contiguous `f32` tensors with one output and an exact backward pass.
 trait Fused<const N: usize>: Clone + Debug + Send + 'static {
-    /// The output, and what the backward pass needs beside the inputs.
-    fn forward(&self, inputs: &[FlexTensor; N]) -> (FlexTensor, Vec<f32>);
+    /// What the backward pass needs.
+    type State: Clone + Debug + Send + 'static;
 
-    /// The gradients of the inputs; those not `wanted` may be anything.
-    fn backward(
-        &self,
-        inputs: &[FlexTensor; N],
-        output: &FlexTensor,
-        saved: &[f32],
-        gradient: &FlexTensor,
-        wanted: [bool; N],
-    ) -> [Option<FlexTensor>; N];
+    /// The output, and what is kept for the backward pass.
+    fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::State);
+
+    /// Gives each input its gradient.
+    fn backward(&self, state: Self::State, gradient: FlexTensor, parents: Parents<'_, N>);
+}
+
+/// The inputs of an operation during its backward pass.
+struct Parents<'a, const N: usize> {
+    /// None for inputs that need no gradient.
+    nodes: [Option<NodeId>; N],
+    gradients: &'a mut Gradients,
+}
+
+impl<const N: usize> Parents<'_, N> {
+    fn wants(&self, index: usize) -> bool {
+        self.nodes[index].is_some()
+    }
+
+    /// Adds to the gradient of an input.
+    fn give(&mut self, index: usize, gradient: FlexTensor) {
+        if let Some(node) = self.nodes[index] {
+            self.gradients.register::<Flex>(node, gradient);
+        }
+    }
 }
 
 thread_local! {
@@ -57,19 +79,10 @@ fn kernel<T>(run: impl FnOnce(&mut Workspace) -> T) -> T {
     WORKSPACE.with_borrow_mut(run)
 }
 
-/// A tensor with its place in an autodiff graph on the CPU.
-type Tracked = <Autodiff<Flex> as BackendTypes>::FloatTensorPrimitive;
-
-/// The tensor with its place in the graph; none on other devices than the CPU, or outside a graph.
-fn tracked<const D: usize>(tensor: &Tensor<D>) -> Option<Tracked> {
-    let primitive = tensor.clone().try_into_primitive::<Autodiff<Flex>>().ok();
-    primitive.filter(|tensor| tensor.dtype() == DType::F32 && enabled())
-}
-
-/// The tensor's memory; none on other devices than the CPU, or in an autodiff graph.
-fn plain<const D: usize>(tensor: &Tensor<D>) -> Option<FlexTensor> {
-    let primitive = tensor.clone().try_into_primitive::<Flex>().ok();
-    primitive.filter(|tensor| tensor.dtype() == DType::F32 && enabled())
+/// Whether the kernels can work on this tensor.
+fn on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
+    // Device equality ignores autodiff.
+    enabled() && tensor.device() == Device::flex() && tensor.dtype() == DType::F32
 }
 
 #[cfg(not(test))]
@@ -83,38 +96,62 @@ fn enabled() -> bool {
     tests::ENABLED.get()
 }
 
-/// Applies an operation to tensors of any ranks; none where they are not on the CPU.
+/// A tensor with its place in an autodiff graph on the CPU.
+type Tracked = <Autodiff<Flex> as BackendTypes>::FloatTensorPrimitive;
+
+/// A tensor on the CPU.
+enum Input {
+    Tracked(Tracked),
+    Plain(FlexTensor),
+}
+
+impl Input {
+    fn new<const D: usize>(tensor: Tensor<D>) -> Self {
+        const ON_CPU: &str = "all inputs of a fused operation are on the CPU";
+        match tensor.device().is_autodiff() {
+            true => Self::Tracked(tensor.try_into_primitive::<Autodiff<Flex>>().expect(ON_CPU)),
+            false => Self::Plain(tensor.try_into_primitive::<Flex>().expect(ON_CPU)),
+        }
+    }
+
+    fn tracked(self) -> Tracked {
+        match self {
+            Self::Tracked(tensor) => tensor,
+            Self::Plain(tensor) => Tracked::new(tensor),
+        }
+    }
+
+    fn plain(self) -> FlexTensor {
+        match self {
+            Self::Tracked(tensor) => tensor.into_primitive(),
+            Self::Plain(tensor) => tensor,
+        }
+        .to_contiguous()
+    }
+}
+
+/// Applies an operation to tensors of any ranks on the CPU.
 macro_rules! apply {
     ($operation:expr, $($input:expr),+) => {
-        $crate::fused::run($operation, [$($crate::fused::tracked($input)),+], || [$($crate::fused::plain($input)),+])
+        $crate::fused::run($operation, [$($crate::fused::Input::new($input)),+])
     };
 }
 use apply;
 
-fn run<const N: usize, const D: usize, F: Fused<N>>(
-    operation: F,
-    tracked: [Option<Tracked>; N],
-    plain: impl FnOnce() -> [Option<FlexTensor>; N],
-) -> Option<Tensor<D>> {
-    if let Some(inputs) = all(tracked) {
-        return Some(Tensor::from_primitive::<Autodiff<Flex>>(record(operation, inputs)));
+/// Applies an operation, in a graph where an input is in one.
+fn run<const N: usize, const D: usize, F: Fused<N>>(operation: F, inputs: [Input; N]) -> Tensor<D> {
+    match inputs.iter().any(|input| matches!(input, Input::Tracked(_))) {
+        true => Tensor::from_primitive::<Autodiff<Flex>>(record(operation, inputs.map(Input::tracked))),
+        false => Tensor::from_primitive::<Flex>(operation.forward(inputs.map(Input::plain)).0),
     }
-    let inputs = all(plain())?.map(|input| input.to_contiguous());
-    Some(Tensor::from_primitive::<Flex>(operation.forward(&inputs).0))
-}
-
-fn all<T, const N: usize>(options: [Option<T>; N]) -> Option<[T; N]> {
-    let found: Option<Vec<T>> = options.into_iter().collect();
-    found?.try_into().ok()
 }
 
 /// Applies the operation inside an autodiff graph.
 fn record<const N: usize, F: Fused<N>>(operation: F, inputs: [Tracked; N]) -> Tracked {
     let nodes = inputs.each_ref().map(|input| input.node());
-    let inputs = inputs.map(|input| input.into_primitive().to_contiguous());
-    let (output, saved) = operation.forward(&inputs);
+    let (output, state) = operation.forward(inputs.map(|input| input.into_primitive().to_contiguous()));
     match Step(operation).prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((inputs, output.clone(), saved), output),
+        OpsKind::Tracked(prepared) => prepared.finish(state, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
 }
@@ -123,29 +160,18 @@ fn record<const N: usize, F: Fused<N>>(operation: F, inputs: [Tracked; N]) -> Tr
 struct Step<F>(F);
 
 impl<const N: usize, F: Fused<N>> Backward<Flex, N> for Step<F> {
-    type State = ([FlexTensor; N], FlexTensor, Vec<f32>);
+    type State = F::State;
 
-    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
-        let (inputs, output, saved) = &ops.state;
-        let wanted = ops.parents.each_ref().map(Option::is_some);
-        let gradients = self.0.backward(inputs, output, saved, &gradient, wanted);
-        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                grads.register::<Flex>(parent.id, gradient);
-            }
-        }
+    fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
+        self.0.backward(ops.state, gradient, Parents { nodes, gradients });
     }
 }
 
 /// The numbers of a contiguous tensor.
 fn slice(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("fused operations make their inputs contiguous")
-}
-
-/// A tensor of these numbers.
-fn tensor(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 /// Sizes of a tensor.

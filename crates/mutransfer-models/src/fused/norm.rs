@@ -1,54 +1,87 @@
-//! Layer norm.
+//! Layer norm and RMS norm.
 
 use burn::backend::flex::FlexTensor;
-use burn::nn::LayerNorm;
+use burn::nn::{LayerNorm, RmsNorm};
 use burn::tensor::Tensor;
-use mutransfer_kernels::{NormGradients, Statistics, layer_norm_backward, layer_norm_forward};
+use mutransfer_kernels::{
+    NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward, rms_norm_forward,
+};
 
-use super::{Fused, apply, columns, dims, kernel, slice, tensor};
+use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, slice};
 
-/// burn's default; its layer does not tell what it was made with.
+/// burn's default; its layer norm does not tell what it was made with.
 const EPSILON: f32 = 1e-5;
 
-/// Normalises the last dimension. The layer must have burn's default epsilon.
-pub(crate) fn layer_norm<const D: usize>(layer: &LayerNorm, input: Tensor<D>) -> Tensor<D> {
-    let fused = layer.beta.as_ref().and_then(|beta| apply!(Norm, &input, &layer.gamma.val(), &beta.val()));
-    fused.unwrap_or_else(|| layer.forward(input))
+/// Normalises the last dimension of `[.., width]`. The layer must have burn's default epsilon, 1e-5.
+pub fn layer_norm<const D: usize>(layer: &LayerNorm, input: Tensor<D>) -> Tensor<D> {
+    match &layer.beta {
+        Some(beta) if on_cpu(&input) => apply!(Layer, input, layer.gamma.val(), beta.val()),
+        _ => layer.forward(input),
+    }
 }
 
-/// Inputs: `[.., width]`, gain and bias `[width]`. Saves the mean and the inverse deviation of each row.
-#[derive(Clone, Debug)]
-struct Norm;
+/// Divides the last dimension of `[.., width]` by its root mean square.
+pub fn rms_norm<const D: usize>(layer: &RmsNorm, input: Tensor<D>) -> Tensor<D> {
+    if !on_cpu(&input) {
+        return layer.forward(input);
+    }
+    apply!(RootMeanSquare { epsilon: layer.epsilon as f32 }, input, layer.gamma.val())
+}
 
-impl Fused<3> for Norm {
-    fn forward(&self, [x, gain, bias]: &[FlexTensor; 3]) -> (FlexTensor, Vec<f32>) {
-        let rows = slice(x).len() / columns(x);
-        let mut y = vec![0.0; slice(x).len()];
-        let mut saved = vec![0.0; 2 * rows];
-        let (mean, inverse_deviation) = saved.split_at_mut(rows);
+/// Inputs: `[.., width]`, gain and bias `[width]`.
+#[derive(Clone, Debug)]
+struct Layer;
+
+impl Fused<3> for Layer {
+    /// Input and gain; the mean and the inverse deviation of each row.
+    type State = ([FlexTensor; 2], [Buffer; 2]);
+
+    fn forward(&self, [x, gain, bias]: [FlexTensor; 3]) -> (FlexTensor, Self::State) {
+        let rows = slice(&x).len() / columns(&x);
+        let mut y = Buffer::new(slice(&x).len());
+        let mut saved = [(); 2].map(|()| Buffer::new(rows));
+        let [mean, inverse_deviation] = &mut saved;
         let statistics = Statistics { mean, inverse_deviation };
         kernel(|workspace| {
-            layer_norm_forward(workspace, slice(x), slice(gain), slice(bias), EPSILON, &mut y, statistics);
+            layer_norm_forward(workspace, slice(&x), slice(&gain), slice(&bias), EPSILON, &mut y, statistics);
         });
-        (tensor(y, dims(x)), saved)
+        (y.tensor(dims(&x)), ([x, gain], saved))
     }
 
-    fn backward(
-        &self,
-        [x, gain, bias]: &[FlexTensor; 3],
-        _: &FlexTensor,
-        saved: &[f32],
-        gradient: &FlexTensor,
-        _: [bool; 3],
-    ) -> [Option<FlexTensor>; 3] {
-        let (mean, inverse_deviation) = saved.split_at(saved.len() / 2);
-        let zeros = |of: &FlexTensor| vec![0.0; slice(of).len()];
-        let (mut dx, mut dgain, mut dbias) = (zeros(x), zeros(gain), zeros(bias));
-        let gradients = NormGradients { x: &mut dx, residual: None, gain: &mut dgain, bias: &mut dbias };
-        kernel(|workspace| {
-            let dy = slice(gradient);
-            layer_norm_backward(workspace, slice(x), slice(gain), mean, inverse_deviation, dy, gradients);
-        });
-        [Some(tensor(dx, dims(x))), Some(tensor(dgain, dims(gain))), Some(tensor(dbias, dims(bias)))]
+    fn backward(&self, (inputs, saved): Self::State, gradient: FlexTensor, mut parents: Parents<'_, 3>) {
+        let ([x, gain], [mean, inverse_deviation]) = (inputs.each_ref().map(slice), &saved);
+        let [mut dx, mut dgain, mut dbias] = [x.len(), gain.len(), gain.len()].map(Buffer::new);
+        let to = NormGradients { x: &mut dx, residual: None, gain: &mut dgain, bias: &mut dbias };
+        kernel(|workspace| layer_norm_backward(workspace, x, gain, mean, inverse_deviation, slice(&gradient), to));
+        parents.give(0, dx.tensor(dims(&inputs[0])));
+        parents.give(1, dgain.tensor(dims(&inputs[1])));
+        parents.give(2, dbias.tensor(dims(&inputs[1])));
+    }
+}
+
+/// Inputs: `[.., width]`, gain `[width]`.
+#[derive(Clone, Debug)]
+struct RootMeanSquare {
+    epsilon: f32,
+}
+
+impl Fused<2> for RootMeanSquare {
+    /// The inputs; one over the root mean square of each row.
+    type State = ([FlexTensor; 2], Buffer);
+
+    fn forward(&self, inputs: [FlexTensor; 2]) -> (FlexTensor, Self::State) {
+        let [x, gain] = inputs.each_ref().map(slice);
+        let [mut y, mut inverse_size] = [x.len(), x.len() / gain.len()].map(Buffer::new);
+        kernel(|workspace| rms_norm_forward(workspace, x, gain, self.epsilon, &mut y, &mut inverse_size));
+        (y.tensor(dims(&inputs[0])), (inputs, inverse_size))
+    }
+
+    fn backward(&self, (inputs, inverse_size): Self::State, gradient: FlexTensor, mut parents: Parents<'_, 2>) {
+        let [x, gain] = inputs.each_ref().map(slice);
+        let [mut dx, mut dgain] = [x.len(), gain.len()].map(Buffer::new);
+        let to = NormGradients { x: &mut dx, residual: None, gain: &mut dgain, bias: &mut [] };
+        kernel(|workspace| rms_norm_backward(workspace, x, gain, &inverse_size, slice(&gradient), to));
+        parents.give(0, dx.tensor(dims(&inputs[0])));
+        parents.give(1, dgain.tensor(dims(&inputs[1])));
     }
 }

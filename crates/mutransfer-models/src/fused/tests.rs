@@ -4,16 +4,19 @@
 use std::cell::Cell;
 
 use burn::module::Param;
-use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, RmsNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mutransfer::{Hyper, Optimizer, Rule};
+use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::data::{Corpus, Language};
-use crate::{Architecture, Batches, Heads, Kind, Trainer, trainer};
+use crate::{Architecture, Batches, Heads, Kind, Trainer, fused, trainer};
 
 thread_local! {
     pub(super) static ENABLED: Cell<bool> = const { Cell::new(true) };
+    /// Pieces of memory asked for.
+    pub(super) static ALLOCATED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The same computation with the kernels and without.
@@ -39,28 +42,50 @@ fn close(what: &str, [fused, own]: [Vec<f32>; 2], tolerance: f32) {
     }
 }
 
-/// Compares the output of a computation on vectors of these lengths, and the gradients of a random projection of it,
-/// with kernels and without.
+/// Compares a computation on vectors of these lengths, and the gradients of a random projection of it, with kernels and
+/// without, and the gradients with finite differences.
 #[track_caller]
 fn agree(what: &str, tolerance: f32, lengths: &[usize], compute: impl Fn(&[Tensor<1>]) -> Tensor<1>) {
+    let draw = |seed: usize| -> Vec<Vec<f32>> {
+        let numbers = |(index, &length)| mutransfer_burn::normal((seed + index) as u64, what, length);
+        lengths.iter().enumerate().map(numbers).collect()
+    };
+    let (point, direction) = (draw(0), draw(10));
+    let tensor = |numbers: Vec<f32>| Tensor::<1>::from_data(numbers.as_slice(), &device());
+    let values = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
     let found = both(|| {
-        let draw = |(index, length): (usize, &usize)| {
-            let numbers = mutransfer_burn::normal(index as u64, what, *length);
-            Tensor::<1>::from_data(TensorData::new(numbers, [*length]), &device()).require_grad()
-        };
-        let leaves: Vec<Tensor<1>> = lengths.iter().enumerate().map(draw).collect();
+        let leaves: Vec<Tensor<1>> = point.iter().map(|leaf| tensor(leaf.clone()).require_grad()).collect();
         let output = compute(&leaves);
         let weights = mutransfer_burn::normal(99, what, output.shape().num_elements());
-        let weights = Tensor::<1>::from_data(TensorData::new(weights, output.shape()), &device());
-        let values = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
-        let gradients = (output.clone() * weights).sum().backward();
+        let gradients = (output.clone() * tensor(weights)).sum().backward();
         let gradient = |leaf: &Tensor<1>| values(leaf.grad(&gradients).unwrap());
         [values(output)].into_iter().chain(leaves.iter().map(gradient)).collect::<Vec<_>>()
     });
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let slope: f64 = found[0][1..].iter().zip(&direction).map(|(gradient, along)| dot(gradient, along)).sum();
+    let at = |step: f32| {
+        let moved = |(from, along): (&Vec<f32>, &Vec<f32>)| {
+            tensor(from.iter().zip(along).map(|(from, along)| from + step * along).collect())
+        };
+        let output = values(compute(&point.iter().zip(&direction).map(moved).collect::<Vec<_>>()));
+        dot(&output, &mutransfer_burn::normal(99, what, output.len()))
+    };
+    const STEP: f32 = 2e-3;
+    let difference = (at(STEP) - at(-STEP)) / (2.0 * f64::from(STEP));
+    let size: f64 = found[0][1..].iter().map(|gradient| dot(gradient, gradient)).sum();
+    let error = (slope - difference).abs() / size.sqrt();
+    assert!(error < 1e-2, "{what} {lengths:?}: a slope of {slope}, but differences of {difference}");
+
     let [fused, own] = found;
     for (index, pair) in fused.into_iter().zip(own).enumerate() {
-        close(&format!("{what}, part {index}"), pair.into(), tolerance);
+        close(&format!("{what} {lengths:?}, part {index}"), pair.into(), tolerance);
     }
+}
+
+/// Random sizes from 1 to each of these limits, the same in every run.
+fn sizes<const N: usize>(limits: [u64; N]) -> impl Iterator<Item = [usize; N]> {
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    (0..12).map(move |_| limits.map(|limit| 1 + (random.next_u64() % limit) as usize))
 }
 
 fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
@@ -78,13 +103,21 @@ fn linear_of(weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Linear {
 
 #[test]
 fn linear_layers_agree() {
-    for (batch, time, fan_in, fan_out) in [(2, 3, 5, 7), (1, 1, 1, 1), (3, 17, 33, 65), (2, 16, 64, 256)] {
+    for [batch, time, fan_in, fan_out] in sizes([3, 20, 70, 140]).chain([[1, 1, 1, 1], [2, 16, 64, 256]]) {
         let tolerance = 8.0 * (fan_in.max(fan_out).max(batch * time) as f32);
-        let lengths = [batch * time * fan_in, fan_in * fan_out, fan_out];
+        let lengths = [batch * time * fan_in, fan_in * fan_out, batch * time * fan_out, fan_out];
         let input = |leaves: &[Tensor<1>]| leaves[0].clone().reshape([batch, time, fan_in]);
         let weight = |leaves: &[Tensor<1>]| leaves[1].clone().reshape([fan_in, fan_out]);
-        agree("linear with bias", tolerance, &lengths, |leaves| {
-            flat(linear(&linear_of(&weight(leaves), Some(&leaves[2])), input(leaves)))
+        let residual = |leaves: &[Tensor<1>]| leaves[2].clone().reshape([batch, time, fan_out]);
+        agree("linear with residual and bias", tolerance, &lengths, |leaves| {
+            flat(residual_linear(&linear_of(&weight(leaves), Some(&leaves[3])), input(leaves), residual(leaves)))
+        });
+        agree("linear with residual", tolerance, &lengths[..3], |leaves| {
+            flat(residual_linear(&linear_of(&weight(leaves), None), input(leaves), residual(leaves)))
+        });
+        let lengths = [lengths[0], lengths[1], fan_out];
+        agree("scaled linear with bias", tolerance, &lengths, |leaves| {
+            flat(scaled_linear(&linear_of(&weight(leaves), Some(&leaves[2])), 0.3, input(leaves)))
         });
         agree("linear", tolerance, &lengths[..2], |leaves| {
             flat(linear(&linear_of(&weight(leaves), None), input(leaves)))
@@ -93,41 +126,55 @@ fn linear_layers_agree() {
 }
 
 #[test]
-fn gelu_agrees() {
+fn activations_agree() {
     agree("gelu", 64.0, &[150], |leaves| gelu(leaves[0].clone() * 3.0));
+    agree("gelu of an input that is used again", 64.0, &[150], |leaves| gelu(leaves[0].clone()) * leaves[0].clone());
+    agree("swiglu", 64.0, &[150, 150], |leaves| swiglu(leaves[0].clone() * 3.0, leaves[1].clone()));
 }
 
 #[test]
-fn layer_norm_agrees() {
-    for (rows, width) in [(1, 4), (7, 33), (16, 128)] {
-        agree("layer norm", 64.0 * width as f32, &[rows * width, width, width], |leaves| {
+fn norms_agree() {
+    for [rows, width] in sizes([20, 140]).filter(|[_, width]| *width > 2).chain([[16, 128]]) {
+        let tolerance = 64.0 * width as f32;
+        agree("layer norm", tolerance, &[rows * width, width, width], |leaves| {
             let mut layer: LayerNorm = LayerNormConfig::new(width).init(&device());
             layer.gamma = Param::initialized(layer.gamma.id, leaves[1].clone());
             layer.beta = layer.beta.map(|beta| Param::initialized(beta.id, leaves[2].clone()));
             flat(layer_norm(&layer, leaves[0].clone().reshape([rows, width])))
+        });
+        agree("RMS norm", tolerance, &[rows * width, width], |leaves| {
+            let mut layer = RmsNormConfig::new(width).with_epsilon(1e-3).init(&device());
+            layer.gamma = Param::initialized(layer.gamma.id, leaves[1].clone());
+            flat(rms_norm(&layer, leaves[0].clone().reshape([rows, width])))
         });
     }
 }
 
 #[test]
 fn attention_agrees() {
-    for (batch, time, heads, head_dim) in [(1, 1, 1, 8), (2, 5, 3, 4), (2, 33, 2, 16), (1, 64, 2, 32)] {
-        let width = heads * head_dim;
-        let length = batch * time * width;
-        agree("attention", 64.0 * time.max(head_dim) as f32, &[length; 3], |leaves| {
-            let [query, key, value] = [0, 1, 2].map(|index| leaves[index].clone().reshape([batch, time, width]));
-            flat(crate::gpt::attend(query, key, value, heads, 0.3))
-        });
+    for [batch, time, count, head_dim] in sizes([3, 70, 3, 40]).chain([[1, 1, 1, 8], [1, 64, 2, 32]]) {
+        let width = count * head_dim;
+        for causal in [true, false] {
+            let heads = fused::Heads { count, scale: 0.3, causal };
+            agree("attention", 64.0 * time.max(head_dim) as f32, &[batch * time * width; 3], |leaves| {
+                let [query, key, value] = [0, 1, 2].map(|index| leaves[index].clone().reshape([batch, time, width]));
+                flat(attention(query, key, value, heads))
+            });
+        }
     }
 }
 
 #[test]
 fn embeddings_agree() {
     let tokens = Tensor::<2, Int>::from_data(TensorData::new(vec![0i32, 3, 3, 8, 1, 3], [2, 3]), &device());
-    agree("embedding", 8.0, &[45], |leaves| {
-        let mut layer: Embedding = EmbeddingConfig::new(9, 5).init(&device());
-        layer.weight = Param::initialized(layer.weight.id, leaves[0].clone().reshape([9, 5]));
-        flat(embedding(&layer, tokens.clone()))
+    let table = |leaf: &Tensor<1>, entries| {
+        let mut layer: Embedding = EmbeddingConfig::new(entries, 5).init(&device());
+        layer.weight = Param::initialized(layer.weight.id, leaf.clone().reshape([entries, 5]));
+        layer
+    };
+    agree("embedding", 8.0, &[45], |leaves| flat(embedding(&table(&leaves[0], 9), tokens.clone())));
+    agree("embedding with positions", 8.0, &[45, 20], |leaves| {
+        flat(positioned_embedding(&table(&leaves[0], 9), &table(&leaves[1], 4), tokens.clone()))
     });
 }
 
@@ -167,5 +214,26 @@ fn whole_trainings_agree() {
                 assert!((fused - own).abs() < 1e-3 * own.abs(), "{kind:?} {optimizer} {index}: {fused} is not {own}");
             }
         }
+    }
+}
+
+/// What a step needs, it finds where the step before left it.
+#[test]
+fn steps_reuse_memory() {
+    let corpus = Corpus::Synthetic(Language::new(0));
+    let (heads, vocabulary) = (Heads::Dim(8), Language::VOCABULARY);
+    let (zero_readout, zero_query) = (false, false);
+    let architecture =
+        Architecture { kind: Kind::Gpt, depth: 2, heads, vocabulary, context: 24, zero_readout, zero_query };
+    let plan = architecture.plan(16, 32, Rule::Mup, Optimizer::AdamW).unwrap();
+    let mut trainer = trainer(&architecture, 32, &plan, &Hyper::default(), &corpus, BATCHES).unwrap();
+    let allocated = |trainer: &mut dyn Trainer| {
+        trainer.step(1.0);
+        ALLOCATED.get()
+    };
+    let warm = (0..3).map(|_| allocated(&mut *trainer)).last().unwrap();
+    assert!(warm > 0, "the operations do not use kept memory at all");
+    for step in 0..20 {
+        assert_eq!(allocated(&mut *trainer), warm, "step {step} asked for more");
     }
 }
