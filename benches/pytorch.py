@@ -1,18 +1,21 @@
-"""The straight-line GPT of the kernels and the same GPT in PyTorch, from the same weights, timed alternately.
+"""The built-in GPT and the same GPT in PyTorch, from the same weights on the same batches, timed alternately.
 
-    cargo build --release --workspace --examples
+    cargo build --release --workspace --benches
     pip install torch numpy
-    python benches/pytorch.py ROUNDS [WIDTH ...]
+    python benches/pytorch.py step ROUNDS [WIDTH ...]     # milliseconds per step, losses after 20 steps
+    python benches/pytorch.py sweep ROUNDS STUDY.toml     # trials per minute of a whole study, from a cold start
 
-Depth 2, heads of 32, 16 x 128 tokens, vocabulary 256, AdamW, f32, one thread each. Prints the first five losses of each,
-and milliseconds per step: minimum, median, and the median of the ratios within a round. Not part of CI.
+Depth 2, heads of 32, vocabulary 256, AdamW, f32, one thread each. Not part of the tests: PyTorch is large.
 """
+import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 
 import numpy
 import torch
@@ -20,8 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 torch.set_num_threads(1)
-BATCH, LENGTH, VOCABULARY, HEAD_DIM, DEPTH = 16, 128, 256, 32, 2
-EXAMPLE = os.environ.get("GPT_EXAMPLE", "target/release/examples/gpt")
+BATCH, CONTEXT, VOCABULARY, HEAD_DIM, DEPTH, SERVED = 16, 128, 256, 32, 2, 20
 
 
 class Block(nn.Module):
@@ -42,73 +44,90 @@ class Block(nn.Module):
         hidden = hidden + self.output(attended.transpose(1, 2).reshape(batch, length, width))
         return hidden + self.down(F.gelu(self.up(self.mlp_norm(hidden))))
 
-    def parameters_in_order(self):
-        for layer in (self.attention_norm, self.query_key_value, self.output, self.mlp_norm, self.up, self.down):
-            # Matrices are stored [in, out] on the other side.
-            yield layer.weight.t() if layer.weight.dim() == 2 else layer.weight
-            yield layer.bias
-
 
 class Gpt(nn.Module):
-    def __init__(self, width):
+    def __init__(self, width, vocabulary=VOCABULARY, context=CONTEXT):
         super().__init__()
-        self.tokens = nn.Embedding(VOCABULARY, width)
-        self.positions = nn.Embedding(LENGTH, width)
+        self.vocabulary = vocabulary
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(context, width)
         self.blocks = nn.ModuleList(Block(width) for _ in range(DEPTH))
         self.norm = nn.LayerNorm(width)
-        self.readout = nn.Linear(width, VOCABULARY, bias=False)
+        self.readout = nn.Linear(width, vocabulary, bias=False)
 
     def forward(self, tokens, targets):
         hidden = self.tokens(tokens) + self.positions.weight
         for block in self.blocks:
             hidden = block(hidden)
-        return F.cross_entropy(self.readout(self.norm(hidden)).view(-1, VOCABULARY), targets.view(-1))
+        return F.cross_entropy(self.readout(self.norm(hidden)).view(-1, self.vocabulary), targets.view(-1))
 
-    def flat(self):
-        ordered = [self.tokens.weight, self.positions.weight]
-        for block in self.blocks:
-            ordered += block.parameters_in_order()
-        ordered += [self.norm.weight, self.norm.bias, self.readout.weight.t()]
-        return numpy.concatenate([each.detach().contiguous().numpy().ravel() for each in ordered])
+    @torch.no_grad()
+    def load(self, folder):
+        """Weights as the other side leaves them: one file a parameter, matrices [in, out] but for the tables."""
 
+        def read(name):
+            return torch.from_numpy(numpy.fromfile(os.path.join(folder, name), "<f4"))
 
-def data():
-    """The batch of the Rust example."""
-    state, tokens = 12345, []
-    for _ in range(BATCH * LENGTH + 1):
-        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
-        tokens.append((state >> 16) % 64 + (state >> 28) % 4 * 64)
-    tokens = torch.tensor(tokens)
-    return tokens[:-1].view(BATCH, LENGTH), tokens[1:].view(BATCH, LENGTH)
+        def linear(layer, names):
+            parts = [read(f"{name}.weight").view(layer.in_features, -1).t() for name in names]
+            layer.weight.copy_(torch.cat(parts))
+            if layer.bias is not None:
+                layer.bias.copy_(torch.cat([read(f"{name}.bias") for name in names]))
+
+        def norm(layer, name):
+            layer.weight.copy_(read(f"{name}.gamma"))
+            layer.bias.copy_(read(f"{name}.beta"))
+
+        for name in ("tokens", "positions"):
+            table = getattr(self, name).weight
+            table.copy_(read(f"{name}.weight").view_as(table))
+        for index, block in enumerate(self.blocks):
+            at = f"blocks.{index}"
+            norm(block.attention_norm, f"{at}.attention_norm")
+            norm(block.mlp_norm, f"{at}.mlp_norm")
+            linear(block.query_key_value, [f"{at}.attention.{part}" for part in ("query", "key", "value")])
+            linear(block.output, [f"{at}.attention.output"])
+            linear(block.up, [f"{at}.mlp.up"])
+            linear(block.down, [f"{at}.mlp.down"])
+        norm(self.norm, "norm")
+        linear(self.readout, ["readout"])
 
 
 class PyTorch:
-    def __init__(self, width, compiled):
-        torch.manual_seed(0)
+    """Eager (one tensor operation after the other), fused (one optimizer kernel), or compiled."""
+
+    def __init__(self, arm, width, folder):
         self.model = Gpt(width)
-        self.weights = self.model.flat()
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
-        self.loss = torch.compile(self.model) if compiled else self.model
-        self.batch = data()
+        self.model.load(folder)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.01, fused=arm != "eager")
+        self.loss = torch.compile(self.model) if arm == "compile" else self.model
+        tokens = numpy.fromfile(os.path.join(folder, "batches"), "u1").reshape(SERVED, BATCH, CONTEXT + 1)
+        tokens = torch.from_numpy(tokens.astype("i8"))
+        self.batches = [(batch[:, :-1].contiguous(), batch[:, 1:].contiguous()) for batch in tokens]
+        self.step = 0
 
     def run(self, steps):
         """Seconds, and the loss of the last step."""
         begun = time.perf_counter()
         for _ in range(steps):
             self.optimizer.zero_grad(set_to_none=True)
-            loss = self.loss(*self.batch)
+            loss = self.loss(*self.batches[self.step % SERVED])
             loss.backward()
             self.optimizer.step()
-        return time.perf_counter() - begun, loss.item()
+            self.step += 1
+            value = loss.item()
+        return time.perf_counter() - begun, value
 
 
-class Rust:
-    def __init__(self, width, weights):
-        file = tempfile.NamedTemporaryFile(suffix=".f32", delete=False)
-        weights.astype("<f4").tofile(file.name)
-        environment = {**os.environ, "GPT_WEIGHTS": file.name}
+class Ours:
+    def __init__(self, width, folder):
+        command = ["cargo", "bench", "--workspace", "--bench", "step", "--no-run", "--message-format", "json"]
+        built = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        messages = [json.loads(line) for line in built]
+        program = next(m["executable"] for m in messages if m.get("target", {}).get("name") == "step")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen([EXAMPLE, str(width), "serve"], text=True, env=environment, **pipes)
+        self.process = subprocess.Popen([program, "serve", str(width), folder], text=True, **pipes)
+        assert self.process.stdout.readline() == "ready\n"
 
     def run(self, steps):
         self.process.stdin.write(f"{steps}\n")
@@ -121,23 +140,49 @@ def median(values):
     return sorted(values)[len(values) // 2]
 
 
-def compare(width, rounds):
-    arms = {"eager": PyTorch(width, False), "compile": PyTorch(width, True)}
-    arms["rust"] = Rust(width, arms["eager"].weights)
-    losses = {name: [arm.run(1)[1] for _ in range(5)] for name, arm in arms.items()}
-    steps = max(2, 512 // width)
-    times = {name: [] for name in arms}
-    for _ in range(rounds):
-        for name in random.sample(list(arms), len(arms)):
-            times[name].append(1e3 * arms[name].run(steps)[0] / steps)
-    print(f"width {width}")
-    for name in arms:
-        ratio = median([own / rust for own, rust in zip(times[name], times["rust"])])
-        shown = " ".join(f"{loss:.5f}" for loss in losses[name])
-        print(f"  {name:8} min {min(times[name]):8.2f}  median {median(times[name]):8.2f}  of rust {ratio:5.2f}  losses {shown}")
-    print(f"  rust peak {arms['rust'].megabytes} MB", flush=True)
+def compare_steps(rounds, widths):
+    for width in widths:
+        with tempfile.TemporaryDirectory() as folder:
+            arms = {"ours": Ours(width, folder)}
+            arms |= {arm: PyTorch(arm, width, folder) for arm in ("eager", "fused", "compile")}
+            losses = {name: arm.run(SERVED)[1] for name, arm in arms.items()}
+            steps = max(2, 512 // width)
+            times = {name: [] for name in arms}
+            for _ in range(rounds):
+                for name in random.sample(list(arms), len(arms)):
+                    times[name].append(1e3 * arms[name].run(steps)[0] / steps)
+        print(f"width {width}: {arms['ours'].megabytes} MB at most in ours")
+        for name in arms:
+            ratios = sorted(own / ours for own, ours in zip(times[name], times["ours"]))
+            low, middle, high = (ratios[len(ratios) * part // 4] for part in (1, 2, 3))
+            print(
+                f"  {name:8} min {min(times[name]):8.2f}  median {median(times[name]):8.2f} ms"
+                f"  of ours {middle:5.2f} ({low:.2f} to {high:.2f})  loss after {SERVED} steps {losses[name]:.6f}",
+                flush=True,
+            )
+
+
+def train_share(study, arm, index, count):
+    """Trains every `count`-th trial of a study, one after the other; what one process of the peer does."""
+    spec = tomllib.load(open(study, "rb"))
+    trials = [(width, rate) for width in spec["widths"] for rate in spec["lrs"]]
+    vocabulary, context, batch, steps = spec["vocabulary"], spec["context"], spec["batch"], spec["steps"]
+    random.Random(0).shuffle(trials)
+    for width, rate in sorted(trials[index::count]):
+        torch.manual_seed(0)
+        model = Gpt(width, vocabulary, context)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate, fused=True)
+        loss_of = torch.compile(model) if arm == "compile" else model
+        tokens = torch.randint(vocabulary, (steps, batch, context + 1))
+        for step in range(steps):
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(tokens[step, :, :-1].contiguous(), tokens[step, :, 1:].contiguous())
+            loss.backward()
+            optimizer.step()
+            loss.item()
 
 
 if __name__ == "__main__":
-    for width in [int(argument) for argument in sys.argv[2:]] or [64, 128, 256, 512]:
-        compare(width, int(sys.argv[1]))
+    mode, *rest = sys.argv[1:]
+    if mode == "step":
+        compare_steps(int(rest[0]), [int(width) for width in rest[1:]] or [64, 128, 256, 512])

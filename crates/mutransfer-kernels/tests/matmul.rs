@@ -124,7 +124,7 @@ fn linear_layers() {
             let (mut dw, mut db) = (vec![0.0; fan_in * fan_out], vec![0.0; fan_out]);
             linear_backward_weight(
                 &mut workspace,
-                1.0,
+                MULTIPLIER,
                 xm,
                 dym,
                 MatrixMut::new(&mut dw, fan_in, fan_out),

@@ -1,6 +1,6 @@
 //! Trains any of the models by its plan.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mutransfer::{Hyper, Plan};
@@ -27,6 +27,8 @@ pub trait Trainer {
     fn validation_loss(&self) -> f64;
     /// Mean absolute activation of each module on the batch of step 0.
     fn coordinates(&self) -> Vec<(String, f64)>;
+    /// Every parameter by name, row by row.
+    fn parameters(&self) -> Vec<(String, Vec<f32>)>;
 }
 
 /// A new model of `width`, initialised and ready to train.
@@ -142,6 +144,34 @@ impl<M: LanguageModel> Trainer for Run<'_, M> {
         let mut tap = Tap::on();
         self.model().valid().logits(tokens, &mut tap);
         tap.into_seen()
+    }
+
+    fn parameters(&self) -> Vec<(String, Vec<f32>)> {
+        let mut reader = Reader::default();
+        self.model().visit(&mut reader);
+        reader.found
+    }
+}
+
+/// Reads the parameters of a module.
+#[derive(Default)]
+struct Reader {
+    path: Vec<String>,
+    found: Vec<(String, Vec<f32>)>,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let values = param.val().into_data().try_to_vec().expect("parameters are f32");
+        self.found.push((self.path.join("."), values));
     }
 }
 
