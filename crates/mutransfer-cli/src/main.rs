@@ -15,9 +15,6 @@ use clap::Parser;
 
 use args::{Args, Command};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command.unwrap_or_default() {

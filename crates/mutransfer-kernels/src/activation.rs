@@ -44,14 +44,14 @@ pub fn gelu_backward(workspace: &mut Workspace, form: Gelu, x: &[f32], dy: &[f32
     gelu_backward_kernel(workspace.isa(), form, x, dy, dx);
 }
 
-/// `product = a * b`, element by element.
+/// Multiplies `y` by `by`, number by number.
 ///
 /// # Panics
 /// If the lengths differ.
 #[track_caller]
-pub fn multiply(workspace: &mut Workspace, a: &[f32], b: &[f32], product: &mut [f32]) {
-    assert_eq!((a.len(), a.len()), (b.len(), product.len()), "the lengths differ");
-    multiply_kernel(workspace.isa(), a, b, product);
+pub fn multiply(workspace: &mut Workspace, by: &[f32], y: &mut [f32]) {
+    assert_eq!(by.len(), y.len(), "the lengths differ");
+    multiply_kernel(workspace.isa(), by, y);
 }
 
 /// `y = gate sigmoid(gate) up`
@@ -88,7 +88,7 @@ pub fn swiglu_backward(
 kernel! { fn gelu_kernel(form: Gelu, x: &[f32], y: &mut [f32]) = gelu_body }
 kernel! { fn gelu_slope_kernel(form: Gelu, x: &mut [f32], y: &mut [f32]) = gelu_slope_body }
 kernel! { fn gelu_backward_kernel(form: Gelu, x: &[f32], dy: &[f32], dx: &mut [f32]) = gelu_backward_body }
-kernel! { fn multiply_kernel(a: &[f32], b: &[f32], product: &mut [f32]) = multiply_body }
+kernel! { fn multiply_kernel(by: &[f32], y: &mut [f32]) = multiply_body }
 kernel! { fn swiglu_kernel(gate: &[f32], up: &[f32], y: &mut [f32]) = swiglu_body }
 kernel! {
     fn swiglu_backward_kernel(gate: &[f32], up: &[f32], dy: &[f32], dgate: &mut [f32], dup: &mut [f32]) = swiglu_backward_body
@@ -162,12 +162,12 @@ fn gelu_backward_body<S: Simd>(s: S, form: Gelu, x: &[f32], dy: &[f32], dx: &mut
 }
 
 #[inline(always)]
-fn multiply_body<S: Simd>(s: S, a: &[f32], b: &[f32], product: &mut [f32]) {
+fn multiply_body<S: Simd>(s: S, by: &[f32], y: &mut [f32]) {
     spans(
         s,
-        a.len(),
+        by.len(),
         #[inline(always)]
-        |p| p.store(product, s.mul(p.load(a), p.load(b))),
+        |p| p.store(y, s.mul(p.load(by), p.load(y))),
     );
 }
 

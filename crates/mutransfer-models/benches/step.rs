@@ -18,10 +18,6 @@ use mutransfer_kernels::{Matrix, MatrixMut, Workspace, matmul};
 use mutransfer_models::data::{Corpus, Text};
 use mutransfer_models::{Architecture, Batches, Heads, Kind, Trainer, trainer};
 
-/// As in the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const STEPS: usize = 15;
 const BATCHES: Batches = Batches { size: 16, seed: 0 };
 const CONTEXT: usize = 128;

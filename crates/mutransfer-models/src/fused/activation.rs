@@ -35,10 +35,9 @@ impl Fused<1> for ExactGelu {
         (y.tensor(dims(&x)), x)
     }
 
-    fn backward(&self, slope: Self::State, gradient: FlexTensor, mut parents: Parents<'_, 1>) {
-        let mut dx = Buffer::new(slice(&slope).len());
-        kernel(|workspace| multiply(workspace, slice(&slope), slice(&gradient), &mut dx));
-        parents.give(0, dx.tensor(dims(&slope)));
+    fn backward(&self, slope: Self::State, mut gradient: FlexTensor, mut parents: Parents<'_, 1>) {
+        kernel(|workspace| multiply(workspace, slice(&slope), gradient.storage_mut()));
+        parents.give(0, gradient);
     }
 }
 

@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use mutransfer_kernels::{Matrix, MatrixMut, linear_backward_input, linear_backward_weight, linear_forward};
 
-use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, slice};
+use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, reuse, slice};
 
 /// Applies a linear layer to the last dimension of `[.., fan_in]`.
 pub fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
@@ -66,21 +66,23 @@ impl<const N: usize> Fused<N> for Product {
     }
 
     fn backward(&self, state: Self::State, gradient: FlexTensor, mut parents: Parents<'_, N>) {
-        let [x, weight] = state.each_ref().map(matrix);
-        let dy = matrix(&gradient);
-        let mut dweight = Buffer::new(weight.rows() * weight.columns());
-        let mut dbias = self.bias.then(|| Buffer::new(weight.columns()));
-        let out = MatrixMut::new(&mut dweight, weight.rows(), weight.columns());
-        kernel(|workspace| linear_backward_weight(workspace, self.multiplier, x, dy, out, dbias.as_deref_mut()));
-        parents.give(1, dweight.tensor(dims(&state[1])));
+        let [x, weight] = state;
+        let (fan_in, fan_out, dy) = (columns(&x), columns(&weight), matrix(&gradient));
+        let mut dweight = Buffer::new(fan_in * fan_out);
+        let mut dbias = self.bias.then(|| Buffer::new(fan_out));
+        let out = MatrixMut::new(&mut dweight, fan_in, fan_out);
+        kernel(|workspace| {
+            linear_backward_weight(workspace, self.multiplier, matrix(&x), dy, out, dbias.as_deref_mut())
+        });
+        parents.give(1, dweight.tensor([fan_in, fan_out]));
         if let Some(dbias) = dbias {
-            parents.give(N - 1, dbias.tensor([weight.columns()]));
+            parents.give(N - 1, dbias.tensor([fan_out]));
         }
         if parents.wants(0) {
-            let mut dx = Buffer::new(x.rows() * x.columns());
-            let out = MatrixMut::new(&mut dx, x.rows(), x.columns());
-            kernel(|workspace| linear_backward_input(workspace, self.multiplier, dy, weight, out));
-            parents.give(0, dx.tensor(dims(&state[0])));
+            let mut dx = reuse(x);
+            let out = MatrixMut::new(dx.storage_mut(), dy.rows(), fan_in);
+            kernel(|workspace| linear_backward_input(workspace, self.multiplier, dy, matrix(&weight), out));
+            parents.give(0, dx);
         }
         if self.residual {
             parents.give(2, gradient);

@@ -122,11 +122,10 @@ impl Input {
     }
 
     fn plain(self) -> FlexTensor {
-        match self {
+        contiguous(match self {
             Self::Tracked(tensor) => tensor.into_primitive(),
             Self::Plain(tensor) => tensor,
-        }
-        .to_contiguous()
+        })
     }
 }
 
@@ -149,7 +148,7 @@ fn run<const N: usize, const D: usize, F: Fused<N>>(operation: F, inputs: [Input
 /// Applies the operation inside an autodiff graph.
 fn record<const N: usize, F: Fused<N>>(operation: F, inputs: [Tracked; N]) -> Tracked {
     let nodes = inputs.each_ref().map(|input| input.node());
-    let (output, state) = operation.forward(inputs.map(|input| input.into_primitive().to_contiguous()));
+    let (output, state) = operation.forward(inputs.map(|input| contiguous(input.into_primitive())));
     match Step(operation).prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(state, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
@@ -163,7 +162,7 @@ impl<const N: usize, F: Fused<N>> Backward<Flex, N> for Step<F> {
     type State = F::State;
 
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
         let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
         self.0.backward(ops.state, gradient, Parents { nodes, gradients });
     }
@@ -172,6 +171,25 @@ impl<const N: usize, F: Fused<N>> Backward<Flex, N> for Step<F> {
 /// The numbers of a contiguous tensor.
 fn slice(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("fused operations make their inputs contiguous")
+}
+
+/// The tensor as the whole of its memory.
+fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    let tensor = tensor.to_contiguous();
+    if tensor.storage::<f32>().len() == tensor.layout().num_elements() {
+        return tensor;
+    }
+    let mut copy = Buffer::new(slice(&tensor).len());
+    copy.copy_from_slice(slice(&tensor));
+    copy.tensor(dims(&tensor))
+}
+
+/// A tensor of the same shape to be overwritten: this one, where nobody else needs it.
+fn reuse(mut tensor: FlexTensor) -> FlexTensor {
+    match tensor.try_storage_mut::<f32>() {
+        Some(_) => tensor,
+        None => Buffer::new(slice(&tensor).len()).tensor(dims(&tensor)),
+    }
 }
 
 /// Sizes of a tensor.

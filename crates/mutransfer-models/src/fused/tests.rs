@@ -129,6 +129,8 @@ fn linear_layers_agree() {
 fn activations_agree() {
     agree("gelu", 64.0, &[150], |leaves| gelu(leaves[0].clone() * 3.0));
     agree("gelu of an input that is used again", 64.0, &[150], |leaves| gelu(leaves[0].clone()) * leaves[0].clone());
+    agree("gelu of a part", 64.0, &[150], |leaves| gelu(leaves[0].clone().narrow(0, 0, 70)));
+    agree("gelu of a later part", 64.0, &[150], |leaves| gelu(leaves[0].clone().narrow(0, 70, 70)));
     agree("swiglu", 64.0, &[150, 150], |leaves| swiglu(leaves[0].clone() * 3.0, leaves[1].clone()));
 }
 
