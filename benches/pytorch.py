@@ -10,7 +10,6 @@ Depth 2, heads of 32, vocabulary 256, AdamW, f32, one thread each. Not part of t
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -146,7 +145,7 @@ def compare_steps(rounds, widths):
             arms = {"ours": Ours(width, folder)}
             arms |= {arm: PyTorch(arm, width, folder) for arm in ("eager", "fused", "compile")}
             losses = {name: arm.run(SERVED)[1] for name, arm in arms.items()}
-            steps = max(2, 512 // width)
+            steps = max(1, 192 // width)  # short turns: other users of the machine then slow all arms alike
             times = {name: [] for name in arms}
             for _ in range(rounds):
                 for name in random.sample(list(arms), len(arms)):
@@ -162,13 +161,17 @@ def compare_steps(rounds, widths):
             )
 
 
-def train_share(study, arm, index, count):
-    """Trains every `count`-th trial of a study, one after the other; what one process of the peer does."""
-    spec = tomllib.load(open(study, "rb"))
-    trials = [(width, rate) for width in spec["widths"] for rate in spec["lrs"]]
-    vocabulary, context, batch, steps = spec["vocabulary"], spec["context"], spec["batch"], spec["steps"]
-    random.Random(0).shuffle(trials)
-    for width, rate in sorted(trials[index::count]):
+def grid(study):
+    """The trials of a study: width and learning rate."""
+    power = lambda text: float(text.removeprefix("2^"))
+    rates = numpy.arange(power(study["lr"]["from"]), power(study["lr"]["to"]) + 0.5, study["lr"]["step"])
+    return [(width, 2.0**rate) for width in study["widths"] for rate in rates]
+
+
+def train_share(study, arm, index):
+    """Trains every second trial, one after the other; what one process of the peer does."""
+    vocabulary, context, batch, steps = 64, study["context"], study["batch"], study["steps"]
+    for width, rate in grid(study)[index::2]:
         torch.manual_seed(0)
         model = Gpt(width, vocabulary, context)
         optimizer = torch.optim.AdamW(model.parameters(), lr=rate, fused=True)
@@ -182,7 +185,38 @@ def train_share(study, arm, index, count):
             loss.item()
 
 
+def compare_sweeps(rounds, path):
+    study = tomllib.load(open(path, "rb"))
+
+    def ours():
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["target/release/mutransfer", "transfer", path, "--out", os.path.join(folder, "study")]
+            subprocess.run(command, check=True, capture_output=True)
+
+    def peer(arm):
+        processes = [subprocess.Popen([sys.executable, __file__, "share", path, arm, str(index)]) for index in (0, 1)]
+        assert all(process.wait() == 0 for process in processes)
+
+    arms = {"ours": ours, "fused": lambda: peer("fused"), "compile": lambda: peer("compile")}
+    times = {name: [] for name in arms}
+    for _ in range(rounds):
+        for name in random.sample(list(arms), len(arms)):
+            begun = time.perf_counter()
+            arms[name]()
+            times[name].append(time.perf_counter() - begun)
+    for name, seconds in times.items():
+        ratio = median([own / ours for own, ours in zip(seconds, times["ours"])])
+        rate = 60 * len(grid(study)) / median(seconds)
+        print(f"{name:8} median {median(seconds):7.1f} s  {rate:6.1f} trials a minute  time of ours {ratio:5.2f}")
+
+
 if __name__ == "__main__":
-    mode, *rest = sys.argv[1:]
-    if mode == "step":
-        compare_steps(int(rest[0]), [int(width) for width in rest[1:]] or [64, 128, 256, 512])
+    match sys.argv[1:]:
+        case ["step", rounds, *widths]:
+            compare_steps(int(rounds), [int(width) for width in widths] or [64, 128, 256, 512])
+        case ["sweep", rounds, study]:
+            compare_sweeps(int(rounds), study)
+        case ["share", study, arm, index]:
+            train_share(tomllib.load(open(study, "rb")), arm, int(index))
+        case _:
+            sys.exit(__doc__)

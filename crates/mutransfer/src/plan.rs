@@ -83,7 +83,7 @@ impl Plan {
                 eps: scale(&law.eps),
             };
             let (role, dims, base_fan_in) = (placed.role, placed.dims, placed.base_fan_in);
-            (name, ParamPlan { role, dims, base_fan_in, scales })
+            (name.clone(), ParamPlan { role, dims, base_fan_in, scales })
         });
         Ok(Self { rule, optimizer, params: params.collect(), forward: Forward { attention: None } })
     }

@@ -129,7 +129,7 @@ impl Shapes {
     }
 
     /// Names and shapes in the order of names.
-    pub fn iter(&self) -> impl Iterator<Item = (&ParamName, &Shape)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&ParamName, &Shape)> + Clone {
         self.0.iter()
     }
 

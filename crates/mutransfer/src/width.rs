@@ -1,6 +1,6 @@
 //! What grows when a model is made wider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -59,18 +59,18 @@ impl Widths {
     /// fan-out.
     pub fn between(base: &Shapes, delta: &Shapes) -> Result<Self, Error> {
         same_names(base, "base", delta, "delta")?;
-        let mut widths = BTreeMap::new();
-        for ((name, base), (_, delta)) in base.iter().zip(delta.iter()) {
+        let growth = |((name, base), (_, delta)): ((&ParamName, &Shape), (&ParamName, &Shape))| {
             same_rank(name, base, delta, "delta")?;
             no_zero(name, base, "base")?;
             no_zero(name, delta, "delta")?;
             let grows: Vec<bool> = base.dims.iter().zip(&delta.dims).map(|(a, b)| a != b).collect();
             let axes: Vec<usize> = (0..grows.len()).filter(|&axis| grows[axis]).collect();
-            if axes.len() > 2 {
-                return Err(Error::TooManyGrowing { name: name.clone(), axes });
+            match axes.len() > 2 {
+                true => Err(Error::TooManyGrowing { name: name.clone(), axes }),
+                false => Ok((name.clone(), Growth { base: base.clone(), grows, declared: None })),
             }
-            widths.insert(name.clone(), Growth { base: base.clone(), grows, declared: None });
-        }
+        };
+        let widths: BTreeMap<_, _> = base.iter().zip(delta.iter()).map(growth).collect::<Result<_, _>>()?;
         match widths.values().any(|growth| growth.grows.contains(&true)) {
             true => Ok(Self(widths)),
             false => Err(Error::NothingGrows),
@@ -95,21 +95,11 @@ impl Widths {
         }
     }
 
-    /// Role, ratios and dimensions of every parameter of `target`.
-    pub(crate) fn place(&self, target: &Shapes) -> Result<BTreeMap<ParamName, Placed>, Error> {
-        if let Some(name) = self.0.keys().find(|name| target.get(name.as_str()).is_none()) {
-            return Err(Error::Missing { name: name.clone(), present: "base", absent: "target" });
-        }
-        let mut placed = BTreeMap::new();
-        for (name, shape) in target.iter() {
-            let growth = self.0.get(name.as_str()).ok_or_else(|| Error::Missing {
-                name: name.clone(),
-                present: "target",
-                absent: "base",
-            })?;
-            placed.insert(name.clone(), growth.place(name, shape)?);
-        }
-        Ok(placed)
+    /// Role, ratios and dimensions of every parameter of `target`, in order of names.
+    pub(crate) fn place<'a>(&'a self, target: &'a Shapes) -> Result<Vec<(&'a ParamName, Placed)>, Error> {
+        same_keys(self.0.keys(), "base", target.iter().map(|(name, _)| name), "target")?;
+        let both = self.0.values().zip(target.iter());
+        both.map(|(growth, (name, shape))| Ok((name, growth.place(name, shape)?))).collect()
     }
 }
 
@@ -194,15 +184,25 @@ impl Growth {
 }
 
 fn same_names(left: &Shapes, left_model: &'static str, right: &Shapes, right_model: &'static str) -> Result<(), Error> {
-    let missing = |from: &Shapes, to: &Shapes, present, absent| {
-        from.iter().find(|(name, _)| to.get(name.as_str()).is_none()).map(|(name, _)| Error::Missing {
-            name: name.clone(),
-            present,
-            absent,
-        })
+    same_keys(left.iter().map(|(name, _)| name), left_model, right.iter().map(|(name, _)| name), right_model)
+}
+
+/// Compares names, which come in order.
+fn same_keys<'a>(
+    left: impl Iterator<Item = &'a ParamName> + Clone,
+    left_model: &'static str,
+    right: impl Iterator<Item = &'a ParamName> + Clone,
+    right_model: &'static str,
+) -> Result<(), Error> {
+    if left.clone().eq(right.clone()) {
+        return Ok(());
+    }
+    let [lefts, rights] = [left.collect::<BTreeSet<_>>(), right.collect()];
+    let missing = |from: &BTreeSet<&ParamName>, to: &BTreeSet<&ParamName>, present, absent| {
+        from.difference(to).next().map(|&name| Error::Missing { name: name.clone(), present, absent })
     };
-    missing(left, right, left_model, right_model)
-        .or_else(|| missing(right, left, right_model, left_model))
+    missing(&lefts, &rights, left_model, right_model)
+        .or_else(|| missing(&rights, &lefts, right_model, left_model))
         .map_or(Ok(()), Err)
 }
 
