@@ -42,8 +42,6 @@ impl Memory {
         if let Some(piece) = self.free.get_mut(&len).and_then(Vec::pop) {
             return piece;
         }
-        #[cfg(test)]
-        super::tests::ALLOCATED.set(super::tests::ALLOCATED.get() + 1);
         let bytes = len * size_of::<f32>();
         match bytes > SLAB / 4 {
             true => Slab::new(bytes).piece(len),

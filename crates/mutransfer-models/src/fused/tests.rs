@@ -15,8 +15,6 @@ use crate::{Architecture, Batches, Heads, Kind, Trainer, fused, trainer};
 
 thread_local! {
     pub(super) static ENABLED: Cell<bool> = const { Cell::new(true) };
-    /// Pieces of memory asked for.
-    pub(super) static ALLOCATED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The same computation with the kernels and without.
@@ -216,26 +214,5 @@ fn whole_trainings_agree() {
                 assert!((fused - own).abs() < 1e-3 * own.abs(), "{kind:?} {optimizer} {index}: {fused} is not {own}");
             }
         }
-    }
-}
-
-/// What a step needs, it finds where the step before left it.
-#[test]
-fn steps_reuse_memory() {
-    let corpus = Corpus::Synthetic(Language::new(0));
-    let (heads, vocabulary) = (Heads::Dim(8), Language::VOCABULARY);
-    let (zero_readout, zero_query) = (false, false);
-    let architecture =
-        Architecture { kind: Kind::Gpt, depth: 2, heads, vocabulary, context: 24, zero_readout, zero_query };
-    let plan = architecture.plan(16, 32, Rule::Mup, Optimizer::AdamW).unwrap();
-    let mut trainer = trainer(&architecture, 32, &plan, &Hyper::default(), &corpus, BATCHES).unwrap();
-    let allocated = |trainer: &mut dyn Trainer| {
-        trainer.step(1.0);
-        ALLOCATED.get()
-    };
-    let warm = (0..3).map(|_| allocated(&mut *trainer)).last().unwrap();
-    assert!(warm > 0, "the operations do not use kept memory at all");
-    for step in 0..20 {
-        assert_eq!(allocated(&mut *trainer), warm, "step {step} asked for more");
     }
 }
