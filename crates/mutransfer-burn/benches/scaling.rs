@@ -54,7 +54,7 @@ fn main() -> Result<(), Error> {
             let widths = Widths::between(&shapes(base), &shapes(2 * base))?;
             let plan = Plan::new(&widths, &shapes(WIDTH), rule, Optimizer::AdamW)?;
             let model = Some(initialize(Perceptron::new(WIDTH, &device), &plan, &hyper, 0)?);
-            let (optimizer, groups) = (ScaledOptimizer::new(&plan, &hyper), plan.groups().len());
+            let (optimizer, groups) = (ScaledOptimizer::new(&plan, &hyper)?, plan.groups().len());
             Ok(Arm { model, optimizer, groups, update: Vec::new(), step: Vec::new() })
         })
         .collect::<Result<Vec<_>, Error>>()?;

@@ -17,7 +17,7 @@
 //! let hyper = Hyper { learning_rate: 1e-2, ..Hyper::default() };
 //!
 //! let model = initialize(model(256), &plan, &hyper, 0)?;
-//! let optimizer = ScaledOptimizer::new(&plan, &hyper);
+//! let optimizer = ScaledOptimizer::new(&plan, &hyper)?;
 //! # let _ = (model, optimizer);
 //! # Ok::<(), mutransfer::Error>(())
 //! ```
@@ -30,5 +30,5 @@ mod path;
 mod shapes;
 
 pub use init::{initialize, normal};
-pub use optimizer::ScaledOptimizer;
+pub use optimizer::{OPTIMIZERS, ScaledOptimizer, supports};
 pub use shapes::shapes;

@@ -5,7 +5,30 @@ use burn::module::{Module, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
-use mutransfer::{Hyper, Optimizer, Plan};
+use mutransfer::{Decay, Error, Hyper, Optimizer, Plan};
+
+/// The optimizers of burn that plans can be carried out with.
+pub const OPTIMIZERS: [Optimizer; 3] = [Optimizer::Sgd, Optimizer::Adam, Optimizer::AdamW];
+
+/// Whether burn has the optimizer of a plan, with its kind of weight decay.
+///
+/// # Errors
+/// When it has not, with those there are.
+pub fn supports(plan: &Plan) -> Result<(), Error> {
+    let (optimizer, decay) = (plan.optimizer(), plan.decay());
+    let decays = decay == optimizer.decay() || (optimizer, decay) == (Optimizer::AdamW, Decay::Independent);
+    let unknown = |kind, name: String, known: Vec<String>| Error::Unknown { kind, name, known: known.join(", ") };
+    match (OPTIMIZERS.contains(&optimizer), decays) {
+        (true, true) => Ok(()),
+        (false, _) => {
+            let known = OPTIMIZERS.iter().map(Optimizer::to_string).collect();
+            Err(unknown("optimizer for training", optimizer.to_string(), known))
+        }
+        (true, false) => {
+            Err(unknown("weight decay for training", decay.to_string(), vec![optimizer.decay().to_string()]))
+        }
+    }
+}
 
 /// An optimizer for a planned module.
 ///
@@ -18,14 +41,25 @@ pub struct ScaledOptimizer {
 
 impl ScaledOptimizer {
     /// The optimizer that the plan is for.
-    pub fn new(plan: &Plan, hyper: &Hyper) -> Self {
+    ///
+    /// # Errors
+    /// When burn has none such; see [`supports`].
+    pub fn new(plan: &Plan, hyper: &Hyper) -> Result<Self, Error> {
+        supports(plan)?;
         let mut optimizer = None;
         let mut rates = Vec::new();
         for group in plan.groups() {
             let members = ParamGroup::from_paths(group.names.iter().map(|name| name.as_str().to_owned()).collect());
+            let learning_rate = hyper.learning_rate * group.learning_rate;
+            let weight_decay = hyper.weight_decay * group.weight_decay;
             let scaled = Hyper {
-                learning_rate: hyper.learning_rate * group.learning_rate,
-                weight_decay: hyper.weight_decay * group.weight_decay,
+                learning_rate,
+                // burn's AdamW multiplies the decay by the rate.
+                weight_decay: if plan.decay() == Decay::Independent {
+                    weight_decay / learning_rate
+                } else {
+                    weight_decay
+                },
                 eps: hyper.eps * group.eps,
                 ..*hyper
             };
@@ -33,7 +67,7 @@ impl ScaledOptimizer {
             rates.push((members, scaled.learning_rate));
         }
         let optimizer = optimizer.unwrap_or_else(|| SgdConfig::new().init());
-        Self { optimizer, rates }
+        Ok(Self { optimizer, rates })
     }
 
     /// One update at `factor` times the peak learning rates.
@@ -73,7 +107,8 @@ fn add_group(all: Option<ModuleOptimizer>, kind: Optimizer, members: ParamGroup,
             let config = AdamConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(eps);
             add!(config.clone().with_weight_decay(decay.clone()))
         }
-        Optimizer::AdamW => {
+        // All others were refused when the optimizer was made.
+        _ => {
             let config = AdamWConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(eps);
             add!(config.clone().with_weight_decay(hyper.weight_decay as f32))
         }

@@ -57,7 +57,7 @@ fn trials(options: &CoordOptions) -> Result<Vec<Trial>, Failure> {
         zero_readout: options.zero_readout,
         zero_query: options.zero_query,
     };
-    let rules = if options.rules.is_empty() { Rule::ALL.to_vec() } else { options.rules.clone() };
+    let rules = if options.rules.is_empty() { vec![Rule::Sp, Rule::Mup] } else { options.rules.clone() };
     let base_width = options.base_width.or(options.widths.iter().copied().min()).unwrap_or(1);
     let data = data(options.data.as_deref())?;
     let mut trials = Vec::new();

@@ -12,6 +12,8 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
+/// It ran, and what it was to verify does not hold.
+const FOUND: u8 = 1;
 /// The request makes no sense, or names something that cannot be read or written.
 const USAGE: u8 = 2;
 /// Some trials ended without a result.
@@ -35,8 +37,25 @@ impl Failure {
         Self { code: INTERRUPTED, error, hint: Some("the same command continues from there".into()) }
     }
 
+    /// Something was found, and has been printed.
+    pub(crate) fn findings(count: usize) -> Self {
+        let noun = if count == 1 { "finding" } else { "findings" };
+        let hint = Some("`mutransfer explain CODE` says why it matters and what to do".to_owned());
+        Self { code: FOUND, error: anyhow::anyhow!("{count} {noun}"), hint }
+    }
+
     pub(crate) fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {
         Self { code: USAGE, error: anyhow::anyhow!(message.into()), hint: hint.map(str::to_owned) }
+    }
+
+    pub(crate) fn unreadable(path: &std::path::Path, error: std::io::Error) -> Self {
+        let error = anyhow::Error::from(error).context(format!("cannot read {}", path.display()));
+        Self { code: USAGE, error, hint: None }
+    }
+
+    /// The same, with the file that it is about.
+    pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
+        Self { error: anyhow::anyhow!("{}: {}", path.display(), self.error), ..self }
     }
 
     /// Says what went wrong, on stderr, and gives the exit code.
@@ -77,7 +96,15 @@ impl From<mutransfer_models::Error> for Failure {
 
 impl From<mutransfer::Error> for Failure {
     fn from(error: mutransfer::Error) -> Self {
-        let hint = error.hint().map(str::to_owned);
+        use mutransfer::Error;
+        let hint = match &error {
+            Error::UnknownAxes { name, dims } if dims.len() == 2 => Some(format!(
+                "--layout out-in (torch, candle) or in-out (burn, JAX) says how weights are stored; if it is given, say \
+                 what this one is: --declare '{name}=output' for a readout, --declare '{name}=input' for an embedding"
+            )),
+            Error::TiedConflict { .. } => Some("tied embeddings need --form table8 (or table9)".to_owned()),
+            _ => error.hint().map(str::to_owned),
+        };
         Self { code: USAGE, error: error.into(), hint }
     }
 }

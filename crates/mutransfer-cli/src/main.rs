@@ -1,12 +1,18 @@
 //! The program `mutransfer`: arguments in, one file per command.
 
 mod args;
+mod check;
 mod coord;
+mod explain;
 mod failure;
+mod model;
+mod plan;
 mod progress;
+mod rules;
 mod run_trial;
 mod subject;
 mod table;
+mod theory;
 mod transfer;
 
 use std::process::ExitCode;
@@ -20,6 +26,11 @@ fn main() -> ExitCode {
     let done = match args.command.unwrap_or_default() {
         Command::Demo(options) => transfer::demo(&options),
         Command::Transfer(options) => transfer::transfer(&options),
+        Command::Plan(options) => plan::plan(&options),
+        Command::Check(options) => check::check(&options),
+        Command::Rules(options) => rules::rules(&options),
+        Command::Theory(options) => theory::theory(&options),
+        Command::Explain(options) => explain::explain(&options),
         Command::Coord(options) => coord::coord(&options),
         Command::RunTrial(options) => run_trial::run_trial(&options),
     };

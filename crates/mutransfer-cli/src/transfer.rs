@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use mutransfer::Rule;
+use mutransfer::{Lint, Rule};
 use mutransfer_lab::analysis::{Summary, conclusion, summarize, transferred_lr};
 use mutransfer_lab::figures;
 use mutransfer_lab::pool;
@@ -55,8 +55,10 @@ impl Workbench {
         subject.check(&widths, study.base_width(), study.batch)?;
         for &rule in &study.rules {
             let trial = study.transfer(&data, rule, 1.0).swap_remove(0);
-            for warning in subject.plan(&trial)?.warnings(&hyper(&trial)) {
-                eprintln!("warning: {warning}");
+            let plan = subject.plan(&trial)?;
+            if plan.couples_decay() && trial.weight_decay != 0.0 {
+                let Lint { code, why, fix, .. } = *"MU009".parse::<&Lint>()?;
+                eprintln!("warning[{code}]: {why} {fix}");
             }
         }
         let out = options.out.clone().unwrap_or_else(|| Path::new("mutransfer-out").join(&study.name));

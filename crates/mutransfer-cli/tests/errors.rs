@@ -70,8 +70,11 @@ fn unknown_keys_and_values() {
         ],
     );
     says(&refused(&study("model = \"lstm\""), &[]), &["unknown model `lstm`; known: gpt, mlp"]);
-    says(&refused(&study("rules = [\"magic\"]"), &[]), &["unknown variant `magic`, expected `sp` or `mup`"]);
-    says(&refused(&study("optimizer = \"lion\""), &[]), &["unknown variant `lion`"]);
+    says(&refused(&study("rules = [\"magic\"]"), &[]), &["unknown rule `magic`; known: sp, sp-constant-std,"]);
+    says(
+        &refused(&study("optimizer = \"lion\""), &[]),
+        &["unknown optimizer for training `lion`; known: sgd, adam, adamw"],
+    );
     says(&refused(&study("steps = \"many\""), &[]), &["invalid type", "steps"]);
 }
 
@@ -168,8 +171,8 @@ fn bad_coordinate_checks() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    says(&refused(&["--rule", "magic"]), &["unknown rule `magic`; known: sp, mup"]);
-    says(&refused(&["--optimizer", "lion"]), &["unknown optimizer `lion`; known: sgd, adam, adamw"]);
+    says(&refused(&["--rule", "magic"]), &["unknown rule `magic`; known: sp, sp-constant-std,"]);
+    says(&refused(&["--optimizer", "lion"]), &["unknown optimizer for training `lion`; known: sgd, adam, adamw"]);
     says(&refused(&["--widths", "16,40"]), &["width 40 is not divisible by head_dim 16"]);
     says(&refused(&["--lr", "0"]), &["--lr is 0"]);
     says(&refused(&["--seeds", "0"]), &["--seeds"]);

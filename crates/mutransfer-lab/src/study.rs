@@ -64,7 +64,7 @@ impl Default for Study {
         Self {
             name: "study".into(),
             model: "gpt".into(),
-            rules: Rule::ALL.to_vec(),
+            rules: vec![Rule::Sp, Rule::Mup],
             optimizer: Optimizer::AdamW,
             base_width: None,
             widths: vec![32, 64, 128],

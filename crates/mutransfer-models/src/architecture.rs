@@ -1,7 +1,7 @@
 //! A model family at a size, and the plan that follows from its shapes.
 
 use burn::tensor::Device;
-use mutransfer::{Optimizer, Plan, Rule, Shapes, Widths};
+use mutransfer::{Form, Optimizer, Parametrization, Plan, Power, Role, Rule, Shapes, Widths};
 use serde::{Deserialize, Serialize};
 
 use crate::gpt::GptConfig;
@@ -52,11 +52,19 @@ const WINDOW: usize = 4;
 impl Architecture {
     /// Scales for training at `width` what was tuned at `base_width`, inferred from the shapes of the modules.
     ///
+    /// Multipliers are those of the readout and of attention only: a rule with others is brought to the form of Table 8.
+    ///
     /// # Errors
-    /// When a size is zero or heads do not tile a width.
+    /// When a size is zero, heads do not tile a width, the rule has no table for the optimizer, or burn has no such optimizer.
     pub fn plan(&self, base_width: usize, width: usize, rule: Rule, optimizer: Optimizer) -> Result<Plan, Error> {
         let (base, delta) = (self.shapes(base_width)?, self.shapes(2 * base_width)?);
-        let mut plan = Plan::new(&Widths::between(&base, &delta)?, &self.shapes(width)?, rule, optimizer)?;
+        let mut parametrization = Parametrization::from(rule);
+        let table = parametrization.table(optimizer)?;
+        if [Role::Input, Role::Hidden].iter().any(|role| table.law(*role).multiplier != Power::ONE) {
+            parametrization = parametrization.with_form(Form::Table8);
+        }
+        let mut plan = Plan::new(&Widths::between(&base, &delta)?, &self.shapes(width)?, parametrization, optimizer)?;
+        mutransfer_burn::supports(&plan)?;
         if self.kind == Kind::Gpt {
             plan = plan.with_head_dim(base_width / self.heads(base_width)?, width / self.heads(width)?);
         }

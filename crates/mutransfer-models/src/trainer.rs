@@ -34,7 +34,7 @@ pub trait Trainer {
 /// A new model of `width`, initialised and ready to train.
 ///
 /// # Errors
-/// When the plan is for another model.
+/// When the plan is for another model, or for an optimizer that burn does not have.
 pub fn trainer<'a>(
     architecture: &Architecture,
     width: usize,
@@ -47,7 +47,7 @@ pub fn trainer<'a>(
     let attention_scale = plan.forward().attention.unwrap_or(1.0);
     let readout_multiplier = plan.param("readout.weight").map_or(1.0, |param| param.scales.multiplier);
     let context = architecture.context;
-    let optimizer = Optimizer::new(plan, hyper, &device);
+    let optimizer = Optimizer::new(plan, hyper, &device)?;
     macro_rules! run {
         ($model:expr) => {{
             let model = Some(initialize($model, plan, hyper, batches.seed)?);

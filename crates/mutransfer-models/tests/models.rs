@@ -53,7 +53,7 @@ const BOTH_WAYS: [Heads; 2] = [Heads::Dim(8), Heads::Count(2)];
 #[test]
 fn at_the_base_width_mup_and_sp_train_bit_identically() {
     for (kind, heads) in [(Kind::Gpt, BOTH_WAYS[0]), (Kind::Gpt, BOTH_WAYS[1]), (Kind::Mlp, BOTH_WAYS[0])] {
-        for optimizer in Optimizer::ALL {
+        for optimizer in mutransfer_burn::OPTIMIZERS {
             let architecture = architecture(kind, heads);
             let at = |rule, base| Setup { architecture, rule, optimizer, base, width: 24 }.losses();
             // 24 over 3 heads or heads of 8: no power of two hides a rounding error.

@@ -1,6 +1,6 @@
 //! What can be wrong with shapes, widths or a request for a plan.
 
-use crate::{ParamName, Role};
+use crate::{Family, ParamName, Role};
 
 /// Why a plan could not be made. Each message names the parameter, the sizes and the next step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +65,7 @@ pub enum Error {
     UnknownAxes {
         /// The parameter.
         name: ParamName,
-        /// Its dimensions in the base model.
+        /// Its dimensions.
         dims: Vec<usize>,
     },
     /// The axes name a dimension that the parameter does not have.
@@ -78,6 +78,14 @@ pub enum Error {
         /// The axis asked for.
         axis: usize,
     },
+    /// One dimension as both ends of a layer.
+    #[error("axis {axis} of parameter `{name}` cannot be both fan-in and fan-out")]
+    SameAxis {
+        /// The parameter.
+        name: ParamName,
+        /// The axis.
+        axis: usize,
+    },
     /// A declaration that the sizes contradict.
     #[error("parameter `{name}` is declared {declared} but its growing axes make it {found}")]
     Contradiction {
@@ -88,6 +96,41 @@ pub enum Error {
         /// The role its sizes imply.
         found: Role,
     },
+    /// Tied parameters of different sizes.
+    #[error("`{readout}` cannot be tied to `{embedding}`: dimensions {right:?} and {left:?}")]
+    TiedSizes {
+        /// The name that would go.
+        readout: ParamName,
+        /// The parameter that would stay.
+        embedding: ParamName,
+        /// Its dimensions.
+        left: Vec<usize>,
+        /// Those of the other.
+        right: Vec<usize>,
+    },
+    /// A parameter tied to itself.
+    #[error("`{name}` cannot be tied to itself")]
+    TiedToItself {
+        /// The parameter.
+        name: ParamName,
+    },
+    /// A tie under a form in which embedding and readout need different numbers for the same tensor.
+    #[error("`{readout}` is tied to `{embedding}`, but {rule} in the form {form} has another {quantity} for each")]
+    TiedConflict {
+        /// The name in the forward pass.
+        readout: ParamName,
+        /// The parameter.
+        embedding: ParamName,
+        /// The parametrization.
+        rule: String,
+        /// Its form.
+        form: String,
+        /// What differs.
+        quantity: &'static str,
+    },
+    /// A depth of zero blocks.
+    #[error("a depth of zero blocks")]
+    NoBlocks,
     /// A pattern that no parameter matches.
     #[error("no parameter matches `{pattern}`")]
     NoMatch {
@@ -107,6 +150,64 @@ pub enum Error {
         /// The names there are, separated by commas.
         known: String,
     },
+    /// No table for the optimizer's family.
+    #[error("rule `{rule}` has no table for {optimizer}, whose updates are {family}")]
+    NoTable {
+        /// The rule.
+        rule: String,
+        /// The optimizer.
+        optimizer: String,
+        /// Its family.
+        family: Family,
+    },
+    /// A member of the uniform family that does not exist.
+    #[error("`{name}` is no uniform parametrization: S goes from 0 to 1/2, as in uniform:1/4")]
+    BadUniform {
+        /// As typed.
+        name: String,
+    },
+    /// A power that cannot be read.
+    #[error("`{text}` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as `m_in^-1/2 m_out`")]
+    BadPower {
+        /// As typed.
+        text: String,
+    },
+    /// A law with a power and its exponent.
+    #[error("`{name}` and `{letter}` say the same thing; give one of them")]
+    Twice {
+        /// The power's key.
+        name: String,
+        /// The exponent's key.
+        letter: String,
+    },
+    /// A user's table that cannot be read.
+    #[error("table `{name}`: {message}")]
+    BadTable {
+        /// File or name of the table.
+        name: String,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// Options that cannot be read.
+    #[error("options: {message}")]
+    BadOption {
+        /// What is wrong.
+        message: String,
+    },
+    /// A file of shapes that cannot be read.
+    #[error("shapes in {format}: {message}")]
+    BadShapes {
+        /// `JSON`, `.bsh` or `safetensors`.
+        format: &'static str,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// A batch or duration outside of what the rule covers.
+    #[error("{message}")]
+    BadHorizon {
+        /// What is wrong.
+        message: String,
+    },
 }
 
 impl Error {
@@ -117,10 +218,16 @@ impl Error {
             Self::NotDeclaredGrowing { .. } => {
                 Some("make this dimension differ between base and delta if it is a width, or keep it fixed")
             }
-            Self::UnknownAxes { .. } => {
-                Some("give the fan-in and fan-out axes: an embedding and a readout look alike in [vocabulary, width]")
-            }
+            Self::UnknownAxes { .. } => Some(
+                "say how weights are stored (layout out-in: torch, candle; in-out: burn, JAX); an embedding and a readout \
+                 look alike in [vocabulary, width], so declare such a matrix input or output",
+            ),
             Self::NothingGrows => Some("build the delta model with another width than the base model"),
+            Self::TiedConflict { .. } => Some("tied embeddings need the form table8 (or table9)"),
+            Self::TooManyGrowing { .. } => {
+                Some("keep fixed dimensions (vocabulary, context, kernel) equal in base and delta")
+            }
+            Self::NoTable { .. } => Some("`mutransfer rules` lists which families each rule covers"),
             _ => None,
         }
     }
@@ -128,9 +235,11 @@ impl Error {
 
 /// The value of this name among `all`, or an error that lists them.
 pub(crate) fn named<T: Copy + ToString>(kind: &'static str, all: &[T], name: &str) -> Result<T, Error> {
-    all.iter().find(|value| value.to_string() == name).copied().ok_or_else(|| Error::Unknown {
-        kind,
-        name: name.to_owned(),
-        known: all.iter().map(T::to_string).collect::<Vec<_>>().join(", "),
-    })
+    let found = all.iter().find(|value| value.to_string() == name).copied();
+    found.ok_or_else(|| unknown(kind, &all.iter().map(T::to_string).collect::<Vec<_>>(), name))
+}
+
+pub(crate) fn unknown<T: AsRef<str>>(kind: &'static str, all: &[T], name: &str) -> Error {
+    let known = all.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    Error::Unknown { kind, name: name.to_owned(), known }
 }

@@ -2,21 +2,33 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Decay;
+
 /// Initial standard deviation of the weights at the base width.
+///
+/// torch's seven initialisers are four of these, whatever the distribution: `normal_`, `uniform_` and `trunc_normal_`
+/// are `Constant`, `kaiming_*` with `mode="fan_in"` or `"fan_out"` are `FanIn` and `FanOut`, `xavier_*` are `Xavier`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
     /// `gain / √fan_in`; look-up tables, which sum over nothing, get `gain`.
     FanIn(f64),
+    /// `gain / √fan_out`.
+    FanOut(f64),
+    /// `gain · √(2/(fan_in + fan_out))`.
+    Xavier(f64),
     /// The same for every weight, as in GPT-2.
     Constant(f64),
 }
 
 impl Init {
-    /// Standard deviation at the base of a layer that sums over `base_fan_in` terms.
-    pub(crate) fn base_std(self, base_fan_in: usize) -> f64 {
+    /// Standard deviation for a layer that sums over `fan_in` terms and whose terms each reach `fan_out` outputs.
+    pub fn std(self, fan_in: usize, fan_out: usize) -> f64 {
+        let [fan_in, fan_out] = [fan_in, fan_out].map(|fan| fan as f64);
         match self {
-            Self::FanIn(gain) => gain / (base_fan_in as f64).sqrt(),
+            Self::FanIn(gain) => gain / fan_in.sqrt(),
+            Self::FanOut(gain) => gain / fan_out.sqrt(),
+            Self::Xavier(gain) => gain * (2.0 / (fan_in + fan_out)).sqrt(),
             Self::Constant(std) => std,
         }
     }
@@ -69,4 +81,15 @@ pub struct Setting {
     pub init_std: Option<f64>,
     /// Factor on the weight in the forward pass.
     pub multiplier: f64,
+}
+
+impl Setting {
+    /// The weight decay to give to an optimizer that multiplies it by the learning rate, as torch's AdamW does, when the
+    /// plan's is in the convention `decay`. Decay in the gradient has no such equivalent and is returned as it is.
+    pub fn decay_times_lr(&self, decay: Decay) -> f64 {
+        match decay {
+            Decay::Independent => self.weight_decay / self.learning_rate,
+            Decay::TimesLr | Decay::L2 => self.weight_decay,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A parametrization is a table: role → law.
 
-use crate::{Power, Role};
+use crate::{Decay, Family, Optimizer, Place, Power, Role};
 
 /// How the five numbers of a parameter scale with its sizes, relative to the base model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Law {
     pub init_std: Power,
     /// Learning rate.
     pub learning_rate: Power,
-    /// Weight decay, in the convention of the optimizer that the table is for.
+    /// Weight decay, in the table's convention.
     pub weight_decay: Power,
     /// Epsilon, added after the square root.
     pub eps: Power,
@@ -26,25 +26,101 @@ impl Law {
         weight_decay: Power::ONE,
         eps: Power::ONE,
     };
+
+    /// The same training with the multiplier times `theta` and the weights divided by it (TP5 lemma J.1).
+    ///
+    /// The gradient grows by `theta`; the other numbers follow so that no step changes what the network computes:
+    ///
+    /// | | raw gradient | entrywise, spectral | trust ratio |
+    /// |---|---|---|---|
+    /// | learning rate | θ⁻² | θ⁻¹ | 1 |
+    /// | epsilon | | θ | θ |
+    /// | decay times the learning rate | θ² | θ | 1 |
+    /// | independent decay | 1 | 1 | 1 |
+    /// | decay in the gradient | θ² | θ² | θ² (LAMB: θ) |
+    pub fn rotated(self, theta: Power, family: Family, optimizer: Optimizer, decay: Decay) -> Self {
+        let (learning_rate, eps) = match family {
+            Family::RawGradient => (-2, 0),
+            Family::Entrywise | Family::Spectral => (-1, 1),
+            Family::Frobenius => (0, 1),
+        };
+        Self {
+            multiplier: self.multiplier * theta,
+            init_std: self.init_std / theta,
+            learning_rate: self.learning_rate * theta.raised(learning_rate),
+            weight_decay: self.weight_decay * theta.raised(optimizer.decay_rotation(family, decay)),
+            eps: self.eps * theta.raised(eps),
+        }
+    }
+
+    /// The five powers with their names, in the order tables are printed.
+    pub fn columns(&self) -> [(&'static str, Power); 5] {
+        [
+            ("multiplier", self.multiplier),
+            ("init_std", self.init_std),
+            ("lr", self.learning_rate),
+            ("weight_decay", self.weight_decay),
+            ("eps", self.eps),
+        ]
+    }
 }
 
-/// One parametrization for one optimizer family.
+/// The laws of all roles, as one parametrization states them for one optimizer family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Laws {
+    pub(crate) fixed: Law,
+    pub(crate) vector: Law,
+    pub(crate) input: Law,
+    pub(crate) hidden: Law,
+    pub(crate) output: Law,
+}
+
+impl Laws {
+    pub(crate) const ONE: Self =
+        Self { fixed: Law::ONE, vector: Law::ONE, input: Law::ONE, hidden: Law::ONE, output: Law::ONE };
+
+    pub(crate) fn of(&self, role: Role) -> Law {
+        match role {
+            Role::Fixed => self.fixed,
+            Role::Vector => self.vector,
+            Role::Input => self.input,
+            Role::Hidden => self.hidden,
+            Role::Output => self.output,
+        }
+    }
+}
+
+/// A parametrization for one optimizer, complete: what a plan applies and what is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// Law of each role, in the order of [`Role::ALL`].
-    laws: [Law; 5],
+    pub(crate) laws: [[Law; 2]; 5],
     /// Factor on the attention scale `1/√head_dim`, as a power of the head dimension's ratio (its fan-in).
     pub attention: Power,
+    /// Factor on the output of every residual branch.
+    pub residual: Power,
+    /// The convention that the weight decay is in.
+    pub decay: Decay,
 }
 
 impl Table {
-    /// A table from its rows.
-    pub(crate) const fn new(fixed: Law, vector: Law, input: Law, hidden: Law, output: Law, attention: Power) -> Self {
-        Self { laws: [fixed, vector, input, hidden, output], attention }
+    /// The law of a role outside of the residual blocks, which is also the one inside at the base depth.
+    pub fn law(&self, role: Role) -> &Law {
+        self.law_at(role, Place::Outside)
     }
 
-    /// The law of a role.
-    pub fn law(&self, role: Role) -> &Law {
-        &self.laws[role as usize]
+    /// The law of a role at a place.
+    pub fn law_at(&self, role: Role, place: Place) -> &Law {
+        &self.laws[role as usize][place as usize]
+    }
+
+    /// Changes the law of every role at every place.
+    pub(crate) fn map(mut self, change: impl Fn(Role, Place, Law) -> Law) -> Self {
+        for role in Role::ALL {
+            for place in Place::ALL {
+                let law = &mut self.laws[role as usize][place as usize];
+                *law = change(role, place, *law);
+            }
+        }
+        self
     }
 }

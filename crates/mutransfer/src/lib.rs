@@ -39,24 +39,44 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+mod check;
+mod custom;
+mod document;
 mod error;
+mod form;
+mod growth;
+mod horizon;
 mod hyper;
 mod law;
 mod optimizer;
+mod options;
+mod parametrization;
 mod plan;
 mod power;
 mod role;
 mod rules;
 mod shape;
+mod source;
+pub mod theory;
 mod width;
 
+pub use check::{Check, Finding, LINTS, Lint, Settings};
+pub use document::{ClipDocument, ForwardDocument, Given, ParamDocument, PlanDocument};
 pub use error::Error;
+pub use form::Form;
+pub use horizon::{BatchLaw, Horizon, decay_warm_up, residual_tau};
 pub use hyper::{Hyper, Init, Setting};
 pub use law::{Law, Table};
+pub use num_rational::Rational32;
 pub use optimizer::{Decay, Family, Optimizer};
+pub use options::{
+    Alignment, Alpha, Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay, Options, SgdHidden,
+    TrustReadout,
+};
+pub use parametrization::Parametrization;
 pub use plan::{Forward, Group, ParamPlan, Plan, Scales};
 pub use power::{Power, Ratios};
-pub use role::Role;
-pub use rules::Rule;
-pub use shape::{Axes, ParamName, Shape, Shapes};
+pub use role::{Place, Role};
+pub use rules::{Ablation, Rule, SWITCHES};
+pub use shape::{Axes, Layout, ParamName, Shape, Shapes};
 pub use width::{Dim, Widths};

@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{Decay, Dim, Error, Family, Hyper, ParamName, Power, Ratios, Role, Rule, Setting, Shapes, Widths};
+use crate::growth::{Fans, Placed};
+use crate::theory::Exponents;
+use crate::{
+    Axes, Clip, Decay, Dim, Error, Family, Hyper, Init, Optimizer, ParamName, Parametrization, Place, Ratios, Role,
+    Setting, Shapes, Table, Widths,
+};
 
 /// The five factors by which a parameter's numbers differ from those of the base model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -28,27 +33,43 @@ pub struct ParamPlan {
     pub role: Role,
     /// Its dimensions, with their base sizes.
     pub dims: Vec<Dim>,
-    /// Number of terms each of its outputs sums over in the base model.
-    pub base_fan_in: usize,
+    /// Which of them are fan-in and fan-out; unknown where nothing grows and nothing said so.
+    pub axes: Option<Axes>,
     /// Its factors relative to the base model.
     pub scales: Scales,
+    /// What its gradient norm is to be multiplied by before a global norm is clipped; 1 in the form of Table 8. With
+    /// [`Clip::Update`] the scale of its threshold instead.
+    pub clip: f64,
 }
 
 /// What the forward pass must apply beside the parameters' own multipliers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Forward {
     /// Factor on `query · key`; none without attention.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention: Option<f64>,
+    /// Factor on the output of every residual branch; none where depth is not considered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residual: Option<f64>,
+    /// Factor on the weight of every readout that is tied to an embedding, where it is used as readout.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub readout: BTreeMap<ParamName, f64>,
 }
 
 /// How to train the target model so that the proxy's hyperparameters hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
-    rule: Rule,
-    optimizer: crate::Optimizer,
+    rule: String,
+    form: String,
+    optimizer: Optimizer,
+    decay: Decay,
     params: BTreeMap<ParamName, ParamPlan>,
     forward: Forward,
+    clip: Clip,
+    #[serde(skip)]
+    table: Table,
+    #[serde(skip)]
+    is_absolute: bool,
 }
 
 /// Parameters that share their optimizer settings.
@@ -68,33 +89,52 @@ impl Plan {
     /// Applies a rule to the shapes of the target model.
     ///
     /// # Errors
-    /// When `target` does not have the parameters of `widths`, when a dimension differs that does not grow, or when
-    /// the orientation of a growing matrix is unknown.
-    pub fn new(widths: &Widths, target: &Shapes, rule: Rule, optimizer: crate::Optimizer) -> Result<Self, Error> {
-        let table = rule.table(optimizer.family());
-        let params = widths.place(target)?.into_iter().map(|(name, placed)| {
-            let law = table.law(placed.role);
-            let scale = |power: &Power| power.at(placed.ratios);
-            let scales = Scales {
-                multiplier: scale(&law.multiplier),
-                init_std: scale(&law.init_std),
-                learning_rate: scale(&law.learning_rate),
-                weight_decay: scale(&law.weight_decay),
-                eps: scale(&law.eps),
-            };
-            let (role, dims, base_fan_in) = (placed.role, placed.dims, placed.base_fan_in);
-            (name.clone(), ParamPlan { role, dims, base_fan_in, scales })
-        });
-        Ok(Self { rule, optimizer, params: params.collect(), forward: Forward { attention: None } })
+    /// When `target` does not have the parameters of `widths`, when a dimension differs that does not grow, when the
+    /// orientation of a growing matrix is unknown, when the rule has no table for the optimizer, or when tied parameters
+    /// would need two settings.
+    pub fn new(
+        widths: &Widths,
+        target: &Shapes,
+        rule: impl Into<Parametrization>,
+        optimizer: Optimizer,
+    ) -> Result<Self, Error> {
+        let rule = rule.into();
+        let table = rule.table(optimizer)?;
+        let mut params = BTreeMap::new();
+        for (name, placed) in widths.place(target, rule.is_absolute())? {
+            let place = Place::of(name);
+            let depth = if place == Place::Block { widths.depth_ratio() } else { 1.0 };
+            params.insert(name.clone(), ParamPlan::new(placed, &rule, &table, optimizer, place, depth));
+        }
+        let residual_ratios = Ratios { depth: widths.depth_ratio(), ..Ratios::ONE };
+        let residual = (widths.depth_ratio() != 1.0).then(|| table.residual.at(residual_ratios));
+        let mut readout = BTreeMap::new();
+        for (alias, embedding) in widths.ties() {
+            let missing = || Error::Missing { name: embedding.clone(), present: "base", absent: "target" };
+            let param = params.get(embedding).ok_or_else(missing)?;
+            let multiplier = tied_multiplier(&rule, &table, alias, embedding, param)?;
+            readout.insert(alias.clone(), multiplier);
+        }
+        Ok(Self {
+            rule: rule.name(),
+            form: rule.form(),
+            optimizer,
+            decay: table.decay,
+            params,
+            forward: Forward { attention: None, residual, readout },
+            clip: rule.options().clip,
+            table,
+            is_absolute: rule.is_absolute(),
+        })
     }
 
     /// Adds the attention scale for heads of `size` entries, `base` in the base model.
     ///
     /// SP divides the logits by `√size`; μP by `size / √base`, which is the same at the base.
     pub fn with_head_dim(mut self, base: usize, size: usize) -> Self {
+        let base = if self.is_absolute { 1 } else { base };
         let ratios = Ratios { fan_in: size as f64 / base as f64, ..Ratios::ONE };
-        let power = self.rule.table(self.optimizer.family()).attention;
-        self.forward.attention = Some(power.at(ratios) / (size as f64).sqrt());
+        self.forward.attention = Some(self.table.attention.at(ratios) / (size as f64).sqrt());
         self
     }
 
@@ -111,19 +151,40 @@ impl Plan {
         Ok(self)
     }
 
-    /// The parametrization applied.
-    pub fn rule(&self) -> Rule {
-        self.rule
+    /// Name of the parametrization applied.
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+
+    /// Name of its form.
+    pub fn form(&self) -> &str {
+        &self.form
     }
 
     /// The optimizer it is for.
-    pub fn optimizer(&self) -> crate::Optimizer {
+    pub fn optimizer(&self) -> Optimizer {
         self.optimizer
     }
 
+    /// The convention that weight decay is in.
+    pub fn decay(&self) -> Decay {
+        self.decay
+    }
+
     /// What the forward pass must apply.
-    pub fn forward(&self) -> Forward {
-        self.forward
+    pub fn forward(&self) -> &Forward {
+        &self.forward
+    }
+
+    /// Whether weight decay is added to a gradient that the optimizer then normalises, which does not transfer across
+    /// width (TP5 B.3).
+    pub fn couples_decay(&self) -> bool {
+        self.optimizer.family() != Family::RawGradient && self.decay == Decay::L2
+    }
+
+    /// What each parameter's `clip` is for.
+    pub fn clip(&self) -> Clip {
+        self.clip
     }
 
     /// Every parameter, in order of names.
@@ -157,17 +218,21 @@ impl Plan {
         groups
     }
 
-    /// What a user should know before relying on the plan.
-    pub fn warnings(&self, hyper: &Hyper) -> Vec<String> {
-        let coupled = self.optimizer.family() == Family::Entrywise && self.optimizer.decay() == Decay::L2;
-        let mut warnings = Vec::new();
-        if self.rule == Rule::Mup && coupled && hyper.weight_decay != 0.0 {
-            warnings.push(
-                "adam adds weight decay to the gradient, which does not transfer across width (TP5 B.3); use adamw"
-                    .into(),
-            );
-        }
-        warnings
+    /// Roles whose gradient norm grows with width in this form, so that a constant clipping threshold would bite harder
+    /// on wider models.
+    pub fn growing_gradients(&self) -> Vec<Role> {
+        let faithful = Exponents::of(&self.table).faithful();
+        let grows = |role: &Role| {
+            let (grows_in, grows_out) = role.grows();
+            let entries = i32::from(grows_in) + i32::from(grows_out);
+            let Some(entry) = faithful.get(*role) else { return false };
+            num_rational::Rational32::new(entries, 2) > entry
+        };
+        Role::ALL
+            .into_iter()
+            .filter(grows)
+            .filter(|role| self.params.values().any(|param| param.role == *role))
+            .collect()
     }
 
     /// Fingerprint of everything in the plan, in hexadecimal; equal plans have equal fingerprints.
@@ -175,46 +240,97 @@ impl Plan {
         let canonical = serde_json::to_vec(self).expect("a plan is plain data with text keys");
         blake3::hash(&canonical).to_hex().to_string()
     }
+}
 
-    /// The plan as JSON with absolute numbers, for any trainer in any language.
-    pub fn to_json(&self, hyper: &Hyper) -> serde_json::Value {
-        let params: BTreeMap<_, _> = self.params.iter().map(|(name, param)| (name, param.to_json(hyper))).collect();
-        serde_json::json!({
-            "rule": self.rule,
-            "form": self.rule.form(),
-            "optimizer": self.optimizer,
-            "decay": self.optimizer.decay(),
-            "hash": self.hash(),
-            "params": params,
-            "forward": self.forward,
-        })
+/// The multiplier of a tied tensor where it is a readout, if both of its uses agree on everything else but init, in which
+/// it is an embedding.
+fn tied_multiplier(
+    rule: &Parametrization,
+    table: &Table,
+    readout: &ParamName,
+    embedding: &ParamName,
+    param: &ParamPlan,
+) -> Result<f64, Error> {
+    let [input, output] = [Role::Input, Role::Output].map(|role| *table.law(role));
+    let quantities = [
+        ("learning rate", input.learning_rate, output.learning_rate),
+        ("weight decay", input.weight_decay, output.weight_decay),
+        ("epsilon", input.eps, output.eps),
+    ];
+    // The width is the embedding's fan-out and the readout's fan-in.
+    if let Some((quantity, ..)) = quantities.into_iter().find(|(_, input, output)| *input != output.swapped()) {
+        let (readout, embedding) = (readout.clone(), embedding.clone());
+        return Err(Error::TiedConflict { readout, embedding, rule: rule.name(), form: rule.form(), quantity });
     }
+    let width = param.axes.and_then(|axes| axes.fan_out).map_or(1.0, |axis| param.dims[axis].ratio());
+    Ok(output.multiplier.at(Ratios { fan_in: width, ..Ratios::ONE }))
 }
 
 impl ParamPlan {
+    fn new(
+        placed: Placed,
+        rule: &Parametrization,
+        table: &Table,
+        optimizer: Optimizer,
+        place: Place,
+        depth: f64,
+    ) -> Self {
+        let Placed { role, ratios, dims, axes } = placed;
+        let fans = Fans::of(&dims, axes);
+        let factor = |size: fn(Dim) -> usize| {
+            let out = axes.and_then(|axes| axes.fan_out).map_or(1, |axis| size(dims[axis]));
+            optimizer.own_factor(out as f64, fans.fan_in(size) as f64)
+        };
+        let own = factor(Dim::size) / factor(Dim::base);
+        let ratios = Ratios { depth, own, ..ratios };
+        let law = table.law_at(role, place);
+        let scales = Scales {
+            multiplier: law.multiplier.at(ratios),
+            init_std: law.init_std.at(ratios),
+            learning_rate: law.learning_rate.at(ratios),
+            weight_decay: law.weight_decay.at(ratios),
+            eps: law.eps.at(ratios),
+        };
+        let clip = match rule.options().clip {
+            Clip::Constant => 1.0,
+            Clip::Invariant => rule.gradient_factor(role, law).raised(-1).at(ratios),
+            // Vector-like tensors grow as n^1/2 in norm, matrices as n (2308.01814 section 2.10.2).
+            Clip::Update => (ratios.fan_in * ratios.fan_out).sqrt(),
+        };
+        Self { role, dims, axes, scales, clip }
+    }
+
     /// The absolute numbers at these hyperparameters.
     pub fn setting(&self, hyper: &Hyper) -> Setting {
-        // Biases and gains start at a constant, whatever the width.
-        let drawn = self.dims.len() > 1;
         Setting {
             learning_rate: hyper.learning_rate * self.scales.learning_rate,
             weight_decay: hyper.weight_decay * self.scales.weight_decay,
             eps: hyper.eps * self.scales.eps,
-            init_std: drawn.then(|| hyper.init.base_std(self.base_fan_in) * self.scales.init_std),
+            init_std: self.init_std(hyper.init),
             multiplier: self.scales.multiplier,
         }
     }
 
-    fn to_json(&self, hyper: &Hyper) -> serde_json::Value {
-        let setting = self.setting(hyper);
-        serde_json::json!({
-            "role": self.role,
-            "lr": setting.learning_rate,
-            "weight_decay": setting.weight_decay,
-            "eps": setting.eps,
-            "init_std": setting.init_std,
-            "init_scale": self.scales.init_std,
-            "multiplier": setting.multiplier,
-        })
+    /// Standard deviation of its initial weights; none for biases and gains, which start at a constant at any width.
+    pub fn init_std(&self, init: Init) -> Option<f64> {
+        self.is_drawn().then(|| self.base_std(init, Dim::base) * self.scales.init_std)
+    }
+
+    /// What to multiply the output of a framework's initialiser by, which knows the target's sizes only; none for biases
+    /// and gains.
+    ///
+    /// With `Init::FanIn` a hidden matrix has 1, since dividing by the root of the fan-in is what μP asks; a readout in
+    /// the form of Table 8 has `√m_in`.
+    pub fn init_factor(&self, init: Init) -> Option<f64> {
+        Some(self.init_std(init)? / self.base_std(init, Dim::size))
+    }
+
+    fn is_drawn(&self) -> bool {
+        self.dims.len() > 1
+    }
+
+    fn base_std(&self, init: Init, size: fn(Dim) -> usize) -> f64 {
+        let fans = Fans::of(&self.dims, self.axes);
+        init.std(fans.fan_in(size), fans.fan_out(size))
     }
 }

@@ -17,6 +17,18 @@ impl ParamName {
         &self.0
     }
 
+    /// The path with every number replaced by `*`: the same for all blocks of a model.
+    ///
+    /// ```
+    /// use mutransfer::ParamName;
+    ///
+    /// assert_eq!(ParamName::from("blocks.7.norm.weight").template(), "blocks.*.norm.weight");
+    /// ```
+    pub fn template(&self) -> String {
+        let part = |part| if str::parse::<u32>(part).is_ok() { "*" } else { part };
+        self.0.split('.').map(part).collect::<Vec<_>>().join(".")
+    }
+
     /// Whether the path matches `pattern`, in which `*` stands for any text within one part of the path.
     ///
     /// ```
@@ -87,6 +99,52 @@ impl Axes {
     pub const LOOKUP: Self = Self { fan_in: None, fan_out: Some(1) };
     /// Biases and gains.
     pub const VECTOR: Self = Self { fan_in: None, fan_out: Some(0) };
+
+    /// The axes there are.
+    pub(crate) fn both(self) -> impl Iterator<Item = usize> {
+        [self.fan_in, self.fan_out].into_iter().flatten()
+    }
+}
+
+/// How a framework stores the weights of its layers, for shapes that do not say it themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// `[out, in, ...]`: torch, candle. Look-up tables are `[entries, features]` there, which is the other way round, so
+    /// a matrix that grows in its last dimension only may be a readout or an embedding and must be declared.
+    OutIn,
+    /// `[..., in, out]`: burn, JAX, TensorFlow.
+    InOut,
+}
+
+impl Layout {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::OutIn, Self::InOut];
+
+    /// Orientation of a weight with `rank` dimensions, two or more.
+    pub(crate) fn axes(self, rank: usize) -> Axes {
+        match self {
+            Self::OutIn => Axes::OUT_IN,
+            Self::InOut => Axes { fan_in: Some(rank - 2), fan_out: Some(rank - 1) },
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutIn => "out-in",
+            Self::InOut => "in-out",
+        })
+    }
+}
+
+impl std::str::FromStr for Layout {
+    type Err = crate::Error;
+
+    fn from_str(name: &str) -> Result<Self, crate::Error> {
+        crate::error::named("layout", &Self::ALL, name)
+    }
 }
 
 /// Dimensions of one parameter, and which of them are fan-in and fan-out where that is known.
@@ -133,6 +191,12 @@ impl Shapes {
         self.0.iter()
     }
 
+    /// The same without the parameter of this name.
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
+    }
+
     /// How many parameters (tensors) there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -143,9 +207,10 @@ impl Shapes {
         self.0.is_empty()
     }
 
-    /// How many numbers all parameters hold together.
+    /// How many numbers all parameters hold together; sizes that no memory holds count as the largest number there is.
     pub fn entries(&self) -> usize {
-        self.0.values().map(|shape| shape.dims.iter().product::<usize>()).sum()
+        let entries = |shape: &Shape| shape.dims.iter().copied().fold(1, usize::saturating_mul);
+        self.0.values().map(entries).fold(0, usize::saturating_add)
     }
 }
 

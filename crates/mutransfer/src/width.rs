@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::{Axes, Error, ParamName, Ratios, Role, Shape, Shapes};
+use crate::growth::{Extent, Growth, Placed};
+use crate::{Error, Layout, ParamName, Role, Shape, Shapes};
 
 /// One dimension of a parameter of the target model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,31 +25,33 @@ pub enum Dim {
 impl Dim {
     /// Target size over base size; exactly 1 for a fixed dimension.
     pub fn ratio(self) -> f64 {
+        self.size() as f64 / self.base() as f64
+    }
+
+    /// Size in the target model.
+    pub fn size(self) -> usize {
         match self {
-            Self::Fixed(_) => 1.0,
-            Self::Width { base, size } => size as f64 / base as f64,
+            Self::Fixed(size) | Self::Width { size, .. } => size,
+        }
+    }
+
+    /// Size in the base model.
+    pub fn base(self) -> usize {
+        match self {
+            Self::Fixed(size) | Self::Width { base: size, .. } => size,
         }
     }
 }
 
 /// For every parameter of the base model, which of its dimensions grow, and its role.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Widths(BTreeMap<ParamName, Growth>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Growth {
-    base: Shape,
-    grows: Vec<bool>,
-    declared: Option<Role>,
-}
-
-/// A parameter of the target model, placed.
-pub(crate) struct Placed {
-    pub(crate) role: Role,
-    pub(crate) ratios: Ratios,
-    pub(crate) dims: Vec<Dim>,
-    /// Number of terms each output sums over in the base model.
-    pub(crate) base_fan_in: usize,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Widths {
+    pub(crate) params: BTreeMap<ParamName, Growth>,
+    pub(crate) layout: Option<Layout>,
+    /// Names that stand for another parameter in the forward pass.
+    ties: BTreeMap<ParamName, ParamName>,
+    /// Blocks of the target over those of the base.
+    depth: Option<f64>,
 }
 
 impl Widths {
@@ -58,23 +61,25 @@ impl Widths {
     /// When the models do not have the same parameters, when nothing grows, or when more grows than a fan-in and a
     /// fan-out.
     pub fn between(base: &Shapes, delta: &Shapes) -> Result<Self, Error> {
-        same_names(base, "base", delta, "delta")?;
+        same_keys(base.iter().map(|(name, _)| name), "base", delta.iter().map(|(name, _)| name), "delta")?;
+        let both = base.iter().zip(delta.iter());
         let growth = |((name, base), (_, delta)): ((&ParamName, &Shape), (&ParamName, &Shape))| {
-            same_rank(name, base, delta, "delta")?;
-            no_zero(name, base, "base")?;
-            no_zero(name, delta, "delta")?;
-            let grows: Vec<bool> = base.dims.iter().zip(&delta.dims).map(|(a, b)| a != b).collect();
-            let axes: Vec<usize> = (0..grows.len()).filter(|&axis| grows[axis]).collect();
-            match axes.len() > 2 {
-                true => Err(Error::TooManyGrowing { name: name.clone(), axes }),
-                false => Ok((name.clone(), Growth { base: base.clone(), grows, declared: None })),
-            }
+            Ok((name.clone(), Growth::between(name, base, delta)?))
         };
-        let widths: BTreeMap<_, _> = base.iter().zip(delta.iter()).map(growth).collect::<Result<_, _>>()?;
-        match widths.values().any(|growth| growth.grows.contains(&true)) {
-            true => Ok(Self(widths)),
+        Self::of(both.map(growth).collect::<Result<_, Error>>()?)
+    }
+
+    pub(crate) fn of(params: BTreeMap<ParamName, Growth>) -> Result<Self, Error> {
+        match params.values().any(|growth| growth.growing().next().is_some()) {
+            true => Ok(Self { params, layout: None, ties: BTreeMap::new(), depth: None }),
             false => Err(Error::NothingGrows),
         }
+    }
+
+    /// Says how weights are stored, for those whose shapes do not.
+    pub fn with_layout(mut self, layout: Layout) -> Self {
+        self.layout = Some(layout);
+        self
     }
 
     /// Says the role of every parameter that matches `pattern`, where shapes cannot tell.
@@ -83,7 +88,7 @@ impl Widths {
     /// When no parameter matches.
     pub fn declare(mut self, pattern: &str, role: Role) -> Result<Self, Error> {
         let mut matched = false;
-        for (name, growth) in &mut self.0 {
+        for (name, growth) in &mut self.params {
             if name.matches(pattern) {
                 growth.declared = Some(role);
                 matched = true;
@@ -95,96 +100,84 @@ impl Widths {
         }
     }
 
-    /// Role, ratios and dimensions of every parameter of `target`, in order of names.
-    pub(crate) fn place<'a>(&'a self, target: &'a Shapes) -> Result<Vec<(&'a ParamName, Placed)>, Error> {
-        same_keys(self.0.keys(), "base", target.iter().map(|(name, _)| name), "target")?;
-        let both = self.0.values().zip(target.iter());
-        both.map(|(growth, (name, shape))| Ok((name, growth.place(name, shape)?))).collect()
-    }
-}
-
-impl Growth {
-    fn place(&self, name: &ParamName, target: &Shape) -> Result<Placed, Error> {
-        same_rank(name, &self.base, target, "target")?;
-        no_zero(name, target, "target")?;
-        let dims = self.dims(name, target)?;
-        let Some(axes) = self.orientation(name)? else {
-            let base_fan_in = 1;
-            return Ok(Placed { role: Role::Fixed, ratios: Ratios::ONE, dims, base_fan_in });
+    /// Says that `readout` is the same tensor as `embedding`, which has the role input and is not scaled as a readout;
+    /// the readout's multiplier goes to the forward pass. `readout` may be absent from the shapes, or in them too.
+    ///
+    /// # Errors
+    /// When neither is a parameter, when both are and differ in size, or when they are one.
+    pub fn tie(mut self, readout: &str, embedding: &str) -> Result<Self, Error> {
+        // An embedding that is tied itself stands for the parameter that it is.
+        let embedding = self.ties.get(embedding).map_or(embedding, ParamName::as_str).to_owned();
+        let embedding = embedding.as_str();
+        if readout == embedding {
+            return Err(Error::TiedToItself { name: readout.into() });
+        }
+        let known = |name: &str| self.params.contains_key(name);
+        let is_input = |name: &str| self.params.get(name).is_some_and(|growth| growth.declared == Some(Role::Input));
+        let swapped = !known(embedding) || (is_input(readout) && !is_input(embedding));
+        let (alias, kept) = if swapped { (embedding, readout) } else { (readout, embedding) };
+        let Some(growth) = self.params.get(kept) else {
+            return Err(Error::NoMatch { pattern: kept.to_owned() });
         };
-        let role = self.role(name, axes)?;
-        let ratio = |axis: Option<usize>| axis.map_or(1.0, |axis| dims[axis].ratio());
-        let ratios = Ratios { fan_in: ratio(axes.fan_in), fan_out: ratio(axes.fan_out) };
-        let base_fan_in = match axes.fan_in {
-            None => 1,
-            Some(_) => self.base.dims.iter().product::<usize>() / axes.fan_out.map_or(1, |axis| self.base.dims[axis]),
-        };
-        Ok(Placed { role, ratios, dims, base_fan_in })
-    }
-
-    fn dims(&self, name: &ParamName, target: &Shape) -> Result<Vec<Dim>, Error> {
-        let sizes = self.base.dims.iter().zip(&target.dims).zip(&self.grows).enumerate();
-        sizes
-            .map(|(axis, ((&base, &size), &grows))| match grows {
-                true => Ok(Dim::Width { base, size }),
-                false if base == size => Ok(Dim::Fixed(size)),
-                false => Err(Error::NotDeclaredGrowing { name: name.clone(), axis, base, target: size }),
-            })
-            .collect()
+        if let Some(other) = self.params.get(alias).filter(|other| other.extents != growth.extents) {
+            let [left, right] = [growth.base_dims(), other.base_dims()];
+            return Err(Error::TiedSizes { readout: alias.into(), embedding: kept.into(), left, right });
+        }
+        self.params.remove(alias);
+        self.ties.values_mut().filter(|tensor| tensor.as_str() == alias).for_each(|tensor| *tensor = kept.into());
+        if let Some(growth) = self.params.get_mut(kept) {
+            growth.declared = Some(Role::Input);
+        }
+        self.ties.insert(alias.into(), kept.into());
+        Ok(self)
     }
 
-    /// Fan-in and fan-out axes; none where nothing grows and nothing is known, which needs none.
-    fn orientation(&self, name: &ParamName) -> Result<Option<Axes>, Error> {
-        let Some(axes) = self.base.axes.or_else(|| self.axes_of_declared_role()) else {
-            return match self.grows.contains(&true) {
-                true => Err(Error::UnknownAxes { name: name.clone(), dims: self.base.dims.clone() }),
-                false => Ok(None),
-            };
-        };
-        let rank = self.base.dims.len();
-        match [axes.fan_in, axes.fan_out].into_iter().flatten().find(|&axis| axis >= rank) {
-            Some(axis) => Err(Error::AxisOutOfRange { name: name.clone(), rank, axis }),
-            None => Ok(Some(axes)),
+    /// Says that the target has `target` residual blocks where the base has `base`. Parameters are then compared by
+    /// their names without numbers, and those in blocks follow the rule's law of depth.
+    ///
+    /// # Errors
+    /// When either is zero.
+    pub fn with_depth(mut self, base: usize, target: usize) -> Result<Self, Error> {
+        match base.min(target) {
+            0 => Err(Error::NoBlocks),
+            _ => {
+                self.depth = Some(target as f64 / base as f64);
+                Ok(self)
+            }
         }
     }
 
-    /// With one growing axis, saying the role says which end of the layer that axis is.
-    fn axes_of_declared_role(&self) -> Option<Axes> {
-        let mut growing = (0..self.grows.len()).filter(|&axis| self.grows[axis]);
-        let (axis, None) = (growing.next()?, growing.next()) else { return None };
-        let other = (self.grows.len() == 2).then(|| 1 - axis);
-        match self.declared? {
-            Role::Input => Some(Axes { fan_in: other, fan_out: Some(axis) }),
-            Role::Vector => Some(Axes { fan_in: None, fan_out: Some(axis) }),
-            Role::Output => Some(Axes { fan_in: Some(axis), fan_out: other }),
-            Role::Fixed | Role::Hidden => None,
-        }
+    /// Blocks of the target over those of the base.
+    pub fn depth_ratio(&self) -> f64 {
+        self.depth.unwrap_or(1.0)
     }
 
-    fn role(&self, name: &ParamName, axes: Axes) -> Result<Role, Error> {
-        let grows = |axis: Option<usize>| axis.is_some_and(|axis| self.grows[axis]);
-        let stray: Vec<usize> = (0..self.grows.len())
-            .filter(|&axis| self.grows[axis] && ![axes.fan_in, axes.fan_out].contains(&Some(axis)))
-            .collect();
-        if !stray.is_empty() {
-            return Err(Error::TooManyGrowing { name: name.clone(), axes: stray });
+    /// Pairs of tied names: the one in the forward pass, and the parameter that it is.
+    pub fn ties(&self) -> impl Iterator<Item = (&ParamName, &ParamName)> {
+        self.ties.iter()
+    }
+
+    /// Role, ratios and dimensions of every parameter of `target`, in order of names. Without a base, as in u-μP, every
+    /// growing dimension counts from 1.
+    pub(crate) fn place<'a>(
+        &'a self,
+        target: &'a Shapes,
+        absolute: bool,
+    ) -> Result<Vec<(&'a ParamName, Placed)>, Error> {
+        let names = || target.iter().map(|(name, _)| name).filter(|name| !self.ties.contains_key(*name));
+        if self.depth.is_none() {
+            same_keys(self.params.keys(), "base", names(), "target")?;
         }
-        let found = match (grows(axes.fan_in), grows(axes.fan_out)) {
-            (false, false) => Role::Fixed,
-            (false, true) if self.grows.len() == 1 => Role::Vector,
-            (false, true) => Role::Input,
-            (true, true) => Role::Hidden,
-            (true, false) => Role::Output,
+        let templates: BTreeMap<String, &Growth> =
+            self.params.iter().map(|(name, growth)| (name.template(), growth)).collect();
+        let place = |(name, shape): (&'a ParamName, &Shape)| {
+            let growth = self.params.get(name).or_else(|| templates.get(&name.template()).copied());
+            let missing = || Error::Missing { name: name.clone(), present: "target", absent: "base" };
+            let placed = growth.ok_or_else(missing)?.place(name, shape, self.layout, absolute)?;
+            Ok((name, placed))
         };
-        match self.declared {
-            Some(declared) if declared != found => Err(Error::Contradiction { name: name.clone(), declared, found }),
-            _ => Ok(found),
-        }
+        target.iter().filter(|(name, _)| !self.ties.contains_key(*name)).map(place).collect()
     }
-}
-
-fn same_names(left: &Shapes, left_model: &'static str, right: &Shapes, right_model: &'static str) -> Result<(), Error> {
-    same_keys(left.iter().map(|(name, _)| name), left_model, right.iter().map(|(name, _)| name), right_model)
 }
 
 /// Compares names, which come in order.
@@ -206,16 +199,21 @@ fn same_keys<'a>(
         .map_or(Ok(()), Err)
 }
 
-fn same_rank(name: &ParamName, base: &Shape, other: &Shape, model: &'static str) -> Result<(), Error> {
-    match base.dims.len() == other.dims.len() {
-        true => Ok(()),
-        false => Err(Error::Rank { name: name.clone(), base: base.dims.clone(), other: other.dims.clone(), model }),
-    }
-}
-
-fn no_zero(name: &ParamName, shape: &Shape, model: &'static str) -> Result<(), Error> {
-    match shape.dims.iter().position(|&size| size == 0) {
-        Some(axis) => Err(Error::ZeroDimension { name: name.clone(), axis, model }),
-        None => Ok(()),
+impl Growth {
+    /// Compares a parameter of the base model with that of the delta model.
+    fn between(name: &ParamName, base: &Shape, delta: &Shape) -> Result<Self, Error> {
+        if base.dims.len() != delta.dims.len() {
+            let [base, other] = [base, delta].map(|shape| shape.dims.clone());
+            return Err(Error::Rank { name: name.clone(), base, other, model: "delta" });
+        }
+        for (shape, model) in [(base, "base"), (delta, "delta")] {
+            crate::growth::no_zero(name, shape, model)?;
+        }
+        let extent = |(&base, &delta): (&usize, &usize)| match base == delta {
+            true => Extent::Fixed(Some(base)),
+            false => Extent::Grows(base),
+        };
+        let extents = base.dims.iter().zip(&delta.dims).map(extent).collect();
+        Self::new(name, extents, base.axes)
     }
 }

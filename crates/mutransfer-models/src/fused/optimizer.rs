@@ -7,7 +7,7 @@ use burn::backend::flex::FlexTensor;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use mutransfer::{Hyper, Plan, Setting};
+use mutransfer::{Error, Hyper, Plan, Setting};
 use mutransfer_burn::ScaledOptimizer;
 use mutransfer_kernels::{Adam, Decay, Sgd, adam_step, sgd_step};
 
@@ -20,11 +20,14 @@ pub(crate) enum Optimizer {
 }
 
 impl Optimizer {
-    pub(crate) fn new(plan: &Plan, hyper: &Hyper, device: &Device) -> Self {
+    pub(crate) fn new(plan: &Plan, hyper: &Hyper, device: &Device) -> Result<Self, Error> {
         // Device equality ignores autodiff.
         match *device == Device::flex() && enabled() {
-            true => Self::InPlace(InPlace::new(plan, hyper)),
-            false => Self::Burn(Box::new(ScaledOptimizer::new(plan, hyper))),
+            true => {
+                mutransfer_burn::supports(plan)?;
+                Ok(Self::InPlace(InPlace::new(plan, hyper)))
+            }
+            false => Ok(Self::Burn(Box::new(ScaledOptimizer::new(plan, hyper)?))),
         }
     }
 
@@ -40,6 +43,7 @@ impl Optimizer {
 /// The kernels' optimizers.
 pub(crate) struct InPlace {
     kind: mutransfer::Optimizer,
+    decay: mutransfer::Decay,
     hyper: Hyper,
     settings: BTreeMap<String, Setting>,
     /// First moment or momentum, and second moment, of each parameter.
@@ -50,8 +54,8 @@ pub(crate) struct InPlace {
 impl InPlace {
     fn new(plan: &Plan, hyper: &Hyper) -> Self {
         let settings = plan.params().map(|(name, param)| (name.to_string(), param.setting(hyper)));
-        let (kind, hyper) = (plan.optimizer(), *hyper);
-        Self { kind, hyper, settings: settings.collect(), moments: BTreeMap::new(), steps: 0 }
+        let (kind, decay, hyper) = (plan.optimizer(), plan.decay(), *hyper);
+        Self { kind, decay, hyper, settings: settings.collect(), moments: BTreeMap::new(), steps: 0 }
     }
 
     fn step<M: Module>(&mut self, factor: f64, module: M, gradients: GradientsParams) -> M {
@@ -63,9 +67,9 @@ impl InPlace {
         let Some(setting) = self.settings.get(name) else { return };
         let (count, hyper) = (weights.len(), self.hyper);
         let learning_rate = setting.learning_rate * factor;
-        let decay = match self.kind.decay() {
+        let decay = match self.decay {
             mutransfer::Decay::L2 => Decay::Coupled(setting.weight_decay),
-            mutransfer::Decay::TimesLr => Decay::Decoupled(setting.weight_decay),
+            _ => Decay::Decoupled(setting.decay_times_lr(self.decay)),
         };
         let zeros = || [(); 2].map(|()| vec![0.0; count]);
         match self.kind {
@@ -78,7 +82,8 @@ impl InPlace {
                 let sgd = Sgd { learning_rate, momentum: hyper.momentum, decay };
                 kernel(|workspace| sgd_step(workspace, sgd, weights, gradient, Some(momentum)));
             }
-            mutransfer::Optimizer::Adam | mutransfer::Optimizer::AdamW => {
+            // All others were refused when the optimizer was made.
+            _ => {
                 let [mean, square] = self.moments.entry(name.to_owned()).or_insert_with(zeros);
                 let (beta1, beta2, epsilon) = (hyper.beta1, hyper.beta2, setting.eps);
                 let adam = Adam { learning_rate, beta1, beta2, epsilon, decay };

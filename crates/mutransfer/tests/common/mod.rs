@@ -1,34 +1,83 @@
-//! A small network with every role, in both weight layouts.
+//! A small network with every role, in both weight layouts, and comparisons that several files make.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use mutransfer::{Axes, Optimizer, Plan, Rule, Shape, Shapes, Widths};
+pub(crate) mod trainer;
 
-#[derive(Clone, Copy)]
-pub(crate) enum Layout {
-    InOut,
-    OutIn,
+pub(crate) use mutransfer::Layout;
+use mutransfer::{Axes, Law, Optimizer, Options, Parametrization, Plan, Rational32, Role, Rule, Shape, Shapes, Widths};
+
+pub(crate) fn weight(fan_in: usize, fan_out: usize, layout: Layout) -> Shape {
+    match layout {
+        Layout::InOut => Shape::new([fan_in, fan_out]).with_axes(Axes::IN_OUT),
+        Layout::OutIn => Shape::new([fan_out, fan_in]).with_axes(Axes::OUT_IN),
+    }
 }
 
 pub(crate) fn mlp(width: usize, layout: Layout) -> Shapes {
-    let weight = |fan_in: usize, fan_out: usize| match layout {
-        Layout::InOut => Shape::new([fan_in, fan_out]).with_axes(Axes::IN_OUT),
-        Layout::OutIn => Shape::new([fan_out, fan_in]).with_axes(Axes::OUT_IN),
-    };
     Shapes::from_iter([
         ("embedding.weight", Shape::new([50, width]).with_axes(Axes::LOOKUP)),
-        ("input.weight", weight(784, width)),
+        ("input.weight", weight(784, width, layout)),
         ("input.bias", Shape::vector(width)),
         ("norm.gain", Shape::vector(width)),
-        ("up.weight", weight(width, 4 * width)),
-        ("down.weight", weight(4 * width, width)),
-        ("hidden.weight", weight(width, width)),
+        ("up.weight", weight(width, 4 * width, layout)),
+        ("down.weight", weight(4 * width, width, layout)),
+        ("hidden.weight", weight(width, width, layout)),
         ("hidden.bias", Shape::vector(width)),
-        ("readout.weight", weight(width, 10)),
+        ("readout.weight", weight(width, 10, layout)),
         ("readout.bias", Shape::vector(10)),
     ])
 }
 
-pub(crate) fn plan(rule: Rule, optimizer: Optimizer, base: usize, target: usize, layout: Layout) -> Plan {
-    let widths = Widths::between(&mlp(base, layout), &mlp(base + 1, layout)).expect("widths of the MLP");
-    Plan::new(&widths, &mlp(target, layout), rule, optimizer).expect("a plan of the MLP")
+pub(crate) fn widths(base: usize, layout: Layout) -> Widths {
+    Widths::between(&mlp(base, layout), &mlp(base + 1, layout)).expect("widths of the MLP")
+}
+
+pub(crate) fn plan(
+    rule: impl Into<Parametrization>,
+    optimizer: Optimizer,
+    base: usize,
+    target: usize,
+    layout: Layout,
+) -> Plan {
+    Plan::new(&widths(base, layout), &mlp(target, layout), rule, optimizer).expect("a plan of the MLP")
+}
+
+/// The factors of one parameter: A, B, C, W, E of the papers.
+pub(crate) fn scales(plan: &Plan, name: &str) -> [f64; 5] {
+    let scales = plan.param(name).unwrap_or_else(|| panic!("no `{name}`")).scales;
+    [scales.multiplier, scales.init_std, scales.learning_rate, scales.weight_decay, scales.eps]
+}
+
+pub(crate) fn rule(name: &str) -> Rule {
+    name.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn options<const N: usize>(pairs: [(&str, &str); N]) -> Options {
+    Options::from_pairs(pairs).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A law as its five columns are printed.
+pub(crate) fn printed(law: &Law) -> [String; 5] {
+    law.columns().map(|(_, power)| power.to_string())
+}
+
+/// The law of a role outside of blocks, as printed.
+pub(crate) fn law(rule: impl Into<Parametrization>, optimizer: Optimizer, role: Role) -> [String; 5] {
+    printed(rule.into().table(optimizer).unwrap_or_else(|error| panic!("{error}")).law(role))
+}
+
+pub(crate) fn fraction(text: &str) -> Rational32 {
+    text.trim().parse().unwrap_or_else(|_| panic!("`{text}` is no fraction"))
+}
+
+/// Equal but for rounding.
+#[track_caller]
+pub(crate) fn close(actual: f64, expected: f64) {
+    assert!((actual - expected).abs() <= 1e-12 * expected.abs(), "{actual} is not {expected}");
+}
+
+/// Equal to a number printed with seven decimals.
+#[track_caller]
+pub(crate) fn digits(actual: f64, printed: f64) {
+    assert!((actual - printed).abs() <= 1e-6 * printed.abs().max(0.1), "{actual} is not {printed}");
 }

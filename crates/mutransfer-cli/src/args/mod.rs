@@ -1,9 +1,16 @@
 //! What can be typed. Only what was typed is here; each command resolves it once.
 
+mod rules;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 use mutransfer::{Optimizer, Rule};
+
+pub(crate) use rules::{
+    CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print, RuleOptions,
+    RulesOptions, TheoryOptions,
+};
 
 /// Tune a small network, carry its learning rate to a large one, and prove that it transfers.
 ///
@@ -26,6 +33,18 @@ pub(crate) enum Command {
     /// Tune the proxies of a study, carry the optimum to the target, and compare
     #[command(after_long_help = STUDY_KEYS)]
     Transfer(TransferOptions),
+    /// Scale the proxy's hyperparameters to a model, tensor by tensor, from shapes alone
+    #[command(after_long_help = rules::PLAN_EXAMPLES)]
+    Plan(PlanOptions),
+    /// Look for what breaks transfer in shapes, declarations, tables and a trainer's settings; exit code 1 on a finding
+    Check(CheckOptions),
+    /// Show the rules: the table of each, and the choices there are
+    #[command(after_long_help = rules::OPTION_KEYS)]
+    Rules(RulesOptions),
+    /// Classify a parametrization in the limit of infinite width, with the reasons
+    Theory(TheoryOptions),
+    /// Explain a finding of `check`
+    Explain(ExplainOptions),
     /// Measure how activations grow with width over the first steps of training
     Coord(CoordOptions),
     /// Train the trial in a folder (what the workers of a study run)

@@ -1,0 +1,199 @@
+//! What can be typed about shapes and rules.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use mutransfer::{Decay, Form, Layout, Optimizer};
+
+/// Which model, at which sizes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelOptions {
+    /// Shapes of the base model, the proxy: JSON, safetensors, or a .bsh file of the Python package mup
+    #[arg(long, value_name = "FILE")]
+    pub(crate) base: PathBuf,
+    /// Shapes of the same model with every width changed, to see what grows [default: the target]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) delta: Option<PathBuf>,
+    /// Shapes of the model to train
+    #[arg(long, value_name = "FILE")]
+    pub(crate) target: Option<PathBuf>,
+    /// How weights are stored, where the file does not say it: out-in (torch, candle) or in-out (burn, JAX)
+    #[arg(long)]
+    pub(crate) layout: Option<Layout>,
+    /// Role of every parameter that matches: fixed, vector, input, hidden or output; `*` stands for any text within a
+    /// part of the name
+    #[arg(long, value_name = "PATTERN=ROLE")]
+    pub(crate) declare: Vec<String>,
+    /// The readout A is the same tensor as the embedding B; A may be absent from the shapes
+    #[arg(long, value_name = "A=B")]
+    pub(crate) tie: Vec<String>,
+    /// Parameters that start at zero, recommended for readout and query
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) zero_init: Vec<String>,
+    /// Size of an attention head in base and target, for the attention scale
+    #[arg(long, value_name = "BASE:TARGET")]
+    pub(crate) head_dim: Option<String>,
+    /// Residual blocks in base and target, where they differ
+    #[arg(long, value_name = "BASE:TARGET")]
+    pub(crate) depth: Option<String>,
+}
+
+/// Which parametrization.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RuleOptions {
+    /// Rule (see `mutransfer rules`), or a TOML file with a table of your own
+    #[arg(long, value_name = "RULE", default_value = "mup")]
+    pub(crate) rule: String,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceOptions,
+    /// Optimizer, by its usual lower-case name
+    #[arg(long, default_value = "adamw")]
+    pub(crate) optimizer: Optimizer,
+}
+
+/// What completes a rule.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ChoiceOptions {
+    /// Rotation of the rule: table3, table8, table9 (of TP5) or folded (no multipliers) [default: the rule's own]
+    #[arg(long)]
+    pub(crate) form: Option<Form>,
+    /// How weight decay enters the step: l2, times-lr or independent [default: as the optimizer usually does]
+    #[arg(long)]
+    pub(crate) decay: Option<Decay>,
+    /// A choice where the literature disagrees, such as hidden-decay=sqrt; `mutransfer rules --help` lists them
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub(crate) options: Vec<String>,
+}
+
+/// The proxy's hyperparameters.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HyperOptions {
+    /// Peak learning rate of the proxy
+    #[arg(long)]
+    pub(crate) lr: Option<f64>,
+    /// Weight decay of the proxy
+    #[arg(long)]
+    pub(crate) weight_decay: Option<f64>,
+    /// Epsilon of the proxy
+    #[arg(long)]
+    pub(crate) eps: Option<f64>,
+    /// Initial standard deviation of every weight of the proxy
+    #[arg(long, value_name = "STD")]
+    pub(crate) init_std: Option<f64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanOptions {
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
+    #[command(flatten)]
+    pub(crate) rule: RuleOptions,
+    #[command(flatten)]
+    pub(crate) hyper: HyperOptions,
+    /// Print the plan as JSON, for any trainer; its schema is docs/plan.schema.json
+    #[arg(long, conflicts_with = "bsh")]
+    pub(crate) json: bool,
+    /// Print the base shapes as a .bsh file for the Python package mup
+    #[arg(long)]
+    pub(crate) bsh: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckOptions {
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
+    #[command(flatten)]
+    pub(crate) rule: RuleOptions,
+    #[command(flatten)]
+    pub(crate) hyper: HyperOptions,
+    /// Numbers that a trainer really uses, in the format of a plan, to compare with the rule's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+    /// Gradients are clipped at a constant global norm
+    #[arg(long)]
+    pub(crate) clip: bool,
+    /// Print findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RulesOptions {
+    /// Rule or TOML file; without it all rules are listed
+    #[arg(value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// Only the table for this optimizer
+    #[arg(long)]
+    pub(crate) optimizer: Option<Optimizer>,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceOptions,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Print::Text)]
+    pub(crate) format: Print,
+    /// The same as --format json
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Print {
+    Text,
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TheoryOptions {
+    /// Rule or TOML file; without it all rules are classified
+    #[arg(value_name = "RULE | FILE.toml")]
+    pub(crate) rule: Option<String>,
+    /// Only under this optimizer [default: sgd and adam]
+    #[arg(long)]
+    pub(crate) optimizer: Option<Optimizer>,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceOptions,
+    /// Say whether RULE trains the same network as this one, and by which rotation
+    #[arg(long, value_name = "RULE", requires = "rule")]
+    pub(crate) same_as: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainOptions {
+    /// Code of a finding, such as MU001; without it all are listed
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Option<String>,
+}
+
+pub(crate) const OPTION_KEYS: &str = r#"Choices where the literature disagrees (--option KEY=VALUE), the default first:
+  hidden-decay    keep-product | constant-lambda | sqrt | independent-inverse-width
+                  decay of hidden matrices over width
+  decay-depth     published | keep-product
+                  whether decay makes up for a learning rate that falls with depth
+  eps             faithful | fan-in | complete-p | complete-d-p | constant
+  final-norm-eps  faithful | constant
+  embedding-lr    rule | inverse-sqrt
+  sgd-hidden      ratio | one
+                  SGD on hidden matrices: m_out/m_in or 1
+  trust-readout   one | fan-in
+                  readout under LARS, LAMB, Adafactor
+  attention       rule | root
+                  root keeps 1/sqrt(head_dim), for models with QK norm
+  depth           1 | 1/2 to 1 | none
+                  branches times depth^-alpha
+  clip            invariant | constant | update
+                  what a gradient clipping threshold is compared with
+  alignment       full | none
+                  for sp-per-layer
+
+Symbols: m_in, m_out are fan-in and fan-out over those of the base; m_L blocks over blocks of the base; m_aspect
+min(1, fan_out/fan_in) and m_own the optimizer's own factor, both over those of the base."#;
+
+pub(crate) const PLAN_EXAMPLES: &str = r#"Shapes as JSON: {"name": [dims], ...} or {"name": {"dims": [dims], "fan_in": axis, "fan_out": axis}, ...}
+
+Example, a small GPT stored as torch does:
+  mutransfer plan --base gpt-64.json --target gpt-1024.json --layout out-in \
+    --declare token.weight=input --declare position.weight=input --declare readout.weight=output \
+    --optimizer adamw --lr 0.01 --weight-decay 0.1 --head-dim 16:64 --json"#;

@@ -1,0 +1,75 @@
+//! `mutransfer check`: what shapes, declarations, tables and settings show to be wrong.
+
+use anyhow::Context;
+use mutransfer::{Check, Finding, Settings};
+use serde_json::json;
+
+use crate::args::CheckOptions;
+use crate::failure::Failure;
+use crate::model::{self, Model};
+
+pub(crate) fn check(options: &CheckOptions) -> Result<(), Failure> {
+    let findings = findings(options)?;
+    if options.json {
+        let all: Vec<_> = findings.iter().map(finding_json).collect();
+        println!("{}", serde_json::to_string_pretty(&all).context("cannot print JSON")?);
+    } else {
+        for Finding { lint, parameter, message } in &findings {
+            let about = parameter.as_ref().map_or(String::new(), |name| format!(" `{name}`"));
+            println!("{}{about} {}: {message}", lint.code, lint.title);
+        }
+    }
+    match findings.len() {
+        0 => {
+            eprintln!("nothing found");
+            Ok(())
+        }
+        count => Err(Failure::findings(count)),
+    }
+}
+
+fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
+    let given = model::given(&options.hyper)?;
+    let rule = model::parametrization(&options.rule)?;
+    let settings = match &options.settings {
+        Some(path) => {
+            Some(Settings::from_json(&model::text(path)?).map_err(|error| Failure::from(error).in_file(path))?)
+        }
+        None => None,
+    };
+    let Model { widths, target } = Model::read(&options.model)?;
+    let widths = match widths {
+        Ok(widths) => widths,
+        Err(error @ (mutransfer::Error::BadOption { .. } | mutransfer::Error::NoMatch { .. })) => {
+            return Err(error.into());
+        }
+        Err(error) => return Ok(vec![Finding::of_error(error)]),
+    };
+    let target = target.ok_or_else(|| Failure::usage("no model to check", Some("give --target")))?;
+    let optimizer = options.rule.optimizer;
+    let check = Check {
+        widths: &widths,
+        target: &target,
+        rule: &rule,
+        optimizer,
+        decays: given.weight_decay.is_some_and(|decay| decay > 0.0),
+        clips: options.clip,
+        zero_init: &options.model.zero_init,
+    };
+    let mut findings = check.findings()?;
+    if let Some(settings) = settings {
+        let plan = model::plan(&widths, &target, &rule, &options.model, optimizer)?;
+        findings.extend(settings.compare(&plan.document(given)));
+    }
+    Ok(findings)
+}
+
+fn finding_json(finding: &Finding) -> serde_json::Value {
+    json!({
+        "code": finding.lint.code,
+        "title": finding.lint.title,
+        "parameter": finding.parameter,
+        "message": finding.message,
+        "fix": finding.lint.fix,
+    })
+}

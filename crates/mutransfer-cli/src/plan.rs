@@ -1,0 +1,151 @@
+//! `mutransfer plan`: the proxy's hyperparameters, scaled to a model.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use mutransfer::{Check, Dim, ParamName, ParamPlan, Plan, PlanDocument, Role};
+
+use crate::args::PlanOptions;
+use crate::failure::Failure;
+use crate::model::{self, Model};
+use crate::table;
+
+/// Findings that say that a plan is not what its user thinks; the others are for `check`.
+const WARNINGS: [&str; 5] = ["MU003", "MU005", "MU007", "MU009", "MU010"];
+
+pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
+    let given = model::given(&options.hyper)?;
+    let Model { widths, target } = Model::read(&options.model)?;
+    let widths = widths?;
+    if options.bsh {
+        print!("{}", widths.to_bsh());
+        return Ok(());
+    }
+    let target = target.ok_or_else(|| Failure::usage("no model to plan for", Some("give --target")))?;
+    let rule = model::parametrization(&options.rule)?;
+    let plan = model::plan(&widths, &target, &rule, &options.model, options.rule.optimizer)?;
+    let check = Check {
+        widths: &widths,
+        target: &target,
+        rule: &rule,
+        optimizer: options.rule.optimizer,
+        decays: given.weight_decay.is_some_and(|decay| decay > 0.0),
+        clips: false,
+        zero_init: &options.model.zero_init,
+    };
+    for finding in check.findings()?.iter().filter(|finding| WARNINGS.contains(&finding.lint.code)) {
+        let about = finding.parameter.as_ref().map_or(String::new(), |name| format!("`{name}`: "));
+        eprintln!("warning[{}]: {about}{}", finding.lint.code, finding.message);
+    }
+    let document = plan.document(given);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&document).context("cannot print JSON")?);
+    } else {
+        print(&plan, &document);
+    }
+    Ok(())
+}
+
+fn print(plan: &Plan, document: &PlanDocument) {
+    println!("{}", parameters(plan, document));
+    let roles: Vec<String> = Role::ALL
+        .iter()
+        .map(|role| (role, plan.params().filter(|(_, param)| param.role == *role).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(role, count)| format!("{count} {role}"))
+        .collect();
+    println!(
+        "{} in the form {}, for {} with {} decay: {}; {} optimizer groups",
+        plan.rule(),
+        plan.form(),
+        plan.optimizer(),
+        plan.decay(),
+        roles.join(", "),
+        plan.groups().len()
+    );
+    let forward = plan.forward();
+    let lines = [("attention scale", forward.attention), ("residual branches times", forward.residual)];
+    for (what, value) in lines {
+        if let Some(value) = value {
+            println!("{what} {}", number(value));
+        }
+    }
+    for (readout, value) in &forward.readout {
+        println!("tied readout {readout} times {}", number(*value));
+    }
+    if document.clip.is_some() {
+        println!("gradient clipping needs a factor per tensor in this form; --json has them");
+    }
+    println!("plan {}", &document.hash[..16]);
+}
+
+/// A row for every parameter; blocks with equal numbers share theirs.
+fn parameters(plan: &Plan, document: &PlanDocument) -> String {
+    let given = document.hyper;
+    let headed = |name: &str, given: Option<f64>| match given {
+        Some(_) => name.to_owned(),
+        None => format!("{name} scale"),
+    };
+    let mut table = table::new([
+        "parameter".to_owned(),
+        "dims".to_owned(),
+        "role".to_owned(),
+        headed("lr", given.lr),
+        headed("weight decay", given.weight_decay),
+        headed("eps", given.eps),
+        headed("init std", given.init.map(|_| 0.0)),
+        "multiplier".to_owned(),
+    ]);
+    for (name, count, dims, cells) in rows(plan, document) {
+        let name = if count == 1 { name } else { format!("{name} ({count})") };
+        table.add_row([name, dims].into_iter().chain(cells));
+    }
+    table.to_string()
+}
+
+type Row = (String, usize, String, Vec<String>);
+
+fn rows(plan: &Plan, document: &PlanDocument) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut places: BTreeMap<(String, Vec<String>), usize> = BTreeMap::new();
+    for (name, param) in plan.params() {
+        let (dims, cells) = (dimensions(param), cells(name, document));
+        let key = (format!("{} {dims}", name.template()), cells.clone());
+        match places.get(&key) {
+            Some(&at) => {
+                rows[at].0 = name.template();
+                rows[at].1 += 1;
+            }
+            None => {
+                places.insert(key, rows.len());
+                rows.push((name.to_string(), 1, dims, cells));
+            }
+        }
+    }
+    rows
+}
+
+fn cells(name: &ParamName, document: &PlanDocument) -> Vec<String> {
+    let param = &document.params[name.as_str()];
+    let numbers = [param.lr, param.weight_decay, param.eps].map(number);
+    let init = param.init_std.map_or("constant".to_owned(), number);
+    [vec![param.role.to_string()], numbers.to_vec(), vec![init, number(param.multiplier)]].concat()
+}
+
+/// `64→256 x 10`: base and target of what grows.
+fn dimensions(param: &ParamPlan) -> String {
+    let dim = |dim: &Dim| match dim {
+        Dim::Fixed(size) => size.to_string(),
+        Dim::Width { base, size } => format!("{base}→{size}"),
+    };
+    param.dims.iter().map(dim).collect::<Vec<_>>().join(" x ")
+}
+
+/// A number as short as it can be said at six digits.
+pub(crate) fn number(value: f64) -> String {
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    match rounded == 0.0 || (1e-4..1e5).contains(&rounded.abs()) {
+        true => rounded.to_string(),
+        false => format!("{rounded:e}"),
+    }
+}

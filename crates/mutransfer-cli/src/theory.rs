@@ -1,0 +1,177 @@
+//! `mutransfer theory`: what a parametrization does in the limit of infinite width, and why.
+
+use anyhow::Context;
+use mutransfer::theory::{Condition, Exponents, Theory, shift};
+use mutransfer::{Optimizer, Parametrization, Rational32, Rule};
+use serde_json::{Value, json};
+
+use crate::args::{Print, TheoryOptions};
+use crate::failure::Failure;
+use crate::model;
+use crate::rules::grid;
+
+pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
+    let optimizers = options.optimizer.map_or(vec![Optimizer::Sgd, Optimizer::Adam], |optimizer| vec![optimizer]);
+    let rules: Vec<Parametrization> = match &options.rule {
+        Some(name) => vec![model::rule(name, &options.choices)?],
+        None => Rule::NAMED.into_iter().map(Parametrization::from).collect(),
+    };
+    let mut classified = Vec::new();
+    for rule in &rules {
+        for &optimizer in &optimizers {
+            match rule.table(optimizer) {
+                Ok(table) => {
+                    let theory = Theory::of(Exponents::for_family(&table, optimizer.family()));
+                    classified.push((rule.name(), optimizer, theory));
+                }
+                // A table of one family is silent about the others, unless the user asked for just that.
+                Err(error) if options.optimizer.is_some() && options.rule.is_some() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+    }
+    if options.json {
+        let all: Vec<Value> =
+            classified.iter().map(|(rule, optimizer, theory)| to_json(rule, *optimizer, theory)).collect();
+        println!("{}", serde_json::to_string_pretty(&all).context("cannot print JSON")?);
+    } else if options.rule.is_some() {
+        classified.iter().for_each(|(rule, optimizer, theory)| explain(rule, *optimizer, theory));
+    } else {
+        println!("{}", overview(&classified));
+        println!("r: features change as n^-r; `mutransfer theory RULE` gives the reasons");
+    }
+    match (&options.same_as, rules.first()) {
+        (Some(other), Some(rule)) => compare(rule, other, options, &optimizers),
+        _ => Ok(()),
+    }
+}
+
+fn overview(classified: &[(String, Optimizer, Theory)]) -> String {
+    let row = |(rule, optimizer, theory): &(String, Optimizer, Theory)| {
+        let broken: Vec<&str> = theory.broken().map(|condition| condition.layer).collect();
+        let regime = match broken.is_empty() {
+            true => theory.regime.to_string(),
+            false => format!("{} ({})", theory.regime, dedup(broken).join(", ")),
+        };
+        vec![rule.clone(), optimizer.to_string(), regime, theory.r.to_string(), maximal(theory)]
+    };
+    let rows = classified.iter().map(row).collect();
+    grid(Print::Text, &["rule", "optimizer", "regime", "r", "updated maximally"], rows)
+}
+
+fn dedup(layers: Vec<&str>) -> Vec<&str> {
+    ["vector", "input", "hidden", "output"].into_iter().filter(|layer| layers.contains(layer)).collect()
+}
+
+fn maximal(theory: &Theory) -> String {
+    let named = theory.is_maximal.named().into_iter().filter(|(_, maximal)| *maximal);
+    let layers: Vec<&str> = named.map(|(layer, _)| layer).collect();
+    if layers.is_empty() { "none".to_owned() } else { layers.join(", ") }
+}
+
+fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
+    println!("{rule} under {optimizer}: {}", theory.regime);
+    let rows = theory.exponents.layers.named().into_iter().zip(theory.updates.named());
+    let rows = rows.map(|((layer, own), (_, r))| {
+        let maximal = if r == Rational32::from(0) { "yes" } else { "no" };
+        vec![
+            layer.to_owned(),
+            own.a.to_string(),
+            own.b.to_string(),
+            own.c.to_string(),
+            own.d.to_string(),
+            r.to_string(),
+            maximal.to_owned(),
+        ]
+    });
+    println!("{}", grid(Print::Text, &["layer", "a", "b", "c", "d", "r", "updated maximally"], rows.collect()));
+    println!(
+        "r = {}; a + b + r of the readout = {}; {}; readout initialised maximally: {}",
+        theory.r,
+        theory.propagated,
+        if theory.is_nontrivial { "nontrivial" } else { "trivial" },
+        if theory.is_maximal_init { "yes" } else { "no" }
+    );
+    for Condition { layer, statement, value, otherwise, .. } in theory.broken() {
+        println!("  {layer}: {statement} does not hold, the left side is {value}: {otherwise}");
+    }
+    for Condition { layer, otherwise, .. } in theory.faithfulness.iter().filter(|condition| !condition.holds) {
+        println!("  {layer}: epsilon does not follow the gradient: {otherwise}");
+    }
+    if theory.attention > Rational32::from(0) {
+        println!(
+            "  attention: logits grow as head_dim^{} once queries and keys align, if heads grow",
+            theory.attention
+        );
+    }
+    if theory.is_mup() {
+        println!("  this is the maximal update parametrization, up to the symmetry");
+    }
+    println!();
+}
+
+fn compare(
+    rule: &Parametrization,
+    other: &str,
+    options: &TheoryOptions,
+    optimizers: &[Optimizer],
+) -> Result<(), Failure> {
+    let second = model::rule(other, &options.choices)?;
+    for &optimizer in optimizers {
+        let exponents = |rule: &Parametrization| {
+            Ok::<_, Failure>(Exponents::for_family(&rule.table(optimizer)?, optimizer.family()))
+        };
+        let (from, to) = (exponents(rule)?, exponents(&second)?);
+        match shift(&from, &to) {
+            Some(layers) => {
+                let turned: Vec<String> = layers.named().map(|(layer, t)| format!("{layer} {t}")).into();
+                println!(
+                    "under {optimizer} {} and {other} train the same network; rotation: {}",
+                    rule.name(),
+                    turned.join(", ")
+                );
+            }
+            None => println!("under {optimizer} {} and {other} train different networks", rule.name()),
+        }
+    }
+    Ok(())
+}
+
+fn to_json(rule: &str, optimizer: Optimizer, theory: &Theory) -> Value {
+    let condition = |condition: &Condition| {
+        json!({
+            "layer": condition.layer,
+            "statement": condition.statement,
+            "value": condition.value.to_string(),
+            "holds": condition.holds,
+        })
+    };
+    let layers: serde_json::Map<String, Value> = theory
+        .exponents
+        .layers
+        .named()
+        .into_iter()
+        .zip(theory.updates.named())
+        .zip(theory.is_maximal.named())
+        .map(|(((layer, own), (_, r)), (_, maximal))| {
+            let exponents = json!({
+                "a": own.a.to_string(), "b": own.b.to_string(), "c": own.c.to_string(), "d": own.d.to_string(),
+                "r": r.to_string(), "updated_maximally": maximal,
+            });
+            (layer.to_owned(), exponents)
+        })
+        .collect();
+    json!({
+        "rule": rule,
+        "optimizer": optimizer,
+        "regime": theory.regime,
+        "stable": theory.broken().next().is_none(),
+        "nontrivial": theory.is_nontrivial,
+        "maximal_update": theory.is_mup(),
+        "r": theory.r.to_string(),
+        "layers": layers,
+        "stability": theory.stability.iter().map(condition).collect::<Vec<_>>(),
+        "faithfulness": theory.faithfulness.iter().map(condition).collect::<Vec<_>>(),
+        "attention_growth": theory.attention.to_string(),
+    })
+}

@@ -1,0 +1,183 @@
+//! The plan as JSON, for any trainer in any language. `docs/plan.schema.json` is its schema.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Clip, Decay, Hyper, Init, ParamPlan, Plan, Role};
+
+/// Base values to multiply the scales with; what is not given leaves the scale itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Given {
+    /// Peak learning rate of the base model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// Weight decay of the base model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// Epsilon of the base model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eps: Option<f64>,
+    /// Initial standard deviation of every weight of the base model, or the rule it follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
+    pub init: Option<Init>,
+}
+
+impl From<&Hyper> for Given {
+    fn from(hyper: &Hyper) -> Self {
+        Self {
+            lr: Some(hyper.learning_rate),
+            weight_decay: Some(hyper.weight_decay),
+            eps: Some(hyper.eps),
+            init: Some(hyper.init),
+        }
+    }
+}
+
+/// How to train a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PlanDocument {
+    /// Name of the parametrization.
+    pub rule: String,
+    /// The rotation it is in: table3, table8, table9, folded, standard, or own.
+    pub form: String,
+    /// Name of the optimizer.
+    pub optimizer: String,
+    /// How weight decay enters the step: l2 (added to the gradient), times-lr (multiplied by the learning rate of the
+    /// step), independent (multiplied by the schedule's factor only).
+    pub decay: Decay,
+    /// Fingerprint of the plan, whatever the base values.
+    pub hash: String,
+    /// The base values that numbers below were multiplied with. A quantity that is absent here is a scale below.
+    pub hyper: Given,
+    /// Every parameter by name.
+    pub params: BTreeMap<String, ParamDocument>,
+    /// What the forward pass applies beside the parameters' multipliers.
+    pub forward: ForwardDocument,
+    /// Gradient clipping, where it needs more than a constant threshold on the global norm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<ClipDocument>,
+}
+
+/// One parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ParamDocument {
+    /// The part it plays.
+    pub role: Role,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Epsilon, added after the square root.
+    pub eps: f64,
+    /// Standard deviation of the initial weights; null for biases and gains, which start at a constant.
+    pub init_std: Option<f64>,
+    /// Standard deviation relative to that of the base model.
+    pub init_scale: f64,
+    /// Factor on the weight in the forward pass.
+    pub multiplier: f64,
+}
+
+/// What the forward pass applies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ForwardDocument {
+    /// Factor on query · key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention: Option<f64>,
+    /// Factor on the output of every residual branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residual: Option<f64>,
+    /// Factor on the weight of each tied readout, where it is used as readout.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readout: BTreeMap<String, f64>,
+}
+
+/// How to clip gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClipDocument {
+    /// `gradient`: multiply each parameter's gradient norm by its factor before the global norm is taken. `update`: clip
+    /// each parameter's normalised update at the threshold times its factor.
+    pub of: String,
+    /// Factors other than 1.
+    pub factors: BTreeMap<String, f64>,
+}
+
+impl Plan {
+    /// The plan with absolute numbers for what is given, and scales for what is not.
+    pub fn document(&self, given: impl Into<Given>) -> PlanDocument {
+        let given = given.into();
+        let forward = self.forward();
+        PlanDocument {
+            rule: self.rule().to_owned(),
+            form: self.form().to_owned(),
+            optimizer: self.optimizer().to_string(),
+            decay: self.decay(),
+            hash: self.hash(),
+            hyper: given,
+            params: self.params().map(|(name, param)| (name.to_string(), ParamDocument::new(param, given))).collect(),
+            forward: ForwardDocument {
+                attention: forward.attention,
+                residual: forward.residual,
+                readout: forward.readout.iter().map(|(name, factor)| (name.to_string(), *factor)).collect(),
+            },
+            clip: self.clip_document(),
+        }
+    }
+
+    /// [`Self::document`] as a JSON value.
+    pub fn to_json(&self, given: impl Into<Given>) -> serde_json::Value {
+        serde_json::to_value(self.document(given)).expect("plain data with text keys")
+    }
+
+    fn clip_document(&self) -> Option<ClipDocument> {
+        let others = self.params().filter(|(_, param)| param.clip != 1.0);
+        let factors: BTreeMap<_, _> = others.map(|(name, param)| (name.to_string(), param.clip)).collect();
+        let of = if self.clip() == Clip::Update { "update" } else { "gradient" };
+        (!factors.is_empty()).then(|| ClipDocument { of: of.to_owned(), factors })
+    }
+}
+
+impl ParamDocument {
+    fn new(param: &ParamPlan, given: Given) -> Self {
+        let scales = param.scales;
+        let scaled = |base: Option<f64>, scale: f64| base.map_or(scale, |base| base * scale);
+        let scale = (param.dims.len() > 1).then_some(scales.init_std);
+        Self {
+            role: param.role,
+            lr: scaled(given.lr, scales.learning_rate),
+            weight_decay: scaled(given.weight_decay, scales.weight_decay),
+            eps: scaled(given.eps, scales.eps),
+            init_std: given.init.map_or(scale, |init| param.init_std(init)),
+            init_scale: scales.init_std,
+            multiplier: scales.multiplier,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The schema that users read is the one of the types. `UPDATE=1 cargo test -p mutransfer schema` writes it.
+    #[test]
+    fn schema_is_that_of_the_types() {
+        let schema = schemars::schema_for!(PlanDocument);
+        let text = serde_json::to_string_pretty(&schema).expect("plain data") + "\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plan.schema.json");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &text).expect("docs can be written");
+        }
+        assert_eq!(std::fs::read_to_string(path).expect("the schema is there"), text);
+    }
+}

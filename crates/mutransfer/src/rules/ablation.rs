@@ -1,0 +1,98 @@
+//! The sixteen parametrizations between SP and μP, each with some of four ingredients of μP (arXiv 2605.21486).
+//!
+//! | switch | what it takes from μP |
+//! |---|---|
+//! | embedding | learning rate of the embedding, times the width relative to SP |
+//! | norm | learning rate of gains and biases, times the width relative to SP |
+//! | attention | logits divided by `head_dim` instead of its root |
+//! | last | init, multiplier and learning rate of the readout |
+//!
+//! `sp+embedding` is SP with that ingredient, `mup-embedding` is μP without it. The two spellings differ in the unit of
+//! the learning rate only: under `sp+…` it is that of the hidden matrices, under `mup-…` theirs times the width, so that
+//! `sp+embedding+norm+attention+last` trains as `mup` does at a rate divided by the width, but for scalars, which keep
+//! their rate. Epsilon is constant, as published.
+
+use std::fmt;
+
+use crate::law::Laws;
+use crate::{Error, Law, Power};
+
+/// Which ingredients of μP a parametrization has, and in which unit its learning rate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ablation {
+    /// In the order of [`SWITCHES`].
+    taken: [bool; 4],
+    from_mup: bool,
+}
+
+/// Names of the four ingredients.
+pub const SWITCHES: [&str; 4] = ["embedding", "norm", "attention", "last"];
+
+const ROOT: Power = Power::fan_in(-1, 2);
+const IN: Power = Power::fan_in(1, 1);
+const OUT: Power = Power::fan_out(1, 1);
+
+impl Ablation {
+    /// Those of `sp+…` and `mup-…`; none for any other name.
+    pub(super) fn parse(name: &str) -> Option<Result<Self, Error>> {
+        let (from_mup, listed) = match (name.strip_prefix("sp+"), name.strip_prefix("mup-")) {
+            (Some(listed), _) => (false, listed.split('+')),
+            (_, Some(listed)) => (true, listed.split('-')),
+            _ => return None,
+        };
+        let mut taken = [from_mup; 4];
+        for switch in listed {
+            match SWITCHES.iter().position(|known| *known == switch) {
+                Some(at) => taken[at] = !from_mup,
+                None => return Some(Err(crate::error::unknown("switch", &SWITCHES, switch))),
+            }
+        }
+        Some(Ok(Self { taken, from_mup }))
+    }
+
+    pub(super) fn attention(self) -> Power {
+        if self.taken[2] { super::mup::ATTENTION } else { Power::ONE }
+    }
+
+    /// For normalised updates: a raw gradient has another rate for the embedding, and no published ablation.
+    pub(super) fn laws(self) -> Laws {
+        let [embedding, norm, _, last] = self.taken;
+        let matrix = Law { init_std: ROOT, ..Law::ONE };
+        let faster = |taken: bool| Law { learning_rate: if taken { OUT } else { Power::ONE }, ..Law::ONE };
+        let readout = Law { multiplier: IN.raised(-1), learning_rate: IN, ..Law::ONE };
+        let laws = Laws {
+            fixed: Law::ONE,
+            vector: faster(norm),
+            input: faster(embedding),
+            hidden: matrix,
+            output: if last { readout } else { matrix },
+        };
+        match self.from_mup {
+            false => laws,
+            true => laws.slower(),
+        }
+    }
+}
+
+impl Laws {
+    /// Every learning rate divided by the width.
+    fn slower(self) -> Self {
+        let by = |width: Power, law: Law| Law { learning_rate: law.learning_rate / width, ..law };
+        Self {
+            fixed: Law::ONE,
+            vector: by(OUT, self.vector),
+            input: by(OUT, self.input),
+            hidden: by(IN, self.hidden),
+            output: by(IN, self.output),
+        }
+    }
+}
+
+impl fmt::Display for Ablation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, joint) = if self.from_mup { ("mup", "-") } else { ("sp", "+") };
+        f.write_str(start)?;
+        let mut named = SWITCHES.iter().zip(self.taken).filter(|(_, taken)| *taken != self.from_mup);
+        named.try_for_each(|(name, _)| write!(f, "{joint}{name}"))
+    }
+}

@@ -1,0 +1,206 @@
+//! `.bsh` files, the base shapes of the Python package `mup`: YAML with the base size of every growing dimension and
+//! `null` for the rest. Written byte for byte as `mup` 1.0.0 with PyYAML writes them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use saphyr_parser::{Event, Parser, StrInput};
+
+use crate::growth::{Extent, Growth};
+use crate::{Error, ParamName, Widths};
+
+const HEADER: &str = "\
+# This is a base shape file encoded in yaml
+# - `null` indicates a dimension is \"finite\", i.e. a non-\"width\" dimension
+# - a number indicates the base dimension of an \"infinite\" dimension, i.e. some notion of \"width\"
+";
+
+/// PyYAML writes names on one line up to this length, quotes apart and its five characters for the tag included.
+const LONGEST_SIMPLE_KEY: usize = 127 - 5;
+
+impl Widths {
+    /// Reads a `.bsh` file, which says what grows without a delta model. It does not say how weights are stored: see
+    /// [`Widths::with_layout`].
+    ///
+    /// # Errors
+    /// When the text is no such file, or when more than two dimensions of a parameter grow.
+    pub fn from_bsh(text: &str) -> Result<Self, Error> {
+        let mut reader = Reader { events: Parser::new_from_str(text) };
+        let mut params = BTreeMap::new();
+        reader.until(|event| matches!(event, Event::MappingStart(..)), "a list of sizes for each parameter name")?;
+        loop {
+            let name = match reader.next()? {
+                Event::Scalar(name, ..) => ParamName::from(name),
+                Event::MappingEnd => break,
+                _ => return Err(bad("expected the name of a parameter".to_owned())),
+            };
+            let growth = reader.growth(&name)?;
+            if params.insert(name.clone(), growth).is_some() {
+                return Err(bad(format!("parameter `{name}` is given twice")));
+            }
+        }
+        reader.until(|event| matches!(event, Event::StreamEnd), "nothing after the sizes of the last parameter")?;
+        Self::of(params)
+    }
+
+    /// The `.bsh` file of these widths.
+    pub fn to_bsh(&self) -> String {
+        let mut text = HEADER.to_owned();
+        for (name, growth) in &self.params {
+            let key = key(name.as_str());
+            let (start, indent) = match name.as_str().chars().count() {
+                0..=LONGEST_SIMPLE_KEY => (format!("{key}:"), ["", ""]),
+                _ => (format!("? {key}\n:"), ["   ", "    "]),
+            };
+            text.push_str(&start);
+            if growth.extents.is_empty() {
+                text.push_str(" []\n");
+            }
+            for (at, extent) in growth.extents.iter().enumerate() {
+                let size = match extent {
+                    Extent::Fixed(_) => "null".to_owned(),
+                    Extent::Grows(size) => size.to_string(),
+                };
+                let line = if at == 0 && indent[0].is_empty() { "\n" } else { "" };
+                let indent = indent[usize::from(at > 0)];
+                let _ = writeln!(text, "{line}{indent}- {size}");
+            }
+        }
+        text
+    }
+}
+
+fn bad(message: String) -> Error {
+    Error::BadShapes { format: ".bsh", message }
+}
+
+struct Reader<'a> {
+    events: Parser<'a, StrInput<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<Event<'a>, Error> {
+        match self.events.next() {
+            Some(Ok((event, _))) => Ok(event),
+            Some(Err(error)) => Err(bad(error.to_string())),
+            None => Err(bad("the file ends too early".to_owned())),
+        }
+    }
+
+    fn until(&mut self, found: impl Fn(&Event<'a>) -> bool, wanted: &str) -> Result<(), Error> {
+        loop {
+            match self.next()? {
+                event if found(&event) => return Ok(()),
+                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
+                _ => return Err(bad(format!("expected {wanted}"))),
+            }
+        }
+    }
+
+    /// The sizes of one parameter.
+    fn growth(&mut self, name: &ParamName) -> Result<Growth, Error> {
+        let expected = || bad(format!("expected a list of sizes or nulls for `{name}`"));
+        let Event::SequenceStart(..) = self.next()? else { return Err(expected()) };
+        let mut extents = Vec::new();
+        loop {
+            match self.next()? {
+                Event::SequenceEnd => return Growth::new(name, extents, None),
+                Event::Scalar(size, ..) if matches!(&*size, "null" | "~" | "") => extents.push(Extent::Fixed(None)),
+                Event::Scalar(size, ..) => match size.parse() {
+                    Ok(0) => {
+                        return Err(Error::ZeroDimension { name: name.clone(), axis: extents.len(), model: "base" });
+                    }
+                    Ok(size) => extents.push(Extent::Grows(size)),
+                    Err(_) => return Err(expected()),
+                },
+                _ => return Err(expected()),
+            }
+        }
+    }
+}
+
+/// A key as PyYAML writes it: quoted where a reader would take it for something else than text.
+fn key(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+./:<>=?'@ ".contains(c);
+    match () {
+        () if !name.is_ascii() || name.chars().any(|c| c.is_ascii_control()) => double_quoted(name),
+        () if name.chars().all(is_plain) && starts_plain(name) && !resolves(name) => name.to_owned(),
+        () => format!("'{}'", name.replace('\'', "''")),
+    }
+}
+
+fn starts_plain(name: &str) -> bool {
+    let indicator = match name.as_bytes() {
+        [] | [b'\'' | b'>' | b'@' | b'=' | b' ', ..] => true,
+        [b'-' | b'?' | b':', rest @ ..] => matches!(rest, [] | [b' ', ..]),
+        _ => false,
+    };
+    let marker = name.starts_with("---") || name.starts_with("...");
+    !indicator && !marker && !name.ends_with([' ', ':']) && !name.contains(": ")
+}
+
+/// Whether YAML 1.1 takes the text for null, a truth value, a number or a date, as the names in lists of parameters are:
+/// `0`, `2.1`.
+fn resolves(name: &str) -> bool {
+    const WORDS: [&str; 7] = ["yes", "no", "on", "off", "true", "false", "null"];
+    let lower = name.to_ascii_lowercase();
+    let cased = name == lower || name == name.to_ascii_uppercase() || name[1..] == lower[1..];
+    let is_word = cased && WORDS.contains(&lower.as_str());
+    is_word || is_integer(name) || is_float(name) || is_date(name) || matches!(name, "~" | "<<")
+}
+
+const DIGITS: &str = "0123456789_";
+
+fn made_of(text: &str, digits: &str) -> bool {
+    text.chars().all(|c| digits.contains(c))
+}
+
+fn is_integer(name: &str) -> bool {
+    let number = name.strip_prefix(['-', '+']).unwrap_or(name);
+    match number.as_bytes() {
+        [b'0', b'b', _, ..] => made_of(&number[2..], "01_"),
+        [b'0', b'x', _, ..] => made_of(&number[2..], "0123456789abcdefABCDEF_"),
+        [b'0', ..] => made_of(number, "01234567_"),
+        [b'1'..=b'9', ..] => made_of(number, DIGITS),
+        _ => false,
+    }
+}
+
+fn is_float(name: &str) -> bool {
+    let number = name.strip_prefix(['-', '+']).unwrap_or(name);
+    let starts = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    let is_exponent = |text: &str| {
+        text.strip_prefix(['-', '+']).is_some_and(|digits| starts(digits) && made_of(digits, "0123456789"))
+    };
+    let (mantissa, exponent) =
+        number.split_once(['e', 'E']).map_or((number, None), |(left, right)| (left, Some(right)));
+    let is_decimal = mantissa.split_once('.').is_some_and(|(whole, fraction)| {
+        let has_digit = starts(whole) || (number == name && whole.is_empty() && starts(fraction));
+        has_digit && made_of(whole, DIGITS) && made_of(fraction, DIGITS)
+    });
+    let is_infinite = matches!(number, ".inf" | ".Inf" | ".INF") || matches!(name, ".nan" | ".NaN" | ".NAN");
+    (is_decimal && exponent.is_none_or(is_exponent)) || is_infinite
+}
+
+fn is_date(name: &str) -> bool {
+    let is_digit_or_dash =
+        |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    name.len() == 10 && name.bytes().enumerate().all(is_digit_or_dash)
+}
+
+fn double_quoted(name: &str) -> String {
+    let mut text = String::from("\"");
+    for c in name.chars() {
+        let _ = match c {
+            '"' | '\\' => write!(text, "\\{c}"),
+            ' '..='~' => write!(text, "{c}"),
+            '\t' => write!(text, "\\t"),
+            '\n' => write!(text, "\\n"),
+            _ if u32::from(c) < 0x100 => write!(text, "\\x{:02X}", u32::from(c)),
+            _ if u32::from(c) < 0x10000 => write!(text, "\\u{:04X}", u32::from(c)),
+            _ => write!(text, "\\U{:08X}", u32::from(c)),
+        };
+    }
+    text.push('"');
+    text
+}

@@ -1,0 +1,83 @@
+//! Shapes as JSON: `{"name": [dims]}` or `{"name": {"dims": [..], "fan_in": axis, "fan_out": axis}}`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{Axes, Error, Shape, Shapes};
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a list of sizes, or {\"dims\": [...], \"fan_in\": axis, \"fan_out\": axis}")]
+enum Written {
+    Dims(Vec<usize>),
+    Oriented(Oriented),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Oriented {
+    dims: Vec<usize>,
+    fan_in: Option<usize>,
+    fan_out: Option<usize>,
+}
+
+impl From<Written> for Shape {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Dims(dims) => Self::new(dims),
+            Written::Oriented(Oriented { dims, fan_in: None, fan_out: None }) => Self::new(dims),
+            Written::Oriented(Oriented { dims, fan_in, fan_out }) => {
+                Self::new(dims).with_axes(Axes { fan_in, fan_out })
+            }
+        }
+    }
+}
+
+impl Shapes {
+    /// Reads shapes written as JSON, with axes where they are given.
+    ///
+    /// ```
+    /// use mutransfer::Shapes;
+    ///
+    /// let shapes = Shapes::from_json(r#"{"w": {"dims": [64, 10], "fan_in": 0, "fan_out": 1}, "b": [10]}"#)?;
+    /// assert_eq!(shapes.get("w").and_then(|shape| shape.axes).and_then(|axes| axes.fan_in), Some(0));
+    /// # Ok::<(), mutransfer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the text is not such JSON, with line and column.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        let bad = |error: serde_json::Error| Error::BadShapes { format: "JSON", message: error.to_string() };
+        let written: Unique<Written> = serde_json::from_str(text).map_err(bad)?;
+        Ok(written.0.into_iter().map(|(name, written)| (name, Shape::from(written))).collect())
+    }
+}
+
+/// A map that refuses a name given twice, which a plain one would silently overwrite.
+struct Unique<T>(BTreeMap<String, T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Unique<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object with a shape for each parameter name")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+                let mut map = BTreeMap::new();
+                while let Some(name) = access.next_key::<String>()? {
+                    let named = |error| serde::de::Error::custom(format!("parameter `{name}`: {error}"));
+                    let value = access.next_value().map_err(named)?;
+                    if map.insert(name.clone(), value).is_some() {
+                        return Err(serde::de::Error::custom(format!("parameter `{name}` is given twice")));
+                    }
+                }
+                Ok(Unique(map))
+            }
+        }
+        deserializer.deserialize_map(Visitor(std::marker::PhantomData))
+    }
+}

@@ -1,0 +1,5 @@
+//! Shapes from files of other programs.
+
+mod bsh;
+mod json;
+mod safetensors;

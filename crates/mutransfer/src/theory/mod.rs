@@ -1,0 +1,108 @@
+//! What a table does in the limit of infinite width: stability, feature learning or kernel regime, and which layer breaks
+//! it. All in exact exponents.
+//!
+//! Notation of the literature: weights are multiplied by `n^-a`, start with standard deviation `n^-b`, learn at the rate
+//! `n^-c`, and see their gradient times `n^d`, which is epsilon times `n^-d`. Layers are the first (input), those between
+//! (hidden), and the last (readout).
+
+mod alignment;
+mod classify;
+mod symmetry;
+
+pub use alignment::{Backward, Solved, largest_stable_rates};
+pub use classify::{Condition, Regime, Theory};
+pub use symmetry::shift;
+
+use num_rational::Rational32;
+
+use crate::{Family, Role, Table};
+
+/// One value per layer of a network: input, hidden, readout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layers<T> {
+    /// The first.
+    pub input: T,
+    /// Those between.
+    pub hidden: T,
+    /// The last.
+    pub output: T,
+}
+
+impl<T: Copy> Layers<T> {
+    /// From values in the order of the layers.
+    pub const fn new(input: T, hidden: T, output: T) -> Self {
+        Self { input, hidden, output }
+    }
+
+    /// Values with their names, in order.
+    pub fn named(self) -> [(&'static str, T); 3] {
+        [("input", self.input), ("hidden", self.hidden), ("output", self.output)]
+    }
+
+    pub(crate) fn map<U: Copy>(self, change: impl Fn(T) -> U) -> Layers<U> {
+        Layers { input: change(self.input), hidden: change(self.hidden), output: change(self.output) }
+    }
+
+    /// The value for parameters of a role: biases and gains are as the input, scalars have none.
+    pub fn get(self, role: Role) -> Option<T> {
+        match role {
+            Role::Fixed => None,
+            Role::Vector | Role::Input => Some(self.input),
+            Role::Hidden => Some(self.hidden),
+            Role::Output => Some(self.output),
+        }
+    }
+}
+
+/// The exponents of one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abcd {
+    /// Multiplier `n^-a`.
+    pub a: Rational32,
+    /// Initial standard deviation `n^-b`.
+    pub b: Rational32,
+    /// Learning rate `n^-c`.
+    pub c: Rational32,
+    /// Gradient times `n^d`, that is, epsilon times `n^-d`.
+    pub d: Rational32,
+}
+
+/// The exponents of all layers under one optimizer family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exponents {
+    /// Those of a square network.
+    pub layers: Layers<Abcd>,
+    /// The family that the hidden layers' learning rate is for; the other layers of a spectral table are entrywise.
+    pub family: Family,
+    /// Negative exponent of the learning rate of biases and gains.
+    pub vector_c: Rational32,
+    /// Exponent that the attention scale has more than `1/√head_dim`, in the size of a head.
+    pub attention: Rational32,
+}
+
+impl Exponents {
+    /// Reads them off a table, for a network in which all widths are proportional.
+    pub fn of(table: &Table) -> Self {
+        Self::for_family(table, Family::Entrywise)
+    }
+
+    /// Reads them off a table made for an optimizer of `family`.
+    pub fn for_family(table: &Table, family: Family) -> Self {
+        let exponent = |role: Role| {
+            let (law, (grows_in, grows_out)) = (table.law(role), role.grows());
+            let of = |power: crate::Power| -power.width_exponent(grows_in, grows_out);
+            Abcd { a: of(law.multiplier), b: of(law.init_std), c: of(law.learning_rate), d: of(law.eps) }
+        };
+        let layers = Layers::new(exponent(Role::Input), exponent(Role::Hidden), exponent(Role::Output));
+        let attention = table.attention.width_exponent(true, false);
+        Self { layers, family, vector_c: exponent(Role::Vector).c, attention }
+    }
+
+    /// The `d` with which every gradient has entries of order one (2308.01814 equation 2.26), which depends on `a` and `b`
+    /// only.
+    pub fn faithful(&self) -> Layers<Rational32> {
+        let Layers { input, hidden, output } = self.layers;
+        let signal = output.a + output.b;
+        Layers::new(input.a + signal, hidden.a + signal, output.a)
+    }
+}

@@ -1,0 +1,215 @@
+//! G7, G8: depth (CompleteP 2505.01618 Table 1), and depth with batch and duration (Complete(d)P 2512.22382 Table 1).
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{close, digits, options, scales};
+use mutransfer::{
+    Axes, Decay, Eps, Form, Horizon, Hyper, Init, Optimizer, Options, Parametrization, Place, Plan, Power, Role, Rule,
+    Shape, Shapes, Widths,
+};
+
+const HEAD: usize = 8;
+
+/// A transformer without its details; the gain of queries and keys is shared by the heads.
+fn model(width: usize, blocks: usize) -> Shapes {
+    let weight = |dims: [usize; 2]| Shape::new(dims).with_axes(Axes::IN_OUT);
+    let block = |at: usize| {
+        let name = |part: &str| format!("blocks.{at}.{part}");
+        [
+            (name("norm.gain"), Shape::vector(width)),
+            (name("attention.gain"), Shape::vector(HEAD)),
+            (name("hidden.weight"), weight([width, width])),
+            (name("hidden.bias"), Shape::vector(width)),
+        ]
+    };
+    let ends = [
+        ("embedding".to_owned(), Shape::new([50, width]).with_axes(Axes::LOOKUP)),
+        ("norm.gain".to_owned(), Shape::vector(width)),
+        ("readout".to_owned(), weight([width, 50])),
+    ];
+    ends.into_iter().chain((0..blocks).flat_map(block)).collect()
+}
+
+/// A plan for a model that is `wider` and `deeper` than its base.
+fn grown(rule: impl Into<Parametrization>, optimizer: Optimizer, wider: usize, deeper: usize) -> Plan {
+    let widths = Widths::between(&model(4, 2), &model(5, 2)).unwrap().with_depth(2, 2 * deeper).unwrap();
+    Plan::new(&widths, &model(4 * wider, 2 * deeper), rule, optimizer).unwrap()
+}
+
+fn with_alpha(alpha: &str) -> Parametrization {
+    Parametrization::from(Rule::Mup).with_options(options([("depth", alpha)]))
+}
+
+/// A, B, C, W, E in the last block, which the base does not have.
+fn in_block(plan: &Plan, part: &str) -> [f64; 5] {
+    let blocks = plan.params().filter_map(|(name, _)| name.as_str().strip_prefix("blocks.")?.split('.').next());
+    let last: usize = blocks.map(|number| number.parse().unwrap()).max().unwrap();
+    scales(plan, &format!("blocks.{last}.{part}"))
+}
+
+/// G7, m_N = 1, m_L = 32: (alpha, residual, learning rate, epsilon).
+#[test]
+fn complete_p_at_one_width() {
+    for (alpha, residual, rate, eps) in [("1", 0.03125, 1.0, 0.03125), ("1/2", 0.1767767, 0.1767767, 0.1767767)] {
+        let plan = grown(with_alpha(alpha), Optimizer::AdamW, 1, 32);
+        digits(plan.forward().residual.unwrap(), residual);
+        for part in ["hidden.weight", "hidden.bias", "norm.gain"] {
+            let [_, _, learning_rate, weight_decay, epsilon] = in_block(&plan, part);
+            digits(learning_rate, rate);
+            digits(epsilon, eps);
+            assert_eq!(weight_decay, 1.0, "{part}: the published tables have no depth factor in the decay");
+        }
+        for outside in ["embedding", "norm.gain", "readout"] {
+            assert_eq!(scales(&plan, outside), [1.0; 5], "{outside}");
+        }
+    }
+}
+
+/// G7, m_N = 4, m_L = 4, alpha = 1/2.
+#[test]
+fn complete_p_wider_and_deeper() {
+    let plan = grown(with_alpha("1/2"), Optimizer::AdamW, 4, 4);
+    assert_eq!(in_block(&plan, "hidden.weight"), [1.0, 0.5, 0.125, 4.0, 0.125]);
+    assert_eq!(in_block(&plan, "hidden.bias"), [1.0, 1.0, 0.5, 1.0, 0.125]);
+    assert_eq!(scales(&plan, "readout")[0], 0.25);
+    assert_eq!(plan.forward().residual, Some(0.5));
+}
+
+/// One column of G8: ratios, then the numbers of the printed table from top to bottom.
+struct Column {
+    ratios: [usize; 4],
+    alpha: &'static str,
+    residual: f64,
+    /// Embedding, hidden, bias and norm, unembedding.
+    learning_rate: [f64; 4],
+    /// Hidden, unembedding.
+    variance: [f64; 2],
+    /// Hidden, QK norm, embedding, output.
+    eps: [f64; 4],
+    /// Hidden and unembedding, rest.
+    weight_decay: [f64; 2],
+    forgets: f64,
+    iterations: f64,
+}
+
+const COLUMNS: [Column; 3] = [
+    Column {
+        ratios: [2, 2, 2, 4],
+        alpha: "1",
+        residual: 0.5,
+        learning_rate: [0.7071068, 0.3535534, 0.7071068, 0.3535534],
+        variance: [0.5, 0.25],
+        eps: [0.3535534, 0.7071068, 0.7071068, 1.4142136],
+        weight_decay: [1.4142136, 0.7071068],
+        forgets: 0.5,
+        iterations: 2.0,
+    },
+    Column {
+        ratios: [4, 4, 2, 8],
+        alpha: "1/2",
+        residual: 0.5,
+        learning_rate: [0.5, 0.0625, 0.25, 0.125],
+        variance: [0.25, 0.0625],
+        eps: [0.25, 1.0, 0.5, 2.0],
+        weight_decay: [2.0, 0.5],
+        forgets: 0.25,
+        iterations: 4.0,
+    },
+    Column {
+        ratios: [8, 1, 4, 16],
+        alpha: "1",
+        residual: 1.0,
+        learning_rate: [0.5, 0.0625, 0.5, 0.0625],
+        variance: [0.125, 0.015625],
+        eps: [0.25, 2.0, 0.25, 2.0],
+        weight_decay: [4.0, 0.5],
+        forgets: 0.25,
+        iterations: 4.0,
+    },
+];
+
+/// Everything as in the published table: readout without multiplier, epsilon of the final norm constant.
+fn complete_dp(column: &Column) -> (Plan, Hyper, Horizon) {
+    let [wider, deeper, batch, tokens] = column.ratios;
+    let options = Options { eps: Eps::CompleteDP, ..options([("depth", column.alpha)]) };
+    let rule = Parametrization::from(Rule::Mup).with_form(Form::Table3).with_options(options);
+    let horizon = Horizon::new(batch as f64, tokens as f64);
+    let unit = Hyper { learning_rate: 1.0, weight_decay: 1.0, eps: 1.0, init: Init::Constant(1.0), ..Hyper::default() };
+    (grown(rule, Optimizer::AdamW, wider, deeper), horizon.apply(&unit, Decay::TimesLr).unwrap(), horizon)
+}
+
+#[test]
+fn complete_dp_table() {
+    for column in &COLUMNS {
+        let (plan, hyper, horizon) = complete_dp(column);
+        let setting = |name: &str| plan.setting(name, &hyper).unwrap();
+        let [embedding, hidden, bias, norm, shared, last_norm, readout] = [
+            "embedding",
+            "blocks.0.hidden.weight",
+            "blocks.0.hidden.bias",
+            "blocks.0.norm.gain",
+            "blocks.0.attention.gain",
+            "norm.gain",
+            "readout",
+        ]
+        .map(setting);
+        close(plan.forward().residual.unwrap_or(1.0), column.residual);
+        let rates = [embedding, hidden, bias, readout].map(|setting| setting.learning_rate);
+        rates.into_iter().zip(column.learning_rate).for_each(|(rate, expected)| digits(rate, expected));
+        assert_eq!(bias.learning_rate, norm.learning_rate);
+        assert_eq!(last_norm.learning_rate, embedding.learning_rate);
+        let variance = [hidden, readout].map(|setting| setting.init_std.unwrap().powi(2));
+        variance.into_iter().zip(column.variance).for_each(|(variance, expected)| close(variance, expected));
+        let eps = [hidden, shared, embedding, readout].map(|setting| setting.eps);
+        eps.into_iter().zip(column.eps).for_each(|(eps, expected)| digits(eps, expected));
+        assert_eq!(last_norm.eps, readout.eps, "output norms are as output weights");
+        let decays = [hidden, embedding].map(|setting| setting.weight_decay);
+        decays.into_iter().zip(column.weight_decay).for_each(|(decay, expected)| digits(decay, expected));
+        assert_eq!(readout.weight_decay, hidden.weight_decay);
+        assert_eq!(norm.weight_decay, embedding.weight_decay);
+        assert_eq!((hidden.multiplier, readout.multiplier), (1.0, 1.0));
+        let base = Hyper::default();
+        close((1.0 - hyper.beta1) / (1.0 - base.beta1), column.forgets);
+        close((1.0 - hyper.beta2) / (1.0 - base.beta2), column.forgets);
+        assert_eq!(horizon.iterations(), column.iterations);
+    }
+}
+
+/// Section 6.1, in a block: C × m_L^(2 alpha - 1) with a raw gradient, m_L^(alpha - 1) otherwise.
+#[test]
+fn depth_of_every_family() {
+    let exponents = [
+        (Optimizer::Sgd, "1", "m_L"),
+        (Optimizer::Sgd, "1/2", "1"),
+        (Optimizer::Sgd, "3/4", "m_L^1/2"),
+        (Optimizer::AdamW, "1", "1"),
+        (Optimizer::AdamW, "3/4", "m_L^-1/4"),
+        (Optimizer::Lamb, "1/2", "m_L^-1/2"),
+        (Optimizer::Muon, "1/2", "m_L^-1/2"),
+        (Optimizer::Muon, "1", "1"),
+    ];
+    for (optimizer, alpha, expected) in exponents {
+        let table = with_alpha(alpha).table(optimizer).unwrap();
+        for role in Role::ALL {
+            let [block, outside] = [Place::Block, Place::Outside].map(|place| table.law_at(role, place).learning_rate);
+            assert_eq!(block, outside * expected.parse::<Power>().unwrap(), "{optimizer}, alpha {alpha}, {role}");
+        }
+        let residual = if alpha == "1" { "m_L^-1".to_owned() } else { format!("m_L^-{alpha}") };
+        assert_eq!(table.residual.to_string(), residual, "{optimizer}");
+    }
+}
+
+/// Muon's epsilon is √(m_in/m_out)/m_L (2512.05620, code).
+#[test]
+fn depth_in_muons_epsilon() {
+    let table = with_alpha("1").table(Optimizer::Muon).unwrap();
+    assert_eq!(table.law_at(Role::Hidden, Place::Block).eps.to_string(), "m_in^1/2 m_out^-1/2 m_L^-1");
+}
+
+#[test]
+fn sp_knows_no_depth() {
+    let plan = grown(Rule::Sp, Optimizer::AdamW, 1, 4);
+    assert_eq!(in_block(&plan, "hidden.weight"), [1.0; 5]);
+    assert_eq!(plan.forward().residual, Some(1.0));
+}

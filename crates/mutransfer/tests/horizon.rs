@@ -1,0 +1,119 @@
+//! G12, G13: batch and duration, and what decay does over time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{close, digits, fraction};
+use mutransfer::{BatchLaw, Decay, Horizon, Hyper, decay_warm_up};
+
+const BASE: Hyper = Hyper {
+    learning_rate: 0.01,
+    weight_decay: 0.1,
+    eps: 1e-8,
+    init: mutransfer::Init::FanIn(1.0),
+    beta1: 0.9,
+    beta2: 0.99,
+    momentum: 0.5,
+};
+
+/// G12, batch × 4 at the same tokens.
+#[test]
+fn batch_times_four() {
+    for (decay, weight_decay) in [(Decay::TimesLr, 0.2), (Decay::Independent, 0.4)] {
+        let grown = Horizon::new(4.0, 1.0).apply(&BASE, decay).unwrap();
+        close(grown.learning_rate, 0.02);
+        close(grown.weight_decay, weight_decay);
+        close(grown.eps, 0.5e-8);
+        close(grown.beta1, 0.6);
+        close(grown.beta2, 0.96);
+        assert_eq!((grown.momentum, grown.init), (BASE.momentum, BASE.init));
+    }
+}
+
+#[test]
+fn batch_and_tokens_together_change_nothing() {
+    let same = Horizon::new(8.0, 8.0);
+    for decay in Decay::ALL {
+        let hyper = same.apply(&BASE, decay).unwrap();
+        close(hyper.learning_rate, BASE.learning_rate);
+        close(hyper.weight_decay, BASE.weight_decay);
+        close(hyper.eps, BASE.eps);
+        close(hyper.beta1, BASE.beta1);
+        close(hyper.beta2, BASE.beta2);
+    }
+    assert_eq!(same.iterations(), 1.0);
+}
+
+/// Learning rate times decay times iterations is what the default rule holds.
+#[test]
+fn the_product_over_a_run_is_constant() {
+    for (batch, tokens) in [(1.0, 4.0), (2.0, 16.0), (4.0, 2.0)] {
+        let horizon = Horizon::new(batch, tokens);
+        let hyper = horizon.apply(&BASE, Decay::TimesLr).unwrap();
+        close(hyper.learning_rate * hyper.weight_decay * horizon.iterations(), BASE.learning_rate * BASE.weight_decay);
+        let hyper = horizon.apply(&BASE, Decay::Independent).unwrap();
+        close(hyper.weight_decay * horizon.iterations(), BASE.weight_decay);
+    }
+}
+
+/// O6 and O7: only the learning rate follows another law; the rest keeps the default rule.
+#[test]
+fn other_laws_of_batch_and_duration() {
+    let noise = 8.0;
+    let surge = |batch: f64| 1.0 / (0.5 * ((noise / batch).sqrt() + (batch / noise).sqrt()));
+    let cases = [
+        (BatchLaw::SquareRoot, "1/2", (4.0 / 2.0f64).sqrt()),
+        (BatchLaw::Constant, "0", 1.0),
+        (BatchLaw::Linear, "0", 4.0),
+        (BatchLaw::Surge { noise }, "0", surge(4.0) / surge(1.0)),
+        (BatchLaw::SquareRoot, "8/25", 2.0 * 2f64.powf(-0.32)),
+        (BatchLaw::Constant, "-307/1000", 2f64.powf(0.307)),
+    ];
+    for (batch_law, exponent, expected) in cases {
+        let tokens_exponent = fraction(exponent);
+        let horizon = Horizon { batch: 4.0, tokens: 2.0, batch_law, tokens_exponent };
+        let hyper = horizon.apply(&BASE, Decay::TimesLr).unwrap();
+        close(hyper.learning_rate / BASE.learning_rate, expected);
+        close(hyper.weight_decay / BASE.weight_decay, 2f64.sqrt());
+        close(hyper.beta1, 0.8);
+        assert_eq!(horizon.keeps_noise(), exponent == "1/2", "{batch_law:?} {exponent}");
+    }
+}
+
+/// Past the noise scale the surge law falls (2405.14578).
+#[test]
+fn surge_rises_and_falls() {
+    let rate = |batch: f64| {
+        let horizon = Horizon { batch_law: BatchLaw::Surge { noise: 4.0 }, ..Horizon::new(batch, batch) };
+        horizon.apply(&BASE, Decay::TimesLr).unwrap().learning_rate * batch.sqrt()
+    };
+    assert!(rate(2.0) > rate(1.0));
+    assert!(rate(4.0) > rate(8.0));
+    close(rate(2.0), rate(8.0));
+}
+
+#[test]
+fn named_durations() {
+    let expected = [("iso-horizon", "1/2"), ("bjorck", "8/25"), ("constant", "0"), ("step-law", "-307/1000")];
+    assert_eq!(Horizon::DURATION, expected.map(|(name, exponent)| (name, fraction(exponent))));
+    assert_eq!(Horizon::new(2.0, 3.0).tokens_exponent, fraction("1/2"));
+}
+
+#[test]
+fn betas_must_stay_below_one() {
+    let message = |batch, tokens| Horizon::new(batch, tokens).apply(&BASE, Decay::TimesLr).unwrap_err().to_string();
+    assert_eq!(message(16.0, 1.0), "(1 - beta1) m_B/m_D is 1.600, not between 0 and 1; lower the batch or raise beta1");
+    assert_eq!(message(0.0, 1.0), "the ratio of batch is 0; it must be positive");
+    assert_eq!(message(1.0, f64::NAN), "the ratio of tokens is NaN; it must be positive");
+}
+
+/// G13 (2510.19093).
+#[test]
+fn warm_up_from_decay() {
+    for a in [0.1, 0.5, 0.999] {
+        close(decay_warm_up(4.0, 1.0, a, 0.0), 0.25);
+    }
+    close(decay_warm_up(4.0, 1.0, 0.9, 1e6), 1.0);
+    digits(decay_warm_up(4.0, 1.0, 0.9, 10.0), 0.5951063);
+    close(decay_warm_up(4.0, 4.0, 0.9, 0.0), 0.25);
+}

@@ -1,0 +1,253 @@
+//! Shapes and other texts from outside: what is read, the error for each mistake, and that nothing at all panics.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod reference;
+
+use std::str::FromStr;
+
+use mutransfer::theory::{Exponents, Theory};
+use mutransfer::{
+    Axes, Clip, Error, Form, Hyper, Init, Layout, Optimizer, Options, Parametrization, Plan, Power, Role, Rule,
+    Settings, Shape, Shapes, Widths,
+};
+use proptest::prelude::*;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+#[test]
+fn json_with_and_without_axes() {
+    let text = r#"{
+        "linear": {"dims": [64, 10], "fan_in": 0, "fan_out": 1},
+        "table": {"dims": [50, 64], "fan_out": 1},
+        "conv": [64, 3, 5, 5],
+        "bare": {"dims": [64, 64]},
+        "bias": [10],
+        "scalar": []
+    }"#;
+    let expected = Shapes::from_iter([
+        ("linear", Shape::new([64, 10]).with_axes(Axes::IN_OUT)),
+        ("table", Shape::new([50, 64]).with_axes(Axes::LOOKUP)),
+        ("conv", Shape { dims: vec![64, 3, 5, 5], axes: None }),
+        ("bare", Shape { dims: vec![64, 64], axes: None }),
+        ("bias", Shape { dims: vec![10], axes: Some(Axes::VECTOR) }),
+        ("scalar", Shape { dims: vec![], axes: None }),
+    ]);
+    assert_eq!(Shapes::from_json(text).unwrap(), expected);
+}
+
+#[test]
+fn mistakes_in_json_are_named() {
+    let shape = r#"expected a list of sizes, or {"dims": [...], "fan_in": axis, "fan_out": axis}"#;
+    let wrong = |column: usize| format!("parameter `w`: {shape} at line 1 column {column}");
+    let cases = [
+        ("", "EOF while parsing a value at line 1 column 0".to_owned()),
+        ("{", "EOF while parsing an object at line 1 column 1".to_owned()),
+        (
+            "[[64]]",
+            "invalid type: sequence, expected an object with a shape for each parameter name at line 1 column 0"
+                .to_owned(),
+        ),
+        (r#"{"w": [4], "w": [4]}"#, "parameter `w` is given twice at line 1 column 20".to_owned()),
+        (r#"{"w": [4]} x"#, "trailing characters at line 1 column 12".to_owned()),
+        (r#"{"w": [4"#, "parameter `w`: EOF while parsing a list at line 1 column 8".to_owned()),
+        (r#"{"w": null}"#, wrong(11)),
+        (r#"{"w": 64}"#, wrong(9)),
+        (r#"{"w": [-1]}"#, wrong(11)),
+        (r#"{"w": [1.5]}"#, wrong(12)),
+        (r#"{"w": [1e3]}"#, wrong(12)),
+        (r#"{"w": ["64"]}"#, wrong(13)),
+        (r#"{"w": [[64]]}"#, wrong(13)),
+        (r#"{"w": [18446744073709551616]}"#, wrong(29)),
+        (r#"{"w": {"fan_in": 0}}"#, wrong(20)),
+        (r#"{"w": {"dims": [4], "fanin": 0}}"#, wrong(32)),
+        (r#"{"w": {"dims": [4], "fan_in": -1}}"#, wrong(34)),
+        (r#"{"w": {"dims": [4], "dims": [4]}}"#, wrong(33)),
+        (r#"{"w": {"w": {"dims": [4]}}}"#, wrong(27)),
+    ];
+    for (text, message) in cases {
+        let error = Shapes::from_json(text).unwrap_err();
+        assert_eq!(error.to_string(), format!("shapes in JSON: {message}"), "{text}");
+    }
+}
+
+/// What a list of sizes cannot know, planning finds.
+#[test]
+fn shapes_that_cannot_be_are_named_when_planned() {
+    let message = |base: &str, delta: &str| {
+        let [base, delta] = [base, delta].map(|text| Shapes::from_json(text).unwrap());
+        let widths = Widths::between(&base, &delta);
+        let plan = widths.and_then(|widths| Plan::new(&widths, &delta, Rule::Mup, Optimizer::AdamW));
+        plan.unwrap_err().to_string()
+    };
+    let axes = |width: usize, fan_in: usize, fan_out: usize| {
+        format!(r#"{{"w": {{"dims": [{width}, 9], "fan_in": {fan_in}, "fan_out": {fan_out}}}}}"#)
+    };
+    let cases = [
+        (
+            r#"{"w": [0]}"#.to_owned(),
+            r#"{"w": [4]}"#.to_owned(),
+            "axis 0 of parameter `w` has size zero in the base model",
+        ),
+        (
+            r#"{"w": [4]}"#.to_owned(),
+            r#"{"w": [0]}"#.to_owned(),
+            "axis 0 of parameter `w` has size zero in the delta model",
+        ),
+        (axes(4, 0, 2), axes(8, 0, 2), "parameter `w` has 2 dimensions, its axes name dimension 2"),
+        (axes(4, 0, 0), axes(8, 0, 0), "axis 0 of parameter `w` cannot be both fan-in and fan-out"),
+        ("{}".to_owned(), "{}".to_owned(), "no dimension grows between the base and the delta model"),
+    ];
+    for (base, delta, expected) in cases {
+        assert_eq!(message(&base, &delta), expected, "{base} {delta}");
+    }
+}
+
+#[test]
+fn a_tie_needs_two_names_and_a_tensor() {
+    let shapes = |width: usize| Shapes::from_iter(["a", "b", "c"].map(|name| (name, Shape::new([50, width]))));
+    let widths = || Widths::between(&shapes(64), &shapes(96)).unwrap().with_layout(Layout::OutIn);
+    assert_eq!(widths().tie("a", "a").unwrap_err().to_string(), "`a` cannot be tied to itself");
+    assert_eq!(widths().tie("d", "e").unwrap_err().to_string(), "no parameter matches `d`");
+    // Ties of ties are ties to the tensor that is left, whatever their order.
+    for ties in [[("a", "b"), ("b", "c")], [("b", "c"), ("a", "b")]] {
+        let tied = ties.iter().fold(widths(), |widths, (readout, embedding)| widths.tie(readout, embedding).unwrap());
+        let plan = Plan::new(&tied, &shapes(128), Rule::Mup, Optimizer::AdamW).unwrap();
+        assert_eq!(plan.params().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["c"]);
+        assert_eq!(plan.forward().readout.values().copied().collect::<Vec<_>>(), [0.5, 0.5]);
+        let deep = tied.with_depth(2, 4).unwrap();
+        let error = Plan::new(&deep, &shapes(128).without("c"), Rule::Mup, Optimizer::AdamW).unwrap_err();
+        assert_eq!(error.to_string(), "parameter `c` of the base model is missing in the target model");
+    }
+}
+
+/// A small file with tensors that train and one that does not.
+fn safetensors() -> Vec<u8> {
+    let data = vec![0u8; 64];
+    let tensors = [
+        ("weight", Dtype::F32, vec![4, 2]),
+        ("half", Dtype::BF16, vec![3]),
+        ("eighth", Dtype::F8_E4M3, vec![2, 1, 5]),
+        ("scalar", Dtype::F64, vec![]),
+        ("steps", Dtype::I64, vec![1]),
+        ("mask", Dtype::BOOL, vec![2, 2]),
+    ];
+    let view = |dtype: Dtype, shape: Vec<usize>| {
+        let bytes = shape.iter().product::<usize>() * dtype.bitsize() / 8;
+        TensorView::new(dtype, shape, &data[..bytes]).unwrap()
+    };
+    safetensors::serialize(tensors.map(|(name, dtype, shape)| (name, view(dtype, shape))), None).unwrap()
+}
+
+fn header_length(file: &[u8]) -> usize {
+    8 + usize::try_from(u64::from_le_bytes(file[..8].try_into().unwrap())).unwrap()
+}
+
+/// A file of safetensors with this header and no data.
+fn with_header(header: &str) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()
+}
+
+#[test]
+fn safetensors_give_the_float_tensors() {
+    let expected = Shapes::from_iter([
+        ("weight", Shape::new([4, 2])),
+        ("half", Shape::new([3])),
+        ("eighth", Shape::new([2, 1, 5])),
+        ("scalar", Shape::new([])),
+    ]);
+    assert_eq!(Shapes::from_safetensors(&safetensors()).unwrap(), expected);
+    assert_eq!(expected.get("weight").unwrap().axes, None);
+}
+
+/// Checkpoints are larger than memory; their beginning is enough.
+#[test]
+fn only_the_header_of_safetensors_is_needed() {
+    let file = safetensors();
+    let whole = Shapes::from_safetensors(&file).unwrap();
+    for length in 0..file.len() {
+        let read = Shapes::from_safetensors(&file[..length]);
+        match length < header_length(&file) {
+            true => assert_eq!(
+                read.unwrap_err().to_string(),
+                format!("shapes in safetensors: {length} bytes end within the header")
+            ),
+            false => assert_eq!(read.unwrap(), whole),
+        }
+    }
+}
+
+#[test]
+fn damaged_safetensors_are_errors() {
+    let tensor = |shape: &str, end: &str| {
+        with_header(&format!(r#"{{"w":{{"dtype":"F32","shape":{shape},"data_offsets":[0,{end}]}}}}"#))
+    };
+    assert!(Shapes::from_safetensors(&tensor("[2]", "8")).is_ok());
+    let damaged = [
+        b"{\"w\": [64, 64]}".to_vec(),
+        u64::MAX.to_le_bytes().to_vec(),
+        with_header("[]"),
+        with_header("{\"w\": 3}"),
+        with_header("\u{7f}"),
+        tensor("[2]", "9"),
+        tensor("[-2]", "8"),
+        tensor("[18446744073709551615, 2]", "8"),
+        tensor("[[2]]", "8"),
+    ];
+    for bytes in damaged {
+        let message = Shapes::from_safetensors(&bytes).unwrap_err().to_string();
+        assert!(message.starts_with("shapes in safetensors: "), "{message}");
+    }
+    let end_of_memory = (0..9u64).map(|at| {
+        let size = (1u64 << 61) - 1;
+        let [from, to] = [at, at + 1].map(|at| at.wrapping_mul(size));
+        format!(r#""{at}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{from},{to}]}}"#)
+    });
+    for count in 1..=9 {
+        let header = end_of_memory.clone().take(count).collect::<Vec<_>>().join(",");
+        let _ = Shapes::from_safetensors(&with_header(&format!("{{{header}}}")));
+    }
+}
+
+/// Reads a text in every way there is; what can be read is planned, printed and judged.
+fn read_everything(text: &str) {
+    let _ = Shapes::from_json(text).map(|shapes| plan_everything(&shapes, &shapes, &shapes));
+    let _ = Widths::from_bsh(text).map(|widths| widths.to_bsh());
+    let _ = Shapes::from_safetensors(text.as_bytes());
+    let _ = Settings::from_json(text);
+    let _ = Options::from_pairs(text.lines().filter_map(|line| line.split_once('=')));
+    let _ = Rule::from_str(text).map(|rule| judge(&rule.into()));
+    let _ = Power::from_str(text).map(|power| power.to_string());
+    let _ = Parametrization::from_toml("a table", text).map(|rule| judge(&rule));
+}
+
+fn judge(rule: &Parametrization) {
+    for &optimizer in Optimizer::ALL {
+        let forms = Form::ALL.map(|form| rule.clone().with_form(form));
+        for rule in forms.iter().chain([rule]) {
+            let table = rule.table(optimizer);
+            let _ = table.map(|table| Theory::of(Exponents::for_family(&table, optimizer.family())));
+        }
+    }
+}
+
+fn plan_everything(base: &Shapes, delta: &Shapes, target: &Shapes) {
+    let _ = target.entries();
+    let Ok(widths) = Widths::between(base, delta) else { return };
+    let _ = widths.to_bsh();
+    for layout in Layout::ALL {
+        let widths = widths.clone().with_layout(layout);
+        for rule in Rule::NAMED {
+            for optimizer in [Optimizer::Sgd, Optimizer::AdamW, Optimizer::Lamb, Optimizer::MuonMoonlight] {
+                let options = Options { clip: Clip::Update, ..Options::default() };
+                let rule = Parametrization::from(rule).with_options(options);
+                let Ok(plan) = Plan::new(&widths, target, rule, optimizer) else { continue };
+                for init in [Init::FanIn(1.0), Init::FanOut(1.0), Init::Xavier(1.0), Init::Constant(1.0)] {
+                    let _ = plan.to_json(&Hyper { init, ..Hyper::default() });
+                    let _ = plan.params().filter_map(|(_, param)| param.init_factor(init)).sum::<f64>();
+                }
+                let _ = (plan.hash(), plan.groups(), plan.growing_gradients());
+                let _ = plan.with_head_dim(1, usize::MAX).document(&Hyper::default());
+            }
+        }
+    }
+}
