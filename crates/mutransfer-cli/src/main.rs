@@ -5,6 +5,7 @@ mod check;
 mod coord;
 mod explain;
 mod failure;
+mod kernel;
 mod model;
 mod plan;
 mod progress;

@@ -90,7 +90,12 @@ fn merged(tables: &[(String, Optimizer, Table)]) -> Vec<(Vec<String>, &Table)> {
     let mut merged: Vec<(Vec<String>, &Table)> = Vec::new();
     for (who, _, table) in tables {
         let who = format!("{who} ({} decay)", table.decay);
-        match merged.iter_mut().find(|(_, known)| Table { decay: table.decay, ..**known } == *table) {
+        let equal = |(_, known): &&mut (Vec<String>, &Table)| {
+            let mut known = **known;
+            known.decay = table.decay;
+            known == *table
+        };
+        match merged.iter_mut().find(equal) {
             Some((all, _)) => all.push(who),
             None => merged.push((vec![who], table)),
         }

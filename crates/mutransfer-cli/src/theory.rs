@@ -7,10 +7,14 @@ use serde_json::{Value, json};
 
 use crate::args::{Print, TheoryOptions};
 use crate::failure::Failure;
+use crate::kernel;
 use crate::model;
 use crate::rules::grid;
 
 pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
+    if options.measure {
+        return kernel::measure(options);
+    }
     let optimizers = options.optimizer.map_or(vec![Optimizer::Sgd, Optimizer::Adam], |optimizer| vec![optimizer]);
     let rules: Vec<Parametrization> = match &options.rule {
         Some(name) => vec![model::rule(name, &options.choices)?],
@@ -19,13 +23,11 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
     let mut classified = Vec::new();
     for rule in &rules {
         for &optimizer in &optimizers {
-            match rule.table(optimizer) {
-                Ok(table) => {
-                    let theory = Theory::of(Exponents::for_family(&table, optimizer.family()));
-                    classified.push((rule.name(), optimizer, theory));
-                }
-                // A table of one family is silent about the others, unless the user asked for just that.
+            match Theory::of_rule(rule, optimizer) {
+                Ok(theory) => classified.push((rule.name(), optimizer, theory)),
                 Err(error) if options.optimizer.is_some() && options.rule.is_some() => return Err(error.into()),
+                // A table of one family is silent about the others, unless the user asked for just that.
+                Err(error) if options.rule.is_some() => eprintln!("note: {error}"),
                 Err(_) => {}
             }
         }
@@ -118,9 +120,7 @@ fn compare(
 ) -> Result<(), Failure> {
     let second = model::rule(other, &options.choices)?;
     for &optimizer in optimizers {
-        let exponents = |rule: &Parametrization| {
-            Ok::<_, Failure>(Exponents::for_family(&rule.table(optimizer)?, optimizer.family()))
-        };
+        let exponents = |rule: &Parametrization| Ok::<_, Failure>(Exponents::of(&rule.table(optimizer)?, optimizer));
         let (from, to) = (exponents(rule)?, exponents(&second)?);
         match shift(&from, &to) {
             Some(layers) => {

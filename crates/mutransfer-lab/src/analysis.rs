@@ -5,9 +5,11 @@
 //! one unit is an octave, a factor of two.
 
 mod conclusion;
+mod cost;
 mod curve;
 mod flag;
 mod optimum;
+mod slope;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +20,11 @@ use thiserror::Error;
 use crate::record::Row;
 
 pub use conclusion::conclusion;
+pub use cost::{Runs, tuning_share};
 pub use curve::{Point, points};
 pub use flag::Flag;
 pub use optimum::{Optimum, Parabola, optimum};
+pub use slope::{Changed, Estimate, Slope, slopes};
 pub use target::Target;
 
 /// Rows that cannot be judged.
@@ -59,6 +63,28 @@ pub enum AnalysisError {
         /// Loss of the other row, in nats.
         second: f64,
     },
+    /// A change has no logarithm.
+    #[error("rule {rule}, width {width}, seed {seed}: the relative change of the {changed} is {change}")]
+    Change {
+        /// Name of the parametrization.
+        rule: String,
+        /// Width of the model.
+        width: usize,
+        /// Seed of the run.
+        seed: u64,
+        /// What changed.
+        changed: Changed,
+        /// By how much.
+        change: f64,
+    },
+    /// A single width has no slope.
+    #[error("rule {rule}, seed {seed}: measured at a single width, which has no slope")]
+    OneWidth {
+        /// Name of the parametrization.
+        rule: String,
+        /// Seed of the run.
+        seed: u64,
+    },
 }
 
 impl AnalysisError {
@@ -67,6 +93,8 @@ impl AnalysisError {
         match self {
             Self::Empty => "run the study first, or check that the file is the right one",
             Self::LearningRate { .. } => "learning rates must be finite and above zero",
+            Self::Change { .. } => "a rule under which training does nothing has no exponent",
+            Self::OneWidth { .. } => "measure at two widths or more",
             Self::Duplicate { .. } => "keep one depth and one number of steps per table, and drop the stale row",
         }
     }

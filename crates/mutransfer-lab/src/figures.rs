@@ -1,14 +1,16 @@
-//! The two pictures of a study: loss against learning rate, and the size of activations against width.
+//! The pictures: loss against learning rate, the size of activations against width, and how far training goes.
 //!
 //! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library stays in `canvas`.
 
 mod canvas;
 mod coordinates;
+mod kernel;
 mod loss_curves;
 
 use thiserror::Error;
 
 pub use coordinates::coordinates;
+pub use kernel::kernel;
 pub use loss_curves::loss_curves;
 
 /// A finished picture. Both vector forms carry a `viewBox`, so they scale to the width of the page.

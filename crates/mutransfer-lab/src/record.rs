@@ -55,6 +55,25 @@ pub struct Coordinate {
     pub l1: f64,
 }
 
+/// How far training took one network from its start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KernelRow {
+    /// Name of the parametrization.
+    pub rule: String,
+    /// Width of the model.
+    pub width: usize,
+    /// Seed of the initial weights and the examples.
+    pub seed: u64,
+    /// Relative change of the last activations.
+    pub features: f64,
+    /// Relative change of the neural tangent kernel.
+    pub kernel: f64,
+    /// Loss before training.
+    pub first_loss: f64,
+    /// Loss after training.
+    pub last_loss: f64,
+}
+
 /// Records as a table with a header.
 ///
 /// # Panics

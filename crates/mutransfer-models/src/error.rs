@@ -52,6 +52,22 @@ pub enum Error {
         /// How that number comes about.
         why: String,
     },
+    /// Training blew up.
+    #[error(
+        "rule {rule}, width {width}, seed {seed}: the loss is not finite after {step} steps at learning rate {learning_rate}"
+    )]
+    NotFinite {
+        /// Name of the parametrization.
+        rule: String,
+        /// Width of the model.
+        width: usize,
+        /// Seed of weights and data.
+        seed: u64,
+        /// Learning rate of the base.
+        learning_rate: f64,
+        /// Steps made.
+        step: usize,
+    },
     /// The parametrization does not fit the model.
     #[error(transparent)]
     Plan(#[from] mutransfer::Error),

@@ -8,6 +8,7 @@ pub mod data;
 mod error;
 pub mod fused;
 mod gpt;
+pub mod kernel;
 mod mlp;
 mod tap;
 mod trainer;

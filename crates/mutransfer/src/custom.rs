@@ -15,6 +15,8 @@ pub(crate) struct Custom {
     pub(crate) attention: Power,
     family: Option<Family>,
     decays: [bool; 5],
+    /// Whether the table says anything about epsilon.
+    pub(crate) gives_eps: bool,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +67,7 @@ impl Custom {
             laws: Laws { fixed, vector, input, hidden, output },
             attention: written.attention.as_deref().map_or(Ok(Power::ONE), str::parse)?,
             family,
+            gives_eps: rows.iter().any(|row| row.eps.is_some() || row.d.is_some()),
             decays: rows.map(|row| row.weight_decay.is_some()),
         })
     }

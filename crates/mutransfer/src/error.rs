@@ -160,6 +160,14 @@ pub enum Error {
         /// Its family.
         family: Family,
     },
+    /// A rule outside of what the theory covers.
+    #[error("`{rule}` under {optimizer} is not classified: it scales its backward pass apart from the forward pass")]
+    NotClassified {
+        /// The rule.
+        rule: String,
+        /// The optimizer.
+        optimizer: String,
+    },
     /// A member of the uniform family that does not exist.
     #[error("`{name}` is no uniform parametrization: S goes from 0 to 1/2, as in uniform:1/4")]
     BadUniform {

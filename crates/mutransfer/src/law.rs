@@ -94,6 +94,8 @@ impl Laws {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
     pub(crate) laws: [[Law; 2]; 5],
+    /// What a role's gradient norm, or the threshold of its update, is multiplied with for clipping.
+    pub(crate) clip: [Power; 5],
     /// Factor on the attention scale `1/√head_dim`, as a power of the head dimension's ratio (its fan-in).
     pub attention: Power,
     /// Factor on the output of every residual branch.

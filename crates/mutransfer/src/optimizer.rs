@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Role};
@@ -188,6 +189,14 @@ impl Optimizer {
             Self::MuonKellerJordan => (fan_out / fan_in).max(1.0).sqrt(),
             Self::MuonMoonlight => 0.2 * fan_out.max(fan_in).sqrt(),
             _ => 1.0,
+        }
+    }
+
+    /// Exponent of that factor in the width of a square matrix.
+    pub(crate) fn own_exponent(self) -> Rational32 {
+        match self {
+            Self::MuonMoonlight => Rational32::new_raw(1, 2),
+            _ => Rational32::new_raw(0, 1),
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Options {
     pub decay_depth: DecayDepth,
     /// How epsilon follows the sizes.
     pub eps: Eps,
-    /// Epsilon of gains outside of the blocks.
+    /// Epsilon of gains and biases outside of the blocks, where the final norm is.
     pub final_norm_eps: FinalNormEps,
     /// Learning rate of embeddings and first layers.
     pub embedding_lr: EmbeddingRate,
@@ -72,6 +72,7 @@ pub enum Eps {
     /// In the residual blocks only (2505.01618 Table 1).
     CompleteP,
     /// 2512.22382 Table 1: as `Faithful`, but for the final norm.
+    #[serde(rename = "complete-dp")]
     CompleteDP,
     /// Constant.
     Constant,

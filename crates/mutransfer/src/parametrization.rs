@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::custom::Custom;
 use crate::law::Laws;
-use crate::options::{Attention, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay, SgdHidden, TrustReadout};
+use crate::options::{
+    Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay, SgdHidden, TrustReadout,
+};
 use crate::{Decay, Error, Family, Form, Law, Optimizer, Options, Place, Power, Role, Rule, Table};
 
 /// What a plan applies. A published [`Rule`] becomes one by `into()`, a user's table by [`Parametrization::from_toml`].
@@ -94,6 +96,12 @@ impl Parametrization {
         matches!(self.source, Source::Rule(rule) if rule.is_absolute())
     }
 
+    /// Whether epsilon is a choice of the user's, in a table or an option.
+    pub(crate) fn chooses_eps(&self) -> bool {
+        let written = matches!(&self.source, Source::Custom(custom) if custom.gives_eps);
+        written || self.options.eps != Eps::Faithful
+    }
+
     /// Whether it is a standard parametrization, which has the same form everywhere.
     pub(crate) fn is_standard(&self) -> bool {
         matches!(self.source, Source::Rule(rule) if rule.is_standard())
@@ -107,6 +115,7 @@ impl Parametrization {
         let decay = self.decay.unwrap_or(optimizer.decay());
         let own = Table {
             laws: [[Law::ONE; 2]; 5],
+            clip: [Power::ONE; 5],
             attention: self.attention(),
             residual: self.alpha_power(|alpha| -alpha),
             decay,
@@ -116,7 +125,7 @@ impl Parametrization {
             laws[role as usize] = self.chosen(role, optimizer.family_of(role), optimizer)?;
         }
         let given = |role: Role| matches!(&self.source, Source::Custom(custom) if custom.gives_decay(role));
-        let table = own.map(|role, place, _| {
+        let mut table = own.map(|role, place, _| {
             let law = laws[role as usize];
             let family = optimizer.family_of(role);
             let rotate = |law: Law, to: Power| law.rotated(to / law.multiplier, family, optimizer, decay);
@@ -128,6 +137,7 @@ impl Parametrization {
             let rotated = rotate(canonical, self.multiplier(role, law));
             self.with_eps(role, place, self.with_depth(place, family, decay, rotated))
         });
+        table.clip = Role::ALL.map(|role| self.clip(role, table.law(role).multiplier));
         Ok(table)
     }
 
@@ -183,9 +193,14 @@ impl Parametrization {
         }
     }
 
-    /// What the gradient norm of a role is multiplied by against its norm in the form of Table 8.
-    pub(crate) fn gradient_factor(&self, role: Role, law: &Law) -> Power {
-        law.multiplier / self.canonical(role)
+    /// What clipping multiplies the gradient norm of a role by, so that it is that of Table 8, or the threshold of its
+    /// update: vector-like tensors grow as n^1/2 in norm, matrices as n (2308.01814 section 2.10.2).
+    fn clip(&self, role: Role, multiplier: Power) -> Power {
+        match self.options.clip {
+            Clip::Constant => Power::ONE,
+            Clip::Invariant => self.canonical(role) / multiplier,
+            Clip::Update => Power::fan_in(1, 2) * Power::fan_out(1, 2),
+        }
     }
 
     /// Decay per step over learning rate, or the decay per step itself where it is independent of the rate.

@@ -103,11 +103,12 @@ impl Plan {
         let mut params = BTreeMap::new();
         for (name, placed) in widths.place(target, rule.is_absolute())? {
             let place = Place::of(name);
-            let depth = if place == Place::Block { widths.depth_ratio() } else { 1.0 };
-            params.insert(name.clone(), ParamPlan::new(placed, &rule, &table, optimizer, place, depth));
+            let depth = if place == Place::Block { widths.depth(rule.is_absolute()) } else { 1.0 };
+            params.insert(name.clone(), ParamPlan::new(placed, &table, optimizer, place, depth));
         }
         let residual_ratios = Ratios { depth: widths.depth_ratio(), ..Ratios::ONE };
-        let residual = (widths.depth_ratio() != 1.0).then(|| table.residual.at(residual_ratios));
+        let has_factor = widths.depth_ratio() != 1.0 && !rule.is_absolute();
+        let residual = has_factor.then(|| table.residual.at(residual_ratios));
         let mut readout = BTreeMap::new();
         for (alias, embedding) in widths.ties() {
             let missing = || Error::Missing { name: embedding.clone(), present: "base", absent: "target" };
@@ -221,7 +222,7 @@ impl Plan {
     /// Roles whose gradient norm grows with width in this form, so that a constant clipping threshold would bite harder
     /// on wider models.
     pub fn growing_gradients(&self) -> Vec<Role> {
-        let faithful = Exponents::of(&self.table).faithful();
+        let faithful = Exponents::of(&self.table, self.optimizer).faithful();
         let grows = |role: &Role| {
             let (grows_in, grows_out) = role.grows();
             let entries = i32::from(grows_in) + i32::from(grows_out);
@@ -240,6 +241,12 @@ impl Plan {
         let canonical = serde_json::to_vec(self).expect("a plan is plain data with text keys");
         blake3::hash(&canonical).to_hex().to_string()
     }
+}
+
+/// What an optimizer puts on a matrix by itself.
+fn own_factor(optimizer: Optimizer, dims: &[Dim], axes: Option<Axes>, size: fn(Dim) -> usize) -> f64 {
+    let out = axes.and_then(|axes| axes.fan_out).map_or(1, |axis| size(dims[axis]));
+    optimizer.own_factor(out as f64, Fans::of(dims, axes).fan_in(size) as f64)
 }
 
 /// The multiplier of a tied tensor where it is a readout, if both of its uses agree on everything else but init, in which
@@ -267,21 +274,14 @@ fn tied_multiplier(
 }
 
 impl ParamPlan {
-    fn new(
-        placed: Placed,
-        rule: &Parametrization,
-        table: &Table,
-        optimizer: Optimizer,
-        place: Place,
-        depth: f64,
-    ) -> Self {
+    fn new(placed: Placed, table: &Table, optimizer: Optimizer, place: Place, depth: f64) -> Self {
         let Placed { role, ratios, dims, axes } = placed;
-        let fans = Fans::of(&dims, axes);
-        let factor = |size: fn(Dim) -> usize| {
-            let out = axes.and_then(|axes| axes.fan_out).map_or(1, |axis| size(dims[axis]));
-            optimizer.own_factor(out as f64, fans.fan_in(size) as f64)
+        let own = match optimizer.family_of(role) {
+            Family::Spectral => {
+                own_factor(optimizer, &dims, axes, Dim::size) / own_factor(optimizer, &dims, axes, Dim::base)
+            }
+            _ => 1.0,
         };
-        let own = factor(Dim::size) / factor(Dim::base);
         let ratios = Ratios { depth, own, ..ratios };
         let law = table.law_at(role, place);
         let scales = Scales {
@@ -291,12 +291,7 @@ impl ParamPlan {
             weight_decay: law.weight_decay.at(ratios),
             eps: law.eps.at(ratios),
         };
-        let clip = match rule.options().clip {
-            Clip::Constant => 1.0,
-            Clip::Invariant => rule.gradient_factor(role, law).raised(-1).at(ratios),
-            // Vector-like tensors grow as n^1/2 in norm, matrices as n (2308.01814 section 2.10.2).
-            Clip::Update => (ratios.fan_in * ratios.fan_out).sqrt(),
-        };
+        let clip = table.clip[role as usize].at(ratios);
         Self { role, dims, axes, scales, clip }
     }
 

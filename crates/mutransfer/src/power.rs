@@ -96,17 +96,19 @@ impl Power {
 
     /// Its value. Exactly 1 at ratios of 1.
     pub fn at(&self, ratios: Ratios) -> f64 {
-        self.0.iter().zip(ratios.values()).map(|(exponent, ratio)| raise(ratio, *exponent)).product()
+        let factors = self.0.iter().zip(ratios.values()).filter(|(exponent, _)| **exponent != ZERO);
+        factors.map(|(exponent, ratio)| raise(ratio, *exponent)).product()
     }
 
     /// Exponent of the width `n` for a tensor whose growing fan-in and fan-out are both proportional to `n`.
     ///
-    /// `aspect` is the exponent of `min(1, fan_out/fan_in)` there: 0 for a square matrix, -1 for a readout. An
-    /// optimizer's own factor counts as 0, which holds for square matrices and all built-in factors but Moonlight's.
-    pub(crate) fn width_exponent(&self, grows_in: bool, grows_out: bool) -> Rational32 {
+    /// `aspect` is the exponent of `min(1, fan_out/fan_in)` there: 0 for a square matrix, -1 for a readout. `own` is that of
+    /// the factor that the optimizer itself puts on a square matrix.
+    pub(crate) fn width_exponent(&self, grows_in: bool, grows_out: bool, own: Rational32) -> Rational32 {
         let count = |grows: bool, exponent: Rational32| if grows { exponent } else { ZERO };
         let aspect = if grows_in && !grows_out { -self.0[3] } else { ZERO };
-        count(grows_in, self.0[0]) + count(grows_out, self.0[1]) + aspect
+        let own = if grows_in && grows_out { self.0[4] * own } else { ZERO };
+        count(grows_in, self.0[0]) + count(grows_out, self.0[1]) + aspect + own
     }
 
     /// The same monomial with fan-in and fan-out exchanged.
@@ -169,7 +171,7 @@ impl FromStr for Power {
     fn from_str(text: &str) -> Result<Self, Error> {
         let bad = || Error::BadPower { text: text.to_owned() };
         let factors = text.split([' ', '*', '·']).filter(|factor| !matches!(*factor, "" | "1"));
-        let product = factors.map(|factor| {
+        let mut product = factors.map(|factor| {
             let (name, exponent) = factor.split_once('^').unwrap_or((factor, "1"));
             let at = NAMES.iter().position(|known| *known == name).ok_or_else(bad)?;
             let mut power = Self::ONE;
@@ -178,8 +180,8 @@ impl FromStr for Power {
         });
         match text.trim().is_empty() {
             true => Err(bad()),
-            false => product.fold(Ok(Self::ONE), |left, right| {
-                let product = left? * right?;
+            false => product.try_fold(Self::ONE, |left, right| {
+                let product = left * right?;
                 if product.0.iter().all(is_small) { Ok(product) } else { Err(bad()) }
             }),
         }

@@ -50,8 +50,8 @@ pub struct Widths {
     pub(crate) layout: Option<Layout>,
     /// Names that stand for another parameter in the forward pass.
     ties: BTreeMap<ParamName, ParamName>,
-    /// Blocks of the target over those of the base.
-    depth: Option<f64>,
+    /// Blocks of the base, and of the target.
+    depth: Option<[usize; 2]>,
 }
 
 impl Widths {
@@ -141,7 +141,7 @@ impl Widths {
         match base.min(target) {
             0 => Err(Error::NoBlocks),
             _ => {
-                self.depth = Some(target as f64 / base as f64);
+                self.depth = Some([base, target]);
                 Ok(self)
             }
         }
@@ -149,12 +149,26 @@ impl Widths {
 
     /// Blocks of the target over those of the base.
     pub fn depth_ratio(&self) -> f64 {
-        self.depth.unwrap_or(1.0)
+        self.depth.map_or(1.0, |[base, target]| target as f64 / base as f64)
+    }
+
+    /// The same; without a base, as in u-μP, the blocks themselves.
+    pub(crate) fn depth(&self, absolute: bool) -> f64 {
+        match self.depth {
+            Some([_, target]) if absolute => target as f64,
+            _ => self.depth_ratio(),
+        }
     }
 
     /// Pairs of tied names: the one in the forward pass, and the parameter that it is.
     pub fn ties(&self) -> impl Iterator<Item = (&ParamName, &ParamName)> {
         self.ties.iter()
+    }
+
+    /// Parameters by their names without numbers, for the blocks that a deeper target has more.
+    pub(crate) fn templates(&self) -> BTreeMap<String, &Growth> {
+        let of_blocks = self.params.iter().filter(|_| self.depth.is_some());
+        of_blocks.map(|(name, growth)| (name.template(), growth)).collect()
     }
 
     /// Role, ratios and dimensions of every parameter of `target`, in order of names. Without a base, as in u-μP, every
@@ -168,8 +182,7 @@ impl Widths {
         if self.depth.is_none() {
             same_keys(self.params.keys(), "base", names(), "target")?;
         }
-        let templates: BTreeMap<String, &Growth> =
-            self.params.iter().map(|(name, growth)| (name.template(), growth)).collect();
+        let templates = self.templates();
         let place = |(name, shape): (&'a ParamName, &Shape)| {
             let growth = self.params.get(name).or_else(|| templates.get(&name.template()).copied());
             let missing = || Error::Missing { name: name.clone(), present: "target", absent: "base" };

@@ -68,7 +68,7 @@ fn sp_per_layer_is_what_the_solver_finds_for_sp() {
     for (optimizer, at) in cases {
         for (alignment, expected) in [("full", RATES[at].2), ("none", RATES[at].3)] {
             let rule = Parametrization::from(Rule::SpPerLayer).with_options(options([("alignment", alignment)]));
-            let read = Exponents::for_family(&rule.table(optimizer).unwrap(), optimizer.family());
+            let read = Exponents::of(&rule.table(optimizer).unwrap(), optimizer);
             let rates = Layers::new(-read.layers.input.c, -read.layers.hidden.c, -read.layers.output.c);
             assert_eq!(rates, row(expected), "{optimizer}, alignment {alignment}");
             assert_eq!(-read.vector_c, row(expected).input, "{optimizer}: biases are as the embedding");

@@ -14,6 +14,89 @@ fn written_as_mup_writes_it() {
     }
 }
 
+/// As PyYAML 6.0.3 writes them: `yaml.dump({name: [8]}, indent=4)`.
+#[test]
+fn names_that_yaml_takes_for_something_else_are_quoted() {
+    let quoted = [
+        "0",
+        "1_000",
+        "-1",
+        "+1",
+        "0x1F",
+        "0b11",
+        "017",
+        "2.1",
+        ".5",
+        "-1.5e+3",
+        ".inf",
+        "-.inf",
+        ".nan",
+        "2001-01-01",
+        "null",
+        "Yes",
+        "OFF",
+        "~",
+        "<<",
+        "=",
+        "-",
+        "- a",
+        "---",
+        "--- a",
+        "...",
+        " a",
+        "a ",
+        "a:",
+        "a: b",
+        "@a",
+        "#a",
+        "*a",
+        "&a",
+        "!a",
+        "%a",
+        "[a",
+        "{a",
+        "|a",
+        ">a",
+        "`a",
+    ];
+    let plain = [
+        "w",
+        "08",
+        "0x",
+        "1e5",
+        "1.5e3",
+        "1.2.3",
+        "-.5",
+        "_1",
+        "2001-1-01",
+        "nULL",
+        "y",
+        "-a",
+        ":a",
+        "a:b",
+        "a b",
+        "a+b",
+        "it's",
+    ];
+    let key = |name: &str| {
+        let shapes = |width| Shapes::from_iter([(name, Shape::new([width]))]);
+        let text = Widths::between(&shapes(8), &shapes(9)).unwrap().to_bsh();
+        text.split_once("\"width\"\n").unwrap().1.to_owned()
+    };
+    for name in quoted {
+        assert_eq!(key(name), format!("'{name}':\n- 8\n"));
+    }
+    for name in plain {
+        assert_eq!(key(name), format!("{name}:\n- 8\n"));
+    }
+    assert_eq!(key("'"), "'''':\n- 8\n");
+    assert_eq!(key("a\té"), "\"a\\t\\xE9\":\n- 8\n");
+    // Quotes do not count towards the length from which a key has its own line.
+    let [short, long] = [122, 123].map(|length| "1".repeat(length));
+    assert_eq!(key(&short), format!("'{short}':\n- 8\n"));
+    assert_eq!(key(&long), format!("? '{long}'\n:   - 8\n"));
+}
+
 #[test]
 fn a_file_gives_the_plans_of_base_and_delta() {
     for fixture in fixtures() {

@@ -1,5 +1,6 @@
 //! G7, G8: depth (CompleteP 2505.01618 Table 1), and depth with batch and duration (Complete(d)P 2512.22382 Table 1).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::approx_constant, reason = "numbers as printed")]
 
 mod common;
 

@@ -8,7 +8,7 @@ use mutransfer::theory::Exponents;
 use mutransfer::{Form, Optimizer, Parametrization, Rational32, Role, Rule};
 
 fn exponents(rule: Parametrization) -> Exponents {
-    Exponents::of(&rule.table(Optimizer::AdamW).unwrap())
+    Exponents::of(&rule.table(Optimizer::AdamW).unwrap(), Optimizer::AdamW)
 }
 
 /// Exponents x of E = n^x per layer, from Eq. 2.26 of 2308.01814 for each form.

@@ -67,7 +67,7 @@ fn eps() {
         ("default", ["m_out^-1", "m_out^-1 m_L^-1", "m_L^-1", "m_in^-1"]),
         ("faithful", ["m_out^-1", "m_out^-1 m_L^-1", "m_L^-1", "m_in^-1"]),
         ("complete-p", ["1", "m_out^-1 m_L^-1", "m_L^-1", "1"]),
-        ("complete-d-p", ["m_out^-1", "m_out^-1 m_L^-1", "m_L^-1", "m_in^-1"]),
+        ("complete-dp", ["m_out^-1", "m_out^-1 m_L^-1", "m_L^-1", "m_in^-1"]),
         ("constant", ["1", "1", "1", "1"]),
     ];
     let places = [
@@ -84,7 +84,7 @@ fn eps() {
         assert_cases(&Rule::Mup.into(), &cases);
     }
     // Complete(d)P prints 1 for output weights, in the form without multipliers.
-    let output = ("eps", "complete-d-p", Optimizer::AdamW, Role::Output, Place::Outside, EPS, "1");
+    let output = ("eps", "complete-dp", Optimizer::AdamW, Role::Output, Place::Outside, EPS, "1");
     assert_cases(&Parametrization::from(Rule::Mup).with_form(Form::Table3), &[output]);
 }
 
@@ -109,7 +109,7 @@ fn final_norm_eps() {
         case("final-norm-eps", "faithful", Place::Outside, "m_out^-1"),
         case("final-norm-eps", "constant", Place::Outside, "1"),
         case("final-norm-eps", "constant", Place::Block, "m_out^-1 m_L^-1"),
-        case("eps", "complete-d-p", Place::Outside, "1"),
+        case("eps", "complete-dp", Place::Outside, "1"),
     ];
     assert_cases(&Rule::Mup.into(), &cases);
 }

@@ -16,7 +16,7 @@ fn exponents(family: Family, [a, b, c, d]: [&str; 4]) -> Exponents {
     let turns = if family == Family::RawGradient { 2 } else { 1 };
     let vector_c = c[0] + a[0] * turns;
     let layers = Layers::new(layer(0), layer(1), layer(2));
-    Exponents { layers, family, vector_c, attention: fraction("-1/2") }
+    Exponents { layers, family, own_factor: fraction("0"), vector_c, attention: fraction("-1/2") }
 }
 
 /// TP4: one global c, no d.
@@ -29,7 +29,7 @@ fn abcd(a: &str, b: &str, c: &str, d: &str) -> Exponents {
 }
 
 fn of_rule(rule: Rule, optimizer: Optimizer) -> Exponents {
-    Exponents::for_family(&Parametrization::from(rule).table(optimizer).unwrap(), optimizer.family())
+    Exponents::of(&Parametrization::from(rule).table(optimizer).unwrap(), optimizer)
 }
 
 fn broken(theory: &Theory) -> Vec<String> {

@@ -39,9 +39,10 @@ pub(crate) enum Command {
     /// Look for what breaks transfer in shapes, declarations, tables and a trainer's settings; exit code 1 on a finding
     Check(CheckOptions),
     /// Show the rules: the table of each, and the choices there are
-    #[command(after_long_help = rules::OPTION_KEYS)]
+    #[command(after_long_help = format!("{}\n\n{}", rules::OPTION_KEYS, rules::TABLE_FORMAT))]
     Rules(RulesOptions),
     /// Classify a parametrization in the limit of infinite width, with the reasons
+    #[command(after_long_help = rules::TABLE_FORMAT)]
     Theory(TheoryOptions),
     /// Explain a finding of `check`
     Explain(ExplainOptions),

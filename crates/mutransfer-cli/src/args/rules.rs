@@ -155,6 +155,20 @@ pub(crate) struct TheoryOptions {
     /// Say whether RULE trains the same network as this one, and by which rotation
     #[arg(long, value_name = "RULE", requires = "rule")]
     pub(crate) same_as: Option<String>,
+    /// Train perceptrons of several widths by SGD under ntk, mup and RULE, and measure how far their features and their
+    /// neural tangent kernel move
+    #[arg(long, conflicts_with_all = ["optimizer", "same_as"])]
+    pub(crate) measure: bool,
+    /// Widths to measure at; at the narrowest every rule is the standard one
+    #[arg(long, requires = "measure", value_delimiter = ',', default_values_t = [128, 256, 512, 1024, 2048])]
+    pub(crate) widths: Vec<usize>,
+    /// Repetitions with other initial weights and examples
+    #[arg(long, requires = "measure", value_name = "N", default_value_t = 12)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: u64,
+    /// Folder for kernel.csv and the figure
+    #[arg(long, requires = "measure", value_name = "DIR", default_value = "mutransfer-out/theory")]
+    pub(crate) out: PathBuf,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -172,7 +186,7 @@ pub(crate) const OPTION_KEYS: &str = r#"Choices where the literature disagrees (
                   decay of hidden matrices over width
   decay-depth     published | keep-product
                   whether decay makes up for a learning rate that falls with depth
-  eps             faithful | fan-in | complete-p | complete-d-p | constant
+  eps             faithful | fan-in | complete-p | complete-dp | constant
   final-norm-eps  faithful | constant
   embedding-lr    rule | inverse-sqrt
   sgd-hidden      ratio | one
@@ -190,6 +204,19 @@ pub(crate) const OPTION_KEYS: &str = r#"Choices where the literature disagrees (
 
 Symbols: m_in, m_out are fan-in and fan-out over those of the base; m_L blocks over blocks of the base; m_aspect
 min(1, fan_out/fan_in) and m_own the optimizer's own factor, both over those of the base."#;
+
+pub(crate) const TABLE_FORMAT: &str = r#"A table of your own is a TOML file; it works wherever a rule does:
+  family = "entrywise"      raw-gradient, entrywise, frobenius or spectral [default: all]
+  attention = "m_in^-1/2"   on 1/sqrt(head_dim), in the size of a head [default: 1]
+  [input]                   embeddings and first layer; [vector] learns as this unless given
+  [hidden]
+  init_std = "m_in^-1/2"    powers of m_in, m_out for multiplier, init_std, lr, weight_decay, eps
+  lr = "m_in^-1"
+  [output]
+  a = "1"                   or exponents of the literature: multiplier n^-a, init n^-b, lr n^-c, gradient times n^d
+  d = "1"
+
+docs/rules.md says it in full."#;
 
 pub(crate) const PLAN_EXAMPLES: &str = r#"Shapes as JSON: {"name": [dims], ...} or {"name": {"dims": [dims], "fan_in": axis, "fan_out": axis}, ...}
 

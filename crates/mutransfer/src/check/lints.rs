@@ -111,6 +111,12 @@ lints! {
         why "The best learning rate then moves with width, or wide networks do not learn what narrow ones do."
         fix "Ask `theory` which layer breaks what, and mend its exponents."
         source "TP4 (2011.14522) theorems 3.3 to 5.6; 2308.01814 section 2.8"
+    MU014 "epsilon does not follow the gradient"
+        what "A table of your own, or an option, gives epsilon another power of the sizes than the gradient's entries have."
+        why "Gradients shrink as networks grow. Once they are as small as epsilon, the optimizer turns into SGD with a tiny \
+             learning rate; if epsilon shrinks faster than they do, it does nothing where it was tuned to do something."
+        fix "Use eps=faithful, or give the powers that `theory` prints as d."
+        source "2308.01814 equation 2.26; 2407.05872 on epsilon underflow"
 }
 
 impl FromStr for &'static Lint {

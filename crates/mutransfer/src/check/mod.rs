@@ -9,7 +9,7 @@ pub use settings::Settings;
 use lints::*;
 
 use crate::growth::Placed;
-use crate::theory::{Exponents, Theory};
+use crate::theory::{Regime, Theory};
 use crate::{Decay, Error, Family, Optimizer, ParamName, Parametrization, Plan, Ratios, Role, Shapes, Table, Widths};
 
 /// Something found wrong.
@@ -50,9 +50,11 @@ impl Check<'_> {
     pub fn findings(&self) -> Result<Vec<Finding>, Error> {
         let table = self.rule.table(self.optimizer)?;
         let mut findings = self.table_findings(&table);
+        let templates = self.widths.templates();
         let mut placed = Vec::new();
         for (name, shape) in self.target.iter() {
-            let Some(growth) = self.widths.params.get(name) else { continue };
+            let growth = self.widths.params.get(name).or_else(|| templates.get(&name.template()).copied());
+            let Some(growth) = growth else { continue };
             match growth.place(name, shape, self.widths.layout, false) {
                 Ok(found) => {
                     if found.role == Role::Output && growth.declared.is_none() {
@@ -86,7 +88,7 @@ impl Check<'_> {
     }
 
     fn table_findings(&self, table: &Table) -> Vec<Finding> {
-        let theory = Theory::of(Exponents::for_family(table, self.optimizer.family()));
+        let Ok(theory) = Theory::of_rule(self.rule, self.optimizer) else { return self.decay_finding(table) };
         let output = table.law(Role::Output);
         let base = self.optimizer.family_of(Role::Output);
         let is_double = output.multiplier == crate::Power::fan_in(-1, 1)
@@ -103,7 +105,7 @@ impl Check<'_> {
                 "the matrices' learning rate on top of the optimizer's own factor"
             };
             findings.push(general(MU004, format!("{} scales {what}", self.rule.name())));
-        } else if !theory.is_mup() {
+        } else if !self.transfers(&theory) {
             let why = theory.broken().map(|condition| format!("{}: {}", condition.layer, condition.otherwise)).next();
             let regime = theory.regime;
             let slow = || {
@@ -120,21 +122,36 @@ impl Check<'_> {
             );
             findings.push(general(MU013, message));
         }
-        let normalises = self.optimizer.family() != Family::RawGradient;
-        if self.decays && normalises && table.decay == Decay::L2 {
-            findings.push(general(MU009, format!("{} adds weight decay to the gradient", self.optimizer)));
-        }
+        let unfaithful = theory.faithfulness.iter().find(|condition| self.rule.chooses_eps() && !condition.holds);
+        findings.extend(
+            unfaithful.map(|condition| general(MU014, format!("{}: {}", condition.layer, condition.otherwise))),
+        );
+        findings.extend(self.decay_finding(table));
         findings
+    }
+
+    /// Only u-μP moves its embedding slower than it could on purpose.
+    fn transfers(&self, theory: &Theory) -> bool {
+        theory.is_mup() || (self.rule.is_absolute() && theory.regime == Regime::Features)
+    }
+
+    fn decay_finding(&self, table: &Table) -> Vec<Finding> {
+        let normalises = self.optimizer.family() != Family::RawGradient;
+        match self.decays && normalises && table.decay == Decay::L2 {
+            true => vec![general(MU009, format!("{} adds weight decay to the gradient", self.optimizer))],
+            false => Vec::new(),
+        }
     }
 
     fn model_findings(&self, placed: &[(&ParamName, Placed)]) -> Vec<Finding> {
         let mut findings = Vec::new();
         let grows = placed.iter().any(|(_, found)| found.role != Role::Fixed);
-        if grows && placed.iter().all(|(_, found)| found.ratios == Ratios::ONE) && self.widths.depth_ratio() == 1.0 {
+        let is_base = placed.iter().all(|(_, found)| found.ratios == Ratios::ONE) && self.widths.depth_ratio() == 1.0;
+        if grows && is_base && !self.rule.is_absolute() {
             findings.push(general(MU003, "every ratio is 1: the target has the sizes of the base".to_owned()));
         }
         let has = |role: Role| placed.iter().any(|(_, found)| found.role == role);
-        let undeclared = self.target.iter().any(|(name, _)| !placed.iter().any(|(placed, _)| *placed == name));
+        let undeclared = placed.len() < self.target.len();
         if has(Role::Input)
             && has(Role::Hidden)
             && !has(Role::Output)
@@ -149,7 +166,8 @@ impl Check<'_> {
                 let message = format!("{} has no multiplier for the logits of `{readout}`", self.rule.name());
                 findings.push(Finding { lint: MU005, parameter: Some(readout.clone()), message });
             }
-            if self.clips && !self.rule.is_standard() {
+            let is_mup = Theory::of_rule(self.rule, self.optimizer).is_ok_and(|theory| theory.is_mup());
+            if self.clips && is_mup {
                 let growing = plan.growing_gradients().into_iter().map(|role| {
                     let message = format!("gradients of {role} parameters grow with width in the form {}", plan.form());
                     general(MU011, message)

@@ -34,7 +34,8 @@ pub(super) const ENTRYWISE: Laws = {
 pub(super) const FROBENIUS: Laws = Laws { output: Law { learning_rate: ROOT, ..ENTRYWISE.output }, ..ENTRYWISE };
 
 pub(super) const SPECTRAL: Laws = {
-    // μP's √(m_out/m_in), over √m_out, times √m_in for the multiplier.
-    let hidden = Law { learning_rate: Power::own(-1, 1), ..ENTRYWISE.hidden };
+    // μP's √(m_out/m_in), over √m_out, times √m_in for the multiplier. Epsilon meets the norm of the whole gradient, whose
+    // m_in m_out entries of 1/√(m_in m_out) make 1.
+    let hidden = Law { learning_rate: Power::own(-1, 1), eps: Power::ONE, ..ENTRYWISE.hidden };
     Laws { hidden, ..ENTRYWISE }
 };

@@ -7,7 +7,7 @@
 use num_rational::Rational32;
 
 use super::{Abcd, Exponents, Layers};
-use crate::Family;
+use crate::{Error, Family, Optimizer, Parametrization};
 
 /// What a network of infinite width does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -83,6 +83,19 @@ const HALF: Rational32 = Rational32::new_raw(1, 2);
 const ONE: Rational32 = Rational32::new_raw(1, 1);
 
 impl Theory {
+    /// Classifies a rule under an optimizer.
+    ///
+    /// # Errors
+    /// When the rule has no table for the optimizer, or scales its backward pass apart from its forward pass, as u-μP does,
+    /// which only shows under a raw gradient.
+    pub fn of_rule(rule: &Parametrization, optimizer: Optimizer) -> Result<Self, Error> {
+        let table = rule.table(optimizer)?;
+        match rule.is_absolute() && optimizer.family() == Family::RawGradient {
+            true => Err(Error::NotClassified { rule: rule.name(), optimizer: optimizer.to_string() }),
+            false => Ok(Self::of(Exponents::of(&table, optimizer))),
+        }
+    }
+
     /// Classifies exponents.
     pub fn of(exponents: Exponents) -> Self {
         let Layers { input, hidden, output } = exponents.layers;
@@ -115,7 +128,7 @@ impl Theory {
         ];
         let is_raw = exponents.family == Family::RawGradient;
         if !is_raw {
-            let slack = entries(exponents.family, output, false) - output.b;
+            let slack = entries(&exponents, output, false) - output.b;
             let statement = "c - b >= 0";
             let meaning = "its updates outgrow its init, so that the gradients of earlier layers change size";
             stability.push(must("output", statement, slack, slack >= ZERO, meaning));
@@ -160,10 +173,10 @@ impl Theory {
 const SIZE_AT_INIT: &str = "activations change size with width at init";
 
 /// `c` as if the update were entrywise.
-fn entries(family: Family, layer: Abcd, is_hidden: bool) -> Rational32 {
-    match family {
+fn entries(exponents: &Exponents, layer: Abcd, is_hidden: bool) -> Rational32 {
+    match exponents.family {
         Family::Frobenius => layer.c + layer.b,
-        Family::Spectral if is_hidden => layer.c + ONE,
+        Family::Spectral if is_hidden => layer.c + ONE - exponents.own_factor,
         _ => layer.c,
     }
 }
@@ -182,7 +195,7 @@ fn updates(exponents: &Exponents) -> (Layers<Rational32>, Rational32) {
         return (layers, signal + exponents.vector_c);
     }
     // 2308.01814 definition 2.8.5.
-    let c = |layer: Abcd, is_hidden| entries(exponents.family, layer, is_hidden);
+    let c = |layer: Abcd, is_hidden| entries(exponents, layer, is_hidden);
     let layers =
         Layers::new(c(input, false) + input.a, c(hidden, true) + hidden.a - ONE, c(output, false) + output.a - ONE);
     (layers, exponents.vector_c)

@@ -15,7 +15,7 @@ pub use symmetry::shift;
 
 use num_rational::Rational32;
 
-use crate::{Family, Role, Table};
+use crate::{Family, Optimizer, Role, Table};
 
 /// One value per layer of a network: input, hidden, readout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub struct Exponents {
     pub layers: Layers<Abcd>,
     /// The family that the hidden layers' learning rate is for; the other layers of a spectral table are entrywise.
     pub family: Family,
+    /// Exponent of the factor that the optimizer itself puts on the update of a square matrix.
+    pub own_factor: Rational32,
     /// Negative exponent of the learning rate of biases and gains.
     pub vector_c: Rational32,
     /// Exponent that the attention scale has more than `1/√head_dim`, in the size of a head.
@@ -82,20 +84,17 @@ pub struct Exponents {
 
 impl Exponents {
     /// Reads them off a table, for a network in which all widths are proportional.
-    pub fn of(table: &Table) -> Self {
-        Self::for_family(table, Family::Entrywise)
-    }
-
-    /// Reads them off a table made for an optimizer of `family`.
-    pub fn for_family(table: &Table, family: Family) -> Self {
+    pub fn of(table: &Table, optimizer: Optimizer) -> Self {
+        let own_factor = optimizer.own_exponent();
         let exponent = |role: Role| {
             let (law, (grows_in, grows_out)) = (table.law(role), role.grows());
-            let of = |power: crate::Power| -power.width_exponent(grows_in, grows_out);
+            let of = |power: crate::Power| -power.width_exponent(grows_in, grows_out, own_factor);
             Abcd { a: of(law.multiplier), b: of(law.init_std), c: of(law.learning_rate), d: of(law.eps) }
         };
         let layers = Layers::new(exponent(Role::Input), exponent(Role::Hidden), exponent(Role::Output));
-        let attention = table.attention.width_exponent(true, false);
-        Self { layers, family, vector_c: exponent(Role::Vector).c, attention }
+        let attention = table.attention.width_exponent(true, false, own_factor);
+        let (family, vector_c) = (optimizer.family(), exponent(Role::Vector).c);
+        Self { layers, family, own_factor, vector_c, attention }
     }
 
     /// The `d` with which every gradient has entries of order one (2308.01814 equation 2.26), which depends on `a` and `b`

@@ -1,0 +1,189 @@
+//! `mutransfer theory --measure`: the exponents that the theory predicts, measured on a small perceptron.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use mutransfer::theory::{Regime, Theory};
+use mutransfer::{Optimizer, Parametrization, Rational32, Rule};
+use mutransfer_lab::analysis::{Changed, Estimate, Slope, display_name, slopes};
+use mutransfer_lab::record::KernelRow;
+use mutransfer_lab::store::Store;
+use mutransfer_lab::{figures, record};
+use mutransfer_models::Error;
+use mutransfer_models::kernel::kernel_change;
+use serde_json::json;
+
+use crate::args::TheoryOptions;
+use crate::failure::Failure;
+use crate::model;
+use crate::table;
+
+/// The widest network, whose hidden matrix has a gigabyte.
+const WIDEST: usize = 1 << 14;
+
+/// One network to train.
+struct Run<'a> {
+    rule: &'a Parametrization,
+    width: usize,
+    seed: u64,
+}
+
+pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
+    let widths = widths(options)?;
+    let rules = rules(options)?;
+    let exponents = rules.iter().map(|rule| Ok((rule.name(), exponent(rule)?)));
+    let exponents: BTreeMap<String, Option<Rational32>> = exponents.collect::<Result<_, Failure>>()?;
+    let store = Store::open(&options.out)?;
+    let rows = train(&rules, &widths, options.seeds)?;
+    let slopes = slopes(&rows)?;
+    store.write("kernel.csv", record::to_csv(&rows).as_bytes())?;
+    let figure = figures::kernel(&slopes).context("cannot draw the change of the kernel")?;
+    store.write("kernel.svg", figure.svg.as_bytes())?;
+    store.write("kernel.png", &figure.png)?;
+    if options.json {
+        let all = json!({"rows": rows, "slopes": slopes});
+        println!("{}", serde_json::to_string_pretty(&all).context("cannot print JSON")?);
+    } else {
+        println!("{}", summary(&slopes, &rows, &exponents));
+        println!(
+            "Relative change over training, plain SGD; slope: its exponent in width. Features change as width^-r."
+        );
+    }
+    eprintln!("figure and data: {}", options.out.display());
+    Ok(())
+}
+
+fn widths(options: &TheoryOptions) -> Result<BTreeSet<usize>, Failure> {
+    let widths: BTreeSet<usize> = options.widths.iter().copied().collect();
+    match (widths.first(), widths.last(), widths.len()) {
+        (Some(0), ..) => Err(Failure::usage("--widths has a zero; a width must be at least 1", None)),
+        (_, Some(widest), _) if *widest > WIDEST => {
+            Err(Failure::usage(format!("--widths has {widest}; a width must be at most {WIDEST}"), None))
+        }
+        (.., 0 | 1) => Err(Failure::usage(
+            "--widths has a single width, which has no slope",
+            Some("give two widths or more, such as --widths 128,256,512"),
+        )),
+        _ => Ok(widths),
+    }
+}
+
+/// The two regimes to compare, and the rule asked for, which stands in for its namesake.
+fn rules(options: &TheoryOptions) -> Result<Vec<Parametrization>, Failure> {
+    let mut rules: Vec<Parametrization> = [Rule::Ntk, Rule::Mup].map(Parametrization::from).into();
+    if let Some(name) = &options.rule {
+        let asked = model::rule(name, &options.choices)?;
+        match rules.iter_mut().find(|rule| rule.name() == asked.name()) {
+            Some(namesake) => *namesake = asked,
+            None => rules.push(asked),
+        }
+    }
+    Ok(rules)
+}
+
+/// The exponent of the features' change; none where the theory gives none: something blows up, or it is not classified.
+fn exponent(rule: &Parametrization) -> Result<Option<Rational32>, Failure> {
+    match Theory::of_rule(rule, Optimizer::Sgd) {
+        Ok(theory) => Ok((theory.regime != Regime::Unstable).then_some(theory.r)),
+        Err(mutransfer::Error::NotClassified { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Every rule at every width for every seed, in that order whatever the number of threads, two at most.
+fn train(rules: &[Parametrization], widths: &BTreeSet<usize>, seeds: u64) -> Result<Vec<KernelRow>, Failure> {
+    let runs: Vec<Run> = rules
+        .iter()
+        .flat_map(|rule| widths.iter().map(move |width| (rule, *width)))
+        .flat_map(|(rule, width)| (0..seeds).map(move |seed| Run { rule, width, seed }))
+        .collect();
+    let base_width = widths.first().copied().unwrap_or(1);
+    let bar = bar(&runs);
+    // The widest first, so that no thread is left alone with them.
+    let mut order: Vec<usize> = (0..runs.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(runs[*index].width));
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let work = || {
+        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let row = row(&runs[index], base_width);
+            found.lock().unwrap_or_else(PoisonError::into_inner).insert(index, row);
+            bar.inc(cost(&runs[index]));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(2);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    bar.finish_and_clear();
+    let rows = found.into_inner().unwrap_or_else(PoisonError::into_inner).into_values();
+    rows.collect::<Result<_, Error>>().map_err(failed)
+}
+
+fn row(run: &Run, base_width: usize) -> Result<KernelRow, Error> {
+    let change = kernel_change(run.rule, base_width, run.width, run.seed)?;
+    Ok(KernelRow {
+        rule: run.rule.name(),
+        width: run.width,
+        seed: run.seed,
+        features: change.features,
+        kernel: change.kernel,
+        first_loss: change.first_loss,
+        last_loss: change.last_loss,
+    })
+}
+
+/// Divergence is no mistake of the request.
+fn failed(error: Error) -> Failure {
+    match error {
+        Error::NotFinite { .. } => anyhow::Error::from(error).into(),
+        _ => error.into(),
+    }
+}
+
+/// In entries of the hidden matrix, in thousands.
+fn cost(run: &Run) -> u64 {
+    1 + (run.width as u64).pow(2) / 1000
+}
+
+fn bar(runs: &[Run]) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:32} {percent} %, about {eta} left");
+    ProgressBar::new(runs.iter().map(cost).sum()).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn summary(slopes: &[Slope], rows: &[KernelRow], exponents: &BTreeMap<String, Option<Rational32>>) -> String {
+    let widths: BTreeSet<usize> = rows.iter().map(|row| row.width).collect();
+    let ends = || widths.first().into_iter().chain(widths.last());
+    let header = ["rule", "change of", "predicted", "slope"].map(str::to_owned);
+    let columns = ends().map(|width| format!("width {width}")).chain(["loss".to_owned()]);
+    let mut table = table::new(header.into_iter().chain(columns));
+    for slope in slopes {
+        let r = exponents.get(&slope.rule).copied().flatten();
+        let start = [display_name(&slope.rule).to_owned(), slope.changed.to_string(), predicted(slope.changed, r)];
+        let changes =
+            ends().filter_map(|width| slope.log2_change.get(width)).map(|log2| format!("{:.4}", log2.mean.exp2()));
+        let end = [loss(rows, &slope.rule)];
+        table.add_row(start.into_iter().chain([estimate(&slope.slope)]).chain(changes).chain(end));
+    }
+    table.to_string()
+}
+
+/// The kernel has twice the exponent of the features.
+fn predicted(changed: Changed, r: Option<Rational32>) -> String {
+    let times = if changed == Changed::Kernel { -2 } else { -1 };
+    r.map_or("none".to_owned(), |r| (r * times).to_string())
+}
+
+fn estimate(estimate: &Estimate) -> String {
+    let margin = estimate.margin.map_or_else(String::new, |margin| format!(" ± {margin:.2}"));
+    format!("{:.2}{margin}", estimate.mean)
+}
+
+/// Mean losses before and after training, over all widths and seeds.
+fn loss(rows: &[KernelRow], rule: &str) -> String {
+    let mean = |loss: fn(&KernelRow) -> f64| {
+        let losses: Vec<f64> = rows.iter().filter(|row| row.rule == rule).map(loss).collect();
+        losses.iter().sum::<f64>() / losses.len() as f64
+    };
+    format!("{:.3} to {:.4}", mean(|row| row.first_loss), mean(|row| row.last_loss))
+}

@@ -1,0 +1,131 @@
+//! How a quantity falls or grows with width: the exponent of the power law, seed by seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::AnalysisError;
+use crate::record::KernelRow;
+
+/// Quantiles of Student's t at 97.5 %, for 1 to 30 degrees of freedom; beyond, the normal one is within 3 %.
+const STUDENT: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+const NORMAL: f64 = 1.960;
+
+/// A mean over seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Half the length of its 95% interval; absent with a single seed.
+    pub margin: Option<f64>,
+}
+
+impl Estimate {
+    /// The mean of values that are independent draws.
+    pub fn of(values: &[f64]) -> Self {
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let quantile = values.len().checked_sub(2).map(|last| STUDENT.get(last).copied().unwrap_or(NORMAL));
+        Self { mean, margin: quantile.map(|quantile| quantile * (variance / count).sqrt()) }
+    }
+
+    /// The ends of the interval; both are the mean with a single seed.
+    pub fn interval(&self) -> (f64, f64) {
+        let margin = self.margin.unwrap_or_default();
+        (self.mean - margin, self.mean + margin)
+    }
+}
+
+/// What training changes in a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Changed {
+    /// Its last activations.
+    Features,
+    /// Its neural tangent kernel.
+    Kernel,
+}
+
+impl Changed {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Features, Self::Kernel];
+
+    /// The relative change of one run.
+    pub fn of(self, row: &KernelRow) -> f64 {
+        match self {
+            Self::Features => row.features,
+            Self::Kernel => row.kernel,
+        }
+    }
+}
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Features => "features",
+            Self::Kernel => "kernel",
+        })
+    }
+}
+
+/// How one relative change follows the width under one rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Slope {
+    /// Name of the parametrization.
+    pub rule: String,
+    /// What changes.
+    pub changed: Changed,
+    /// Slope of log2 of the change against log2 of the width.
+    pub slope: Estimate,
+    /// Log2 of the change at each width.
+    pub log2_change: BTreeMap<usize, Estimate>,
+}
+
+/// The slopes of both changes for every rule, in the order in which the rules first occur.
+///
+/// # Errors
+/// When a change is not positive, or a rule or seed was measured at a single width.
+pub fn slopes(rows: &[KernelRow]) -> Result<Vec<Slope>, AnalysisError> {
+    if rows.is_empty() {
+        return Err(AnalysisError::Empty);
+    }
+    let mut seen = BTreeSet::new();
+    let rules = rows.iter().map(|row| row.rule.as_str()).filter(|rule| seen.insert(*rule));
+    let both = rules.flat_map(|rule| Changed::ALL.map(|changed| (rule, changed)));
+    both.map(|(rule, changed)| slope(rows, rule, changed)).collect()
+}
+
+fn slope(rows: &[KernelRow], rule: &str, changed: Changed) -> Result<Slope, AnalysisError> {
+    let mut by_seed: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
+    let mut by_width: BTreeMap<usize, BTreeMap<u64, f64>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.rule == rule) {
+        let change = changed.of(row);
+        if !(change.is_finite() && change > 0.0) {
+            let (rule, width, seed) = (row.rule.clone(), row.width, row.seed);
+            return Err(AnalysisError::Change { rule, width, seed, changed, change });
+        }
+        by_seed.entry(row.seed).or_default().push(((row.width as f64).log2(), change.log2()));
+        by_width.entry(row.width).or_default().insert(row.seed, change.log2());
+    }
+    let one_width = |seed| AnalysisError::OneWidth { rule: rule.to_owned(), seed };
+    let slopes = by_seed.iter().map(|(seed, points)| least_squares(points).ok_or_else(|| one_width(*seed)));
+    let slope = Estimate::of(&slopes.collect::<Result<Vec<_>, _>>()?);
+    let over_seeds = |values: &BTreeMap<u64, f64>| Estimate::of(&values.values().copied().collect::<Vec<_>>());
+    let log2_change = by_width.iter().map(|(width, values)| (*width, over_seeds(values))).collect();
+    Ok(Slope { rule: rule.to_owned(), changed, slope, log2_change })
+}
+
+/// Slope of the line through the points; none where all have the same abscissa.
+fn least_squares(points: &[(f64, f64)]) -> Option<f64> {
+    // Sums must not depend on the order of the rows.
+    let mut points = points.to_vec();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let count = points.len() as f64;
+    let center = points.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let spread: f64 = points.iter().map(|(x, _)| (x - center).powi(2)).sum();
+    (spread > 0.0).then(|| points.iter().map(|(x, y)| (x - center) * y).sum::<f64>() / spread)
+}

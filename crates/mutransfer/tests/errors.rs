@@ -1,0 +1,243 @@
+//! Every error a user can reach, by its text.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::mem::discriminant;
+
+use common::{Layout, mlp, weight};
+use mutransfer::theory::Theory;
+use mutransfer::{
+    Axes, Decay, Error, Form, Horizon, Hyper, Optimizer, Options, Parametrization, Plan, Power, Role, Rule, Settings,
+    Shape, Shapes, Widths,
+};
+
+fn of_target(target: Shapes) -> Error {
+    let widths = Widths::between(&mlp(64, Layout::InOut), &mlp(96, Layout::InOut)).unwrap();
+    Plan::new(&widths, &target, Rule::Mup, Optimizer::AdamW).unwrap_err()
+}
+
+fn with(name: &str, shape: Shape) -> Shapes {
+    let target = mlp(128, Layout::InOut);
+    target.iter().map(|(name, shape)| (name.clone(), shape.clone())).chain([(name.into(), shape)]).collect()
+}
+
+/// One growing matrix of this shape at every width.
+fn of_matrix(shape: impl Fn(usize) -> Shape) -> Error {
+    let shapes = |width: usize| Shapes::from_iter([("w", shape(width))]);
+    match Widths::between(&shapes(64), &shapes(128)) {
+        Ok(widths) => Plan::new(&widths, &shapes(256), Rule::Mup, Optimizer::AdamW).unwrap_err(),
+        Err(error) => error,
+    }
+}
+
+fn contradiction() -> Error {
+    let widths = Widths::between(&mlp(64, Layout::InOut), &mlp(96, Layout::InOut)).unwrap();
+    let widths = widths.declare("hidden.weight", Role::Output).unwrap();
+    Plan::new(&widths, &mlp(128, Layout::InOut), Rule::Mup, Optimizer::AdamW).unwrap_err()
+}
+
+/// An embedding, a readout, and a hidden matrix between them.
+fn language_model(width: usize, words: usize) -> Shapes {
+    Shapes::from_iter([
+        ("embedding", Shape::new([50, width]).with_axes(Axes::LOOKUP)),
+        ("hidden", weight(width, width, Layout::InOut)),
+        ("readout", Shape::new([words, width]).with_axes(Axes::OUT_IN)),
+    ])
+}
+
+fn tied(rule: impl Into<Parametrization>) -> Error {
+    let [base, delta, target] = [8, 9, 16].map(|width| language_model(width, 50));
+    let widths = Widths::between(&base, &delta).unwrap().tie("readout", "embedding").unwrap();
+    Plan::new(&widths, &target, rule, Optimizer::AdamW).unwrap_err()
+}
+
+fn table(text: &str) -> Error {
+    Parametrization::from_toml("mine", text).unwrap_err()
+}
+
+/// Errors with their text; `…` at the end stands for what another library says about a syntax.
+fn cases() -> Vec<(Error, &'static str)> {
+    let base = mlp(64, Layout::InOut);
+    let widths = || Widths::between(&base, &mlp(96, Layout::InOut)).unwrap();
+    let unequal = Widths::between(&language_model(8, 40), &language_model(9, 40)).unwrap();
+    let muon = Parametrization::from(Rule::SpPerLayer).table(Optimizer::Muon).unwrap_err();
+    let sgd_only = "family = 'raw-gradient'\ninput = {}\nhidden = {}\noutput = {}";
+    let sgd_only = Parametrization::from_toml("mine", sgd_only).unwrap().table(Optimizer::AdamW).unwrap_err();
+    vec![
+        (
+            of_target(mlp(128, Layout::InOut).without("hidden.weight")),
+            "parameter `hidden.weight` of the base model is missing in the target model",
+        ),
+        (
+            of_target(with("extra", Shape::vector(1))),
+            "parameter `extra` of the target model is missing in the base model",
+        ),
+        (
+            Widths::between(&base, &base.clone().without("norm.gain")).unwrap_err(),
+            "parameter `norm.gain` of the base model is missing in the delta model",
+        ),
+        (
+            of_target(with("norm.gain", Shape::new([128, 1]))),
+            "parameter `norm.gain` has dimensions [64] in the base model and [128, 1] in the target model",
+        ),
+        (
+            of_target(with("readout.bias", Shape::vector(11))),
+            "axis 0 of parameter `readout.bias` is 10 in the base and delta models but 11 in the target model",
+        ),
+        (
+            of_target(with("hidden.bias", Shape::vector(0))),
+            "axis 0 of parameter `hidden.bias` has size zero in the target model",
+        ),
+        (
+            of_matrix(|width| Shape::new([width, width, width])),
+            "axes [0, 1, 2] of parameter `w` grow; at most a fan-in and a fan-out axis can",
+        ),
+        (
+            of_matrix(|width| Shape::new([width, 10])),
+            "parameter `w` of dimensions [256, 10] grows, but which axis is fan-in is unknown",
+        ),
+        (
+            of_matrix(|width| Shape::new([width, 10]).with_axes(Axes { fan_in: Some(0), fan_out: Some(2) })),
+            "parameter `w` has 2 dimensions, its axes name dimension 2",
+        ),
+        (
+            of_matrix(|width| Shape::new([width, 10]).with_axes(Axes { fan_in: Some(0), fan_out: Some(0) })),
+            "axis 0 of parameter `w` cannot be both fan-in and fan-out",
+        ),
+        (contradiction(), "parameter `hidden.weight` is declared output but its growing axes make it hidden"),
+        (
+            unequal.tie("readout", "embedding").unwrap_err(),
+            "`readout` cannot be tied to `embedding`: dimensions [40, 8] and [50, 8]",
+        ),
+        (
+            tied(Parametrization::from(Rule::Mup).with_form(Form::Table3)),
+            "`readout` is tied to `embedding`, but mup in the form table3 has another learning rate for each",
+        ),
+        (widths().with_depth(0, 4).unwrap_err(), "a depth of zero blocks"),
+        (widths().declare("head.*", Role::Output).unwrap_err(), "no parameter matches `head.*`"),
+        (widths().tie("head", "words").unwrap_err(), "no parameter matches `head`"),
+        (Widths::between(&base, &base).unwrap_err(), "no dimension grows between the base and the delta model"),
+        (
+            "rmsprob".parse::<Optimizer>().unwrap_err(),
+            "unknown optimizer `rmsprob`; known: sgd, momentum, nesterov, adam, adamw, nadam, radam, adamax, rmsprop, \
+             adagrad, adadelta, signsgd, lion, sophia, adafactor, adafactor-unscaled, lars, lamb, layca, fromage, nero, \
+             muon, muon-plain, muon-keller-jordan, muon-moonlight",
+        ),
+        (
+            "mu-p".parse::<Rule>().unwrap_err(),
+            "unknown rule `mu-p`; known: sp, sp-constant-std, sp-inverse-width, sp-per-layer, ntk, mean-field, mup, \
+             u-mup, spectral, uniform:S, sp+SWITCH, mup-SWITCH",
+        ),
+        ("sp+head".parse::<Rule>().unwrap_err(), "unknown switch `head`; known: embedding, norm, attention, last"),
+        ("table7".parse::<Form>().unwrap_err(), "unknown form `table7`; known: table3, table8, table9, folded"),
+        ("bias".parse::<Role>().unwrap_err(), "unknown role `bias`; known: fixed, vector, input, hidden, output"),
+        ("none".parse::<Decay>().unwrap_err(), "unknown weight decay `none`; known: l2, times-lr, independent"),
+        ("nchw".parse::<Layout>().unwrap_err(), "unknown layout `nchw`; known: out-in, in-out"),
+        (muon, "rule `sp-per-layer` has no table for muon, whose updates are spectral"),
+        (sgd_only, "rule `mine` has no table for adamw, whose updates are entrywise"),
+        (
+            Theory::of_rule(&Rule::UnitMup.into(), Optimizer::Sgd).unwrap_err(),
+            "`u-mup` under sgd is not classified: it scales its backward pass apart from the forward pass",
+        ),
+        (
+            "uniform:3/4".parse::<Rule>().unwrap_err(),
+            "`uniform:3/4` is no uniform parametrization: S goes from 0 to 1/2, as in uniform:1/4",
+        ),
+        (
+            "m_width".parse::<Power>().unwrap_err(),
+            "`m_width` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as `m_in^-1/2 m_out`",
+        ),
+        (
+            table("input = { lr = 'm_out', c = '-1' }\nhidden = {}\noutput = {}"),
+            "table `mine`: [input] `lr` and `c` say the same thing; give one of them",
+        ),
+        (
+            table("input = {}\nhidden = { b = 'half' }\noutput = {}"),
+            "table `mine`: [hidden] `half` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as \
+             `m_in^-1/2 m_out`",
+        ),
+        (
+            table("input = {}\nhidden = {}\noutput = { rate = '1' }"),
+            "table `mine`: TOML parse error at line 3, column…",
+        ),
+        (table("input = {}\nhidden = {}"), "table `mine`: TOML parse error…"),
+        (
+            Options::from_pairs([("hidden-decays", "sqrt")]).unwrap_err(),
+            "options: unknown field `hidden-decays`, expected…",
+        ),
+        (
+            Options::from_pairs([("depth", "2")]).unwrap_err(),
+            "options: `2` is no depth exponent; give 1/2 to 1, or none",
+        ),
+        (Shapes::from_json("{\"w\": 3}").unwrap_err(), "shapes in JSON: parameter `w`: expected a list of sizes, or…"),
+        (Shapes::from_json("{\"w\": [3], \"w\": [3]}").unwrap_err(), "shapes in JSON: parameter `w` is given twice…"),
+        (Shapes::from_safetensors(&[1, 2, 3]).unwrap_err(), "shapes in safetensors: …"),
+        (Widths::from_bsh("- 3").unwrap_err(), "shapes in .bsh: expected a list of sizes for each parameter name"),
+        (
+            Settings::from_json("{").unwrap_err(),
+            "shapes in JSON (settings): EOF while parsing an object at line 1 column 1",
+        ),
+        (
+            Horizon::new(16.0, 1.0).apply(&Hyper::default(), Decay::TimesLr).unwrap_err(),
+            "(1 - beta1) m_B/m_D is 1.600, not between 0 and 1; lower the batch or raise beta1",
+        ),
+    ]
+}
+
+#[test]
+fn texts() {
+    for (error, expected) in cases() {
+        let text = error.to_string();
+        match expected.strip_suffix('…') {
+            Some(start) => assert!(text.starts_with(start), "{text}"),
+            None => assert_eq!(text, expected),
+        }
+        assert!(!text.ends_with('.'), "{text}");
+    }
+}
+
+/// All variants but `Twice`, which is shown inside `BadTable`.
+#[test]
+fn every_variant_is_in_the_table() {
+    let mut kinds = Vec::new();
+    for (error, _) in cases() {
+        let kind = discriminant(&error);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    assert_eq!(kinds.len(), 23);
+}
+
+/// An error about sizes or ties comes with the next step.
+#[test]
+fn hints() {
+    let hinted = [
+        of_target(mlp(128, Layout::InOut).without("hidden.weight")),
+        of_target(with("readout.bias", Shape::vector(11))),
+        of_matrix(|width| Shape::new([width, 10])),
+        of_matrix(|width| Shape::new([width, width, width])),
+        of_matrix(|_| Shape::new([3, 3])),
+        tied(Parametrization::from(Rule::Mup).with_form(Form::Table3)),
+        Parametrization::from(Rule::SpPerLayer).table(Optimizer::Muon).unwrap_err(),
+    ];
+    for error in hinted {
+        assert!(error.hint().is_some_and(|hint| !hint.is_empty()), "{error}");
+    }
+}
+
+/// Ties in the forms that allow them: one tensor, its multiplier where it is a readout (TP5 at Table 8).
+#[test]
+fn ties_that_are_no_error() {
+    let [base, delta, target] = [8, 9, 32].map(|width| language_model(width, 50));
+    let widths = || Widths::between(&base, &delta).unwrap().tie("readout", "embedding").unwrap();
+    for (form, readout) in [(Form::Table8, 0.25), (Form::Table9, 0.5)] {
+        let rule = Parametrization::from(Rule::Mup).with_form(form);
+        for optimizer in [Optimizer::AdamW, Optimizer::Sgd] {
+            let plan = Plan::new(&widths(), &target, rule.clone(), optimizer).unwrap();
+            assert_eq!(plan.forward().readout.values().copied().collect::<Vec<_>>(), [readout], "{form} {optimizer}");
+            assert!(plan.param("readout").is_none());
+        }
+    }
+}

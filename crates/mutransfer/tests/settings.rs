@@ -1,0 +1,161 @@
+//! Trainers whose numbers are wrong without being any table: MU012 finds exactly the tensors they are wrong for.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Layout, weight};
+use mutransfer::{Axes, Finding, Hyper, Init, Optimizer, Plan, PlanDocument, Rule, Settings, Shape, Shapes, Widths};
+use serde_json::{Value, json};
+
+const RATE: f64 = 0.01;
+const HEAD: [usize; 2] = [16, 32];
+
+/// Model, feed-forward and key widths grow by 4, 2 and 2.
+const BASE: [usize; 3] = [64, 256, 32];
+const TARGET: [usize; 3] = [256, 512, 64];
+
+fn model([model, feed_forward, keys]: [usize; 3]) -> Shapes {
+    let weight = |fan_in, fan_out| weight(fan_in, fan_out, Layout::InOut);
+    Shapes::from_iter([
+        ("embedding", Shape::new([1024, model]).with_axes(Axes::LOOKUP)),
+        ("gain", Shape::vector(model)),
+        ("query", weight(model, model)),
+        ("key", weight(model, keys)),
+        ("up", weight(model, feed_forward)),
+        ("down", weight(feed_forward, model)),
+        ("readout", weight(model, 1024)),
+    ])
+}
+
+fn planned() -> PlanDocument {
+    let widths = Widths::between(&model(BASE), &model(BASE.map(|size| size + 1))).unwrap();
+    let plan = Plan::new(&widths, &model(TARGET), Rule::Mup, Optimizer::AdamW).unwrap();
+    let hyper = Hyper { learning_rate: RATE, init: Init::FanIn(1.0), ..Hyper::default() };
+    plan.with_head_dim(HEAD[0], HEAD[1]).document(&hyper)
+}
+
+/// What the plan says of a trainer that does as planned but for `change`.
+fn findings(change: impl Fn(&mut Value)) -> Vec<Finding> {
+    let plan = planned();
+    let mut own = serde_json::to_value(&plan).unwrap();
+    change(&mut own);
+    let settings = json!({ "params": params_only(&own["params"]), "forward": own["forward"] });
+    Settings::from_json(&settings.to_string()).unwrap().compare(&plan)
+}
+
+/// What a trainer prints: the numbers, without roles.
+fn params_only(params: &Value) -> Value {
+    let numbers = |param: &Value| {
+        json!({ "lr": param["lr"], "weight_decay": param["weight_decay"], "eps": param["eps"],
+                "init_std": param["init_std"], "multiplier": param["multiplier"] })
+    };
+    params.as_object().unwrap().iter().map(|(name, param)| (name.clone(), numbers(param))).collect()
+}
+
+#[track_caller]
+fn assert_wrong(expected: &[&str], change: impl Fn(&mut Value)) {
+    let findings = findings(change);
+    assert!(findings.iter().all(|finding| finding.lint.code == "MU012"));
+    let wrong: Vec<_> = findings.iter().filter_map(|finding| Some(finding.parameter.as_ref()?.as_str())).collect();
+    assert_eq!(wrong, expected);
+    assert_eq!(wrong.len(), findings.len(), "{findings:?}");
+}
+
+fn set(own: &mut Value, name: &str, key: &str, value: f64) {
+    own["params"][name][key] = value.into();
+}
+
+#[test]
+fn the_plan_itself_is_right() {
+    assert_wrong(&[], |_| {});
+}
+
+/// Megatron-LM: the ratio of the model width for every matrix, though feed-forward grows less.
+#[test]
+fn one_global_ratio() {
+    assert_wrong(&["down"], |own| {
+        for name in ["query", "key", "up", "down"] {
+            set(own, name, "lr", RATE / 4.0);
+        }
+    });
+}
+
+/// mup on weights stored `[in, out]`: the last dimension is taken for the fan-in, which square matrices do not show.
+#[test]
+fn last_dimension_as_fan_in() {
+    assert_wrong(&["down", "key", "up"], |own| {
+        for (name, ratio) in [("query", 4.0), ("key", 2.0), ("up", 2.0), ("down", 4.0)] {
+            set(own, name, "lr", RATE / ratio);
+        }
+    });
+}
+
+/// ezmup: 1024 words are divisible by the base width of 64, so that embedding and readout look like hidden matrices.
+#[test]
+fn vocabulary_read_as_a_width() {
+    assert_wrong(&["embedding", "readout"], |own| {
+        set(own, "embedding", "lr", RATE / (1024.0 / 64.0));
+        set(own, "readout", "lr", RATE / 4.0);
+        set(own, "readout", "multiplier", 1.0);
+    });
+}
+
+/// nanoGPT, DeepSpeed: `group["lr"] = lr`.
+#[test]
+fn scheduler_with_absolute_rates() {
+    assert_wrong(&["down", "key", "query", "up"], |own| {
+        for name in ["embedding", "gain", "query", "key", "up", "down", "readout"] {
+            set(own, name, "lr", RATE);
+        }
+    });
+}
+
+/// gpt-neox: the model was built as SP, so its readout starts smaller and has no multiplier.
+#[test]
+fn flag_set_after_the_model_was_built() {
+    assert_wrong(&["readout"], |own| {
+        set(own, "readout", "multiplier", 1.0);
+        set(own, "readout", "init_std", 1.0 / 16.0);
+    });
+}
+
+/// Megatron-LM: 1/d without the base's √d, which at the base is not SP. R3: 1/√width. SP: 1/√d.
+#[test]
+fn attention_scales() {
+    let scale = |attention: f64| findings(|own| own["forward"]["attention"] = attention.into());
+    for wrong in [1.0 / 32.0, 1.0 / 256f64.sqrt(), 1.0 / 32f64.sqrt()] {
+        let [found] = scale(wrong).try_into().unwrap();
+        assert!(found.message.starts_with(&format!("forward multiplier attention is {wrong}, ")), "{}", found.message);
+    }
+    assert_eq!(scale(16f64.sqrt() / 32.0), []);
+}
+
+#[test]
+fn a_finding_says_what_is_wrong() {
+    let [found] = findings(|own| set(own, "down", "lr", 0.0025)).try_into().unwrap();
+    assert_eq!(found.message, "lr is 0.0025, the plan has 0.005");
+    let both = findings(|own| {
+        set(own, "down", "lr", 0.0025);
+        set(own, "down", "eps", 1.0);
+    });
+    assert_eq!(both[0].message, "lr is 0.0025, the plan has 0.005; eps is 1, the plan has 0.0000000025");
+}
+
+#[test]
+fn parameters_without_a_group_and_groups_without_a_parameter() {
+    let found = findings(|own| {
+        let params = own["params"].as_object_mut().unwrap();
+        let key = params.remove("key").unwrap();
+        params.insert("keys".to_owned(), key);
+    });
+    let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(messages, ["`keys` is no parameter of the plan", "`key` of the plan is in no group of the trainer"]);
+}
+
+/// Trainers print in single precision, and need not print everything.
+#[test]
+fn rounded_and_missing_numbers_are_right() {
+    assert_wrong(&[], |own| set(own, "query", "lr", f64::from((RATE / 4.0) as f32)));
+    assert_wrong(&[], |own| own["params"]["query"] = json!({}));
+    assert_eq!(Settings::from_json("{}").unwrap().compare(&planned()), []);
+}
