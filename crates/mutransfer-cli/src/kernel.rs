@@ -8,7 +8,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use mutransfer::theory::{Regime, Theory};
 use mutransfer::{Optimizer, Parametrization, Rational32, Rule};
-use mutransfer_lab::analysis::{Changed, Estimate, Slope, display_name, slopes};
+use mutransfer_lab::analysis::{Changed, Slope, display_name, slopes};
 use mutransfer_lab::record::KernelRow;
 use mutransfer_lab::store::Store;
 use mutransfer_lab::{figures, record};
@@ -37,23 +37,27 @@ pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
     let exponents = rules.iter().map(|rule| Ok((rule.name(), exponent(rule)?)));
     let exponents: BTreeMap<String, Option<Rational32>> = exponents.collect::<Result<_, Failure>>()?;
     let store = Store::open(&options.out)?;
-    let rows = train(&rules, &widths, options.seeds)?;
+    let rows = train(&runs(&rules, &widths, options.seeds), &widths)?;
     let slopes = slopes(&rows)?;
-    store.write("kernel.csv", record::to_csv(&rows).as_bytes())?;
-    let figure = figures::kernel(&slopes).context("cannot draw the change of the kernel")?;
-    store.write("kernel.svg", figure.svg.as_bytes())?;
-    store.write("kernel.png", &figure.png)?;
+    write(&store, &rows, &slopes)?;
     if options.json {
         let all = json!({"rows": rows, "slopes": slopes});
         println!("{}", serde_json::to_string_pretty(&all).context("cannot print JSON")?);
     } else {
         println!("{}", summary(&slopes, &rows, &exponents));
         println!(
-            "Relative change over training, plain SGD; slope: its exponent in width. Features change as width^-r."
+            "Relative change over training by plain SGD, and its exponent in width: -r for features, -2r for the kernel."
         );
     }
     eprintln!("figure and data: {}", options.out.display());
     Ok(())
+}
+
+fn write(store: &Store, rows: &[KernelRow], slopes: &[Slope]) -> Result<(), Failure> {
+    store.write("kernel.csv", record::to_csv(rows).as_bytes())?;
+    let figure = figures::kernel(slopes).context("cannot draw the change of the kernel")?;
+    store.write("kernel.svg", figure.svg.as_bytes())?;
+    Ok(store.write("kernel.png", &figure.png)?)
 }
 
 fn widths(options: &TheoryOptions) -> Result<BTreeSet<usize>, Failure> {
@@ -84,24 +88,30 @@ fn rules(options: &TheoryOptions) -> Result<Vec<Parametrization>, Failure> {
     Ok(rules)
 }
 
-/// The exponent of the features' change; none where the theory gives none: something blows up, or it is not classified.
+/// The exponent of the features' change; none where the network blows up, learns nothing, or is not classified.
 fn exponent(rule: &Parametrization) -> Result<Option<Rational32>, Failure> {
     match Theory::of_rule(rule, Optimizer::Sgd) {
-        Ok(theory) => Ok((theory.regime != Regime::Unstable).then_some(theory.r)),
+        Ok(theory) => Ok(matches!(theory.regime, Regime::Kernel | Regime::Features).then_some(theory.r)),
         Err(mutransfer::Error::NotClassified { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Every rule at every width for every seed, in that order whatever the number of threads, two at most.
-fn train(rules: &[Parametrization], widths: &BTreeSet<usize>, seeds: u64) -> Result<Vec<KernelRow>, Failure> {
-    let runs: Vec<Run> = rules
-        .iter()
-        .flat_map(|rule| widths.iter().map(move |width| (rule, *width)))
-        .flat_map(|(rule, width)| (0..seeds).map(move |seed| Run { rule, width, seed }))
-        .collect();
+/// Every rule at every width for every seed.
+fn runs<'a>(rules: &'a [Parametrization], widths: &BTreeSet<usize>, seeds: u64) -> Vec<Run<'a>> {
+    let mut runs = Vec::new();
+    for rule in rules {
+        for &width in widths {
+            runs.extend((0..seeds).map(|seed| Run { rule, width, seed }));
+        }
+    }
+    runs
+}
+
+/// What came of the runs, in their order, whatever the number of threads. The narrowest width is the base.
+fn train(runs: &[Run], widths: &BTreeSet<usize>) -> Result<Vec<KernelRow>, Failure> {
     let base_width = widths.first().copied().unwrap_or(1);
-    let bar = bar(&runs);
+    let bar = bar(runs);
     // The widest first, so that no thread is left alone with them.
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(runs[*index].width));
@@ -163,20 +173,18 @@ fn summary(slopes: &[Slope], rows: &[KernelRow], exponents: &BTreeMap<String, Op
         let changes =
             ends().filter_map(|width| slope.log2_change.get(width)).map(|log2| format!("{:.4}", log2.mean.exp2()));
         let end = [loss(rows, &slope.rule)];
-        table.add_row(start.into_iter().chain([estimate(&slope.slope)]).chain(changes).chain(end));
+        table.add_row(start.into_iter().chain([slope.slope.to_string()]).chain(changes).chain(end));
     }
     table.to_string()
 }
 
-/// The kernel has twice the exponent of the features.
+/// The kernel has twice the exponent of the features, unless these stand so still that the readout's change is more.
 fn predicted(changed: Changed, r: Option<Rational32>) -> String {
-    let times = if changed == Changed::Kernel { -2 } else { -1 };
-    r.map_or("none".to_owned(), |r| (r * times).to_string())
-}
-
-fn estimate(estimate: &Estimate) -> String {
-    let margin = estimate.margin.map_or_else(String::new, |margin| format!(" ± {margin:.2}"));
-    format!("{:.2}{margin}", estimate.mean)
+    let exponent = match changed {
+        Changed::Features => r.map(|r| -r),
+        Changed::Kernel => r.map(|r| r * -2).filter(|exponent| *exponent >= Rational32::from(-1)),
+    };
+    exponent.map_or("none".to_owned(), |exponent| exponent.to_string())
 }
 
 /// Mean losses before and after training, over all widths and seeds.

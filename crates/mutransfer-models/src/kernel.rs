@@ -3,9 +3,9 @@
 //! The kernel `K(x, x') = Σ_l s_l · m_l² · <δ_l(x), δ_l(x')> · <h_{l-1}(x), h_{l-1}(x')>`, with `s` the scale of the
 //! learning rate, `m` the multiplier, `h` what a layer reads and `δ` the gradient of the output in what it computes, says
 //! how a step of gradient descent on x' moves the output at x (Jacot et al., arXiv 1806.07572; with a learning rate per
-//! layer TP4, arXiv 2011.14522). A network whose features change as `n^-r` has a kernel that changes as `n^-2r`: what is
-//! linear in the change of the features has the random signs of the initial readout, and sums to the same order as what is
-//! quadratic. In the neural tangent parametrization that is 1/n (arXiv 1909.08156, 1909.11304).
+//! layer TP4, arXiv 2011.14522). A network whose features change as `n^-r`, r at most 1/2, has a kernel that changes as
+//! `n^-2r`: what is linear in the features' change has the random signs of the initial readout, and sums to no more than
+//! what is quadratic. In the neural tangent parametrization that is 1/n (arXiv 1909.08156, 1909.11304).
 
 #[cfg(test)]
 mod tests;

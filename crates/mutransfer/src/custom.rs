@@ -52,7 +52,8 @@ impl Custom {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Error> {
         let table = |message: String| Error::BadTable { name: name.to_owned(), message };
         let written: Written = toml::from_str(text).map_err(|error| table(error.to_string()))?;
-        let family = written.family.as_deref().map(str::parse).transpose()?;
+        let family =
+            written.family.as_deref().map(str::parse).transpose().map_err(|error: Error| table(error.to_string()))?;
         let vector = written.vector.clone().unwrap_or_else(|| written.input.for_vectors());
         let rows = [written.fixed.unwrap_or_default(), vector, written.input, written.hidden, written.output];
         let mut laws = [Law::ONE; 5];
@@ -65,7 +66,11 @@ impl Custom {
         Ok(Self {
             name: written.name.unwrap_or_else(|| name.to_owned()),
             laws: Laws { fixed, vector, input, hidden, output },
-            attention: written.attention.as_deref().map_or(Ok(Power::ONE), str::parse)?,
+            attention: written
+                .attention
+                .as_deref()
+                .map_or(Ok(Power::ONE), str::parse)
+                .map_err(|error: Error| table(format!("attention: {error}")))?,
             family,
             gives_eps: rows.iter().any(|row| row.eps.is_some() || row.d.is_some()),
             decays: rows.map(|row| row.weight_decay.is_some()),

@@ -7,7 +7,8 @@ use crate::Decay;
 /// Initial standard deviation of the weights at the base width.
 ///
 /// torch's seven initialisers are four of these, whatever the distribution: `normal_`, `uniform_` and `trunc_normal_`
-/// are `Constant`, `kaiming_*` with `mode="fan_in"` or `"fan_out"` are `FanIn` and `FanOut`, `xavier_*` are `Xavier`.
+/// are `Constant`, `kaiming_*` with `mode="fan_in"` or `"fan_out"` are `FanIn` and `FanOut`, `xavier_*` are `Xavier`. That
+/// does not hold for look-up tables, whose fans torch takes to be those of a readout.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {

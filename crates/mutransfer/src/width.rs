@@ -114,7 +114,8 @@ impl Widths {
         }
         let known = |name: &str| self.params.contains_key(name);
         let is_input = |name: &str| self.params.get(name).is_some_and(|growth| growth.declared == Some(Role::Input));
-        let swapped = !known(embedding) || (is_input(readout) && !is_input(embedding));
+        let is_known = known(embedding);
+        let swapped = !is_known || (is_input(readout) && !is_input(embedding));
         let (alias, kept) = if swapped { (embedding, readout) } else { (readout, embedding) };
         let Some(growth) = self.params.get(kept) else {
             return Err(Error::NoMatch { pattern: kept.to_owned() });
@@ -128,7 +129,9 @@ impl Widths {
         if let Some(growth) = self.params.get_mut(kept) {
             growth.declared = Some(Role::Input);
         }
-        self.ties.insert(alias.into(), kept.into());
+        // Where the shapes have the readout's name only, that is still what the forward pass calls it.
+        let used = if is_known { alias } else { readout };
+        self.ties.insert(used.into(), kept.into());
         Ok(self)
     }
 
@@ -178,9 +181,10 @@ impl Widths {
         target: &'a Shapes,
         absolute: bool,
     ) -> Result<Vec<(&'a ParamName, Placed)>, Error> {
-        let names = || target.iter().map(|(name, _)| name).filter(|name| !self.ties.contains_key(*name));
-        if self.depth.is_none() {
-            same_keys(self.params.keys(), "base", names(), "target")?;
+        let names = || target.iter().map(|(name, _)| name).filter(|name| !self.is_alias(name));
+        match self.depth {
+            None => same_keys(self.params.keys(), "base", names(), "target")?,
+            Some(_) => self.has_templates(names())?,
         }
         let templates = self.templates();
         let place = |(name, shape): (&'a ParamName, &Shape)| {
@@ -189,7 +193,21 @@ impl Widths {
             let placed = growth.ok_or_else(missing)?.place(name, shape, self.layout, absolute)?;
             Ok((name, placed))
         };
-        target.iter().filter(|(name, _)| !self.ties.contains_key(*name)).map(place).collect()
+        target.iter().filter(|(name, _)| !self.is_alias(name)).map(place).collect()
+    }
+
+    /// Whether a name stands for another parameter.
+    fn is_alias(&self, name: &ParamName) -> bool {
+        self.ties.get(name).is_some_and(|tensor| tensor != name)
+    }
+
+    /// Whether a target of another depth has every kind of parameter that the base has.
+    fn has_templates<'a>(&self, names: impl Iterator<Item = &'a ParamName>) -> Result<(), Error> {
+        let present: BTreeSet<String> = names.map(ParamName::template).collect();
+        match self.params.keys().find(|name| !present.contains(&name.template())) {
+            Some(name) => Err(Error::Missing { name: name.clone(), present: "base", absent: "target" }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -78,7 +78,7 @@ fn what_grows_and_by_how_much() {
         for (name, param) in case.plan.params() {
             let growing = || param.dims.iter().filter(|dim| matches!(dim, Dim::Width { .. }));
             assert_eq!(growing().count(), case.target.infinite_dims[name.as_str()], "{}", case.at(name));
-            let last = growing().last().map_or(1.0, |dim| dim.ratio());
+            let last = growing().next_back().map_or(1.0, |dim| dim.ratio());
             close(last, case.target.width_mult[name.as_str()], EXACT, &case.at(name));
         }
     });

@@ -157,5 +157,32 @@ fn parameters_without_a_group_and_groups_without_a_parameter() {
 fn rounded_and_missing_numbers_are_right() {
     assert_wrong(&[], |own| set(own, "query", "lr", f64::from((RATE / 4.0) as f32)));
     assert_wrong(&[], |own| own["params"]["query"] = json!({}));
-    assert_eq!(Settings::from_json("{}").unwrap().compare(&planned()), []);
+    assert_eq!(Settings::from_json(r#"{"params": {}}"#).unwrap().compare(&planned()), []);
+}
+
+/// A checkpoint may keep a tied tensor under the readout's name; its multiplier belongs to that use.
+#[test]
+fn a_tie_is_named_as_the_readout_whichever_name_the_shapes_have() {
+    let shapes = |width: usize, name: &str| {
+        let text =
+            format!(r#"{{"{name}": [50, {width}], "up": {{"dims": [{width}, {width}], "fan_in": 0, "fan_out": 1}}}}"#);
+        Shapes::from_json(&text).unwrap()
+    };
+    for name in ["head", "token"] {
+        let widths =
+            Widths::between(&shapes(8, name), &shapes(16, name)).unwrap().with_layout(mutransfer::Layout::OutIn);
+        let plan = Plan::new(&widths.tie("head", "token").unwrap(), &shapes(32, name), Rule::Mup, Optimizer::AdamW);
+        let plan = plan.unwrap();
+        assert_eq!(
+            plan.forward().readout.iter().map(|(name, by)| (name.as_str(), *by)).collect::<Vec<_>>(),
+            [("head", 0.25)]
+        );
+        assert_eq!(plan.param(name).unwrap().scales.multiplier, 1.0);
+    }
+}
+
+#[test]
+fn settings_that_compare_nothing_are_refused() {
+    let error = Settings::from_json(r#"{"parameters": {}}"#).unwrap_err().to_string();
+    assert_eq!(error, "shapes in JSON (settings): nothing to compare: neither `params` nor `forward` is there");
 }

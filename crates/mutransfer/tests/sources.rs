@@ -3,7 +3,7 @@
 
 mod reference;
 
-use mutransfer::{Axes, Layout, Optimizer, Plan, Rule, Shape, Shapes, Widths};
+use mutransfer::{Axes, Layout, Optimizer, Plan, Role, Rule, Shape, Shapes, Widths};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -102,8 +102,10 @@ fn a_tie_needs_two_names_and_a_tensor() {
     assert_eq!(widths().tie("a", "a").unwrap_err().to_string(), "`a` cannot be tied to itself");
     assert_eq!(widths().tie("d", "e").unwrap_err().to_string(), "no parameter matches `d`");
     // Ties of ties are ties to the one tensor that is left.
-    for [first, second] in [[("a", "b"), ("b", "c")], [("b", "c"), ("a", "b")]] {
-        let tied = widths().tie(first.0, first.1).and_then(|widths| widths.tie(second.0, second.1)).unwrap();
+    let declared = || widths().declare("c", Role::Input).unwrap();
+    let orders = [[("a", "b"), ("b", "c")], [("b", "c"), ("a", "b")]];
+    for (widths, [first, second]) in orders.into_iter().flat_map(|order| [(widths(), order), (declared(), order)]) {
+        let tied = widths.tie(first.0, first.1).and_then(|widths| widths.tie(second.0, second.1)).unwrap();
         let plan = Plan::new(&tied, &shapes(128), Rule::Mup, Optimizer::AdamW).unwrap();
         let [(kept, _)] = plan.params().collect::<Vec<_>>()[..] else { panic!("{tied:?}") };
         assert!(tied.ties().all(|(_, tensor)| tensor == kept), "{tied:?}");

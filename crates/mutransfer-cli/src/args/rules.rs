@@ -163,7 +163,7 @@ pub(crate) struct TheoryOptions {
     #[arg(long, requires = "measure", value_delimiter = ',', default_values_t = [128, 256, 512, 1024, 2048])]
     pub(crate) widths: Vec<usize>,
     /// Repetitions with other initial weights and examples
-    #[arg(long, requires = "measure", value_name = "N", default_value_t = 12)]
+    #[arg(long, requires = "measure", value_name = "N", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// Folder for kernel.csv and the figure

@@ -40,6 +40,15 @@ impl Estimate {
     }
 }
 
+impl std::fmt::Display for Estimate {
+    /// To two decimals, with the margin where there is one.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Adding zero rids it of its sign.
+        write!(f, "{:.2}", (self.mean * 100.0).round() / 100.0 + 0.0)?;
+        self.margin.map_or(Ok(()), |margin| write!(f, " ± {margin:.2}"))
+    }
+}
+
 /// What training changes in a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

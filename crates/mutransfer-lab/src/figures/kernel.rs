@@ -103,8 +103,7 @@ fn axes(slopes: &[Slope]) -> Option<(Axis, Axis)> {
 }
 
 fn key(slope: &Slope, rules: &[&str]) -> Key {
-    let margin = slope.slope.margin.map_or_else(String::new, |margin| format!(" ± {margin:.2}"));
-    let label = format!("{} {}: slope {:.2}{margin}", display_name(&slope.rule), slope.changed, slope.slope.mean);
+    let label = format!("{} {}: slope {}", display_name(&slope.rule), slope.changed, slope.slope);
     Key { label, color: color(&slope.rule, rules), symbol: Symbol::Line }
 }
 

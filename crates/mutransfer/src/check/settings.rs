@@ -46,6 +46,10 @@ impl Settings {
         let bad = |error: serde_json::Error| Error::BadShapes { format: "JSON (settings)", message: error.to_string() };
         // Read as an object first: a struct would also be read from a list.
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).map_err(bad)?;
+        if !["params", "forward"].iter().any(|key| object.contains_key(*key)) {
+            let message = "nothing to compare: neither `params` nor `forward` is there".to_owned();
+            return Err(Error::BadShapes { format: "JSON (settings)", message });
+        }
         serde_json::from_value(object.into()).map_err(bad)
     }
 
