@@ -24,11 +24,13 @@
 //!
 //! The module applies the plan's forward multipliers itself: the readout's `multiplier` and the attention scale.
 
+mod coords;
 mod init;
 mod optimizer;
 mod path;
 mod shapes;
 
+pub use coords::{Measurement, Probe, Sizes};
 pub use init::{initialize, normal};
 pub use optimizer::{OPTIMIZERS, ScaledOptimizer, supports};
 pub use shapes::shapes;

@@ -1,12 +1,14 @@
-//! `mutransfer coord`: how the size of activations follows the width over the first steps of training.
+//! `mutransfer coord`: whether activations, their changes and updates follow the width as the rule promises.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
 use mutransfer::Rule;
-use mutransfer_lab::analysis::display_name;
+use mutransfer::theory::{Expectation, Quantity, Theory};
+use mutransfer_lab::analysis::{Cell, Check, Fit, TOLERANCE, Verdict, coordinates_from_csv, display_name, judge};
 use mutransfer_lab::figures;
 use mutransfer_lab::record::Coordinate;
 use mutransfer_lab::schedule::Schedule;
@@ -19,29 +21,85 @@ use crate::subject::{Subject, data};
 use crate::table;
 
 pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
-    let trials = trials(options)?;
+    let rules = if options.rules.is_empty() { vec![Rule::Mup] } else { options.rules.clone() };
+    let coordinates = match &options.from {
+        Some(path) => read(path, &rules)?,
+        None => train(options, &rules)?,
+    };
+    let checks = judge(&coordinates, &expectations(&coordinates, options)?)?;
+    let store = Store::open(&options.out)?;
+    store.write("coordinates.csv", mutransfer_lab::record::to_csv(&coordinates).as_bytes())?;
+    store.write("verdict.json", &serde_json::to_vec_pretty(&checks).context("cannot write JSON")?)?;
+    draw(&store, &coordinates)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&checks).context("cannot print JSON")?);
+    } else {
+        println!("{}", slopes(&checks));
+        println!(
+            "Slopes of log2 mean |x| against log2 width with 95% intervals; t counts updates. Tolerance {TOLERANCE}."
+        );
+        for check in &checks {
+            let name = display_name(&check.rule);
+            println!(
+                "{name}: {}{}",
+                check.verdict,
+                check.diagnosis.as_ref().map_or(String::new(), |why| format!("; {why}"))
+            );
+        }
+    }
+    eprintln!("figures and data: {}", options.out.display());
+    match checks.iter().map(|check| check.verdict).max() {
+        Some(Verdict::Fail) => Err(Failure::check_failed()),
+        Some(Verdict::Undetermined) => Err(Failure::undetermined()),
+        _ => Ok(()),
+    }
+}
+
+/// Measurements of another program. Without a column `rule` they are of the one rule asked for.
+fn read(path: &Path, rules: &[Rule]) -> Result<Vec<Coordinate>, Failure> {
+    let rule = rules.first().map_or(String::new(), Rule::to_string);
+    let text = crate::model::text(path)?;
+    coordinates_from_csv(&text, &rule).map_err(|error| Failure::from(error).in_file(path))
+}
+
+/// Measurements of a built-in model.
+fn train(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Coordinate>, Failure> {
+    let trials = trials(options, rules)?;
     let first = trials.first().ok_or_else(|| Failure::usage("no width is given", None))?;
     let subject = Subject::new(&first.model, &first.data)?;
     subject.check(&options.widths, first.base_width, options.batch)?;
-    let store = Store::open(&options.out)?;
-    let coordinates = measure(&subject, &trials, options.steps)?;
-    store.write("coordinates.csv", mutransfer_lab::record::to_csv(&coordinates).as_bytes())?;
-    let figure = figures::coordinates(&coordinates).context("cannot draw the coordinate check")?;
-    store.write("coordinates.svg", figure.svg.as_bytes())?;
-    store.write("coordinates.png", &figure.png)?;
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&coordinates).context("cannot print JSON")?);
-    } else {
-        println!("{}", growth_table(&coordinates));
-        println!(
-            "Mean |activation|, averaged over seeds, on one batch; t counts updates. Healthy: does not grow with width."
-        );
+    for trial in &trials {
+        subject.plan(trial)?;
     }
-    eprintln!("figure and data: {}", options.out.display());
+    measure(&subject, &trials, options.steps)
+}
+
+/// What the theory of every rule in the table promises.
+fn expectations(coordinates: &[Coordinate], options: &CoordOptions) -> Result<BTreeMap<String, Expectation>, Failure> {
+    let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
+    let known = names.into_iter().filter_map(|name| Some((name.to_owned(), name.parse::<Rule>().ok()?)));
+    known
+        .map(|(name, rule)| {
+            let theory = Theory::of_rule(&rule.into(), options.optimizer)?;
+            Ok((name, Expectation::of(&theory, options.heads.is_some())))
+        })
+        .collect()
+}
+
+fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
+    let quantities =
+        [(Quantity::Activation, "coordinates"), (Quantity::Change, "changes"), (Quantity::OwnUpdate, "own-updates")];
+    for (quantity, name) in quantities {
+        if coordinates.iter().any(|row| row.quantity == quantity && row.l1.is_normal()) {
+            let figure = figures::coordinates(coordinates, quantity).context("cannot draw the coordinate check")?;
+            store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
+            store.write(&format!("{name}.png"), &figure.png)?;
+        }
+    }
     Ok(())
 }
 
-fn trials(options: &CoordOptions) -> Result<Vec<Trial>, Failure> {
+fn trials(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Trial>, Failure> {
     if !(options.lr.is_finite() && options.lr > 0.0) {
         return Err(Failure::usage(format!("--lr is {}; it must be a positive number", options.lr), None));
     }
@@ -54,14 +112,13 @@ fn trials(options: &CoordOptions) -> Result<Vec<Trial>, Failure> {
         head_dim: options.heads.is_none().then_some(options.head_dim),
         heads: options.heads,
         context: options.context,
-        zero_readout: options.zero_readout,
-        zero_query: options.zero_query,
+        zero_readout: !options.random_init,
+        zero_query: !options.random_init,
     };
-    let rules = if options.rules.is_empty() { vec![Rule::Sp, Rule::Mup] } else { options.rules.clone() };
     let base_width = options.base_width.or(options.widths.iter().copied().min()).unwrap_or(1);
     let data = data(options.data.as_deref())?;
     let mut trials = Vec::new();
-    for &rule in &rules {
+    for &rule in rules {
         for &width in &options.widths {
             for seed in options.seed..options.seed + options.seeds {
                 trials.push(Trial {
@@ -87,7 +144,7 @@ fn trials(options: &CoordOptions) -> Result<Vec<Trial>, Failure> {
     Ok(trials)
 }
 
-/// The size of every activation of every trial before and after each of `steps` updates.
+/// Every quantity of every module of every trial, before and after each of `steps` updates.
 pub(crate) fn measure(subject: &Subject, trials: &[Trial], steps: usize) -> Result<Vec<Coordinate>, Failure> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(BTreeMap::new());
@@ -113,13 +170,17 @@ fn of_trial(subject: &Subject, trial: &Trial, steps: usize) -> Result<Vec<Coordi
     let mut trainer = subject.trainer(trial)?;
     let mut coordinates = Vec::new();
     for step in 0..=steps {
-        coordinates.extend(trainer.coordinates().into_iter().map(|(module, l1)| Coordinate {
+        coordinates.extend(trainer.coordinates().into_iter().map(|measured| Coordinate {
             rule: trial.rule.to_string(),
             width: trial.width,
             seed: trial.seed,
             step,
-            module,
-            l1,
+            module: measured.module,
+            layer: measured.layer,
+            quantity: measured.quantity,
+            l1: measured.sizes.l1,
+            l2: measured.sizes.l2,
+            std: measured.sizes.std,
         }));
         if step < steps {
             trainer.step(1.0);
@@ -128,43 +189,38 @@ fn of_trial(subject: &Subject, trial: &Trial, steps: usize) -> Result<Vec<Coordi
     Ok(coordinates)
 }
 
-/// One module of one rule after one number of updates.
-struct Line<'a> {
-    rule: &'a str,
-    step: usize,
-    module: &'a str,
-    /// Sizes over the seeds, by width.
-    sizes: BTreeMap<usize, Vec<f64>>,
-}
-
-/// Per rule, first and last step, and module: the size at every width, and its growth from the narrowest to the widest.
-fn growth_table(coordinates: &[Coordinate]) -> String {
-    let widths: BTreeSet<usize> = coordinates.iter().map(|coordinate| coordinate.width).collect();
-    let last = coordinates.iter().map(|coordinate| coordinate.step).max().unwrap_or(0);
-    let columns = widths.iter().map(|width| format!("width {width}"));
-    let header = ["rule", "t", "module"].map(str::to_owned).into_iter().chain(columns);
-    let mut table = table::new(header.chain(["widest / narrowest".to_owned()]));
-    for line in lines(coordinates).iter().filter(|line| line.step == 0 || line.step == last) {
-        let means: Vec<f64> = line.sizes.values().map(|sizes| sizes.iter().sum::<f64>() / sizes.len() as f64).collect();
-        let growth = means.last().zip(means.first()).map_or(f64::NAN, |(last, first)| last / first);
-        let start = [display_name(line.rule).to_owned(), line.step.to_string(), line.module.to_owned()];
-        let numbers = means.iter().map(|mean| format!("{mean:.3}"));
-        table.add_row(start.into_iter().chain(numbers).chain([format!("{growth:.2}")]));
+/// A row for every module and quantity: what is expected, and the slope after each number of updates.
+fn slopes(checks: &[Check]) -> String {
+    let steps: BTreeSet<usize> = checks.iter().flat_map(|check| &check.cells).map(|cell| cell.step).collect();
+    let columns = steps.iter().map(|step| format!("t = {step}"));
+    let header = ["rule", "module", "quantity"].map(str::to_owned).into_iter().chain(columns);
+    let mut table = table::new(header.chain(["verdict".to_owned()]));
+    for check in checks {
+        let mut seen = BTreeSet::new();
+        for cell in check.cells.iter().filter(|cell| seen.insert((&cell.module, cell.quantity))) {
+            let same = |other: &&Cell| other.module == cell.module && other.quantity == cell.quantity;
+            let at = |step: &usize| check.cells.iter().filter(same).find(|cell| cell.step == *step);
+            let start = [display_name(&check.rule).to_owned(), cell.module.clone(), cell.quantity.to_string()];
+            let slopes = steps.iter().map(|step| at(step).map_or(String::new(), slope));
+            let verdict = check.cells.iter().filter(same).filter_map(|cell| cell.verdict).max();
+            let verdict = verdict.map_or("not judged".to_owned(), |verdict| verdict.to_string());
+            table.add_row(start.into_iter().chain(slopes).chain([verdict]));
+        }
     }
     table.to_string()
 }
 
-/// The measurements by rule and step, SP first, with modules in the order of the forward pass.
-fn lines(coordinates: &[Coordinate]) -> Vec<Line<'_>> {
-    let mut lines: Vec<Line> = Vec::new();
-    for Coordinate { rule, width, step, module, l1, .. } in coordinates {
-        let known = |line: &Line| line.rule == rule && line.step == *step && line.module == module;
-        let index = lines.iter().position(known).unwrap_or_else(|| {
-            lines.push(Line { rule, step: *step, module, sizes: BTreeMap::new() });
-            lines.len() - 1
-        });
-        lines[index].sizes.entry(*width).or_default().push(*l1);
+/// `0.02 ± 0.05`, with what was expected where that is not 0, and a mark where it fails.
+fn slope(cell: &Cell) -> String {
+    let Some(Fit { slope, interval, .. }) = cell.fit else { return "0, as it must".to_owned() };
+    let margin = (interval.1 - interval.0) / 2.0;
+    let mark = match cell.verdict {
+        Some(Verdict::Fail) => " !",
+        Some(Verdict::Undetermined) => " ?",
+        _ => "",
+    };
+    match cell.expected {
+        Some(expected) if expected != 0.0 => format!("{slope:.2} ± {margin:.2} ({expected:.1}){mark}"),
+        _ => format!("{slope:.2} ± {margin:.2}{mark}"),
     }
-    lines.sort_by_key(|line| (line.rule != "sp", line.rule, line.step));
-    lines
 }

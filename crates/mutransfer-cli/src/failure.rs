@@ -16,7 +16,7 @@ pub(crate) struct Failure {
 const FOUND: u8 = 1;
 /// The request makes no sense, or names something that cannot be read or written.
 const USAGE: u8 = 2;
-/// Some trials ended without a result.
+/// Some trials ended without a result, or what was found does not settle the question.
 const SOME_FAILED: u8 = 3;
 /// Stopped by Ctrl-C or a termination signal, as shells report it.
 const INTERRUPTED: u8 = 130;
@@ -42,6 +42,16 @@ impl Failure {
         let noun = if count == 1 { "finding" } else { "findings" };
         let hint = Some("`mutransfer explain CODE` says why it matters and what to do".to_owned());
         Self { code: FOUND, error: anyhow::anyhow!("{count} {noun}"), hint }
+    }
+
+    pub(crate) fn check_failed() -> Self {
+        let hint = Some("the table marks with ! where a slope is not the expected one".to_owned());
+        Self { code: FOUND, error: anyhow::anyhow!("the coordinate check fails"), hint }
+    }
+
+    pub(crate) fn undetermined() -> Self {
+        let hint = Some("more seeds or a wider range of widths narrow the intervals".to_owned());
+        Self { code: SOME_FAILED, error: anyhow::anyhow!("the coordinate check is undetermined"), hint }
     }
 
     pub(crate) fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use mutransfer::theory::Quantity;
 use mutransfer::{Lint, Rule};
 use mutransfer_lab::analysis::{Summary, conclusion, summarize, transferred_lr};
 use mutransfer_lab::figures;
@@ -129,7 +130,8 @@ impl Workbench {
                 study.transfer(&self.data, rule, lr).into_iter().map(move |t| Trial { width, ..t })
             })
             .collect();
-        eprintln!("coordinate check: {COORDINATE_STEPS} steps at widths {widths:?}");
+        let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
+        eprintln!("coordinate check: {COORDINATE_STEPS} steps at widths {}", listed.join(", "));
         coord::measure(&self.subject, &trials, COORDINATE_STEPS)
     }
 
@@ -148,7 +150,10 @@ impl Workbench {
         // Where everything diverged there is nothing to draw, and the report says so.
         let losses = rows.iter().any(|row| row.loss.is_finite()).then(|| figures::loss_curves(rows, summary));
         let losses = losses.transpose().context("cannot draw the loss curves")?;
-        let sizes = coordinates.iter().any(|size| size.l1.is_normal()).then(|| figures::coordinates(coordinates));
+        let sizes = coordinates
+            .iter()
+            .any(|size| size.l1.is_normal())
+            .then(|| figures::coordinates(coordinates, Quantity::Activation));
         let sizes = sizes.transpose().context("cannot draw the coordinate check")?;
         for (name, figure) in [("losses", &losses), ("coordinates", &sizes)] {
             if let Some(figure) = figure {

@@ -182,21 +182,3 @@ fn user_text_is_trained_on_as_bytes() {
     let plan: serde_json::Value = serde_json::from_str(&read(&out.join("plan.json"))).unwrap();
     assert_eq!(plan["optimizer"], "adamw");
 }
-
-#[test]
-fn coord_prints_a_table_and_draws_a_figure() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = mutransfer()
-        .args(["coord", "--widths", "16,32", "--steps", "2", "--seeds", "1", "--batch", "2", "--context", "8", "--out"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(printed.contains("blocks.1.mlp") && printed.contains("width 32"), "{printed}");
-    let table = read(&folder.path().join("coordinates.csv"));
-    assert!(table.starts_with("rule,width,seed,step,module,l1\n"));
-    // Two rules, two widths, three moments, nine modules.
-    assert_eq!(table.lines().count(), 1 + 2 * 2 * 3 * 9, "{table}");
-    assert!(fs::metadata(folder.path().join("coordinates.png")).unwrap().len() > 1000);
-}

@@ -5,6 +5,7 @@
 //! one unit is an octave, a factor of two.
 
 mod conclusion;
+mod coordinate;
 mod cost;
 mod curve;
 mod flag;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use crate::record::Row;
 
 pub use conclusion::conclusion;
+pub use coordinate::{Cell, Check, Fit, TOLERANCE, Verdict, coordinates_from_csv, judge};
 pub use cost::{Runs, tuning_share};
 pub use curve::{Point, points};
 pub use flag::Flag;
@@ -44,6 +46,28 @@ pub enum AnalysisError {
         seed: u64,
         /// The offending learning rate.
         lr: f64,
+    },
+    /// A table that cannot be read.
+    #[error("cannot read the table: {message}")]
+    Table {
+        /// What is wrong, with the line.
+        message: String,
+    },
+    /// A measurement is zero that cannot be.
+    #[error("rule {rule}: the size of {module} after {step} updates is zero at some width")]
+    ZeroActivation {
+        /// Name of the parametrization.
+        rule: String,
+        /// The module.
+        module: String,
+        /// Updates made.
+        step: usize,
+    },
+    /// A rule of which nothing is expected.
+    #[error("rule `{rule}` of the measurements is unknown, so nothing says how its sizes should follow the width")]
+    NoExpectation {
+        /// Name of the parametrization.
+        rule: String,
     },
     /// The same trial is listed twice with different outcomes.
     #[error(
@@ -94,6 +118,13 @@ impl AnalysisError {
             Self::Empty => "run the study first, or check that the file is the right one",
             Self::LearningRate { .. } => "learning rates must be finite and above zero",
             Self::Change { .. } => "a rule under which training does nothing has no exponent",
+            Self::Table { .. } => {
+                "columns are width, step, module, l1, and optionally rule, seed, layer, quantity, l2, std"
+            }
+            Self::ZeroActivation { .. } => "only logits may be zero, and at all widths or none; is the module dead?",
+            Self::NoExpectation { .. } => {
+                "`mutransfer rules` lists the rules; --rule names that of a table without the column"
+            }
             Self::OneWidth { .. } => "measure at two widths or more",
             Self::Duplicate { .. } => "keep one depth and one number of steps per table, and drop the stale row",
         }

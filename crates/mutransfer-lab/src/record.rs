@@ -3,6 +3,7 @@
 //! The table is the interface between running and judging. Everything in [`crate::analysis`], the figures and the
 //! report is a function of such rows, so old results can be judged again without running anything.
 
+use mutransfer::theory::{Layer, Quantity};
 use serde::{Deserialize, Serialize};
 
 /// How a trial ended. Divergence is a result, not an error: it says on which side of the optimum a learning rate lies.
@@ -49,10 +50,18 @@ pub struct Coordinate {
     pub seed: u64,
     /// Updates made before this forward pass; 0 is the untrained model.
     pub step: usize,
-    /// Module whose output was measured.
+    /// Module that was measured.
     pub module: String,
-    /// Mean of the absolute values of the module's output, `l1` in the literature.
+    /// Which end of the network it is.
+    pub layer: Layer,
+    /// What was measured of it.
+    pub quantity: Quantity,
+    /// Mean of the absolute values, `l1` in the literature.
     pub l1: f64,
+    /// Root of the mean square.
+    pub l2: f64,
+    /// Standard deviation.
+    pub std: f64,
 }
 
 /// How far training took one network from its start.

@@ -1,5 +1,6 @@
 //! The figures and the report, on a made-up study with known answers.
 
+use mutransfer::theory::{Layer, Quantity};
 use mutransfer_lab::analysis::{Summary, summarize, transferred_lr};
 use mutransfer_lab::figures::{coordinates, loss_curves};
 use mutransfer_lab::record::{Coordinate, Row, Status};
@@ -44,6 +45,12 @@ fn judged() -> Summary {
     summarize(&study(), &PROXIES, Some(TARGET), None).expect("rows")
 }
 
+fn activation(rule: &str, width: usize, step: usize, module: &str, l1: f64) -> Coordinate {
+    let (layer, quantity) = (Layer::Hidden, Quantity::Activation);
+    let (rule, module) = (rule.into(), module.into());
+    Coordinate { rule, width, seed: 0, step, module, layer, quantity, l1, l2: l1, std: l1 }
+}
+
 /// Under SP the activations of hidden layers grow with width once trained; under μP none does.
 fn activations() -> Vec<Coordinate> {
     let modules = ["embedding", "block 0 attention", "block 0 mlp", "block 1 attention", "block 1 mlp", "logits"];
@@ -55,7 +62,7 @@ fn activations() -> Vec<Coordinate> {
                     if rule == "sp" && step > 0 { 0.15 * depth as f64 * (step as f64).min(3.0) / 2.0 } else { 0.0 };
                 let l1 = (0.6 + 0.2 * depth as f64) * (width as f64 / 32.0).powf(growth) * (1.0 + 0.05 * seed as f64);
                 let l1 = if *module == "logits" && step == 0 && rule == "mup" { 0.0 } else { l1 };
-                rows.push(Coordinate { rule: rule.into(), width, seed, step, module: (*module).into(), l1 });
+                rows.push(Coordinate { seed, ..activation(rule, width, step, module, l1) });
             }
         }
     }
@@ -71,7 +78,7 @@ fn report() -> Report {
         depth: 2,
         floor: Some(1.5),
         loss_figure: Some(loss_curves(&rows, &summary).expect("finite losses")),
-        coordinate_figure: Some(coordinates(&activations()).expect("finite values")),
+        coordinate_figure: Some(coordinates(&activations(), Quantity::Activation).expect("finite values")),
         summary,
     }
 }
@@ -94,7 +101,7 @@ fn every_width_rule_and_mark_is_named_in_the_figure() {
 
 #[test]
 fn the_coordinate_figure_shows_the_first_and_the_last_step() {
-    let figure = coordinates(&activations()).unwrap();
+    let figure = coordinates(&activations(), Quantity::Activation).unwrap();
     for text in ["SP, untrained", "μP, untrained", "SP, 5 steps", "μP, 5 steps", "logits"] {
         assert!(figure.svg.contains(&format!(">{text}<")), "{text}");
     }
@@ -105,15 +112,14 @@ fn a_figure_without_a_finite_value_is_an_error_that_says_so() {
     let rows = [row("mup", 64, -8.0, 0, f64::NAN)];
     let error = loss_curves(&rows, &summarize(&rows, &[64], None, None).unwrap()).unwrap_err().to_string();
     assert!(error.contains("loss-curves"), "{error}");
-    assert!(coordinates(&[]).is_err());
+    assert!(coordinates(&[], Quantity::Activation).is_err());
 }
 
 #[test]
 fn figures_survive_a_single_point_and_a_missing_rule() {
     let rows = [row("mup", 64, -8.0, 0, 2.0)];
     loss_curves(&rows, &summarize(&rows, &[64], Some(128), None).unwrap()).unwrap();
-    let one = Coordinate { rule: "mup".into(), width: 64, seed: 0, step: 0, module: "logits".into(), l1: 1.0 };
-    coordinates(&[one]).unwrap();
+    coordinates(&[activation("mup", 64, 0, "logits", 1.0)], Quantity::Activation).unwrap();
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
+use mutransfer::theory::Layer;
+use mutransfer_burn::Probe;
 
-use crate::Tap;
 use crate::fused::{
     Heads, attention, attention_logits, gelu, layer_norm, linear, positioned_embedding, residual_linear, scaled_linear,
 };
@@ -70,16 +71,18 @@ impl Gpt {
     }
 
     /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`.
-    pub fn forward(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3> {
+    pub fn forward(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
+        probe.embedding(|| ("tokens".into(), &self.tokens, tokens.clone()));
         let mut hidden = positioned_embedding(&self.tokens, &self.positions, tokens); // [batch, time, width]
-        tap.see(|| ("embedding".into(), hidden.clone()));
+        probe.activation(|| ("embedding".into(), Layer::Input, hidden.clone()));
         for (index, block) in self.blocks.iter().enumerate() {
-            hidden = block.forward(hidden, index, tap);
+            hidden = block.forward(hidden, index, probe);
         }
         let hidden = layer_norm(&self.norm, hidden);
-        tap.see(|| ("norm".into(), hidden.clone()));
+        probe.activation(|| ("norm".into(), Layer::Hidden, hidden.clone()));
+        probe.linear(|| ("readout".into(), Layer::Output, &self.readout, hidden.clone(), self.readout_multiplier));
         let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
-        tap.see(|| ("readout".into(), logits.clone()));
+        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
         logits
     }
 }
@@ -103,25 +106,35 @@ impl Block {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>, index: usize, tap: &mut Tap) -> Tensor<3> {
-        let attended = self.attention.mix(layer_norm(&self.attention_norm, hidden.clone()), index, tap);
-        tap.see(|| (format!("blocks.{index}.attention"), linear(&self.attention.output, attended.clone())));
-        let hidden = residual_linear(&self.attention.output, attended, hidden);
-        let fed = gelu(linear(&self.mlp.up, layer_norm(&self.mlp_norm, hidden.clone())));
-        tap.see(|| (format!("blocks.{index}.mlp"), linear(&self.mlp.down, fed.clone())));
-        residual_linear(&self.mlp.down, fed, hidden)
+    fn forward(&self, hidden: Tensor<3>, index: usize, probe: &mut Probe) -> Tensor<3> {
+        let attended = self.attention.mix(layer_norm(&self.attention_norm, hidden.clone()), index, probe);
+        let name = |part: &str| format!("blocks.{index}.{part}");
+        let (up, down, output) = (&self.mlp.up, &self.mlp.down, &self.attention.output);
+        probe.linear(|| (name("attention.output"), Layer::Hidden, output, attended.clone(), 1.0));
+        probe.activation(|| (name("attention"), Layer::Hidden, linear(output, attended.clone())));
+        let hidden = residual_linear(output, attended, hidden);
+        let normed = layer_norm(&self.mlp_norm, hidden.clone());
+        probe.linear(|| (name("mlp.up"), Layer::Hidden, up, normed.clone(), 1.0));
+        let fed = gelu(linear(up, normed));
+        probe.linear(|| (name("mlp.down"), Layer::Hidden, down, fed.clone(), 1.0));
+        probe.activation(|| (name("mlp"), Layer::Hidden, linear(down, fed.clone())));
+        residual_linear(down, fed, hidden)
     }
 }
 
 impl Attention {
     /// The heads side by side, before the output layer.
-    fn mix(&self, input: Tensor<3>, index: usize, tap: &mut Tap) -> Tensor<3> {
+    fn mix(&self, input: Tensor<3>, index: usize, probe: &mut Probe) -> Tensor<3> {
         let heads = Heads { count: self.heads, scale: self.scale, causal: true };
+        for (part, layer) in [("query", &self.query), ("key", &self.key), ("value", &self.value)] {
+            let name = || format!("blocks.{index}.attention.{part}");
+            probe.linear(|| (name(), Layer::Hidden, layer, input.clone(), 1.0));
+        }
         let query = linear(&self.query, input.clone());
         let key = linear(&self.key, input.clone());
         let value = linear(&self.value, input);
         let logits = || attention_logits(query.clone(), key.clone(), heads);
-        tap.see(|| (format!("blocks.{index}.attention.logits"), logits()));
+        probe.activation(|| (format!("blocks.{index}.attention.logits"), Layer::Attention, logits()));
         attention(query, key, value, heads)
     }
 }

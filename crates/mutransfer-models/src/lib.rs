@@ -10,12 +10,10 @@ pub mod fused;
 mod gpt;
 pub mod kernel;
 mod mlp;
-mod tap;
 mod trainer;
 
 pub use architecture::{Architecture, Heads, Kind};
 pub use error::Error;
 pub use gpt::Gpt;
 pub use mlp::Mlp;
-pub use tap::Tap;
 pub use trainer::{Batches, Trainer, trainer};

@@ -3,8 +3,9 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
+use mutransfer::theory::Layer;
+use mutransfer_burn::Probe;
 
-use crate::Tap;
 use crate::fused::{gelu, linear, scaled_linear};
 
 /// `depth` hidden matrices between an input layer and a readout, as in TP5 equation 3.
@@ -42,15 +43,20 @@ impl Mlp {
     }
 
     /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`; position t sees the last `window` tokens.
-    pub fn forward(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3> {
-        let mut hidden = gelu(linear(&self.input, self.windows(tokens)));
-        tap.see(|| ("input".into(), hidden.clone()));
+    pub fn forward(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
+        let windows = self.windows(tokens);
+        probe.linear(|| ("input".into(), Layer::Input, &self.input, windows.clone(), 1.0));
+        let mut hidden = gelu(linear(&self.input, windows));
+        probe.activation(|| ("input".into(), Layer::Input, hidden.clone()));
         for (index, layer) in self.hidden.iter().enumerate() {
+            let name = || format!("hidden.{index}");
+            probe.linear(|| (name(), Layer::Hidden, layer, hidden.clone(), 1.0));
             hidden = gelu(linear(layer, hidden));
-            tap.see(|| (format!("hidden.{index}"), hidden.clone()));
+            probe.activation(|| (name(), Layer::Hidden, hidden.clone()));
         }
+        probe.linear(|| ("readout".into(), Layer::Output, &self.readout, hidden.clone(), self.readout_multiplier));
         let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
-        tap.see(|| ("readout".into(), logits.clone()));
+        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
         logits
     }
 

@@ -4,11 +4,11 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mutransfer::{Hyper, Plan};
-use mutransfer_burn::initialize;
+use mutransfer_burn::{Measurement, Probe, initialize};
 
 use crate::data::Corpus;
 use crate::fused::{Optimizer, cross_entropy};
-use crate::{Architecture, Error, Gpt, Kind, Mlp, Tap};
+use crate::{Architecture, Error, Gpt, Kind, Mlp};
 
 /// Which sequences a trial sees.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +25,8 @@ pub trait Trainer {
     fn step(&mut self, factor: f64) -> f64;
     /// Loss on the held-out data, in nats per token.
     fn validation_loss(&self) -> f64;
-    /// Mean absolute activation of each module on the batch of step 0.
-    fn coordinates(&self) -> Vec<(String, f64)>;
+    /// What a probe sees of each module on the batch of step 0; the first call is what later ones are compared with.
+    fn coordinates(&mut self) -> Vec<Measurement>;
     /// Every parameter by name, row by row.
     fn parameters(&self) -> Vec<(String, Vec<f32>)>;
 }
@@ -51,7 +51,7 @@ pub fn trainer<'a>(
     macro_rules! run {
         ($model:expr) => {{
             let model = Some(initialize($model, plan, hyper, batches.seed)?);
-            Box::new(Run { model, optimizer, corpus, batches, context, step: 0, device })
+            Box::new(Run { model, optimizer, corpus, batches, context, step: 0, device, probe: Probe::on() })
         }};
     }
     Ok(match architecture.kind {
@@ -63,18 +63,18 @@ pub fn trainer<'a>(
 /// A model that predicts the next token.
 trait LanguageModel: Module {
     /// `[batch, time]` to `[batch, time, vocabulary]`.
-    fn logits(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3>;
+    fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3>;
 }
 
 impl LanguageModel for Gpt {
-    fn logits(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3> {
-        self.forward(tokens, tap)
+    fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
+        self.forward(tokens, probe)
     }
 }
 
 impl LanguageModel for Mlp {
-    fn logits(&self, tokens: Tensor<2, Int>, tap: &mut Tap) -> Tensor<3> {
-        self.forward(tokens, tap)
+    fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
+        self.forward(tokens, probe)
     }
 }
 
@@ -87,6 +87,7 @@ struct Run<'a, M> {
     context: usize,
     step: usize,
     device: Device,
+    probe: Probe,
 }
 
 impl<M: LanguageModel> Run<'_, M> {
@@ -113,7 +114,7 @@ impl<M: LanguageModel> Run<'_, M> {
 impl<M: LanguageModel> Trainer for Run<'_, M> {
     fn step(&mut self, factor: f64) -> f64 {
         let (tokens, targets) = self.tensors(&self.batch(self.step), &self.device);
-        let loss = next_token_loss(self.model().logits(tokens, &mut Tap::off()), targets);
+        let loss = next_token_loss(self.model().logits(tokens, &mut Probe::off()), targets);
         let value = scalar(&loss);
         if let Some(model) = self.model.take() {
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -131,19 +132,19 @@ impl<M: LanguageModel> Trainer for Run<'_, M> {
             .chunks(self.batches.size)
             .map(|chunk| {
                 let (tokens, targets) = self.tensors(chunk, &device);
-                let loss = next_token_loss(model.logits(tokens, &mut Tap::off()), targets);
+                let loss = next_token_loss(model.logits(tokens, &mut Probe::off()), targets);
                 scalar(&loss) * chunk.len() as f64
             })
             .sum();
         total / sequences.len() as f64
     }
 
-    fn coordinates(&self) -> Vec<(String, f64)> {
+    fn coordinates(&mut self) -> Vec<Measurement> {
         let device = self.device.clone().inner();
         let (tokens, _) = self.tensors(&self.batch(0), &device);
-        let mut tap = Tap::on();
-        self.model().valid().logits(tokens, &mut tap);
-        tap.into_seen()
+        let model = self.model().valid();
+        model.logits(tokens, &mut self.probe);
+        self.probe.take()
     }
 
     fn parameters(&self) -> Vec<(String, Vec<f32>)> {

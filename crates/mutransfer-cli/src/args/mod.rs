@@ -46,12 +46,15 @@ pub(crate) enum Command {
     Theory(TheoryOptions),
     /// Explain a finding of `check`
     Explain(ExplainOptions),
-    /// Measure how activations grow with width over the first steps of training
+    /// Test whether a model, as trained, follows its parametrization: slopes of activations and updates against width
+    #[command(after_help = COORD_EXIT_CODES)]
     Coord(CoordOptions),
     /// Train the trial in a folder (what the workers of a study run)
     #[command(hide = true)]
     RunTrial(RunTrialOptions),
 }
+
+const COORD_EXIT_CODES: &str = "Exit codes: 0 pass, 1 fail, 2 wrong request or input, 3 undetermined";
 
 impl Default for Command {
     fn default() -> Self {
@@ -116,14 +119,14 @@ pub(crate) struct CoordOptions {
     /// Model family: gpt or mlp
     #[arg(long, default_value = "gpt")]
     pub(crate) model: String,
-    /// Parametrization; repeat to compare [default: sp and mup]
+    /// Parametrization; repeat to compare [default: mup]
     #[arg(long = "rule", value_name = "RULE", action = ArgAction::Append)]
     pub(crate) rules: Vec<Rule>,
     /// Optimizer: sgd, adam or adamw
     #[arg(long, default_value = "adamw")]
     pub(crate) optimizer: Optimizer,
     /// Widths to compare
-    #[arg(long, value_delimiter = ',', default_values_t = [32, 64, 128, 256])]
+    #[arg(long, value_delimiter = ',', default_values_t = [32, 64, 128, 256, 512])]
     pub(crate) widths: Vec<usize>,
     /// Width at which every rule is the standard one [default: the smallest of the widths]
     #[arg(long, value_name = "WIDTH")]
@@ -143,12 +146,9 @@ pub(crate) struct CoordOptions {
     /// Sequences in a batch
     #[arg(long, default_value_t = 8)]
     pub(crate) batch: usize,
-    /// Start the readout at zero
+    /// Start readout and queries at random too; at zero, as by default, they add nothing that narrow models see by chance
     #[arg(long)]
-    pub(crate) zero_readout: bool,
-    /// Start the attention queries at zero
-    #[arg(long)]
-    pub(crate) zero_query: bool,
+    pub(crate) random_init: bool,
     /// Standard deviation of all weights at the base width [default: 1/sqrt(fan_in), embeddings 1]
     #[arg(long, value_name = "STD")]
     pub(crate) init_std: Option<f64>,
@@ -159,7 +159,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value_t = 4)]
     pub(crate) steps: usize,
     /// Repetitions with other initial weights and batches
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// First seed
     #[arg(long, default_value_t = 0)]
@@ -170,7 +170,11 @@ pub(crate) struct CoordOptions {
     /// Folder for the table and the figure
     #[arg(long, value_name = "DIR", default_value = "mutransfer-out/coord")]
     pub(crate) out: PathBuf,
-    /// Print all measurements as JSON on stdout instead of the table
+    /// Judge measurements of another program instead: CSV with width, step (or t), module, l1, and where they are there
+    /// rule, seed, layer (input, hidden, output, attention), quantity (activation, change, own-update), l2, std
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) from: Option<PathBuf>,
+    /// Print verdict and slopes as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -14,6 +14,11 @@ const STUDENT: [f64; 30] = [
 ];
 const NORMAL: f64 = 1.960;
 
+/// The quantile for this many degrees of freedom, one or more.
+pub(super) fn student(freedom: usize) -> f64 {
+    STUDENT.get(freedom - 1).copied().unwrap_or(NORMAL)
+}
+
 /// A mean over seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
@@ -29,7 +34,7 @@ impl Estimate {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let quantile = values.len().checked_sub(2).map(|last| STUDENT.get(last).copied().unwrap_or(NORMAL));
+        let quantile = values.len().checked_sub(1).filter(|freedom| *freedom > 0).map(student);
         Self { mean, margin: quantile.map(|quantile| quantile * (variance / count).sqrt()) }
     }
 

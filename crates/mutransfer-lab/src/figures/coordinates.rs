@@ -1,4 +1,4 @@
-//! The coordinate check as a picture: how large each module's output is at each width, before and after some updates.
+//! The coordinate check as a picture: how large a quantity of each module is at each width, before and after some updates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +6,7 @@ use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, power_of
 use super::{Figure, FigureError};
 use crate::analysis::display_name;
 use crate::record::Coordinate;
+use mutransfer::theory::Quantity;
 
 const NAME: &str = "coordinates";
 
@@ -15,22 +16,23 @@ const STEPS: usize = 4;
 /// Colours that people with any colour vision can tell apart (Okabe and Ito), without the yellow.
 const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 
-/// Draws the mean absolute activation of each module against width, on one shared scale: a row of panels per rule, a
+/// Draws the mean absolute value of a quantity of each module against width, on one shared scale: a row of panels per rule, a
 /// panel per step, a line per module. Seeds are averaged. Values that are zero or not finite have no place on a
 /// logarithmic axis and are left out.
 ///
 /// # Errors
 ///
 /// When no value is positive and finite, or the PNG cannot be made.
-pub fn coordinates(rows: &[Coordinate]) -> Result<Figure, FigureError> {
-    let rows: Vec<&Coordinate> = rows.iter().filter(|row| row.l1.is_finite() && row.l1 > 0.0).collect();
+pub fn coordinates(rows: &[Coordinate], quantity: Quantity) -> Result<Figure, FigureError> {
+    let shown = |row: &&Coordinate| row.quantity == quantity && row.l1.is_finite() && row.l1 > 0.0;
+    let rows: Vec<&Coordinate> = rows.iter().filter(shown).collect();
     let (modules, steps) = (modules(&rows), steps(&rows));
     let panels: Vec<(String, Vec<Layer>)> = rules(&rows)
         .into_iter()
         .flat_map(|rule| steps.iter().map(move |step| (rule, *step)))
         .map(|(rule, step)| (title(rule, step), layers(&rows, rule, step, &modules)))
         .collect();
-    let (x, y) = axes(&panels).ok_or(FigureError::Empty { figure: NAME })?;
+    let (x, y) = axes(&panels, label(quantity)).ok_or(FigureError::Empty { figure: NAME })?;
     let panel = |(title, layers)| Panel { title, x: x.clone(), y: y.clone(), layers, guide: None, band: None };
     draw(&Sheet {
         name: NAME,
@@ -93,7 +95,15 @@ fn line_with_discs(points: Vec<(f64, f64)>, index: usize) -> [Layer; 2] {
     ]
 }
 
-fn axes(panels: &[(String, Vec<Layer>)]) -> Option<(Axis, Axis)> {
+fn label(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Activation => "mean |activation|",
+        Quantity::Change => "mean |change of activation|",
+        Quantity::OwnUpdate => "mean |own update|",
+    }
+}
+
+fn axes(panels: &[(String, Vec<Layer>)], label: &'static str) -> Option<(Axis, Axis)> {
     let points: Vec<(f64, f64)> = panels.iter().flat_map(|(_, layers)| layers).flat_map(line_points).collect();
     let range = |values: &dyn Fn(&(f64, f64)) -> f64| {
         let low = points.iter().map(values).reduce(f64::min)?;
@@ -104,7 +114,7 @@ fn axes(panels: &[(String, Vec<Layer>)]) -> Option<(Axis, Axis)> {
     let step = |(low, high): (f64, f64), most: f64| ((high - low) / most).ceil();
     Some((
         Axis { label: "width", range: across, step: step(across, 5.0), tick: width },
-        Axis { label: "mean |activation|", range: up, step: step(up, 8.0), tick: power_of_two },
+        Axis { label, range: up, step: step(up, 8.0), tick: power_of_two },
     ))
 }
 

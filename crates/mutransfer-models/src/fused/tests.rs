@@ -196,7 +196,7 @@ fn training(architecture: &Architecture, optimizer: Optimizer) -> Vec<f32> {
     let hyper = Hyper { learning_rate, weight_decay: 0.1, momentum: 0.9, ..Hyper::default() };
     let mut trainer: Box<dyn Trainer> = trainer(architecture, 32, &plan, &hyper, &corpus, BATCHES).unwrap();
     let losses: Vec<f64> = (0..20).map(|step| trainer.step(1.0 / f64::from(step + 1))).collect();
-    let sizes = trainer.coordinates().into_iter().map(|(_, size)| size);
+    let sizes = trainer.coordinates().into_iter().map(|measured| measured.sizes.l1);
     losses.into_iter().chain([trainer.validation_loss()]).chain(sizes).map(|value| value as f32).collect()
 }
 

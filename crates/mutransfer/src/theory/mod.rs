@@ -7,10 +7,12 @@
 
 mod alignment;
 mod classify;
+mod coordinates;
 mod symmetry;
 
 pub use alignment::{Backward, Solved, largest_stable_rates};
 pub use classify::{Condition, Regime, Theory};
+pub use coordinates::{Expectation, Layer, Quantity};
 pub use symmetry::shift;
 
 use num_rational::Rational32;

@@ -1,0 +1,151 @@
+//! The coordinate check of a burn module: what its forward pass shows to a probe, before and after updates.
+
+use std::collections::BTreeMap;
+
+use burn::nn::{Embedding, Linear};
+use burn::tensor::{Int, Tensor};
+use mutransfer::theory::{Layer, Quantity};
+
+/// Sizes of one quantity: mean |x|, root of mean x², and standard deviation (n - 1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sizes {
+    /// Mean of the absolute values.
+    pub l1: f64,
+    /// Root of the mean square.
+    pub l2: f64,
+    /// Standard deviation.
+    pub std: f64,
+}
+
+/// One quantity of one module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measurement {
+    /// Name of the module.
+    pub module: String,
+    /// Which end of the network it is.
+    pub layer: Layer,
+    /// Which quantity.
+    pub quantity: Quantity,
+    /// How large it is.
+    pub sizes: Sizes,
+}
+
+/// Looks at activations while a module runs, or does not, at no cost.
+///
+/// The forward pass takes a probe and shows it what it computes. The first pass is what later ones are compared with, so
+/// use the same batch for all.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use mutransfer::theory::{Layer, Quantity};
+/// use mutransfer_burn::Probe;
+///
+/// fn forward(layer: &Linear, input: Tensor<2>, probe: &mut Probe) -> Tensor<2> {
+///     let output = layer.forward(input.clone());
+///     probe.linear(|| ("up".into(), Layer::Hidden, layer, input, 1.0));
+///     probe.activation(|| ("up".into(), Layer::Hidden, output.clone()));
+///     output
+/// }
+///
+/// let device = Device::flex();
+/// let layer = LinearConfig::new(8, 8).init(&device);
+/// let batch = Tensor::random([4, 8], Distribution::Default, &device);
+/// let mut probe = Probe::on();
+/// forward(&layer, batch.clone(), &mut probe);
+/// let first = probe.take();
+/// assert_eq!(first.len(), 1);
+/// assert_eq!((first[0].module.as_str(), first[0].quantity), ("up", Quantity::Activation));
+/// // ... an update of the layer ...
+/// forward(&layer, batch, &mut probe);
+/// assert_eq!(probe.take().len(), 3); // its own update, its activation, its change
+/// ```
+#[derive(Debug, Default)]
+pub struct Probe {
+    is_on: bool,
+    is_later: bool,
+    activations: BTreeMap<String, Tensor<1>>,
+    weights: BTreeMap<String, Tensor<2>>,
+    measured: Vec<Measurement>,
+}
+
+impl Probe {
+    /// Looks at nothing.
+    pub fn off() -> Self {
+        Self::default()
+    }
+
+    /// Measures everything that is shown.
+    pub fn on() -> Self {
+        Self { is_on: true, ..Self::default() }
+    }
+
+    /// Shows the output of a module.
+    pub fn activation<const D: usize>(&mut self, show: impl FnOnce() -> (String, Layer, Tensor<D>)) {
+        if self.is_on {
+            let (module, layer, output) = show();
+            self.see(&module, layer, output);
+        }
+    }
+
+    /// Shows a linear layer with its input and forward multiplier.
+    pub fn linear<'a, const D: usize>(&mut self, show: impl FnOnce() -> (String, Layer, &'a Linear, Tensor<D>, f64)) {
+        if self.is_on {
+            let (module, layer, linear, input, multiplier) = show();
+            let fan_in = input.dims()[D - 1];
+            let rows = input.shape().num_elements() / fan_in;
+            let flat: Tensor<2> = input.reshape([rows, fan_in]);
+            self.own(&module, layer, linear.weight.val(), |update| flat.matmul(update) * multiplier);
+        }
+    }
+
+    /// Shows an embedding with the tokens that it looks up.
+    pub fn embedding<'a>(&mut self, show: impl FnOnce() -> (String, &'a Embedding, Tensor<2, Int>)) {
+        if self.is_on {
+            let (module, embedding, tokens) = show();
+            let tokens: Tensor<1, Int> = tokens.flatten(0, 1);
+            self.own(&module, Layer::Input, embedding.weight.val(), |update| update.select(0, tokens));
+        }
+    }
+
+    /// What was measured since the last call, in the order shown. The first call ends the first pass.
+    pub fn take(&mut self) -> Vec<Measurement> {
+        self.is_later = true;
+        std::mem::take(&mut self.measured)
+    }
+
+    fn see<const D: usize>(&mut self, module: &str, layer: Layer, output: Tensor<D>) {
+        let flat: Tensor<1> = output.flatten(0, D - 1);
+        self.push(module, layer, Quantity::Activation, flat.clone());
+        match (self.is_later, self.activations.get(module)) {
+            (true, Some(first)) => self.push(module, layer, Quantity::Change, flat - first.clone()),
+            _ => drop(self.activations.insert(module.to_owned(), flat)),
+        }
+    }
+
+    fn own(&mut self, module: &str, layer: Layer, weight: Tensor<2>, apply: impl FnOnce(Tensor<2>) -> Tensor<2>) {
+        match (self.is_later, self.weights.get(module)) {
+            (true, Some(first)) => {
+                let moved = apply(weight - first.clone());
+                self.push(module, layer, Quantity::OwnUpdate, moved.flatten(0, 1));
+            }
+            _ => drop(self.weights.insert(module.to_owned(), weight)),
+        }
+    }
+
+    fn push(&mut self, module: &str, layer: Layer, quantity: Quantity, values: Tensor<1>) {
+        let sizes = Sizes::of(values);
+        self.measured.push(Measurement { module: module.to_owned(), layer, quantity, sizes });
+    }
+}
+
+impl Sizes {
+    fn of(values: Tensor<1>) -> Self {
+        let values: Vec<f32> = values.into_data().try_to_vec().unwrap_or_default();
+        let count = values.len() as f64;
+        let sum = |of: &dyn Fn(f64) -> f64| values.iter().map(|value| of(f64::from(*value))).sum::<f64>();
+        let (mean, square) = (sum(&|x| x) / count, sum(&|x| x * x) / count);
+        let std = (sum(&|x| (x - mean).powi(2)) / (count - 1.0)).sqrt();
+        Self { l1: sum(&f64::abs) / count, l2: square.sqrt(), std }
+    }
+}

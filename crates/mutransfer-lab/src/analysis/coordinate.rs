@@ -1,0 +1,276 @@
+//! The coordinate check as a statistical test: slopes against width, with intervals, against what the theory of the rule
+//! expects.
+
+use std::collections::BTreeMap;
+
+use mutransfer::theory::{Expectation, Layer, Quantity};
+use serde::{Deserialize, Serialize};
+
+use super::AnalysisError;
+use super::slope::student;
+use crate::record::Coordinate;
+
+/// The `mup` package accepts a factor of 1.2 between widths 4 apart: log2(1.2)/2.
+pub const TOLERANCE: f64 = 0.13;
+
+/// What a cell, or all of them, show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The interval lies within the tolerance of the expected slope.
+    Pass,
+    /// It reaches over an end of it.
+    Undetermined,
+    /// It lies outside.
+    Fail,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pass => "pass",
+            Self::Undetermined => "undetermined",
+            Self::Fail => "fail",
+        })
+    }
+}
+
+/// A straight line through log2 of a size against log2 of the width.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Fit {
+    /// Its slope.
+    pub slope: f64,
+    /// 95% interval of the slope.
+    pub interval: (f64, f64),
+    /// The slope over the upper half of the widths, as small widths bend the line.
+    pub upper: Option<f64>,
+}
+
+/// One quantity of one module after one number of updates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    /// Name of the parametrization.
+    pub rule: String,
+    /// Updates made.
+    pub step: usize,
+    /// The module.
+    pub module: String,
+    /// Which end of the network it is.
+    pub layer: Layer,
+    /// Which quantity.
+    pub quantity: Quantity,
+    /// The slope that the rule promises; none where it is not judged.
+    pub expected: Option<f64>,
+    /// What was measured; none where every size is exactly zero, as it must be with a zero init.
+    pub fit: Option<Fit>,
+    /// What that shows.
+    pub verdict: Option<Verdict>,
+}
+
+/// All cells of one rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// Name of the parametrization.
+    pub rule: String,
+    /// Fail if any cell fails, pass if all pass.
+    pub verdict: Verdict,
+    /// Where it first goes wrong and what that means; none unless it fails.
+    pub diagnosis: Option<String>,
+    /// Every quantity, by step, in the order of the forward pass.
+    pub cells: Vec<Cell>,
+}
+
+/// Judges the measurements of every rule.
+///
+/// # Errors
+/// When there are none, a width is alone, a rule has no expectation, or a size is zero where it cannot be.
+pub fn judge(rows: &[Coordinate], expected: &BTreeMap<String, Expectation>) -> Result<Vec<Check>, AnalysisError> {
+    if rows.is_empty() {
+        return Err(AnalysisError::Empty);
+    }
+    let mut checks: Vec<(String, Vec<Cell>)> = Vec::new();
+    for group in groups(rows) {
+        let first = group[0];
+        let rule = &first.rule;
+        let expectation = expected.get(rule).ok_or_else(|| AnalysisError::NoExpectation { rule: rule.clone() })?;
+        let cell = cell(&group, expectation)?;
+        match checks.iter_mut().find(|(known, _)| known == rule) {
+            Some((_, cells)) => cells.push(cell),
+            None => checks.push((rule.clone(), vec![cell])),
+        }
+    }
+    Ok(checks.into_iter().map(|(rule, cells)| conclude(rule, cells)).collect())
+}
+
+/// Rows of one rule, step, module and quantity, by rule and step and then in the order first seen.
+fn groups(rows: &[Coordinate]) -> Vec<Vec<&Coordinate>> {
+    let mut places: BTreeMap<(&str, usize, &str, Quantity), usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<&Coordinate>> = Vec::new();
+    for row in rows {
+        let place = *places.entry((&row.rule, row.step, &row.module, row.quantity)).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[place].push(row);
+    }
+    groups.sort_by(|a, b| (&a[0].rule, a[0].step).cmp(&(&b[0].rule, b[0].step)));
+    groups
+}
+
+fn cell(group: &[&Coordinate], expectation: &Expectation) -> Result<Cell, AnalysisError> {
+    let Coordinate { rule, step, module, layer, quantity, .. } = group[0].clone();
+    let expected = expectation.slope(layer, quantity, step);
+    // A zero readout hides the network from its first gradient, so that nothing else moves in the first update.
+    let may_be_zero = quantity != Quantity::Activation || matches!(layer, Layer::Output | Layer::Attention);
+    let zeros = group.iter().filter(|row| row.l1 == 0.0).count();
+    let fit = match zeros {
+        0 => Some(fit(group)?),
+        count if count == group.len() && may_be_zero => None,
+        _ => return Err(AnalysisError::ZeroActivation { rule, module, step }),
+    };
+    let verdict = expected.map(|expected| fit.map_or(Verdict::Pass, |fit| fit.against(expected)));
+    Ok(Cell { rule, step, module, layer, quantity, expected, fit, verdict })
+}
+
+impl Fit {
+    fn against(&self, expected: f64) -> Verdict {
+        let (low, high) = self.interval;
+        match (low >= expected - TOLERANCE, high <= expected + TOLERANCE) {
+            (true, true) => Verdict::Pass,
+            _ if !self.slope.is_finite() || low > expected + TOLERANCE || high < expected - TOLERANCE => Verdict::Fail,
+            _ => Verdict::Undetermined,
+        }
+    }
+}
+
+/// Least squares over all seeds as points.
+fn fit(group: &[&Coordinate]) -> Result<Fit, AnalysisError> {
+    let mut points: Vec<(f64, f64)> = group.iter().map(|row| ((row.width as f64).log2(), row.l1.log2())).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    if points.iter().any(|(_, size)| !size.is_finite()) {
+        return Ok(Fit { slope: f64::NAN, interval: (f64::NAN, f64::NAN), upper: None });
+    }
+    let row = group[0];
+    let lonely = || AnalysisError::OneWidth { rule: row.rule.clone(), seed: row.seed };
+    let (slope, error) = line(&points).ok_or_else(lonely)?;
+    let middle = (points[0].0 + points[points.len() - 1].0) / 2.0;
+    let upper: Vec<_> = points.iter().copied().filter(|(width, _)| *width >= middle).collect();
+    Ok(Fit { slope, interval: (slope - error, slope + error), upper: line(&upper).map(|(slope, _)| slope) })
+}
+
+/// Slope and half of its 95% interval, zero where there are no points to spare.
+fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let count = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x_mean, y_mean) = (mean(|point| point.0), mean(|point| point.1));
+    let spread: f64 = points.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
+    if spread <= 0.0 {
+        return None;
+    }
+    let slope = points.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum::<f64>() / spread;
+    let residual: f64 = points.iter().map(|(x, y)| (y - y_mean - slope * (x - x_mean)).powi(2)).sum();
+    let freedom = points.len().saturating_sub(2);
+    let error = if freedom == 0 { 0.0 } else { student(freedom) * (residual / freedom as f64 / spread).sqrt() };
+    Some((slope, error))
+}
+
+fn conclude(rule: String, cells: Vec<Cell>) -> Check {
+    let verdict = cells.iter().filter_map(|cell| cell.verdict).max().unwrap_or(Verdict::Undetermined);
+    let first = cells.iter().find(|cell| cell.verdict == Some(Verdict::Fail));
+    // What a module's own update does is the cause; what activations do, often only its consequence.
+    let cause = |step: usize| {
+        cells.iter().find(|cell| {
+            cell.step == step && cell.quantity == Quantity::OwnUpdate && cell.verdict == Some(Verdict::Fail)
+        })
+    };
+    let diagnosis = first.map(|first| diagnose(cause(first.step.max(1)).filter(|_| first.step > 0).unwrap_or(first)));
+    Check { rule, verdict, diagnosis, cells }
+}
+
+/// What a failing cell means, and what most likely causes it.
+fn diagnose(cell: &Cell) -> String {
+    let slope = cell.fit.map_or(f64::NAN, |fit| fit.slope);
+    let expected = cell.expected.unwrap_or_default();
+    let grows = slope > expected;
+    let cause = match (cell.quantity, cell.layer, grows) {
+        _ if !slope.is_finite() => {
+            "training diverged there: the learning rate is too large, or something is not a number"
+        }
+        (Quantity::OwnUpdate, Layer::Input, true) => "its learning rate grows with width",
+        (Quantity::OwnUpdate, Layer::Input, false) => "its learning rate is divided by the width, and should not be",
+        (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, true) => {
+            "its learning rate is not divided by its fan-in"
+        }
+        (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, false) => "its learning rate is divided by too much",
+        (Quantity::OwnUpdate, Layer::Output, true) => "the readout lacks a multiplier of 1/fan-in",
+        (Quantity::OwnUpdate, Layer::Output, false) => {
+            "the readout is scaled twice: multiplier and learning rate, Tables 3 and 8 mixed"
+        }
+        (_, Layer::Attention, true) => "attention is divided by the root of a head's size, and heads grow",
+        (_, Layer::Attention, false) => "attention is divided by too much",
+        (Quantity::Activation, Layer::Output, true) => "the readout's init or multiplier is too large for its fan-in",
+        (Quantity::Activation, _, true) => "its init does not shrink as the root of its fan-in",
+        (Quantity::Activation, _, false) => "its init or multiplier shrinks too fast",
+        (Quantity::Change, _, true) => "some update before it is too large for the width",
+        (Quantity::Change, _, false) => "updates before it shrink with width",
+    };
+    format!(
+        "{} of {} at t = {} goes as width^{slope:.2}, expected {expected:.2}: {cause}",
+        cell.quantity, cell.module, cell.step
+    )
+}
+
+/// A measurement as other programs write it.
+#[derive(Deserialize)]
+struct Written {
+    rule: Option<String>,
+    width: usize,
+    seed: Option<u64>,
+    #[serde(alias = "t")]
+    step: usize,
+    module: String,
+    layer: Option<Layer>,
+    quantity: Option<Quantity>,
+    l1: f64,
+    l2: Option<f64>,
+    std: Option<f64>,
+}
+
+/// Reads measurements of any framework from CSV: columns `width`, `step` (or `t`), `module` and `l1`, and where they are
+/// there `rule`, `seed`, `layer`, `quantity`, `l2`, `std`; others are ignored. Without `rule` the rows are of `rule`,
+/// without `layer` a module is placed by its name, and without `quantity` activations are meant. Steps count from the
+/// first one in the table, which is taken to be untrained.
+///
+/// # Errors
+/// When a column is missing or a cell cannot be read, with the line.
+pub fn coordinates_from_csv(text: &str, rule: &str) -> Result<Vec<Coordinate>, AnalysisError> {
+    let bad = |error: csv::Error| AnalysisError::Table { message: error.to_string() };
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let written: Vec<Written> = reader.deserialize().collect::<Result<_, _>>().map_err(bad)?;
+    let first = written.iter().map(|row| row.step).min().unwrap_or(0);
+    let coordinate = |row: Written| Coordinate {
+        rule: row.rule.unwrap_or_else(|| rule.to_owned()),
+        width: row.width,
+        seed: row.seed.unwrap_or(0),
+        step: row.step - first,
+        layer: row.layer.unwrap_or_else(|| layer_of(&row.module)),
+        quantity: row.quantity.unwrap_or(Quantity::Activation),
+        module: row.module,
+        l1: row.l1,
+        l2: row.l2.unwrap_or(f64::NAN),
+        std: row.std.unwrap_or(f64::NAN),
+    };
+    Ok(written.into_iter().map(coordinate).collect())
+}
+
+/// The end of the network that a module's name speaks of.
+fn layer_of(module: &str) -> Layer {
+    const NAMES: [(Layer, &[&str]); 3] = [
+        (Layer::Attention, &["attention.logits", "attn_logits"]),
+        (Layer::Output, &["readout", "lm_head", "logits", "unembed", "classifier", "output layer"]),
+        (Layer::Input, &["embed", "wte", "wpe", "input"]),
+    ];
+    let lower = module.to_ascii_lowercase();
+    let named = NAMES.iter().find(|(_, names)| names.iter().any(|name| lower.contains(name)));
+    named.map_or(Layer::Hidden, |(layer, _)| *layer)
+}

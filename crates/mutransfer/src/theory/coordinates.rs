@@ -1,0 +1,87 @@
+//! What a coordinate check should find: how activations, their changes and updates follow the width under a table.
+
+use num_rational::Rational32;
+use serde::{Deserialize, Serialize};
+
+use super::Theory;
+
+/// The end of the network that a module belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// Embedding or first layer.
+    Input,
+    /// Everything between.
+    Hidden,
+    /// Logits.
+    Output,
+    /// Products of queries and keys, scaled.
+    Attention,
+}
+
+/// What is measured of a module (2203.03466 figure 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quantity {
+    /// Its output.
+    Activation,
+    /// Its output minus its output before the first update, on the same batch.
+    Change,
+    /// What its own update does to its present input: `A (W_t - W_0) x_t`, with the forward multiplier `A`.
+    OwnUpdate,
+}
+
+impl std::fmt::Display for Quantity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Activation => "activation",
+            Self::Change => "change",
+            Self::OwnUpdate => "own update",
+        })
+    }
+}
+
+/// Slopes of sizes against width, both in logarithms, at infinite width (2308.01814 definition 2.8.5).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expectation {
+    /// Own updates of input, hidden and output layers, `-r_l`.
+    own: [f64; 3],
+    /// Changes of input and hidden activations, `-r` of the layers up to there.
+    change: [f64; 2],
+    first_logits: f64,
+    first_attention: f64,
+}
+
+impl Expectation {
+    /// What a table promises; where it is unstable, what it should promise: that nothing grows.
+    ///
+    /// `heads_grow` says whether the size of attention heads follows the width, rather than their number.
+    pub fn of(theory: &Theory, heads_grow: bool) -> Self {
+        let number = |exponent: Rational32| f64::from(*exponent.numer()) / f64::from(*exponent.denom());
+        let falls = |r: Rational32| 0.0 - number(r).max(0.0);
+        let (updates, output) = (theory.updates, theory.exponents.layers.output);
+        Self {
+            own: [updates.input, updates.hidden, updates.output].map(falls),
+            change: [falls(updates.input), falls(theory.r)],
+            first_logits: (0.5 - number(output.a + output.b)).min(0.0),
+            first_attention: if heads_grow { number(theory.exponents.attention).min(0.0) } else { 0.0 },
+        }
+    }
+
+    /// The slope of a quantity after `step` updates; none where it is not judged, as it mixes what was there with what was
+    /// learned.
+    pub fn slope(&self, layer: Layer, quantity: Quantity, step: usize) -> Option<f64> {
+        match (quantity, layer, step) {
+            (Quantity::Activation, Layer::Output, 0) => Some(self.first_logits),
+            (Quantity::Activation, Layer::Attention, 0) => Some(self.first_attention),
+            (Quantity::Activation, Layer::Output | Layer::Attention, _) => None,
+            (Quantity::Activation, ..) => Some(0.0),
+            (Quantity::Change, Layer::Input, _) => Some(self.change[0]),
+            (Quantity::Change, Layer::Hidden, _) => Some(self.change[1]),
+            (Quantity::Change, Layer::Output | Layer::Attention, _) => Some(0.0),
+            (Quantity::OwnUpdate, Layer::Input, _) => Some(self.own[0]),
+            (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, _) => Some(self.own[1]),
+            (Quantity::OwnUpdate, Layer::Output, _) => Some(self.own[2]),
+        }
+    }
+}
