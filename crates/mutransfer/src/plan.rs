@@ -100,12 +100,12 @@ impl Plan {
     ) -> Result<Self, Error> {
         let rule = rule.into();
         let table = rule.table(optimizer)?;
-        let mut params = BTreeMap::new();
-        for (name, placed) in widths.place(target, rule.is_absolute())? {
+        let depth = |place: Place| if place == Place::Block { widths.depth(rule.is_absolute()) } else { 1.0 };
+        let params = widths.place(target, rule.is_absolute())?.into_iter().map(|(name, placed)| {
             let place = Place::of(name);
-            let depth = if place == Place::Block { widths.depth(rule.is_absolute()) } else { 1.0 };
-            params.insert(name.clone(), ParamPlan::new(placed, &table, optimizer, place, depth));
-        }
+            (name.clone(), ParamPlan::new(placed, &table, optimizer, place, depth(place)))
+        });
+        let params: BTreeMap<ParamName, ParamPlan> = params.collect();
         let residual_ratios = Ratios { depth: widths.depth_ratio(), ..Ratios::ONE };
         let has_factor = widths.depth_ratio() != 1.0 && !rule.is_absolute();
         let residual = has_factor.then(|| table.residual.at(residual_ratios));

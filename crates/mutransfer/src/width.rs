@@ -181,19 +181,27 @@ impl Widths {
         target: &'a Shapes,
         absolute: bool,
     ) -> Result<Vec<(&'a ParamName, Placed)>, Error> {
-        let names = || target.iter().map(|(name, _)| name).filter(|name| !self.is_alias(name));
-        match self.depth {
-            None => same_keys(self.params.keys(), "base", names(), "target")?,
-            Some(_) => self.has_templates(names())?,
-        }
-        let templates = self.templates();
-        let place = |(name, shape): (&'a ParamName, &Shape)| {
-            let growth = self.params.get(name).or_else(|| templates.get(&name.template()).copied());
-            let missing = || Error::Missing { name: name.clone(), present: "target", absent: "base" };
-            let placed = growth.ok_or_else(missing)?.place(name, shape, self.layout, absolute)?;
-            Ok((name, placed))
+        let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
+        let growths = self.growths(planned.clone().map(|(name, _)| name))?;
+        let place = |((name, shape), growth): ((&'a ParamName, &Shape), &Growth)| {
+            Ok((name, growth.place(name, shape, self.layout, absolute)?))
         };
-        target.iter().filter(|(name, _)| !self.is_alias(name)).map(place).collect()
+        planned.zip(growths).map(place).collect()
+    }
+
+    /// What is known of each of the target's parameters, which come in order of names.
+    fn growths<'a>(&'a self, names: impl Iterator<Item = &'a ParamName> + Clone) -> Result<Vec<&'a Growth>, Error> {
+        if self.depth.is_none() {
+            same_keys(self.params.keys(), "base", names, "target")?;
+            return Ok(self.params.values().collect());
+        }
+        self.has_templates(names.clone())?;
+        let templates = self.templates();
+        let growth = |name: &ParamName| {
+            let known = self.params.get(name).or_else(|| templates.get(&name.template()).copied());
+            known.ok_or_else(|| Error::Missing { name: name.clone(), present: "target", absent: "base" })
+        };
+        names.map(growth).collect()
     }
 
     /// Whether a name stands for another parameter.
