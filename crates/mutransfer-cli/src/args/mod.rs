@@ -126,7 +126,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value = "adamw")]
     pub(crate) optimizer: Optimizer,
     /// Widths to compare
-    #[arg(long, value_delimiter = ',', default_values_t = [32, 64, 128, 256, 512])]
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 128, 256, 512, 1024])]
     pub(crate) widths: Vec<usize>,
     /// Width at which every rule is the standard one [default: the smallest of the widths]
     #[arg(long, value_name = "WIDTH")]
@@ -144,7 +144,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value_t = 64)]
     pub(crate) context: usize,
     /// Sequences in a batch
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 4)]
     pub(crate) batch: usize,
     /// Start readout and queries at random too; at zero, as by default, they add nothing that narrow models see by chance
     #[arg(long)]
@@ -156,7 +156,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value_t = 0.0078125)]
     pub(crate) lr: f64,
     /// Updates to follow
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 3)]
     pub(crate) steps: usize,
     /// Repetitions with other initial weights and batches
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
