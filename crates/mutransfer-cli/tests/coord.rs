@@ -18,8 +18,8 @@ fn coord(out: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), stdout, stderr)
 }
 
-const SMALL: [&str; 10] =
-    ["--widths", "16,32,64,128", "--steps", "3", "--seeds", "3", "--context", "32", "--model", "mlp"];
+const SMALL: [&str; 12] =
+    ["--widths", "32,64,128,256", "--steps", "3", "--seeds", "5", "--batch", "8", "--context", "32", "--model", "mlp"];
 
 #[test]
 fn sp_fails_with_a_diagnosis_and_mup_does_not() {
