@@ -111,6 +111,11 @@ impl Power {
         count(grows_in, self.0[0]) + count(grows_out, self.0[1]) + aspect + own
     }
 
+    /// Whether the optimizer's own factor is in it.
+    pub(crate) fn has_own(&self) -> bool {
+        self.0[4] != ZERO
+    }
+
     /// The same monomial with fan-in and fan-out exchanged.
     pub(crate) fn swapped(self) -> Self {
         let [fan_in, fan_out, rest @ ..] = self.0;

@@ -10,7 +10,9 @@ use lints::*;
 
 use crate::growth::Placed;
 use crate::theory::{Regime, Theory};
-use crate::{Decay, Error, Family, Optimizer, ParamName, Parametrization, Plan, Ratios, Role, Shapes, Table, Widths};
+use crate::{
+    Decay, Error, Family, Optimizer, ParamName, Parametrization, Plan, Power, Ratios, Role, Shapes, Table, Widths,
+};
 
 /// Something found wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,45 +91,41 @@ impl Check<'_> {
 
     fn table_findings(&self, table: &Table) -> Vec<Finding> {
         let Ok(theory) = Theory::of_rule(self.rule, self.optimizer) else { return self.decay_finding(table) };
-        let output = table.law(Role::Output);
-        let base = self.optimizer.family_of(Role::Output);
-        let is_double = output.multiplier == crate::Power::fan_in(-1, 1)
-            && base != Family::RawGradient
-            && theory.updates.output > 0.into();
-        let own = table.law(Role::Hidden).learning_rate;
-        let has_own_factor = self.optimizer.family() == Family::Spectral && self.optimizer != Optimizer::MuonPlain;
-        let ignores_own = has_own_factor && own != crate::Power::ONE && !own.to_string().contains("m_own");
-        let mut findings = Vec::new();
-        if is_double || ignores_own {
-            let what = if is_double {
-                "the readout's multiplier and learning rate"
-            } else {
-                "the matrices' learning rate on top of the optimizer's own factor"
-            };
-            findings.push(general(MU004, format!("{} scales {what}", self.rule.name())));
-        } else if !self.transfers(&theory) {
-            let why = theory.broken().map(|condition| format!("{}: {}", condition.layer, condition.otherwise)).next();
-            let regime = theory.regime;
-            let slow = || {
-                let slow = theory.is_maximal.named().into_iter().find(|(_, maximal)| !maximal);
-                slow.map_or("the readout's init is not maximal".to_owned(), |(layer, _)| {
-                    format!("{layer} is not updated maximally")
-                })
-            };
-            let message = format!(
-                "{} under {} is in the regime {regime}; {}",
-                self.rule.name(),
-                self.optimizer,
-                why.unwrap_or_else(slow)
-            );
-            findings.push(general(MU013, message));
-        }
+        let scaled_twice = self.scaled_twice(table, &theory).map(|what| general(MU004, what));
+        let slow = || self.does_not_transfer(&theory).map(|why| general(MU013, why));
         let unfaithful = theory.faithfulness.iter().find(|condition| self.rule.chooses_eps() && !condition.holds);
-        findings.extend(
-            unfaithful.map(|condition| general(MU014, format!("{}: {}", condition.layer, condition.otherwise))),
-        );
-        findings.extend(self.decay_finding(table));
-        findings
+        let unfaithful =
+            unfaithful.map(|condition| general(MU014, format!("{}: {}", condition.layer, condition.otherwise)));
+        scaled_twice.or_else(slow).into_iter().chain(unfaithful).chain(self.decay_finding(table)).collect()
+    }
+
+    fn scaled_twice(&self, table: &Table, theory: &Theory) -> Option<String> {
+        let is_double = table.law(Role::Output).multiplier == Power::fan_in(-1, 1)
+            && self.optimizer.family_of(Role::Output) != Family::RawGradient
+            && theory.updates.output > 0.into();
+        let rate = table.law(Role::Hidden).learning_rate;
+        let has_own_factor = self.optimizer.family() == Family::Spectral && self.optimizer != Optimizer::MuonPlain;
+        let ignores_own = has_own_factor && rate != Power::ONE && !rate.has_own();
+        let what = match (is_double, ignores_own) {
+            (true, _) => "the readout's multiplier and learning rate",
+            (_, true) => "the matrices' learning rate on top of the optimizer's own factor",
+            _ => return None,
+        };
+        Some(format!("{} scales {what}", self.rule.name()))
+    }
+
+    fn does_not_transfer(&self, theory: &Theory) -> Option<String> {
+        if self.transfers(theory) {
+            return None;
+        }
+        let broken = theory.broken().next().map(|condition| format!("{}: {}", condition.layer, condition.otherwise));
+        let slow = || {
+            let slow = theory.is_maximal.named().into_iter().find(|(_, maximal)| !maximal);
+            slow.map(|(layer, _)| format!("{layer} is not updated maximally"))
+        };
+        let why = broken.or_else(slow).unwrap_or_else(|| "the readout's init is not maximal".to_owned());
+        let (rule, optimizer, regime) = (self.rule.name(), self.optimizer, theory.regime);
+        Some(format!("{rule} under {optimizer} is in the regime {regime}; {why}"))
     }
 
     /// Only u-μP moves its embedding slower than it could on purpose.
