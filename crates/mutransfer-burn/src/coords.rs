@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use burn::nn::conv::Conv2d;
 use burn::nn::{Embedding, Linear};
 use burn::tensor::{Int, Tensor};
 use mutransfer::theory::{Layer, Quantity};
@@ -33,7 +34,7 @@ pub struct Measurement {
 /// Looks at activations while a module runs, or does not, at no cost.
 ///
 /// The forward pass takes a probe and shows it what it computes. The first pass is what later ones are compared with, so
-/// use the same batch for all.
+/// use the same batch for all. What is shown is kept outside of any autodiff graph.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -65,7 +66,7 @@ pub struct Probe {
     is_on: bool,
     is_later: bool,
     activations: BTreeMap<String, Tensor<1>>,
-    weights: BTreeMap<String, Tensor<2>>,
+    weights: BTreeMap<String, Tensor<1>>,
     measured: Vec<Measurement>,
 }
 
@@ -90,21 +91,52 @@ impl Probe {
 
     /// Shows a linear layer with its input and forward multiplier.
     pub fn linear<'a, const D: usize>(&mut self, show: impl FnOnce() -> (String, Layer, &'a Linear, Tensor<D>, f64)) {
-        if self.is_on {
+        self.update(|| {
             let (module, layer, linear, input, multiplier) = show();
-            let fan_in = input.dims()[D - 1];
-            let rows = input.shape().num_elements() / fan_in;
-            let flat: Tensor<2> = input.reshape([rows, fan_in]);
-            self.own(&module, layer, linear.weight.val(), |update| flat.matmul(update) * multiplier);
-        }
+            (module, layer, linear.weight.val(), move |update| rows(input).matmul(update) * multiplier)
+        });
     }
 
     /// Shows an embedding with the tokens that it looks up.
     pub fn embedding<'a>(&mut self, show: impl FnOnce() -> (String, &'a Embedding, Tensor<2, Int>)) {
-        if self.is_on {
+        self.update(|| {
             let (module, embedding, tokens) = show();
             let tokens: Tensor<1, Int> = tokens.flatten(0, 1);
-            self.own(&module, Layer::Input, embedding.weight.val(), |update| update.select(0, tokens));
+            (module, Layer::Input, embedding.weight.val(), move |update: Tensor<2>| update.select(0, tokens))
+        });
+    }
+
+    /// Shows a convolution with its input `[batch, channels, height, width]`.
+    pub fn convolution<'a>(&mut self, show: impl FnOnce() -> (String, Layer, &'a Conv2d, Tensor<4>)) {
+        self.update(|| {
+            let (module, layer, convolution, input) = show();
+            let mut moved = convolution.clone();
+            moved.bias = None;
+            let apply = move |update| {
+                moved.weight = moved.weight.map(|_| update);
+                moved.forward(input)
+            };
+            (module, layer, convolution.weight.val(), apply)
+        });
+    }
+
+    /// Shows any other weight, with what it does to its present input: a function of the weight that is linear in it.
+    pub fn update<const W: usize, const D: usize, A: FnOnce(Tensor<W>) -> Tensor<D>>(
+        &mut self,
+        show: impl FnOnce() -> (String, Layer, Tensor<W>, A),
+    ) {
+        if !self.is_on {
+            return;
+        }
+        let (module, layer, weight, apply) = show();
+        let dims = weight.dims();
+        let flat: Tensor<1> = weight.without_autodiff().flatten(0, W - 1);
+        match (self.is_later, self.weights.get(&module)) {
+            (true, Some(first)) => {
+                let moved = apply((flat - first.clone()).reshape(dims)).without_autodiff();
+                self.push(&module, layer, Quantity::OwnUpdate, moved.flatten(0, D - 1));
+            }
+            _ => drop(self.weights.insert(module, flat)),
         }
     }
 
@@ -115,7 +147,7 @@ impl Probe {
     }
 
     fn see<const D: usize>(&mut self, module: &str, layer: Layer, output: Tensor<D>) {
-        let flat: Tensor<1> = output.flatten(0, D - 1);
+        let flat: Tensor<1> = output.without_autodiff().flatten(0, D - 1);
         self.push(module, layer, Quantity::Activation, flat.clone());
         match (self.is_later, self.activations.get(module)) {
             (true, Some(first)) => self.push(module, layer, Quantity::Change, flat - first.clone()),
@@ -123,20 +155,17 @@ impl Probe {
         }
     }
 
-    fn own(&mut self, module: &str, layer: Layer, weight: Tensor<2>, apply: impl FnOnce(Tensor<2>) -> Tensor<2>) {
-        match (self.is_later, self.weights.get(module)) {
-            (true, Some(first)) => {
-                let moved = apply(weight - first.clone());
-                self.push(module, layer, Quantity::OwnUpdate, moved.flatten(0, 1));
-            }
-            _ => drop(self.weights.insert(module.to_owned(), weight)),
-        }
-    }
-
     fn push(&mut self, module: &str, layer: Layer, quantity: Quantity, values: Tensor<1>) {
         let sizes = Sizes::of(values);
         self.measured.push(Measurement { module: module.to_owned(), layer, quantity, sizes });
     }
+}
+
+/// All dimensions but the last as one.
+fn rows<const D: usize>(input: Tensor<D>) -> Tensor<2> {
+    let columns = input.dims()[D - 1];
+    let rows = input.shape().num_elements() / columns;
+    input.without_autodiff().reshape([rows, columns])
 }
 
 impl Sizes {

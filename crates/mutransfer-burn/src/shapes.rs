@@ -15,6 +15,9 @@ const WEIGHTS: [(&str, Axes); 5] = [
     ("Struct:Conv3d", Axes::OUT_IN),
 ];
 
+/// Statistics that a module collects itself. They are no parameters, though burn shows them as such.
+const STATISTICS: [&str; 2] = ["running_mean", "running_var"];
+
 /// The shapes of every float parameter of `module`.
 pub fn shapes<M: Module>(module: &M) -> Shapes {
     let mut visitor = Visitor::default();
@@ -38,6 +41,9 @@ impl ModuleVisitor for Visitor {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if STATISTICS.contains(&self.path.field()) {
+            return;
+        }
         let dims: [usize; D] = param.lazy_shape().dims();
         let shape = Shape::new(dims);
         let known = WEIGHTS.iter().find(|(kind, _)| D > 1 && *kind == self.path.container());

@@ -6,14 +6,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
-use mutransfer::Rule;
+use mutransfer::{Optimizer, Rule};
 use mutransfer::theory::{Expectation, Quantity, Theory};
-use mutransfer_lab::analysis::{Cell, Check, Fit, TOLERANCE, Verdict, coordinates_from_csv, display_name, judge};
+use mutransfer_lab::analysis::{Cell, Check, TOLERANCE, Verdict, coordinates_from_csv, display_name, judge};
 use mutransfer_lab::figures;
 use mutransfer_lab::record::Coordinate;
 use mutransfer_lab::schedule::Schedule;
 use mutransfer_lab::store::Store;
-use mutransfer_lab::trial::{Model, Trial};
+use mutransfer_lab::trial::{Data, Model, Trial};
+use mutransfer_models::Kind;
 
 use crate::args::CoordOptions;
 use crate::failure::Failure;
@@ -36,7 +37,8 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     } else {
         println!("{}", slopes(&checks));
         println!(
-            "Slopes of log2 mean |x| against log2 width with 95% intervals; t counts updates. Tolerance {TOLERANCE}."
+            "Slopes of log2 mean |x| against log2 width with 95% intervals; t counts updates. Tolerance {TOLERANCE}.\n\
+             !: fails; ?: undetermined; >: passes over the upper half of the widths, whose slope is shown."
         );
         for check in &checks {
             let name = display_name(&check.rule);
@@ -67,7 +69,7 @@ fn train(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Coordinate>, Fail
     let trials = trials(options, rules)?;
     let first = trials.first().ok_or_else(|| Failure::usage("no width is given", None))?;
     let subject = Subject::new(&first.model, &first.data)?;
-    subject.check(&options.widths, first.base_width, options.batch)?;
+    subject.check(&options.widths, first.base_width, first.batch)?;
     for trial in &trials {
         subject.plan(trial)?;
     }
@@ -100,10 +102,11 @@ fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
 }
 
 fn trials(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Trial>, Failure> {
-    if !(options.lr.is_finite() && options.lr > 0.0) {
-        return Err(Failure::usage(format!("--lr is {}; it must be a positive number", options.lr), None));
+    let lr = options.lr.unwrap_or(if options.optimizer == Optimizer::Sgd { SGD_RATE } else { ADAM_RATE });
+    if !(lr.is_finite() && lr > 0.0) {
+        return Err(Failure::usage(format!("--lr is {lr}; it must be a positive number"), None));
     }
-    if options.widths.contains(&0) || options.batch == 0 {
+    if options.widths.contains(&0) || options.batch == Some(0) {
         return Err(Failure::usage("widths and batch must be at least 1", None));
     }
     let model = Model {
@@ -111,12 +114,14 @@ fn trials(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Trial>, Failure>
         depth: options.depth,
         head_dim: options.heads.is_none().then_some(options.head_dim),
         heads: options.heads,
+        variants: options.variants.clone(),
         context: options.context,
         zero_readout: !options.random_init,
         zero_query: !options.random_init,
     };
     let base_width = options.base_width.or(options.widths.iter().copied().min()).unwrap_or(1);
     let data = data(options.data.as_deref())?;
+    let batch = options.batch.unwrap_or(if is_text(&options.model, &data) { SEQUENCES } else { IMAGES });
     let mut trials = Vec::new();
     for &rule in rules {
         for &width in &options.widths {
@@ -128,20 +133,38 @@ fn trials(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Trial>, Failure>
                     model: model.clone(),
                     base_width,
                     width,
-                    lr: options.lr,
+                    lr,
                     weight_decay: 0.0,
                     init_std: options.init_std,
                     schedule: Schedule::Constant,
                     warmup: 0,
                     steps: options.steps,
-                    batch: options.batch,
+                    batch,
                     data: data.clone(),
+                    one_batch: true,
                     seed,
                 });
             }
         }
     }
     Ok(trials)
+}
+
+/// Near the optimum of most small models.
+const ADAM_RATE: f64 = 0.0078125;
+const SGD_RATE: f64 = 0.1;
+
+/// Batches are small: what an update does to another input of its batch, which a narrow model cannot tell apart, falls
+/// as width^-1/2 and bends the line. Batch norm needs a few.
+const SEQUENCES: usize = 1;
+const IMAGES: usize = 16;
+
+fn is_text(model: &str, data: &Data) -> bool {
+    match data {
+        Data::Text { .. } => true,
+        Data::Images { .. } => false,
+        Data::Synthetic => model.parse().is_ok_and(Kind::is_transformer),
+    }
 }
 
 /// Every quantity of every module of every trial, before and after each of `steps` updates.
@@ -210,15 +233,17 @@ fn slopes(checks: &[Check]) -> String {
     table.to_string()
 }
 
-/// `0.02 ± 0.05`, with what was expected where that is not 0, and a mark where it fails.
+/// `0.02 ± 0.05`, with what was expected where that is not 0, and a mark where it fails. Where the upper half of the
+/// widths decides, its slope.
 fn slope(cell: &Cell) -> String {
-    let Some(Fit { slope, interval, .. }) = cell.fit else { return "0, as it must".to_owned() };
-    let margin = (interval.1 - interval.0) / 2.0;
-    let mark = match cell.verdict {
-        Some(Verdict::Fail) => " !",
-        Some(Verdict::Undetermined) => " ?",
-        _ => "",
+    let Some(fit) = cell.fit else { return "0, as it must".to_owned() };
+    let (line, mark) = match (cell.verdict, fit.upper) {
+        (Some(Verdict::Pass), Some(upper)) if !cell.passes_overall() => (upper, " >"),
+        (Some(Verdict::Fail), _) => (fit.all, " !"),
+        (Some(Verdict::Undetermined), _) => (fit.all, " ?"),
+        _ => (fit.all, ""),
     };
+    let (slope, margin) = (line.slope, (line.interval.1 - line.interval.0) / 2.0);
     match cell.expected {
         Some(expected) if expected != 0.0 => format!("{slope:.2} ± {margin:.2} ({expected:.1}){mark}"),
         _ => format!("{slope:.2} ± {margin:.2}{mark}"),

@@ -17,10 +17,10 @@ pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
     }
     let trial = read_trial(&options.folder)?;
     let subject = Subject::new(&trial.model, &trial.data)?;
-    if let Data::Text { path, .. } = &trial.data
+    if let Data::Text { path, .. } | Data::Images { path, .. } = &trial.data
         && data(Some(path.as_ref()))? != trial.data
     {
-        return Err(Failure::usage(format!("the text at {path} has changed since the study began"), None));
+        return Err(Failure::usage(format!("the data at {path} has changed since the study began"), None));
     }
     let mut session = InTraining(subject.trainer(&trial)?);
     let path = options.folder.join("metrics.jsonl");

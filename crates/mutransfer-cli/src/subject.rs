@@ -4,39 +4,39 @@ use std::path::Path;
 
 use mutransfer::{Hyper, Init, Plan};
 use mutransfer_lab::trial::{Data, Model, Session, Trial};
-use mutransfer_models::data::{Corpus, Language, Text};
-use mutransfer_models::{Architecture, Batches, Heads, Kind, Trainer, trainer};
+use mutransfer_models::data::{Corpus, Dataset, Images, Language, Text};
+use mutransfer_models::{Architecture, Batches, Heads, Kind, Trainer, Variant, Variants, trainer};
 
 use crate::failure::Failure;
 
 /// Everything needed to train at any width.
 pub(crate) struct Subject {
     architecture: Architecture,
-    corpus: Corpus,
+    dataset: Dataset,
 }
 
 impl Subject {
     /// The model family on its data.
     pub(crate) fn new(model: &Model, data: &Data) -> Result<Self, Failure> {
-        let corpus = match data {
-            Data::Synthetic => Corpus::Synthetic(Language::new(0)),
-            Data::Text { path, .. } => Corpus::Text(Text::read(Path::new(path))?),
+        let kind: Kind = model.family.parse()?;
+        let dataset = match data {
+            Data::Synthetic if kind.is_transformer() => Dataset::Text(Corpus::Synthetic(Language::new(0))),
+            Data::Synthetic => Dataset::Images(Images::synthetic(0)),
+            Data::Text { path, .. } => Dataset::Text(Corpus::Text(Text::read(Path::new(path))?)),
+            Data::Images { path, .. } => Dataset::Images(Images::read(Path::new(path))?),
         };
-        let kind = match model.family.as_str() {
-            "gpt" => Kind::Gpt,
-            "mlp" => Kind::Mlp,
-            other => return Err(Failure::usage(format!("unknown model `{other}`; known: gpt, mlp"), None)),
-        };
+        let variants = model.variants.iter().map(|name| name.parse::<Variant>()).collect::<Result<_, _>>()?;
         let architecture = Architecture {
             kind,
             depth: model.depth,
             heads: model.heads.map_or_else(|| Heads::Dim(model.head_dim.unwrap_or_default()), Heads::Count),
-            vocabulary: corpus.vocabulary(),
+            variants: Variants(variants),
+            data: dataset.format(),
             context: model.context,
             zero_readout: model.zero_readout,
             zero_query: model.zero_query,
         };
-        Ok(Self { architecture, corpus })
+        Ok(Self { architecture, dataset })
     }
 
     /// Checks everything that could stop a trial later.
@@ -44,15 +44,16 @@ impl Subject {
         for &width in widths.iter().chain([&base_width]) {
             self.architecture.shapes(width)?;
         }
-        match &self.corpus {
-            Corpus::Text(text) => Ok(text.check(batch, self.architecture.context + 1)?),
-            Corpus::Synthetic(_) => Ok(()),
+        match &self.dataset {
+            Dataset::Text(Corpus::Text(text)) => Ok(text.check(batch, self.architecture.context + 1)?),
+            Dataset::Text(Corpus::Synthetic(_)) => Ok(()),
+            Dataset::Images(images) => Ok(images.check(batch)?),
         }
     }
 
     /// The lowest loss there is, where it is known.
     pub(crate) fn floor(&self) -> Option<f64> {
-        self.corpus.floor()
+        self.dataset.floor(self.architecture.kind)
     }
 
     /// Numbers to train at a width, a measure of the cost of a step.
@@ -67,18 +68,20 @@ impl Subject {
 
     /// A model in training.
     pub(crate) fn trainer(&self, trial: &Trial) -> Result<Box<dyn Trainer + '_>, Failure> {
-        let batches = Batches { size: trial.batch, seed: trial.seed };
+        let batches = Batches { size: trial.batch, seed: trial.seed, is_fixed: trial.one_batch };
         let plan = self.plan(trial)?;
-        Ok(trainer(&self.architecture, trial.width, &plan, &hyper(trial), &self.corpus, batches)?)
+        Ok(trainer(&self.architecture, trial.width, &plan, &hyper(trial), &self.dataset, batches)?)
     }
 }
 
-/// The data at a path, or the built-in language.
+/// The data at a path, or what is built in.
 pub(crate) fn data(path: Option<&Path>) -> Result<Data, Failure> {
     let Some(path) = path else { return Ok(Data::Synthetic) };
-    let hash = Text::read(path)?.hash();
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok(Data::Text { path: path.to_string_lossy().into_owned(), hash })
+    let name = std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned();
+    Ok(match Images::recognises(path) {
+        true => Data::Images { hash: Images::read(path)?.hash(), path: name },
+        false => Data::Text { hash: Text::read(path)?.hash(), path: name },
+    })
 }
 
 /// What is tuned and carried over.

@@ -127,7 +127,7 @@ impl Workbench {
             .iter()
             .flat_map(|&rule| widths.iter().map(move |&width| (rule, width)))
             .flat_map(|(rule, width)| {
-                study.transfer(&self.data, rule, lr).into_iter().map(move |t| Trial { width, ..t })
+                study.transfer(&self.data, rule, lr).into_iter().map(move |t| Trial { width, one_batch: true, ..t })
             })
             .collect();
         let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
@@ -186,8 +186,8 @@ impl Workbench {
 
     fn settings(&self) -> Vec<(String, String)> {
         let data = match &self.data {
-            Data::Synthetic => "synthetic language".to_owned(),
-            Data::Text { path, .. } => path.clone(),
+            Data::Synthetic => "synthetic".to_owned(),
+            Data::Text { path, .. } | Data::Images { path, .. } => path.clone(),
         };
         let study = serde_json::to_value(&self.study).unwrap_or_default();
         let keys = study.as_object().into_iter().flatten();

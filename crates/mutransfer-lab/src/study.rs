@@ -15,7 +15,7 @@ use crate::trial::{Data, Model, Trial};
 pub struct Study {
     /// Title of the report and name of the default output folder.
     pub name: String,
-    /// `gpt` or `mlp`.
+    /// `gpt`, `bert`, `mlp`, `cnn` or `resnet`.
     pub model: String,
     /// Parametrizations to compare.
     pub rules: Vec<Rule>,
@@ -33,6 +33,8 @@ pub struct Study {
     pub head_dim: Option<usize>,
     /// Number of attention heads; their size grows with width. In place of `head_dim`.
     pub heads: Option<usize>,
+    /// Parts of a transformer in another than their usual form.
+    pub variants: Vec<String>,
     /// Start the readout at zero.
     pub zero_readout: bool,
     /// Start the queries at zero.
@@ -43,7 +45,7 @@ pub struct Study {
     pub seeds: u64,
     /// Steps of every trial.
     pub steps: usize,
-    /// Sequences in a batch.
+    /// Sequences or images in a batch.
     pub batch: usize,
     /// Tokens in a sequence.
     pub context: usize,
@@ -72,6 +74,7 @@ impl Default for Study {
             depth: 2,
             head_dim: None,
             heads: None,
+            variants: Vec::new(),
             zero_readout: false,
             zero_query: false,
             lr: Grid::default(),
@@ -270,6 +273,7 @@ impl Study {
             depth: self.depth,
             head_dim: self.head_dim.or(self.heads.is_none().then_some(DEFAULT_HEAD_DIM)),
             heads: self.heads,
+            variants: self.variants.clone(),
             context: self.context,
             zero_readout: self.zero_readout,
             zero_query: self.zero_query,
@@ -314,6 +318,7 @@ impl Study {
             steps: self.steps,
             batch: self.batch,
             data: data.clone(),
+            one_batch: false,
             seed,
         };
         (0..self.seeds).map(trial).collect()

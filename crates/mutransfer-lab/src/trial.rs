@@ -17,6 +17,9 @@ pub struct Model {
     pub head_dim: Option<usize>,
     /// Number of attention heads, if that is what stays fixed.
     pub heads: Option<usize>,
+    /// Parts in another than their usual form, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<String>,
     /// Tokens in a sequence.
     pub context: usize,
     /// Start the readout at zero.
@@ -29,13 +32,20 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Data {
-    /// The built-in language.
+    /// The built-in language, or the built-in images, as the model needs it.
     Synthetic,
     /// Text at a path.
     Text {
         /// Where it was when the trial was made.
         path: String,
         /// Fingerprint of its bytes.
+        hash: String,
+    },
+    /// Images at a path.
+    Images {
+        /// Where they were when the trial was made.
+        path: String,
+        /// Fingerprint of pixels and labels.
         hash: String,
     },
 }
@@ -67,10 +77,13 @@ pub struct Trial {
     pub warmup: usize,
     /// Steps in all.
     pub steps: usize,
-    /// Sequences in a batch.
+    /// Sequences or images in a batch.
     pub batch: usize,
     /// What it trains on.
     pub data: Data,
+    /// Every step sees the batch of the first, as in a coordinate check.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_batch: bool,
     /// Seed of initial weights and batches.
     pub seed: u64,
 }
@@ -79,7 +92,7 @@ impl Trial {
     /// Name of the trial: a hash of everything that determines its result. Where its data lies does not.
     pub fn id(&self) -> String {
         let mut trial = self.clone();
-        if let Data::Text { path, .. } = &mut trial.data {
+        if let Data::Text { path, .. } | Data::Images { path, .. } = &mut trial.data {
             path.clear();
         }
         let canonical = serde_json::to_vec(&trial).expect("a trial is plain data");
@@ -184,6 +197,7 @@ mod tests {
             depth: 1,
             head_dim: Some(8),
             heads: None,
+            variants: Vec::new(),
             context: 4,
             zero_readout: false,
             zero_query: false,
@@ -203,6 +217,7 @@ mod tests {
             steps,
             batch: 1,
             data: Data::Synthetic,
+            one_batch: false,
             seed: 0,
         }
     }

@@ -35,8 +35,9 @@ fn a_power_law_is_fitted_exactly_and_judged_by_what_is_expected() {
     let falling = |width: f64, _| 3.0 * width.powf(-0.5);
     let logits = check(&rows(Layer::Output, Quantity::Activation, 0, falling));
     let fit = logits.cells[0].fit.unwrap();
-    assert!((fit.slope + 0.5).abs() < 1e-12 && (fit.interval.1 - fit.interval.0).abs() < 1e-12, "{fit:?}");
-    assert!((fit.upper.unwrap() + 0.5).abs() < 1e-12);
+    for line in [fit.all, fit.upper.unwrap()] {
+        assert!((line.slope + 0.5).abs() < 1e-12 && (line.interval.1 - line.interval.0).abs() < 1e-12, "{fit:?}");
+    }
     assert_eq!((logits.cells[0].expected, logits.verdict), (Some(-0.5), Verdict::Pass));
     let hidden = check(&rows(Layer::Hidden, Quantity::Activation, 0, falling));
     assert_eq!((hidden.cells[0].expected, hidden.verdict), (Some(0.0), Verdict::Fail));
@@ -52,6 +53,34 @@ fn noise_is_undetermined_and_not_finite_fails() {
         check(&rows(Layer::Hidden, Quantity::Change, 1, |width, _| if width > 3000.0 { f64::NAN } else { 1.0 }));
     assert_eq!(diverged.verdict, Verdict::Fail);
     assert!(diverged.diagnosis.unwrap().contains("training diverged"));
+}
+
+/// A seed is a batch that all widths share: it may make everything larger, and says nothing about the slope by that.
+#[test]
+fn every_seed_has_a_height_of_its_own() {
+    let shifted = |width: f64, seed: u64| (seed + 1) as f64 * width.powf(0.05);
+    let cell = check(&rows(Layer::Hidden, Quantity::Change, 1, shifted)).cells.remove(0);
+    let fit = cell.fit.unwrap();
+    assert!((fit.all.slope - 0.05).abs() < 1e-12 && (fit.all.interval.1 - fit.all.interval.0).abs() < 1e-12, "{fit:?}");
+    // Where each width has its own seed nothing is shared.
+    let mut alone = rows(Layer::Hidden, Quantity::Change, 1, shifted);
+    alone.retain(|row| row.seed == 0);
+    let pooled = check(&alone).cells[0].fit.unwrap();
+    alone.iter_mut().zip(0..).for_each(|(row, seed)| row.seed = seed);
+    assert_eq!(check(&alone).cells[0].fit.unwrap(), pooled);
+}
+
+/// What adds in squares to the limit and falls as width^-1/2, as the update's effect on other inputs does.
+#[test]
+fn a_line_that_small_widths_bend_does_not_fail_and_one_that_is_wrong_everywhere_does() {
+    let noise = |width: f64, seed: u64| (0.01 * (width.log2() * 7.0 + seed as f64 * 3.0).sin()).exp2();
+    let bent = |width: f64, seed| noise(width, seed) * (1.0 + 700.0 / width).sqrt();
+    let cell = check(&rows(Layer::Hidden, Quantity::OwnUpdate, 1, bent)).cells.remove(0);
+    let fit = cell.fit.unwrap();
+    assert!(fit.all.interval.1 < -0.13 && fit.upper.unwrap().interval.0 > -0.13, "{fit:?}");
+    assert_eq!(cell.verdict, Some(Verdict::Pass));
+    let wrong = |width: f64, seed| noise(width, seed) * width.powf(-0.25);
+    assert_eq!(check(&rows(Layer::Hidden, Quantity::OwnUpdate, 1, wrong)).verdict, Verdict::Fail);
 }
 
 #[test]

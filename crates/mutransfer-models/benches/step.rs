@@ -15,11 +15,11 @@ use std::time::Instant;
 
 use mutransfer::{Hyper, Optimizer, Rule};
 use mutransfer_kernels::{Matrix, MatrixMut, Workspace, matmul};
-use mutransfer_models::data::{Corpus, Text};
+use mutransfer_models::data::{Corpus, Dataset, Format, Text};
 use mutransfer_models::{Architecture, Batches, Heads, Kind, Trainer, trainer};
 
 const STEPS: usize = 15;
-const BATCHES: Batches = Batches { size: 16, seed: 0 };
+const BATCHES: Batches = Batches { size: 16, seed: 0, is_fixed: false };
 const CONTEXT: usize = 128;
 /// Batches that the peer gets.
 const SERVED: usize = 20;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("text");
     std::fs::write(&path, (0..200_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect::<Vec<_>>())?;
-    let corpus = Corpus::Text(Text::read(&path)?);
+    let corpus = Dataset::Text(Corpus::Text(Text::read(&path)?));
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match &arguments[..] {
         [] => table(&corpus),
@@ -37,20 +37,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn architecture(corpus: &Corpus) -> Architecture {
-    let (zero_readout, zero_query) = (false, false);
-    let (heads, vocabulary) = (Heads::Dim(32), corpus.vocabulary());
-    Architecture { kind: Kind::Gpt, depth: 2, heads, vocabulary, context: CONTEXT, zero_readout, zero_query }
+fn architecture(corpus: &Dataset) -> Architecture {
+    Architecture { heads: Heads::Dim(32), context: CONTEXT, ..Architecture::new(Kind::Gpt, corpus.format()) }
 }
 
-fn start(corpus: &Corpus, width: usize) -> Result<Box<dyn Trainer + '_>, Box<dyn Error>> {
+fn start(corpus: &Dataset, width: usize) -> Result<Box<dyn Trainer + '_>, Box<dyn Error>> {
     let architecture = architecture(corpus);
     let plan = architecture.plan(width, width, Rule::Sp, Optimizer::AdamW)?;
     let hyper = Hyper { learning_rate: 1e-3, weight_decay: 0.01, beta2: 0.999, ..Hyper::default() };
     Ok(trainer(&architecture, width, &plan, &hyper, corpus, BATCHES)?)
 }
 
-fn table(corpus: &Corpus) -> Result<(), Box<dyn Error>> {
+fn table(corpus: &Dataset) -> Result<(), Box<dyn Error>> {
     println!("width  steps/s  ms/step  GFLOP/s  matrix product  share");
     for width in [64, 128, 256, 512] {
         let mut trainer = start(corpus, width)?;
@@ -65,7 +63,7 @@ fn table(corpus: &Corpus) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn serve(corpus: &Corpus, width: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
+fn serve(corpus: &Dataset, width: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut trainer = start(corpus, width)?;
     for (name, values) in trainer.parameters() {
         let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
@@ -94,7 +92,8 @@ fn peak_megabytes() -> Result<f64, Box<dyn Error>> {
 /// Operations of a step: every parameter but the look-up tables is in three products, and attention is half full.
 fn flops(architecture: &Architecture, width: usize) -> Result<f64, Box<dyn Error>> {
     let tokens = (BATCHES.size * CONTEXT) as f64;
-    let tables = ((architecture.vocabulary + CONTEXT) * width) as f64;
+    let Format::Tokens { vocabulary } = architecture.data else { return Err("text has tokens".into()) };
+    let tables = ((vocabulary + CONTEXT) * width) as f64;
     let products = 6.0 * (architecture.shapes(width)?.entries() as f64 - tables) * tokens;
     let attention = 6.0 * tokens * (CONTEXT * width * architecture.depth) as f64;
     Ok(products + attention)

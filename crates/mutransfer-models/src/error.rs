@@ -2,19 +2,52 @@
 
 use std::path::PathBuf;
 
+use crate::architecture::{Kind, Variant};
+use crate::data::ImageFlaw;
+
 /// Why a model cannot be built or its data not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Heads do not tile the width.
-    #[error("width {width} is not divisible by {what} {divisor}")]
+    #[error("{of} {size} is not divisible by {what} {divisor}")]
     NotDivisible {
-        /// The width asked for.
-        width: usize,
+        /// What is to be divided.
+        of: &'static str,
+        /// Its size.
+        size: usize,
         /// Which setting has to divide it.
         what: &'static str,
         /// Its value.
         divisor: usize,
+    },
+    /// A name that is not in a list.
+    #[error("unknown {what} `{name}`; known: {known}")]
+    Unknown {
+        /// What the list is of.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A variant of transformers for another model.
+    #[error("`{variant}` is a variant of transformers, and {kind} is none")]
+    NoTransformer {
+        /// The model.
+        kind: Kind,
+        /// The variant.
+        variant: Variant,
+    },
+    /// A model for other data.
+    #[error("the model {kind} needs {wanted}, and the data is {given}")]
+    WrongData {
+        /// The model.
+        kind: Kind,
+        /// What it needs.
+        wanted: &'static str,
+        /// What it got.
+        given: &'static str,
     },
     /// A size that must be positive.
     #[error("{what} is zero")]
@@ -51,6 +84,14 @@ pub enum Error {
         needed: usize,
         /// How that number comes about.
         why: String,
+    },
+    /// Files of images that are not what their format says, or not fit to train on.
+    #[error("data at {path} {flaw}")]
+    Images {
+        /// Which file, or the folder where no single file is at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        flaw: ImageFlaw,
     },
     /// Training blew up.
     #[error(

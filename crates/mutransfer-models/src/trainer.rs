@@ -2,28 +2,32 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use mutransfer::{Hyper, Plan};
 use mutransfer_burn::{Measurement, Probe, initialize};
 
-use crate::data::Corpus;
+use crate::architecture::Multipliers;
+use crate::data::Dataset;
 use crate::fused::{Optimizer, cross_entropy};
-use crate::{Architecture, Error, Gpt, Kind, Mlp};
+use crate::task::{Batch, Classify, Masked, NextToken, Task};
+use crate::{Architecture, Cnn, Error, Kind, Mlp, ResNet, Transformer};
 
-/// Which sequences a trial sees.
+/// Which batches a trial sees.
 #[derive(Clone, Copy, Debug)]
 pub struct Batches {
-    /// Sequences in a batch.
+    /// Sequences or images in a batch.
     pub size: usize,
     /// Seed of the draws.
     pub seed: u64,
+    /// Every step sees the same batch, as in a coordinate check.
+    pub is_fixed: bool,
 }
 
 /// A model in training.
 pub trait Trainer {
-    /// One update at `factor` times the peak learning rates; the loss of its batch before the update, in nats per token.
+    /// One update at `factor` times the peak learning rates; the loss of its batch before the update, in nats per answer.
     fn step(&mut self, factor: f64) -> f64;
-    /// Loss on the held-out data, in nats per token.
+    /// Loss on the held-out data, in nats per answer.
     fn validation_loss(&self) -> f64;
     /// What a probe sees of each module on the batch of step 0; the first call is what later ones are compared with.
     fn coordinates(&mut self) -> Vec<Measurement>;
@@ -34,87 +38,111 @@ pub trait Trainer {
 /// A new model of `width`, initialised and ready to train.
 ///
 /// # Errors
-/// When the plan is for another model, or for an optimizer that burn does not have.
+/// When the plan is for another model, for an optimizer that burn does not have, or the data for another task.
 pub fn trainer<'a>(
     architecture: &Architecture,
     width: usize,
     plan: &Plan,
     hyper: &Hyper,
-    corpus: &'a Corpus,
+    dataset: &'a Dataset,
     batches: Batches,
 ) -> Result<Box<dyn Trainer + 'a>, Error> {
     let device = Device::flex().autodiff();
-    let attention_scale = plan.forward().attention.unwrap_or(1.0);
-    let readout_multiplier = plan.param("readout.weight").map_or(1.0, |param| param.scales.multiplier);
+    let forward = Multipliers::of(plan);
     let context = architecture.context;
     let optimizer = Optimizer::new(plan, hyper, &device)?;
     macro_rules! run {
-        ($model:expr) => {{
+        ($model:expr, $task:expr) => {{
             let model = Some(initialize($model, plan, hyper, batches.seed)?);
-            Box::new(Run { model, optimizer, corpus, batches, context, step: 0, device, probe: Probe::on() })
+            Box::new(Run { model, task: $task, optimizer, batches, step: 0, device, probe: Probe::on() })
         }};
     }
-    Ok(match architecture.kind {
-        Kind::Gpt => run!(Gpt::new(&architecture.gpt(width, attention_scale, readout_multiplier)?, &device)),
-        Kind::Mlp => run!(Mlp::new(&architecture.mlp(width, readout_multiplier), &device)),
+    let wrong = |kind, wanted, given| Err(Error::WrongData { kind, wanted, given });
+    Ok(match (architecture.kind, dataset) {
+        (Kind::Gpt, Dataset::Text(corpus)) => {
+            run!(Transformer::new(&architecture.transformer(width, forward)?, &device), NextToken { corpus, context })
+        }
+        (Kind::Bert, Dataset::Text(corpus)) => {
+            run!(Transformer::new(&architecture.transformer(width, forward)?, &device), Masked { corpus, context })
+        }
+        (Kind::Mlp, Dataset::Text(corpus)) => {
+            run!(Mlp::new(&architecture.mlp(width, forward), &device), NextToken { corpus, context })
+        }
+        (Kind::Mlp, Dataset::Images(images)) => {
+            run!(Mlp::new(&architecture.mlp(width, forward), &device), Classify(images))
+        }
+        (Kind::Cnn, Dataset::Images(images)) => {
+            run!(Cnn::new(&architecture.vision(width, forward)?, &device), Classify(images))
+        }
+        (Kind::ResNet, Dataset::Images(images)) => {
+            run!(ResNet::new(&architecture.vision(width, forward)?, &device), Classify(images))
+        }
+        (kind, Dataset::Text(_)) => return wrong(kind, "images", "text"),
+        (kind, Dataset::Images(_)) => return wrong(kind, "text", "images"),
     })
 }
 
-/// A model that predicts the next token.
-trait LanguageModel: Module {
-    /// `[batch, time]` to `[batch, time, vocabulary]`.
-    fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3>;
+/// A model that answers such inputs.
+trait Model<I>: Module {
+    /// A row of logits for every answer.
+    fn logits(&self, input: I, probe: &mut Probe) -> Tensor<2>;
 }
 
-impl LanguageModel for Gpt {
-    fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
-        self.forward(tokens, probe)
+impl Model<Tensor<2, Int>> for Transformer {
+    fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<2> {
+        self.forward(tokens, probe).flatten(0, 1)
     }
 }
 
-impl LanguageModel for Mlp {
-    fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
-        self.forward(tokens, probe)
+impl Model<Tensor<2, Int>> for Mlp {
+    fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<2> {
+        self.forward(tokens, probe).flatten(0, 1)
     }
 }
 
-struct Run<'a, M> {
+impl Model<Tensor<4>> for Mlp {
+    fn logits(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        self.classify(images, probe)
+    }
+}
+
+impl Model<Tensor<4>> for Cnn {
+    fn logits(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        self.forward(images, probe)
+    }
+}
+
+impl Model<Tensor<4>> for ResNet {
+    fn logits(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        self.forward(images, probe)
+    }
+}
+
+struct Run<M, T> {
     /// Always there, but for the moment in which burn's optimizer maps the old model to the new one.
     model: Option<M>,
+    task: T,
     optimizer: Optimizer,
-    corpus: &'a Corpus,
     batches: Batches,
-    context: usize,
     step: usize,
     device: Device,
     probe: Probe,
 }
 
-impl<M: LanguageModel> Run<'_, M> {
+impl<M, T: Task> Run<M, T> {
     fn model(&self) -> &M {
         self.model.as_ref().expect("a step leaves a model behind")
     }
 
-    /// Inputs and targets, one token apart, `[batch, context]` each.
-    fn tensors(&self, sequences: &[Vec<u8>], device: &Device) -> (Tensor<2, Int>, Tensor<2, Int>) {
-        let tensor = |from: usize| {
-            let tokens =
-                sequences.iter().flat_map(|s| s[from..from + self.context].iter().map(|&token| i32::from(token)));
-            let data = TensorData::new(tokens.collect::<Vec<_>>(), [sequences.len(), self.context]);
-            Tensor::from_data(data, device)
-        };
-        (tensor(0), tensor(1))
-    }
-
-    fn batch(&self, step: usize) -> Vec<Vec<u8>> {
-        self.corpus.batch(self.batches.seed, step, self.batches.size, self.context + 1)
+    fn batch(&self, step: usize) -> Batch<T::Input> {
+        self.task.batch(self.batches.seed, step, self.batches.size, &self.device)
     }
 }
 
-impl<M: LanguageModel> Trainer for Run<'_, M> {
+impl<M: Model<T::Input>, T: Task> Trainer for Run<M, T> {
     fn step(&mut self, factor: f64) -> f64 {
-        let (tokens, targets) = self.tensors(&self.batch(self.step), &self.device);
-        let loss = next_token_loss(self.model().logits(tokens, &mut Probe::off()), targets);
+        let batch = self.batch(if self.batches.is_fixed { 0 } else { self.step });
+        let loss = loss(self.model(), batch);
         let value = scalar(&loss);
         if let Some(model) = self.model.take() {
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -127,24 +155,19 @@ impl<M: LanguageModel> Trainer for Run<'_, M> {
     fn validation_loss(&self) -> f64 {
         let model = self.model().valid();
         let device = self.device.clone().inner();
-        let sequences = self.corpus.validation(self.context + 1);
-        let total: f64 = sequences
-            .chunks(self.batches.size)
-            .map(|chunk| {
-                let (tokens, targets) = self.tensors(chunk, &device);
-                let loss = next_token_loss(model.logits(tokens, &mut Probe::off()), targets);
-                scalar(&loss) * chunk.len() as f64
-            })
-            .sum();
-        total / sequences.len() as f64
+        let batches = self.task.validation(self.batches.size, &device);
+        let rows = |batch: &Batch<T::Input>| batch.targets.dims()[0] as f64;
+        let all: f64 = batches.iter().map(rows).sum();
+        let total: f64 = batches.into_iter().map(|batch| rows(&batch) * scalar(&loss(&model, batch))).sum();
+        total / all
     }
 
     fn coordinates(&mut self) -> Vec<Measurement> {
-        let device = self.device.clone().inner();
-        let (tokens, _) = self.tensors(&self.batch(0), &device);
-        let model = self.model().valid();
-        model.logits(tokens, &mut self.probe);
-        self.probe.take()
+        // As in training: batch norm must see this batch, not the mean of earlier ones.
+        let batch = self.batch(0);
+        let Self { model, probe, .. } = self;
+        model.as_ref().expect("a step leaves a model behind").logits(batch.input, probe);
+        probe.take()
     }
 
     fn parameters(&self) -> Vec<(String, Vec<f32>)> {
@@ -152,6 +175,16 @@ impl<M: LanguageModel> Trainer for Run<'_, M> {
         self.model().visit(&mut reader);
         reader.found
     }
+}
+
+/// Mean of -log p(target), in nats per answer.
+fn loss<I>(model: &impl Model<I>, batch: Batch<I>) -> Tensor<1> {
+    let logits = model.logits(batch.input, &mut Probe::off());
+    let judged = match batch.judged {
+        Some(rows) => logits.select(0, rows),
+        None => logits,
+    };
+    cross_entropy(judged, batch.targets)
 }
 
 /// Reads the parameters of a module.
@@ -174,12 +207,6 @@ impl ModuleVisitor for Reader {
         let values = param.val().into_data().try_to_vec().expect("parameters are f32");
         self.found.push((self.path.join("."), values));
     }
-}
-
-/// Mean of −log p(target), in nats per token.
-fn next_token_loss(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
-    let [batch, time, vocabulary] = logits.dims();
-    cross_entropy(logits.reshape([batch * time, vocabulary]), targets.reshape([batch * time]))
 }
 
 fn scalar(tensor: &Tensor<1>) -> f64 {

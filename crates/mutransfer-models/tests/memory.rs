@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use mutransfer::{Hyper, Optimizer, Rule};
-use mutransfer_models::data::{Corpus, Language};
+use mutransfer_models::data::{Corpus, Dataset, Language};
 use mutransfer_models::{Architecture, Batches, Heads, Kind, trainer};
 
 /// Bytes that are allocated now.
@@ -33,19 +33,12 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn memory_does_not_grow_over_steps() {
-    let corpus = Corpus::Synthetic(Language::new(0));
-    let architecture = Architecture {
-        kind: Kind::Gpt,
-        depth: 2,
-        heads: Heads::Dim(32),
-        vocabulary: corpus.vocabulary(),
-        context: 128,
-        zero_readout: false,
-        zero_query: false,
-    };
+    let dataset = Dataset::Text(Corpus::Synthetic(Language::new(0)));
+    let architecture =
+        Architecture { heads: Heads::Dim(32), context: 128, ..Architecture::new(Kind::Gpt, dataset.format()) };
     let plan = architecture.plan(64, 128, Rule::Mup, Optimizer::AdamW).unwrap();
-    let batches = Batches { size: 16, seed: 0 };
-    let mut trainer = trainer(&architecture, 128, &plan, &Hyper::default(), &corpus, batches).unwrap();
+    let batches = Batches { size: 16, seed: 0, is_fixed: false };
+    let mut trainer = trainer(&architecture, 128, &plan, &Hyper::default(), &dataset, batches).unwrap();
     let mut after = |steps: usize| {
         (0..steps).for_each(|_| _ = trainer.step(1.0));
         LIVE.load(Ordering::Relaxed)

@@ -5,26 +5,22 @@ use std::collections::BTreeMap;
 
 use mutransfer::theory::Quantity;
 use mutransfer::{Hyper, Optimizer, Role, Rule};
-use mutransfer_models::data::{Corpus, Language};
+use mutransfer_models::data::{Corpus, Dataset, Images, Language};
 use mutransfer_models::{Architecture, Batches, Error, Heads, Kind, Trainer, trainer};
 
 fn architecture(kind: Kind, heads: Heads) -> Architecture {
-    Architecture {
-        kind,
-        depth: 2,
-        heads,
-        vocabulary: Language::VOCABULARY,
-        context: 16,
-        zero_readout: false,
-        zero_query: false,
+    Architecture { heads, context: 16, ..Architecture::new(kind, dataset(kind).format()) }
+}
+
+/// The built-in data for a model.
+fn dataset(kind: Kind) -> Dataset {
+    match kind {
+        Kind::Gpt | Kind::Bert => Dataset::Text(Corpus::Synthetic(Language::new(0))),
+        Kind::Mlp | Kind::Cnn | Kind::ResNet => Dataset::Images(Images::synthetic(0)),
     }
 }
 
-fn corpus() -> Corpus {
-    Corpus::Synthetic(Language::new(0))
-}
-
-const BATCHES: Batches = Batches { size: 4, seed: 1 };
+const BATCHES: Batches = Batches { size: 4, seed: 1, is_fixed: false };
 
 struct Setup {
     architecture: Architecture,
@@ -35,16 +31,16 @@ struct Setup {
 }
 
 impl Setup {
-    fn trainer<'a>(&self, corpus: &'a Corpus) -> Box<dyn Trainer + 'a> {
+    fn trainer<'a>(&self, dataset: &'a Dataset) -> Box<dyn Trainer + 'a> {
         let plan = self.architecture.plan(self.base, self.width, self.rule, self.optimizer).unwrap();
         let hyper = Hyper { learning_rate: 0.01, momentum: 0.9, ..Hyper::default() };
-        trainer(&self.architecture, self.width, &plan, &hyper, corpus, BATCHES).unwrap()
+        trainer(&self.architecture, self.width, &plan, &hyper, dataset, BATCHES).unwrap()
     }
 
     /// Bits of the losses of five steps and of the validation loss.
     fn losses(&self) -> Vec<u64> {
-        let corpus = corpus();
-        let mut trainer = self.trainer(&corpus);
+        let dataset = dataset(self.architecture.kind);
+        let mut trainer = self.trainer(&dataset);
         let mut losses: Vec<u64> = (0..5).map(|_| trainer.step(1.0).to_bits()).collect();
         losses.push(trainer.validation_loss().to_bits());
         losses
@@ -85,7 +81,7 @@ fn training_lowers_the_loss_but_not_below_the_floor() {
         for optimizer in [Optimizer::AdamW, Optimizer::Sgd] {
             let rule = Rule::Mup;
             let setup = Setup { architecture: architecture(kind, BOTH_WAYS[0]), rule, optimizer, base: 8, width: 16 };
-            let mut trainer = setup.trainer(&corpus);
+            let mut trainer = setup.trainer(&dataset);
             let before = trainer.validation_loss();
             for _ in 0..60 {
                 trainer.step(1.0);
@@ -118,10 +114,10 @@ fn the_plan_comes_from_the_modules() {
 
 #[test]
 fn zero_readout_gives_zero_logits_and_zero_query_zero_attention_logits() {
-    let corpus = corpus();
+    let dataset = dataset(Kind::Gpt);
     let zero = Architecture { zero_readout: true, zero_query: true, ..architecture(Kind::Gpt, BOTH_WAYS[0]) };
     let setup = Setup { architecture: zero, rule: Rule::Mup, optimizer: Optimizer::AdamW, base: 8, width: 16 };
-    let mut trainer = setup.trainer(&corpus);
+    let mut trainer = setup.trainer(&dataset);
     let zeros = ["readout", "blocks.0.attention.logits", "blocks.1.attention.logits"];
     let sizes = sizes(trainer.as_mut());
     for module in zeros {
@@ -145,7 +141,7 @@ fn sizes(trainer: &mut dyn Trainer) -> BTreeMap<String, f64> {
 /// Under SP the update of a hidden layer makes its output grow with width, under μP it does not (TP5 figure 5).
 #[test]
 fn activations_grow_with_width_under_sp_and_not_under_mup() {
-    let corpus = corpus();
+    let dataset = dataset(Kind::Gpt);
     let size = |rule, width| {
         let setup = Setup {
             architecture: architecture(Kind::Gpt, BOTH_WAYS[0]),
@@ -154,7 +150,7 @@ fn activations_grow_with_width_under_sp_and_not_under_mup() {
             base: 16,
             width,
         };
-        let mut trainer = setup.trainer(&corpus);
+        let mut trainer = setup.trainer(&dataset);
         for _ in 0..3 {
             trainer.step(1.0);
         }
@@ -174,5 +170,5 @@ fn sizes_that_do_not_fit_are_errors() {
     assert_eq!(error(Kind::Mlp, Heads::Dim(16), 0), "width is zero");
     assert!(architecture(Kind::Mlp, Heads::Dim(16)).shapes(40).is_ok());
     let bad = architecture(Kind::Gpt, Heads::Dim(16)).plan(16, 40, Rule::Mup, Optimizer::AdamW).unwrap_err();
-    assert!(matches!(bad, Error::NotDivisible { width: 40, .. }));
+    assert!(matches!(bad, Error::NotDivisible { size: 40, .. }));
 }

@@ -80,7 +80,8 @@ pub(crate) struct TransferOptions {
     /// The study, a TOML file; see `mutransfer transfer --help` for its keys
     #[arg(value_name = "STUDY.toml")]
     pub(crate) study: PathBuf,
-    /// Text file or folder of text files to train on, read as bytes [default: a synthetic language]
+    /// Text file or folder of text files, read as bytes; or images: a folder or file of IDX (MNIST) or CIFAR-10 binaries
+    /// [default: a synthetic language, or synthetic images]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
@@ -89,13 +90,14 @@ pub(crate) struct TransferOptions {
 
 const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   name = "study"            title of the report and name of the output folder
-  model = "gpt"             gpt, or mlp (a perceptron over a window of 4 tokens)
+  model = "gpt"             gpt or bert, for text; mlp, for images or a window of 4 tokens; cnn or resnet, for images
   rules = ["sp", "mup"]     parametrizations to compare
   optimizer = "adamw"       sgd, adam or adamw
   base_width = 32           width at which every rule is the standard one [default: the smallest of `widths`]
   widths = [32, 64, 128]    widths of the proxies
   target_width = 256        width that the optimum is carried to
-  depth = 2                 blocks of the GPT, hidden matrices of the perceptron
+  variants = []             of a transformer: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv, post-norm
+  depth = 2                 blocks of a transformer or of each stage of a resnet, hidden matrices of mlp and cnn
   head_dim = 16             size of an attention head; the number of heads grows with width
   heads = 4                 or: number of heads; their size grows with width
   zero_readout = false      start the readout at zero
@@ -104,7 +106,7 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
                             learning rates, "2^-12" or a number; step in octaves
   seeds = 1                 repetitions of every trial
   steps = 200               steps of every trial
-  batch = 8                 sequences in a batch
+  batch = 8                 sequences or images in a batch
   context = 64              tokens in a sequence
   schedule = "cosine"       constant, linear (to zero) or cosine (to zero)
   warmup = 20               steps of linear warm-up [default: a tenth of the steps]
@@ -116,9 +118,12 @@ Exit codes: 0 done, 1 failed, 2 wrong request or input, 3 some trials failed, 13
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CoordOptions {
-    /// Model family: gpt or mlp
+    /// Model family: gpt, bert, mlp, cnn or resnet
     #[arg(long, default_value = "gpt")]
     pub(crate) model: String,
+    /// Parts of a transformer in another form: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv, post-norm
+    #[arg(long = "variant", value_name = "VARIANT", value_delimiter = ',')]
+    pub(crate) variants: Vec<String>,
     /// Parametrization; repeat to compare [default: mup]
     #[arg(long = "rule", value_name = "RULE", action = ArgAction::Append)]
     pub(crate) rules: Vec<Rule>,
@@ -131,7 +136,7 @@ pub(crate) struct CoordOptions {
     /// Width at which every rule is the standard one [default: the smallest of the widths]
     #[arg(long, value_name = "WIDTH")]
     pub(crate) base_width: Option<usize>,
-    /// Blocks of the GPT, hidden matrices of the perceptron
+    /// Blocks of a transformer or of each stage of a resnet, hidden matrices of a perceptron or CNN
     #[arg(long, default_value_t = 2)]
     pub(crate) depth: usize,
     /// Size of an attention head; the number of heads grows with width
@@ -141,30 +146,31 @@ pub(crate) struct CoordOptions {
     #[arg(long, value_name = "COUNT")]
     pub(crate) heads: Option<usize>,
     /// Tokens in a sequence
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 8)]
     pub(crate) context: usize,
-    /// Sequences in a batch
-    #[arg(long, default_value_t = 4)]
-    pub(crate) batch: usize,
+    /// Sequences or images in the batch that all steps share; small, as narrow models see a large one partly by chance
+    /// [default: 1 of text, 16 of images]
+    #[arg(long)]
+    pub(crate) batch: Option<usize>,
     /// Start readout and queries at random too; at zero, as by default, they add nothing that narrow models see by chance
     #[arg(long)]
     pub(crate) random_init: bool,
     /// Standard deviation of all weights at the base width [default: 1/sqrt(fan_in), embeddings 1]
     #[arg(long, value_name = "STD")]
     pub(crate) init_std: Option<f64>,
-    /// Learning rate
-    #[arg(long, default_value_t = 0.0078125)]
-    pub(crate) lr: f64,
+    /// Learning rate [default: 2^-7, and 0.1 for sgd]
+    #[arg(long)]
+    pub(crate) lr: Option<f64>,
     /// Updates to follow
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 4)]
     pub(crate) steps: usize,
     /// Repetitions with other initial weights and batches
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// First seed
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Text file or folder of text files to train on [default: a synthetic language]
+    /// Text file or folder of text files, or images: IDX (MNIST) or CIFAR-10 binaries [default: synthetic]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     /// Folder for the table and the figure

@@ -1,13 +1,61 @@
-//! What the models train on: text as bytes, or a synthetic language whose entropy is known.
+//! What the models train on: text as bytes, a synthetic language whose entropy is known, images of files, or synthetic ones.
 
+mod images;
+pub(crate) mod mask;
 mod synthetic;
 mod text;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+pub use images::{ImageFlaw, Images};
 pub use synthetic::Language;
 pub use text::Text;
+
+/// Sequences or images.
+#[derive(Clone, Debug)]
+pub enum Dataset {
+    /// Sequences of tokens.
+    Text(Corpus),
+    /// Images with labels.
+    Images(Images),
+}
+
+/// What the data looks like to a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Tokens, this many different ones.
+    Tokens {
+        /// How many.
+        vocabulary: usize,
+    },
+    /// Images of one size.
+    Images {
+        /// Channels, height and width.
+        shape: [usize; 3],
+        /// How many kinds of images there are.
+        classes: usize,
+    },
+}
+
+impl Dataset {
+    /// What it looks like.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Text(corpus) => Format::Tokens { vocabulary: corpus.vocabulary() },
+            Self::Images(images) => Format::Images { shape: images.shape(), classes: images.classes() },
+        }
+    }
+
+    /// The lowest loss any model can reach, in nats per answer, where it is known.
+    pub fn floor(&self, kind: crate::Kind) -> Option<f64> {
+        match (self, kind) {
+            // A masked token can be told from what follows it as well.
+            (Self::Text(_), crate::Kind::Bert) | (Self::Images(_), _) => None,
+            (Self::Text(corpus), _) => corpus.floor(),
+        }
+    }
+}
 
 /// Sequences to train on and to validate on.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! `y = multiplier x W + b + residual` without transposed copies.
 
 use burn::backend::flex::FlexTensor;
-use burn::nn::Linear;
+use burn::nn::{Embedding, Linear};
 use burn::tensor::Tensor;
 use mutransfer_kernels::{Matrix, MatrixMut, linear_backward_input, linear_backward_weight, linear_forward};
 
@@ -23,6 +23,15 @@ pub fn scaled_linear<const D: usize>(layer: &Linear, multiplier: f64, input: Ten
         Some(bias) => apply!(product, input, layer.weight.val(), bias.val()),
         None => apply!(product, input, layer.weight.val()),
     }
+}
+
+/// Products with the rows of an embedding, multiplied by a number: `[.., width]` to `[.., entries]`.
+pub fn tied_readout<const D: usize>(embedding: &Embedding, multiplier: f64, input: Tensor<D>) -> Tensor<D> {
+    let weight = embedding.weight.val().transpose();
+    if !on_cpu(&input) {
+        return input.matmul(weight.unsqueeze()) * multiplier;
+    }
+    apply!(Product { multiplier: multiplier as f32, bias: false, residual: false }, input, weight)
 }
 
 /// Applies a linear layer and adds a residual `[.., fan_out]`.

@@ -33,7 +33,7 @@ use mutransfer_kernels::Workspace;
 pub use activation::{gelu, swiglu};
 pub use attention::{Heads, attention, attention_logits};
 pub use embedding::{embedding, positioned_embedding};
-pub use linear::{linear, residual_linear, scaled_linear};
+pub use linear::{linear, residual_linear, scaled_linear, tied_readout};
 pub use loss::cross_entropy;
 pub use norm::{layer_norm, rms_norm};
 pub(crate) use optimizer::Optimizer;

@@ -1,7 +1,6 @@
 //! Layer norm and RMS norm.
 
 use burn::backend::flex::FlexTensor;
-use burn::nn::{LayerNorm, RmsNorm};
 use burn::tensor::Tensor;
 use mutransfer_kernels::{
     NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward, rms_norm_forward,
@@ -9,23 +8,25 @@ use mutransfer_kernels::{
 
 use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, slice};
 
-/// burn's default; its layer norm does not tell what it was made with.
+/// burn's default.
 const EPSILON: f32 = 1e-5;
 
-/// Normalises the last dimension of `[.., width]`. The layer must have burn's default epsilon, 1e-5.
-pub fn layer_norm<const D: usize>(layer: &LayerNorm, input: Tensor<D>) -> Tensor<D> {
-    match &layer.beta {
-        Some(beta) if on_cpu(&input) => apply!(Layer, input, layer.gamma.val(), beta.val()),
-        _ => layer.forward(input),
+/// Subtracts the mean of the last dimension of `[.., width]`, divides by its deviation, and applies gain and bias.
+pub fn layer_norm<const D: usize>(gain: Tensor<1>, bias: Tensor<1>, input: Tensor<D>) -> Tensor<D> {
+    if on_cpu(&input) {
+        return apply!(Layer, input, gain, bias);
     }
+    let (variance, mean) = input.clone().var_mean_bias(D - 1);
+    (input - mean) / (variance + EPSILON).sqrt() * gain.unsqueeze() + bias.unsqueeze()
 }
 
-/// Divides the last dimension of `[.., width]` by its root mean square.
-pub fn rms_norm<const D: usize>(layer: &RmsNorm, input: Tensor<D>) -> Tensor<D> {
-    if !on_cpu(&input) {
-        return layer.forward(input);
+/// Divides the last dimension of `[.., width]` by its root mean square and applies a gain.
+pub fn rms_norm<const D: usize>(gain: Tensor<1>, input: Tensor<D>) -> Tensor<D> {
+    if on_cpu(&input) {
+        return apply!(RootMeanSquare { epsilon: EPSILON }, input, gain);
     }
-    apply!(RootMeanSquare { epsilon: layer.epsilon as f32 }, input, layer.gamma.val())
+    let square = (input.clone() * input.clone()).mean_dim(D - 1);
+    input / (square + EPSILON).sqrt() * gain.unsqueeze()
 }
 
 /// Inputs: `[.., width]`, gain and bias `[width]`.

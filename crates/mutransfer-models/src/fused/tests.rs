@@ -4,14 +4,14 @@
 use std::cell::Cell;
 
 use burn::module::Param;
-use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, RmsNormConfig};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mutransfer::{Hyper, Optimizer, Rule};
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::data::{Corpus, Language};
-use crate::{Architecture, Batches, Heads, Kind, Trainer, fused, trainer};
+use crate::data::{Corpus, Dataset, Images, Language};
+use crate::{Architecture, Batches, Heads, Kind, Trainer, Variant, Variants, fused, trainer};
 
 thread_local! {
     pub(super) static ENABLED: Cell<bool> = const { Cell::new(true) };
@@ -137,15 +137,11 @@ fn norms_agree() {
     for [rows, width] in sizes([20, 140]).filter(|[_, width]| *width > 2).chain([[16, 128]]) {
         let tolerance = 64.0 * width as f32;
         agree("layer norm", tolerance, &[rows * width, width, width], |leaves| {
-            let mut layer: LayerNorm = LayerNormConfig::new(width).init(&device());
-            layer.gamma = Param::initialized(layer.gamma.id, leaves[1].clone());
-            layer.beta = layer.beta.map(|beta| Param::initialized(beta.id, leaves[2].clone()));
-            flat(layer_norm(&layer, leaves[0].clone().reshape([rows, width])))
+            let [gain, bias] = [1, 2].map(|index| leaves[index].clone());
+            flat(layer_norm(gain, bias, leaves[0].clone().reshape([rows, width])))
         });
         agree("RMS norm", tolerance, &[rows * width, width], |leaves| {
-            let mut layer = RmsNormConfig::new(width).with_epsilon(1e-3).init(&device());
-            layer.gamma = Param::initialized(layer.gamma.id, leaves[1].clone());
-            flat(rms_norm(&layer, leaves[0].clone().reshape([rows, width])))
+            flat(rms_norm(leaves[1].clone(), leaves[0].clone().reshape([rows, width])))
         });
     }
 }
@@ -186,15 +182,15 @@ fn cross_entropy_agrees() {
     });
 }
 
-const BATCHES: Batches = Batches { size: 4, seed: 3 };
+const BATCHES: Batches = Batches { size: 4, seed: 3, is_fixed: false };
 
 /// Losses of 20 steps, the validation loss, and the activations.
 fn training(architecture: &Architecture, optimizer: Optimizer) -> Vec<f32> {
-    let corpus = Corpus::Synthetic(Language::new(0));
+    let dataset = dataset(architecture.kind);
     let plan = architecture.plan(16, 32, Rule::Mup, optimizer).unwrap();
     let learning_rate = if optimizer == Optimizer::Sgd { 0.05 } else { 0.005 };
     let hyper = Hyper { learning_rate, weight_decay: 0.1, momentum: 0.9, ..Hyper::default() };
-    let mut trainer: Box<dyn Trainer> = trainer(architecture, 32, &plan, &hyper, &corpus, BATCHES).unwrap();
+    let mut trainer: Box<dyn Trainer> = trainer(architecture, 32, &plan, &hyper, &dataset, BATCHES).unwrap();
     let losses: Vec<f64> = (0..20).map(|step| trainer.step(1.0 / f64::from(step + 1))).collect();
     let sizes = trainer.coordinates().into_iter().map(|measured| measured.sizes.l1);
     losses.into_iter().chain([trainer.validation_loss()]).chain(sizes).map(|value| value as f32).collect()
@@ -203,16 +199,29 @@ fn training(architecture: &Architecture, optimizer: Optimizer) -> Vec<f32> {
 /// Attention, the in-place optimizers, and everything together: twenty steps with the kernels and with burn alone.
 #[test]
 fn whole_trainings_agree() {
-    for (kind, heads) in [(Kind::Gpt, Heads::Dim(8)), (Kind::Gpt, Heads::Count(2)), (Kind::Mlp, Heads::Dim(8))] {
+    let all = || Variants(Variant::NAMED.iter().map(|(_, variant)| *variant).collect());
+    let models = [
+        (Kind::Gpt, Heads::Dim(8), Variants::default()),
+        (Kind::Gpt, Heads::Count(2), Variants::default()),
+        (Kind::Bert, Heads::Dim(8), all()),
+        (Kind::Mlp, Heads::Dim(8), Variants::default()),
+    ];
+    for (kind, heads, variants) in models {
         for optimizer in mutransfer_burn::OPTIMIZERS {
-            let vocabulary = Language::VOCABULARY;
-            let (zero_readout, zero_query) = (false, false);
+            let variants = variants.clone();
             let architecture =
-                Architecture { kind, depth: 2, heads, vocabulary, context: 24, zero_readout, zero_query };
+                Architecture { heads, variants, context: 24, ..Architecture::new(kind, dataset(kind).format()) };
             let [fused, own] = both(|| training(&architecture, optimizer));
             for (index, (fused, own)) in fused.iter().zip(&own).enumerate() {
                 assert!((fused - own).abs() < 1e-3 * own.abs(), "{kind:?} {optimizer} {index}: {fused} is not {own}");
             }
         }
+    }
+}
+
+fn dataset(kind: Kind) -> Dataset {
+    match kind.is_transformer() {
+        true => Dataset::Text(Corpus::Synthetic(Language::new(0))),
+        false => Dataset::Images(Images::synthetic(0)),
     }
 }

@@ -1,0 +1,76 @@
+//! A plain convolutional network for images.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use mutransfer::theory::Layer;
+use mutransfer_burn::Probe;
+
+use crate::fused::{linear, scaled_linear};
+
+/// Two convolutions of stride 2, the mean over positions, `depth` hidden matrices and a readout.
+#[derive(Module, Debug)]
+pub struct Cnn {
+    first: Conv2d,
+    second: Conv2d,
+    hidden: Vec<Linear>,
+    readout: Linear,
+    readout_multiplier: f64,
+}
+
+/// Sizes and forward multiplier of a [`Cnn`] or [`crate::ResNet`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VisionConfig {
+    pub(crate) channels: usize,
+    pub(crate) classes: usize,
+    pub(crate) width: usize,
+    pub(crate) depth: usize,
+    pub(crate) readout_multiplier: f64,
+}
+
+/// A 3 × 3 convolution that keeps the size of an image, or halves it.
+pub(crate) fn convolution(channels: [usize; 2], stride: usize) -> Conv2dConfig {
+    Conv2dConfig::new(channels, [3, 3]).with_stride([stride; 2]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+}
+
+/// `[batch, channels, height, width]` to `[batch, channels]`.
+pub(crate) fn mean_over_positions(images: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, height, width] = images.dims();
+    images.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
+}
+
+impl Cnn {
+    pub(crate) fn new(config: &VisionConfig, device: &Device) -> Self {
+        let VisionConfig { channels, classes, width, depth, readout_multiplier } = *config;
+        Self {
+            first: convolution([channels, width], 2).init(device),
+            second: convolution([width, width], 2).init(device),
+            hidden: (0..depth).map(|_| LinearConfig::new(width, width).init(device)).collect(),
+            readout: LinearConfig::new(width, classes).init(device),
+            readout_multiplier,
+        }
+    }
+
+    /// Logits `[batch, classes]` for images `[batch, channels, height, width]`.
+    pub fn forward(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        probe.convolution(|| ("first".into(), Layer::Input, &self.first, images.clone()));
+        let seen = relu(self.first.forward(images));
+        probe.activation(|| ("first".into(), Layer::Input, seen.clone()));
+        probe.convolution(|| ("second".into(), Layer::Hidden, &self.second, seen.clone()));
+        let seen = relu(self.second.forward(seen));
+        probe.activation(|| ("second".into(), Layer::Hidden, seen.clone()));
+        let mut hidden = mean_over_positions(seen);
+        for (index, layer) in self.hidden.iter().enumerate() {
+            let name = || format!("hidden.{index}");
+            probe.linear(|| (name(), Layer::Hidden, layer, hidden.clone(), 1.0));
+            hidden = relu(linear(layer, hidden));
+            probe.activation(|| (name(), Layer::Hidden, hidden.clone()));
+        }
+        probe.linear(|| ("readout".into(), Layer::Output, &self.readout, hidden.clone(), self.readout_multiplier));
+        let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
+        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
+        logits
+    }
+}

@@ -1,0 +1,100 @@
+//! A residual network for images, with batch norm and projection shortcuts (He et al. 2016).
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use mutransfer::theory::Layer;
+use mutransfer_burn::Probe;
+
+use crate::cnn::{VisionConfig, convolution, mean_over_positions};
+use crate::fused::scaled_linear;
+
+/// A stem, `depth` blocks of `width` channels, `depth` blocks of twice as many on images half the size, the mean over
+/// positions and a readout.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    stem: Conv2d,
+    norm: BatchNorm,
+    blocks: Vec<Block>,
+    readout: Linear,
+    readout_multiplier: f64,
+}
+
+/// Two convolutions beside a shortcut, which is a projection where the number of channels changes.
+#[derive(Module, Debug)]
+struct Block {
+    first: Conv2d,
+    first_norm: BatchNorm,
+    second: Conv2d,
+    second_norm: BatchNorm,
+    shortcut: Option<Conv2d>,
+    shortcut_norm: Option<BatchNorm>,
+}
+
+impl ResNet {
+    pub(crate) fn new(config: &VisionConfig, device: &Device) -> Self {
+        let VisionConfig { channels, classes, width, depth, readout_multiplier } = *config;
+        let sizes = |index| match index {
+            _ if index < depth => ([width, width], 1),
+            _ if index == depth => ([width, 2 * width], 2),
+            _ => ([2 * width, 2 * width], 1),
+        };
+        Self {
+            stem: convolution([channels, width], 1).with_bias(false).init(device),
+            norm: BatchNormConfig::new(width).init(device),
+            blocks: (0..2 * depth).map(sizes).map(|(channels, stride)| Block::new(channels, stride, device)).collect(),
+            readout: LinearConfig::new(2 * width, classes).init(device),
+            readout_multiplier,
+        }
+    }
+
+    /// Logits `[batch, classes]` for images `[batch, channels, height, width]`.
+    pub fn forward(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        probe.convolution(|| ("stem".into(), Layer::Input, &self.stem, images.clone()));
+        let mut hidden = relu(self.norm.forward(self.stem.forward(images)));
+        probe.activation(|| ("stem".into(), Layer::Input, hidden.clone()));
+        for (index, block) in self.blocks.iter().enumerate() {
+            hidden = block.forward(hidden, index, probe);
+            probe.activation(|| (format!("blocks.{index}"), Layer::Hidden, hidden.clone()));
+        }
+        let hidden = mean_over_positions(hidden);
+        probe.linear(|| ("readout".into(), Layer::Output, &self.readout, hidden.clone(), self.readout_multiplier));
+        let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
+        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
+        logits
+    }
+}
+
+impl Block {
+    fn new(channels: [usize; 2], stride: usize, device: &Device) -> Self {
+        let [input, output] = channels;
+        let norm = || BatchNormConfig::new(output).init(device);
+        let projection = || Conv2dConfig::new(channels, [1, 1]).with_stride([stride; 2]).with_bias(false).init(device);
+        Self {
+            first: convolution(channels, stride).with_bias(false).init(device),
+            first_norm: norm(),
+            second: convolution([output, output], 1).with_bias(false).init(device),
+            second_norm: norm(),
+            shortcut: (input != output).then(projection),
+            shortcut_norm: (input != output).then(norm),
+        }
+    }
+
+    fn forward(&self, input: Tensor<4>, index: usize, probe: &mut Probe) -> Tensor<4> {
+        let name = |part: &str| format!("blocks.{index}.{part}");
+        probe.convolution(|| (name("first"), Layer::Hidden, &self.first, input.clone()));
+        let hidden = relu(self.first_norm.forward(self.first.forward(input.clone())));
+        probe.convolution(|| (name("second"), Layer::Hidden, &self.second, hidden.clone()));
+        let hidden = self.second_norm.forward(self.second.forward(hidden));
+        let shortcut = match (&self.shortcut, &self.shortcut_norm) {
+            (Some(projection), Some(norm)) => {
+                probe.convolution(|| (name("shortcut"), Layer::Hidden, projection, input.clone()));
+                norm.forward(projection.forward(input))
+            }
+            _ => input,
+        };
+        relu(hidden + shortcut)
+    }
+}
