@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::data::ImageFlaw;
+
 /// Why a model cannot be built or its data not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -51,6 +53,14 @@ pub enum Error {
         needed: usize,
         /// How that number comes about.
         why: String,
+    },
+    /// Files of images that are not what their format says, or not fit to train on.
+    #[error("data at {path} {flaw}")]
+    Images {
+        /// Which file, or the folder where no single file is at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        flaw: ImageFlaw,
     },
     /// Training blew up.
     #[error(

@@ -1,11 +1,13 @@
-//! What the models train on: text as bytes, or a synthetic language whose entropy is known.
+//! What the models train on: text as bytes, or a synthetic language whose entropy is known; and images with labels.
 
+mod images;
 mod synthetic;
 mod text;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+pub use images::{ImageFlaw, Images};
 pub use synthetic::Language;
 pub use text::Text;
 
