@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Part, Error> {
     }
     let labels = records.clone().map(|record| record[0]).collect();
     let pixels = records.flat_map(|record| &record[1..]).copied().collect();
-    let part = Part { shape: SHAPE, pixels, labels, labelled_by: path.to_owned() };
+    let part = Part { path: path.to_owned(), shape: SHAPE, pixels, labels, labelled_by: path.to_owned() };
     part.check_labels(CLASSES)?;
     Ok(part)
 }

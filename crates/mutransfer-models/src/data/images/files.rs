@@ -9,6 +9,8 @@ use crate::Error;
 /// Images with their labels, as they are stored: one plane after the other, row by row.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
+    /// The file to name when the images are wrong: the first of several.
+    pub(super) path: PathBuf,
     /// Channels, height and width.
     pub(super) shape: [usize; 3],
     pub(super) pixels: Vec<u8>,
@@ -118,7 +120,7 @@ fn check(training: &Part, held_out: Option<&Part>, classes: usize) -> Result<(),
     }
     let ([_, height, width], [_, expected_height, expected_width]) = (held_out.shape, training.shape);
     let flaw = ImageFlaw::Shape { height, width, expected_height, expected_width };
-    Err(Error::Images { path: held_out.labelled_by.clone(), flaw })
+    Err(Error::Images { path: held_out.path.clone(), flaw })
 }
 
 /// Checks that a part is one file: two IDX files would be two sets, whose labels mean different things.

@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path) -> Result<Part, Error> {
         let flaw = ImageFlaw::Counts { labels: labels.len(), images: count };
         return Err(Error::Images { path: labelled_by, flaw });
     }
-    Ok(Part { shape: [1, height, width], pixels, labels, labelled_by })
+    Ok(Part { path: path.to_owned(), shape: [1, height, width], pixels, labels, labelled_by })
 }
 
 /// The sizes and entries of a file. The sizes are checked before anything is read by them.
