@@ -60,8 +60,8 @@ impl Images {
     ///
     /// Each class is a smooth random pattern on a torus of 12x12 pixels. An image shows it shifted by up to three pixels
     /// along each axis, at a contrast drawn from 0.5 to 1.5, under noise twice as strong as the pattern itself. Who knew
-    /// the patterns would reach a loss of about 0.2; a linear classifier stays above 1.7, and a perceptron with two
-    /// hidden layers of 128 units is near 0.7 after 200 batches of 64 images.
+    /// the patterns would reach a loss of about 0.2. After 200 batches of 64 images, a linear classifier is near 1.8 and
+    /// a perceptron with two hidden layers of 128 units between 0.6 and 0.9, depending on the seed.
     pub fn synthetic(seed: u64) -> Self {
         Self(Source::Synthetic(Patterns::new(seed)))
     }
