@@ -148,8 +148,10 @@ impl Workbench {
         store.write("plan.json", &json(&self.plan(carried)?)?)?;
         store.write("coordinates.csv", mutransfer_lab::record::to_csv(coordinates).as_bytes())?;
         // Where everything diverged there is nothing to draw, and the report says so.
-        let losses = rows.iter().any(|row| row.loss.is_finite()).then(|| figures::loss_curves(rows, summary));
-        let losses = losses.transpose().context("cannot draw the loss curves")?;
+        let losses = match figures::loss_curves(rows, summary) {
+            Err(figures::FigureError::Empty { .. }) => None,
+            drawn => Some(drawn.context("cannot draw the loss curves")?),
+        };
         let sizes = coordinates
             .iter()
             .any(|size| size.l1.is_normal())

@@ -50,7 +50,7 @@ fn data_shorter_than_a_batch() {
     says(
         &said,
         &[
-            "short.txt has 9 bytes, of which training gets 9; it needs 72",
+            "short.txt has 9 bytes, of which training gets 9; it needs 288",
             "8 sequences of 9 bytes",
             "hint: give more text",
         ],
@@ -69,7 +69,7 @@ fn unknown_keys_and_values() {
             "hint: `mutransfer transfer --help`",
         ],
     );
-    says(&refused(&study("model = \"lstm\""), &[]), &["unknown model `lstm`; known: gpt, mlp"]);
+    says(&refused(&study("model = \"lstm\""), &[]), &["unknown model `lstm`; known: gpt, bert, mlp, cnn, resnet"]);
     says(&refused(&study("rules = [\"magic\"]"), &[]), &["unknown rule `magic`; known: sp, sp-constant-std,"]);
     says(
         &refused(&study("optimizer = \"lion\""), &[]),

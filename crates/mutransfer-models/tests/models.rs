@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use mutransfer::theory::Quantity;
 use mutransfer::{Hyper, Optimizer, Role, Rule};
 use mutransfer_models::data::{Corpus, Dataset, Images, Language};
-use mutransfer_models::{Architecture, Batches, Error, Heads, Kind, Trainer, trainer};
+use mutransfer_models::{Architecture, Batches, Error, Heads, Kind, Trainer, Variant, Variants, trainer};
 
 fn architecture(kind: Kind, heads: Heads) -> Architecture {
     Architecture { heads, context: 16, ..Architecture::new(kind, dataset(kind).format()) }
@@ -22,6 +22,10 @@ fn dataset(kind: Kind) -> Dataset {
 
 const BATCHES: Batches = Batches { size: 4, seed: 1, is_fixed: false };
 
+fn hyper() -> Hyper {
+    Hyper { learning_rate: 0.01, momentum: 0.9, ..Hyper::default() }
+}
+
 struct Setup {
     architecture: Architecture,
     rule: Rule,
@@ -33,8 +37,7 @@ struct Setup {
 impl Setup {
     fn trainer<'a>(&self, dataset: &'a Dataset) -> Box<dyn Trainer + 'a> {
         let plan = self.architecture.plan(self.base, self.width, self.rule, self.optimizer).unwrap();
-        let hyper = Hyper { learning_rate: 0.01, momentum: 0.9, ..Hyper::default() };
-        trainer(&self.architecture, self.width, &plan, &hyper, dataset, BATCHES).unwrap()
+        trainer(&self.architecture, self.width, &plan, &hyper(), dataset, BATCHES).unwrap()
     }
 
     /// Bits of the losses of five steps and of the validation loss.
@@ -49,15 +52,31 @@ impl Setup {
 
 const BOTH_WAYS: [Heads; 2] = [Heads::Dim(8), Heads::Count(2)];
 
+/// Every model, and the transformers with every variant by itself and with all of them.
+fn every_model() -> Vec<Architecture> {
+    let kinds = Kind::NAMED.iter().map(|(_, kind)| architecture(*kind, BOTH_WAYS[0]));
+    let single = Variant::NAMED.iter().map(|(_, variant)| vec![*variant]);
+    let all = Variant::NAMED.iter().map(|(_, variant)| *variant).collect();
+    let variants = single.chain([all]).map(|variants| Architecture {
+        variants: Variants(variants),
+        ..architecture(Kind::Gpt, BOTH_WAYS[1])
+    });
+    kinds.chain([architecture(Kind::Gpt, BOTH_WAYS[1])]).chain(variants).collect()
+}
+
 #[test]
 fn at_the_base_width_mup_and_sp_train_bit_identically() {
-    for (kind, heads) in [(Kind::Gpt, BOTH_WAYS[0]), (Kind::Gpt, BOTH_WAYS[1]), (Kind::Mlp, BOTH_WAYS[0])] {
+    for architecture in every_model() {
         for optimizer in mutransfer_burn::OPTIMIZERS {
-            let architecture = architecture(kind, heads);
-            let at = |rule, base| Setup { architecture, rule, optimizer, base, width: 24 }.losses();
-            // 24 over 3 heads or heads of 8: no power of two hides a rounding error.
-            assert_eq!(at(Rule::Mup, 24), at(Rule::Sp, 24), "{kind:?} {heads:?} {optimizer}");
-            assert_ne!(at(Rule::Mup, 8), at(Rule::Sp, 8), "{kind:?} {heads:?} {optimizer}: away from the base");
+            let name = format!("{} {:?} {optimizer}", architecture.kind, architecture.variants);
+            // 24 over 2 heads or heads of 8: no power of two hides a rounding error.
+            let at = |rule, base, width| {
+                let architecture = architecture.clone();
+                Setup { architecture, rule, optimizer, base, width }.losses()
+            };
+            let width = if architecture.heads == Heads::Dim(8) { 24 } else { 12 };
+            assert_eq!(at(Rule::Mup, width, width), at(Rule::Sp, width, width), "{name}");
+            assert_ne!(at(Rule::Mup, 8, width), at(Rule::Sp, 8, width), "{name}: away from the base");
         }
     }
 }
@@ -75,21 +94,35 @@ fn the_same_trial_gives_the_same_bits() {
 }
 
 #[test]
-fn training_lowers_the_loss_but_not_below_the_floor() {
-    let corpus = corpus();
-    for kind in [Kind::Gpt, Kind::Mlp] {
+fn every_model_learns_a_batch_by_heart() {
+    for architecture in every_model() {
         for optimizer in [Optimizer::AdamW, Optimizer::Sgd] {
-            let rule = Rule::Mup;
-            let setup = Setup { architecture: architecture(kind, BOTH_WAYS[0]), rule, optimizer, base: 8, width: 16 };
-            let mut trainer = setup.trainer(&dataset);
-            let before = trainer.validation_loss();
-            for _ in 0..60 {
-                trainer.step(1.0);
-            }
-            let after = trainer.validation_loss();
-            assert!(after < before - 0.1, "{kind:?} {optimizer}: {before} to {after}");
-            assert!(after > corpus.floor().unwrap(), "{kind:?} {optimizer}: {after}");
+            let name = format!("{} {:?} {optimizer}", architecture.kind, architecture.variants);
+            let dataset = dataset(architecture.kind);
+            let plan = architecture.plan(8, 16, Rule::Mup, optimizer).unwrap();
+            let batches = Batches { is_fixed: true, ..BATCHES };
+            let mut trainer = trainer(&architecture, 16, &plan, &hyper(), &dataset, batches).unwrap();
+            let before = trainer.step(1.0);
+            let after = (0..60).map(|_| trainer.step(1.0)).last().unwrap();
+            assert!(after < 0.9 * before, "{name}: {before} to {after}");
         }
+    }
+}
+
+#[test]
+fn training_lowers_the_loss_but_not_below_the_floor() {
+    for optimizer in [Optimizer::AdamW, Optimizer::Sgd] {
+        let dataset = dataset(Kind::Gpt);
+        let architecture = architecture(Kind::Gpt, BOTH_WAYS[0]);
+        let setup = Setup { architecture, rule: Rule::Mup, optimizer, base: 8, width: 16 };
+        let mut trainer = setup.trainer(&dataset);
+        let before = trainer.validation_loss();
+        for _ in 0..60 {
+            trainer.step(1.0);
+        }
+        let after = trainer.validation_loss();
+        assert!(after < before - 0.1, "{optimizer}: {before} to {after}");
+        assert!(after > dataset.floor(Kind::Gpt).unwrap(), "{optimizer}: {after}");
     }
 }
 
@@ -159,6 +192,32 @@ fn activations_grow_with_width_under_sp_and_not_under_mup() {
     let growth = |rule| size(rule, 128) / size(rule, 16);
     assert!(growth(Rule::Sp) > 2.0 * growth(Rule::Mup), "SP {} μP {}", growth(Rule::Sp), growth(Rule::Mup));
     assert!((0.5..1.5).contains(&growth(Rule::Mup)), "{}", growth(Rule::Mup));
+}
+
+#[test]
+fn variants_and_data_that_do_not_fit_are_errors() {
+    let with = |kind, heads, variant| Architecture { variants: Variants(vec![variant]), ..architecture(kind, heads) };
+    let error = |architecture: Architecture, width| architecture.shapes(width).unwrap_err().to_string();
+    let odd = with(Kind::Gpt, Heads::Dim(8), Variant::GroupedKv);
+    assert_eq!(error(odd, 24), "the number of heads 3 is not divisible by grouped-kv's group of 2");
+    let rope = with(Kind::Gpt, Heads::Dim(9), Variant::Rope);
+    assert_eq!(error(rope, 18), "the size of a head 9 is not divisible by rope's pairs of 2");
+    let mlp = with(Kind::Mlp, Heads::Dim(8), Variant::Rope);
+    assert_eq!(error(mlp, 16), "`rope` is a variant of transformers, and mlp is none");
+    let text = Architecture::new(Kind::ResNet, dataset(Kind::Gpt).format());
+    assert_eq!(error(text, 16), "the model resnet needs images, and the data is text");
+    let images = Architecture::new(Kind::Bert, dataset(Kind::Cnn).format());
+    assert_eq!(error(images, 16), "the model bert needs text, and the data is images");
+}
+
+#[test]
+fn a_tied_readout_is_the_embedding_with_a_multiplier() {
+    let tied = Architecture { variants: Variants(vec![Variant::Tied]), ..architecture(Kind::Gpt, BOTH_WAYS[0]) };
+    let plan = tied.plan(16, 64, Rule::Mup, Optimizer::AdamW).unwrap();
+    assert!(plan.param("readout.weight").is_none());
+    assert_eq!(plan.param("tokens.weight").unwrap().role, Role::Input);
+    let multipliers: Vec<_> = plan.forward().readout.iter().map(|(name, factor)| (name.as_str(), *factor)).collect();
+    assert_eq!(multipliers, [("readout.weight", 0.25)]);
 }
 
 #[test]

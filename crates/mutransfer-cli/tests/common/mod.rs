@@ -17,9 +17,9 @@ pub(crate) fn study(more: &str) -> String {
         "widths = [8, 16]",
         "target_width = 32",
         "depth = 1",
-        "lr = { from = \"2^-6\", to = \"2^0\", step = 1.5 }",
+        "lr = { from = \"2^-9\", to = \"2^-3\", step = 1.5 }",
         "steps = 20",
-        "batch = 8",
+        "batch = 32",
         "context = 8",
     ];
     let replaced = |key: &&&str| !more.lines().any(|line| line.split('=').next() == key.split('=').next());
