@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
-use mutransfer::{Optimizer, Rule};
+use mutransfer::{Optimizer, Parametrization, Rule};
 use mutransfer::theory::{Expectation, Quantity, Theory};
 use mutransfer_lab::analysis::{Cell, Check, TOLERANCE, Verdict, coordinates_from_csv, display_name, judge};
 use mutransfer_lab::figures;
@@ -22,12 +22,12 @@ use crate::subject::{Subject, data};
 use crate::table;
 
 pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
-    let rules = if options.rules.is_empty() { vec![Rule::Mup] } else { options.rules.clone() };
+    let rules = rules(options)?;
     let coordinates = match &options.from {
         Some(path) => read(path, &rules)?,
         None => train(options, &rules)?,
     };
-    let checks = judge(&coordinates, &expectations(&coordinates, options)?)?;
+    let checks = judge(&coordinates, &expectations(&coordinates, &rules, options)?)?;
     let store = Store::open(&options.out)?;
     store.write("coordinates.csv", mutransfer_lab::record::to_csv(&coordinates).as_bytes())?;
     store.write("verdict.json", &serde_json::to_vec_pretty(&checks).context("cannot write JSON")?)?;
@@ -57,15 +57,38 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     }
 }
 
+/// A parametrization under its name, with the text of its table where it is not built in.
+struct Named {
+    name: String,
+    table: Option<String>,
+    rule: Parametrization,
+}
+
+fn rules(options: &CoordOptions) -> Result<Vec<Named>, Failure> {
+    let typed = if options.rules.is_empty() { vec![Rule::Mup.to_string()] } else { options.rules.clone() };
+    let named = |typed: &String| {
+        let path = Path::new(typed);
+        match path.extension().is_some_and(|extension| extension == "toml") {
+            true => {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let table = crate::model::text(path)?;
+                Ok(Named { rule: Parametrization::from_toml(typed, &table)?, table: Some(table), name })
+            }
+            false => Ok(Named { rule: typed.parse::<Rule>()?.into(), table: None, name: typed.clone() }),
+        }
+    };
+    typed.iter().map(named).collect()
+}
+
 /// Measurements of another program. Without a column `rule` they are of the one rule asked for.
-fn read(path: &Path, rules: &[Rule]) -> Result<Vec<Coordinate>, Failure> {
-    let rule = rules.first().map_or(String::new(), Rule::to_string);
+fn read(path: &Path, rules: &[Named]) -> Result<Vec<Coordinate>, Failure> {
+    let rule = rules.first().map_or("", |rule| rule.name.as_str());
     let text = crate::model::text(path)?;
-    coordinates_from_csv(&text, &rule).map_err(|error| Failure::from(error).in_file(path))
+    coordinates_from_csv(&text, rule).map_err(|error| Failure::from(error).in_file(path))
 }
 
 /// Measurements of a built-in model.
-fn train(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Coordinate>, Failure> {
+fn train(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Coordinate>, Failure> {
     let trials = trials(options, rules)?;
     let first = trials.first().ok_or_else(|| Failure::usage("no width is given", None))?;
     let subject = Subject::new(&first.model, &first.data)?;
@@ -77,13 +100,23 @@ fn train(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Coordinate>, Fail
 }
 
 /// What the theory of every rule in the table promises.
-fn expectations(coordinates: &[Coordinate], options: &CoordOptions) -> Result<BTreeMap<String, Expectation>, Failure> {
+fn expectations(
+    coordinates: &[Coordinate],
+    rules: &[Named],
+    options: &CoordOptions,
+) -> Result<BTreeMap<String, Expectation>, Failure> {
     let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
-    let known = names.into_iter().filter_map(|name| Some((name.to_owned(), name.parse::<Rule>().ok()?)));
+    let rule = |name: &str| match (options.expect, rules.iter().find(|rule| rule.name == name)) {
+        (Some(expected), _) => Some(expected.into()),
+        (None, Some(named)) => Some(named.rule.clone()),
+        (None, None) => name.parse::<Rule>().ok().map(Parametrization::from),
+    };
+    let known = names.into_iter().filter_map(|name| Some((name.to_owned(), rule(name)?)));
     known
         .map(|(name, rule)| {
-            let theory = Theory::of_rule(&rule.into(), options.optimizer)?;
-            Ok((name, Expectation::of(&theory, options.heads.is_some())))
+            let expectation = Expectation::of(&Theory::of_rule(&rule, options.optimizer)?, options.heads.is_some());
+            let is_tied = options.variants.iter().any(|variant| variant == "tied");
+            Ok((name, if is_tied { expectation.with_tied_readout() } else { expectation }))
         })
         .collect()
 }
@@ -101,7 +134,7 @@ fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn trials(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Trial>, Failure> {
+fn trials(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Trial>, Failure> {
     let lr = options.lr.unwrap_or(if options.optimizer == Optimizer::Sgd { SGD_RATE } else { ADAM_RATE });
     if !(lr.is_finite() && lr > 0.0) {
         return Err(Failure::usage(format!("--lr is {lr}; it must be a positive number"), None));
@@ -123,12 +156,13 @@ fn trials(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Trial>, Failure>
     let data = data(options.data.as_deref())?;
     let batch = options.batch.unwrap_or(if is_text(&options.model, &data) { SEQUENCES } else { IMAGES });
     let mut trials = Vec::new();
-    for &rule in rules {
+    for Named { name, table, .. } in rules {
         for &width in &options.widths {
             for seed in options.seed..options.seed + options.seeds {
                 trials.push(Trial {
                     version: env!("CARGO_PKG_VERSION").into(),
-                    rule,
+                    rule: name.clone(),
+                    table: table.clone(),
                     optimizer: options.optimizer,
                     model: model.clone(),
                     base_width,
@@ -194,7 +228,7 @@ fn of_trial(subject: &Subject, trial: &Trial, steps: usize) -> Result<Vec<Coordi
     let mut coordinates = Vec::new();
     for step in 0..=steps {
         coordinates.extend(trainer.coordinates().into_iter().map(|measured| Coordinate {
-            rule: trial.rule.to_string(),
+            rule: trial.rule.clone(),
             width: trial.width,
             seed: trial.seed,
             step,

@@ -63,7 +63,7 @@ impl Subject {
 
     /// The plan of a trial.
     pub(crate) fn plan(&self, trial: &Trial) -> Result<Plan, Failure> {
-        Ok(self.architecture.plan(trial.base_width, trial.width, trial.rule, trial.optimizer)?)
+        Ok(self.architecture.plan(trial.base_width, trial.width, trial.parametrization()?, trial.optimizer)?)
     }
 
     /// A model in training.

@@ -51,7 +51,7 @@ fn data_shorter_than_a_batch() {
         &said,
         &[
             "short.txt has 9 bytes, of which training gets 9; it needs 288",
-            "8 sequences of 9 bytes",
+            "32 sequences of 9 bytes",
             "hint: give more text",
         ],
     );

@@ -305,7 +305,8 @@ impl Study {
     fn repetitions(&self, data: &Data, rule: Rule, width: usize, lr: f64) -> Vec<Trial> {
         let trial = |seed| Trial {
             version: env!("CARGO_PKG_VERSION").into(),
-            rule,
+            rule: rule.to_string(),
+            table: None,
             optimizer: self.optimizer,
             model: self.model(),
             base_width: self.base_width(),

@@ -1,6 +1,6 @@
 //! One training run: what it is, and the only training loop there is.
 
-use mutransfer::{Optimizer, Rule};
+use mutransfer::{Optimizer, Parametrization, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Row, Status};
@@ -55,8 +55,11 @@ pub enum Data {
 pub struct Trial {
     /// Version of the program, since another one may compute other bits.
     pub version: String,
-    /// Parametrization.
-    pub rule: Rule,
+    /// Name of the parametrization.
+    pub rule: String,
+    /// Its table in TOML, where it is not a built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// Optimizer.
     pub optimizer: Optimizer,
     /// The model.
@@ -89,6 +92,17 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// The parametrization.
+    ///
+    /// # Errors
+    /// When there is none of this name, or the table is wrong.
+    pub fn parametrization(&self) -> Result<Parametrization, mutransfer::Error> {
+        match &self.table {
+            Some(table) => Parametrization::from_toml(&self.rule, table),
+            None => Ok(self.rule.parse::<Rule>()?.into()),
+        }
+    }
+
     /// Name of the trial: a hash of everything that determines its result. Where its data lies does not.
     pub fn id(&self) -> String {
         let mut trial = self.clone();
@@ -106,7 +120,7 @@ impl Trial {
             Outcome::Diverged { .. } => (Status::Diverged, f64::NAN, f64::NAN),
         };
         Row {
-            rule: self.rule.to_string(),
+            rule: self.rule.clone(),
             width: self.width,
             depth: self.model.depth,
             lr: self.lr,
@@ -204,7 +218,8 @@ mod tests {
         };
         Trial {
             version: "0".into(),
-            rule: Rule::Mup,
+            rule: "mup".into(),
+            table: None,
             optimizer: Optimizer::AdamW,
             model,
             base_width: 8,

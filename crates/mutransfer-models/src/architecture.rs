@@ -1,7 +1,7 @@
 //! A model family at a size, and the plan that follows from its shapes.
 
 use burn::tensor::Device;
-use mutransfer::{Form, Optimizer, Parametrization, Plan, Power, Role, Rule, Shapes, Widths};
+use mutransfer::{Form, Optimizer, Parametrization, Plan, Power, Role, Shapes, Widths};
 use serde::{Deserialize, Serialize};
 
 use crate::cnn::VisionConfig;
@@ -140,12 +140,18 @@ impl Architecture {
     ///
     /// # Errors
     /// When a size is zero, heads do not tile a width, the rule has no table for the optimizer, or burn has no such optimizer.
-    pub fn plan(&self, base_width: usize, width: usize, rule: Rule, optimizer: Optimizer) -> Result<Plan, Error> {
+    pub fn plan(
+        &self,
+        base_width: usize,
+        width: usize,
+        rule: impl Into<Parametrization>,
+        optimizer: Optimizer,
+    ) -> Result<Plan, Error> {
         let mut widths = Widths::between(&self.shapes(base_width)?, &self.shapes(2 * base_width)?)?;
         if self.variants.has(Variant::Tied) {
             widths = widths.tie(READOUT, "tokens.weight")?;
         }
-        let mut parametrization = Parametrization::from(rule);
+        let mut parametrization = rule.into();
         let table = parametrization.table(optimizer)?;
         if [Role::Input, Role::Hidden].iter().any(|role| table.law(*role).multiplier != Power::ONE) {
             parametrization = parametrization.with_form(Form::Table8);

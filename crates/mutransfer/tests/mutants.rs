@@ -8,7 +8,7 @@ use mutransfer::theory::Theory;
 use mutransfer::{Check, Optimizer, Parametrization, Role, Rule};
 
 fn mutant(name: &str) -> Parametrization {
-    let path = format!("{}/tests/mutants/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../counterexamples/{name}.toml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     Parametrization::from_toml(name, &text).unwrap()
 }

@@ -124,9 +124,12 @@ pub(crate) struct CoordOptions {
     /// Parts of a transformer in another form: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv, post-norm
     #[arg(long = "variant", value_name = "VARIANT", value_delimiter = ',')]
     pub(crate) variants: Vec<String>,
-    /// Parametrization; repeat to compare [default: mup]
+    /// Rule, or a TOML file with a table of your own; repeat to compare [default: mup]
     #[arg(long = "rule", value_name = "RULE", action = ArgAction::Append)]
-    pub(crate) rules: Vec<Rule>,
+    pub(crate) rules: Vec<String>,
+    /// Expect the slopes of this rule, whatever the rules promise by themselves
+    #[arg(long, value_name = "RULE")]
+    pub(crate) expect: Option<Rule>,
     /// Optimizer: sgd, adam or adamw
     #[arg(long, default_value = "adamw")]
     pub(crate) optimizer: Optimizer,

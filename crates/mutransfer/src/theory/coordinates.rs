@@ -48,7 +48,8 @@ pub struct Expectation {
     own: [f64; 3],
     /// Changes of input and hidden activations, `-r` of the layers up to there.
     change: [f64; 2],
-    first_logits: f64,
+    /// Of the first logits; none where it is not known.
+    first_logits: Option<f64>,
     first_attention: f64,
 }
 
@@ -63,16 +64,22 @@ impl Expectation {
         Self {
             own: [updates.input, updates.hidden, updates.output].map(falls),
             change: [falls(updates.input), falls(theory.r)],
-            first_logits: (0.5 - number(output.a + output.b)).min(0.0),
+            first_logits: Some((0.5 - number(output.a + output.b)).min(0.0)),
             first_attention: if heads_grow { number(theory.exponents.attention).min(0.0) } else { 0.0 },
         }
+    }
+
+    /// Of a model whose readout is its embedding. What it reads still holds the token it began with, so that the first
+    /// logits are a mixture of one product that adds up and many that do not.
+    pub fn with_tied_readout(self) -> Self {
+        Self { first_logits: None, ..self }
     }
 
     /// The slope of a quantity after `step` updates; none where it is not judged, as it mixes what was there with what was
     /// learned.
     pub fn slope(&self, layer: Layer, quantity: Quantity, step: usize) -> Option<f64> {
         match (quantity, layer, step) {
-            (Quantity::Activation, Layer::Output, 0) => Some(self.first_logits),
+            (Quantity::Activation, Layer::Output, 0) => self.first_logits,
             (Quantity::Activation, Layer::Attention, 0) => Some(self.first_attention),
             (Quantity::Activation, Layer::Output | Layer::Attention, _) => None,
             (Quantity::Activation, ..) => Some(0.0),
