@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mutransfer_lab::analysis::AnalysisError;
+use mutransfer_lab::analysis::{AnalysisError, MonitorError};
 
 /// An exit code and what to say.
 #[derive(Debug)]
@@ -52,6 +52,17 @@ impl Failure {
     pub(crate) fn undetermined() -> Self {
         let hint = Some("more seeds or a wider range of widths narrow the intervals".to_owned());
         Self { code: SOME_FAILED, error: anyhow::anyhow!("the coordinate check is undetermined"), hint }
+    }
+
+    pub(crate) fn wider_is_worse() -> Self {
+        let hint = Some("a lower learning rate, or `mutransfer coord` to see which layer breaks".to_owned());
+        Self { code: FOUND, error: anyhow::anyhow!("wider is not always better"), hint }
+    }
+
+    pub(crate) fn wider_undetermined() -> Self {
+        let hint =
+            Some("more seeds narrow the intervals; the same seed must mean the same data at every width".to_owned());
+        Self { code: SOME_FAILED, error: anyhow::anyhow!("whether wider is always better is undetermined"), hint }
     }
 
     pub(crate) fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {
@@ -121,6 +132,13 @@ impl From<mutransfer::Error> for Failure {
 
 impl From<AnalysisError> for Failure {
     fn from(error: AnalysisError) -> Self {
+        let hint = Some(error.hint().to_owned());
+        Self { code: USAGE, error: error.into(), hint }
+    }
+}
+
+impl From<MonitorError> for Failure {
+    fn from(error: MonitorError) -> Self {
         let hint = Some(error.hint().to_owned());
         Self { code: USAGE, error: error.into(), hint }
     }

@@ -10,7 +10,7 @@ use crate::record::LossRow;
 const NAME: &str = "curves";
 
 /// Points of a line: each is the mean over that part of the steps, because single batches hide the differences.
-const BINS: usize = 60;
+const BINS: usize = 40;
 
 /// Share of the steps in which the loss falls off its start; what only happens there may leave the panel.
 const START: f64 = 0.1;
@@ -24,7 +24,7 @@ struct Line {
     points: Vec<(f64, f64, f64, f64)>,
 }
 
-/// Draws the training loss against the step: a panel per rule, a line per width, averaged over seeds and over sixtieths of
+/// Draws the training loss against the step: a panel per rule, a line per width, averaged over seeds and over fortieths of
 /// the training, and around it a band from the lowest to the highest seed. A red cross marks where the wider of two
 /// neighbours becomes worse. A line ends where one of its seeds diverges. Losses of the first tenth of training that are
 /// far above the rest leave the panel.
