@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
-use mutransfer::Rule;
 use mutransfer::theory::{Expectation, Quantity, Theory};
+use mutransfer::{Optimizer, Rule};
 use mutransfer_lab::analysis::{Cell, Check, Fit, TOLERANCE, Verdict, coordinates_from_csv, display_name, judge};
 use mutransfer_lab::figures;
 use mutransfer_lab::record::Coordinate;
@@ -26,7 +26,7 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
         Some(path) => read(path, &rules)?,
         None => train(options, &rules)?,
     };
-    let checks = judge(&coordinates, &expectations(&coordinates, options)?)?;
+    let checks = judged(&coordinates, options.optimizer, options.heads.is_some())?;
     let store = Store::open(&options.out)?;
     store.write("coordinates.csv", mutransfer_lab::record::to_csv(&coordinates).as_bytes())?;
     store.write("verdict.json", &serde_json::to_vec_pretty(&checks).context("cannot write JSON")?)?;
@@ -39,12 +39,7 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
             "Slopes of log2 mean |x| against log2 width with 95% intervals; t counts updates. Tolerance {TOLERANCE}."
         );
         for check in &checks {
-            let name = display_name(&check.rule);
-            println!(
-                "{name}: {}{}",
-                check.verdict,
-                check.diagnosis.as_ref().map_or(String::new(), |why| format!("; {why}"))
-            );
+            println!("{check}");
         }
     }
     eprintln!("figures and data: {}", options.out.display());
@@ -74,16 +69,21 @@ fn train(options: &CoordOptions, rules: &[Rule]) -> Result<Vec<Coordinate>, Fail
     measure(&subject, &trials, options.steps)
 }
 
-/// What the theory of every rule in the table promises.
-fn expectations(coordinates: &[Coordinate], options: &CoordOptions) -> Result<BTreeMap<String, Expectation>, Failure> {
+/// The verdict on every rule in the table, by what its theory promises. `heads_grow` says that the size of a head follows
+/// the width.
+pub(crate) fn judged(
+    coordinates: &[Coordinate],
+    optimizer: Optimizer,
+    heads_grow: bool,
+) -> Result<Vec<Check>, Failure> {
     let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
     let known = names.into_iter().filter_map(|name| Some((name.to_owned(), name.parse::<Rule>().ok()?)));
-    known
-        .map(|(name, rule)| {
-            let theory = Theory::of_rule(&rule.into(), options.optimizer)?;
-            Ok((name, Expectation::of(&theory, options.heads.is_some())))
-        })
-        .collect()
+    let expectation = |(name, rule): (String, Rule)| {
+        let theory = Theory::of_rule(&rule.into(), optimizer)?;
+        Ok((name, Expectation::of(&theory, heads_grow)))
+    };
+    let expectations: BTreeMap<String, Expectation> = known.map(expectation).collect::<Result<_, Failure>>()?;
+    Ok(judge(coordinates, &expectations)?)
 }
 
 fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {

@@ -79,6 +79,11 @@ impl Failure {
         Self { error: anyhow::anyhow!("{}: {}", path.display(), self.error), ..self }
     }
 
+    /// What went wrong, for a report.
+    pub(crate) fn message(&self) -> String {
+        self.error.to_string()
+    }
+
     /// Says what went wrong, on stderr, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("error: {}", self.error);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use mutransfer::theory::Quantity;
 use mutransfer::{Lint, Rule};
-use mutransfer_lab::analysis::{Summary, conclusion, summarize, transferred_lr};
+use mutransfer_lab::analysis::{Check, Summary, conclusion, summarize, transferred_lr};
 use mutransfer_lab::figures;
 use mutransfer_lab::pool;
 use mutransfer_lab::record::{Coordinate, Row};
@@ -92,8 +92,11 @@ impl Workbench {
 
         let summary = summarize(&rows, &proxies, Some(study.target_width), MAX_OCTAVES)?;
         let coordinates = self.coordinates(&carried)?;
-        self.write(&rows, &summary, &carried, &coordinates)?;
-        self.print(&summary, json)
+        // A study stands without the check, so what cannot be judged is said and does not fail it.
+        let checks = coord::judged(&coordinates, study.optimizer, study.heads.is_some());
+        let checks = checks.map_err(|failure| failure.message());
+        self.write(&rows, &summary, &carried, &coordinates, &checks)?;
+        self.print(&summary, &checks, json)
     }
 
     /// Runs the trials that have no result yet.
@@ -141,6 +144,7 @@ impl Workbench {
         summary: &Summary,
         carried: &[(Rule, f64)],
         coordinates: &[Coordinate],
+        checks: &Result<Vec<Check>, String>,
     ) -> Result<(), Failure> {
         let store = &self.store;
         let json = |value: &serde_json::Value| serde_json::to_vec_pretty(value).context("cannot write JSON");
@@ -169,6 +173,7 @@ impl Workbench {
             floor: self.subject.floor(),
             loss_figure: losses,
             coordinate_figure: sizes,
+            coordinate_checks: checks.clone(),
         };
         store.write("report.html", render(&report).context("cannot write the report")?.as_bytes())?;
         Ok(())
@@ -195,13 +200,17 @@ impl Workbench {
         [("data".to_owned(), data)].into_iter().chain(shown).collect()
     }
 
-    fn print(&self, summary: &Summary, json: bool) -> Result<(), Failure> {
+    fn print(&self, summary: &Summary, checks: &Result<Vec<Check>, String>, json: bool) -> Result<(), Failure> {
         if json {
             println!("{}", serde_json::to_string_pretty(summary).context("cannot print JSON")?);
         } else {
             println!("{}", table::summary(summary));
             for sentence in conclusion(summary) {
                 println!("{sentence}");
+            }
+            match checks {
+                Ok(checks) => checks.iter().for_each(|check| println!("Coordinate check of {check}.")),
+                Err(why) => println!("The coordinate check could not be judged: {why}."),
             }
             if let Some(floor) = self.subject.floor() {
                 println!("No model can get below {floor:.4} nats per token, the entropy of this language.");

@@ -107,7 +107,7 @@ fn bad_input_is_refused_with_a_hint() {
     };
     refused(&file, &["--lr", "2^-7"], "this is a table");
     refused(&file, &["--lr", "fast"], "not a learning rate: fast");
-    refused(&file, &["--tolerance", "-1"], "--tolerance");
+    refused(&file, &["--tolerance", "-1"], "--tolerance is -1");
     refused("/no/such/curves.csv", &[], "cannot read /no/such/curves.csv");
     let empty = tempfile::tempdir().unwrap();
     refused(empty.path().to_str().unwrap(), &[], "holds no trials");

@@ -203,7 +203,7 @@ pub(crate) struct MonitorOptions {
     #[arg(long)]
     pub(crate) lr: Option<LearningRate>,
     /// Nats by which a wider model may be worse
-    #[arg(long, value_name = "NATS", default_value_t = LOSS_TOLERANCE)]
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true, default_value_t = LOSS_TOLERANCE)]
     pub(crate) tolerance: f64,
     /// Folder for curves, verdict and figure
     #[arg(long, value_name = "DIR", default_value = "mutransfer-out/monitor")]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use mutransfer::theory::{Expectation, Layer, Quantity};
 use serde::{Deserialize, Serialize};
 
-use super::AnalysisError;
 use super::slope::student;
+use super::{AnalysisError, display_name};
 use crate::record::Coordinate;
 
 /// The `mup` package accepts a factor of 1.2 between widths 4 apart: log2(1.2)/2.
@@ -80,6 +80,26 @@ pub struct Check {
     pub cells: Vec<Cell>,
 }
 
+impl Check {
+    /// The judged cells that lie furthest from what is expected, by verdict and then by distance, at most `count`.
+    pub fn worst(&self, count: usize) -> Vec<&Cell> {
+        let distance = |cell: &Cell| cell.fit.zip(cell.expected).map_or(0.0, |(fit, e)| (fit.slope - e).abs());
+        let mut cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.verdict.is_some()).collect();
+        // A slope that is not a number sorts as the largest.
+        cells.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(distance(b).total_cmp(&distance(a))));
+        cells.truncate(count);
+        cells
+    }
+}
+
+impl std::fmt::Display for Check {
+    /// The verdict in a sentence, with the diagnosis where it fails.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", display_name(&self.rule), self.verdict)?;
+        self.diagnosis.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
+    }
+}
+
 /// Judges the measurements of every rule.
 ///
 /// # Errors
@@ -102,7 +122,8 @@ pub fn judge(rows: &[Coordinate], expected: &BTreeMap<String, Expectation>) -> R
     Ok(checks.into_iter().map(|(rule, cells)| conclude(rule, cells)).collect())
 }
 
-/// Rows of one rule, step, module and quantity, by rule and step and then in the order first seen.
+/// Rows of one rule, step, module and quantity, by rule (`sp` first, to compare with) and step and then in the order
+/// first seen.
 fn groups(rows: &[Coordinate]) -> Vec<Vec<&Coordinate>> {
     let mut places: BTreeMap<(&str, usize, &str, Quantity), usize> = BTreeMap::new();
     let mut groups: Vec<Vec<&Coordinate>> = Vec::new();
@@ -113,7 +134,7 @@ fn groups(rows: &[Coordinate]) -> Vec<Vec<&Coordinate>> {
         });
         groups[place].push(row);
     }
-    groups.sort_by(|a, b| (&a[0].rule, a[0].step).cmp(&(&b[0].rule, b[0].step)));
+    groups.sort_by_key(|group| (group[0].rule != "sp", &group[0].rule, group[0].step));
     groups
 }
 
@@ -158,7 +179,7 @@ fn fit(group: &[&Coordinate]) -> Result<Fit, AnalysisError> {
     Ok(Fit { slope, interval: (slope - error, slope + error), upper: line(&upper).map(|(slope, _)| slope) })
 }
 
-/// Slope and half of its 95% interval, zero where there are no points to spare.
+/// Slope and half of its 95% interval, infinite where two points leave nothing to estimate the noise from.
 fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let count = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
@@ -170,7 +191,8 @@ fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let slope = points.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum::<f64>() / spread;
     let residual: f64 = points.iter().map(|(x, y)| (y - y_mean - slope * (x - x_mean)).powi(2)).sum();
     let freedom = points.len().saturating_sub(2);
-    let error = if freedom == 0 { 0.0 } else { student(freedom) * (residual / freedom as f64 / spread).sqrt() };
+    let error =
+        if freedom == 0 { f64::INFINITY } else { student(freedom) * (residual / freedom as f64 / spread).sqrt() };
     Some((slope, error))
 }
 
