@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use mutransfer::theory::Quantity;
 use mutransfer::{Lint, Rule};
-use mutransfer_lab::analysis::{Check, Summary, conclusion, summarize, transferred_lr};
+use mutransfer_lab::analysis::{Check, Summary, UNSETTLED, Verdict, conclusion, summarize, transferred_lr};
 use mutransfer_lab::figures;
 use mutransfer_lab::pool;
 use mutransfer_lab::record::{Coordinate, Row};
@@ -208,16 +208,25 @@ impl Workbench {
             for sentence in conclusion(summary) {
                 println!("{sentence}");
             }
-            match checks {
-                Ok(checks) => checks.iter().for_each(|check| println!("Coordinate check of {check}.")),
-                Err(why) => println!("The coordinate check could not be judged: {why}."),
-            }
+            print_checks(checks);
             if let Some(floor) = self.subject.floor() {
                 println!("No model can get below {floor:.4} nats per token, the entropy of this language.");
             }
         }
         eprintln!("report: {}", self.out.join("report.html").display());
         Ok(())
+    }
+}
+
+fn print_checks(checks: &Result<Vec<Check>, String>) {
+    match checks {
+        Err(why) => println!("The coordinate check could not be judged: {why}."),
+        Ok(checks) => {
+            checks.iter().for_each(|check| println!("Coordinate check of {check}."));
+            if checks.iter().any(|check| check.verdict != Verdict::Pass) {
+                println!("{UNSETTLED}");
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use minijinja::{Environment, Value, context};
 use thiserror::Error;
 
-use crate::analysis::{Cell, Check, Flag, Optimum, Summary, TOLERANCE, Target, conclusion, display_name};
+use crate::analysis::{Cell, Check, Flag, Optimum, Summary, TOLERANCE, Target, UNSETTLED, conclusion, display_name};
 use crate::figures::Figure;
 
 /// Proxies smaller than this are below published advice: finite-width effects move the optimum by themselves.
@@ -78,6 +78,7 @@ fn page(report: &Report) -> Result<Value, ReportError> {
         checks => report.coordinate_checks.iter().flatten().map(check).collect::<Vec<Value>>(),
         unchecked => report.coordinate_checks.as_ref().err(),
         tolerance => TOLERANCE,
+        unsettled => UNSETTLED,
         optima => optima.collect::<Vec<Value>>(),
         targets => targets.collect::<Vec<Value>>(),
         target_width => report.summary.target_width,

@@ -13,6 +13,10 @@ use crate::record::Coordinate;
 /// The `mup` package accepts a factor of 1.2 between widths 4 apart: log2(1.2)/2.
 pub const TOLERANCE: f64 = 0.13;
 
+/// What to know of a check made in passing, at the widths and with the initial weights of a study.
+pub const UNSETTLED: &str = "Below width 64, and where readout and queries start at random, slopes bend whatever the rule; \
+    `mutransfer coord` tests where they have settled.";
+
 /// What a cell, or all of them, show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
