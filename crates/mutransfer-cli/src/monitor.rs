@@ -123,7 +123,7 @@ fn row(monitor: &Monitor, pair: &Pair) -> [String; 8] {
         pair.seeds.to_string(),
         text(smallest),
         smallest.map_or(String::new(), |window| format!("{} to {}", window.steps.0, window.steps.1)),
-        text(judged().last()),
+        text(judged().next_back()),
         crossings.join(", "),
         pair.verdict.to_string(),
     ]
