@@ -14,7 +14,7 @@ use mutransfer_lab::record::Coordinate;
 use mutransfer_lab::schedule::Schedule;
 use mutransfer_lab::store::Store;
 use mutransfer_lab::trial::{Data, Model, Trial};
-use mutransfer_models::Kind;
+use mutransfer_models::{Kind, Variant};
 
 use crate::args::CoordOptions;
 use crate::failure::Failure;
@@ -27,7 +27,12 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
         Some(path) => read(path, &rules)?,
         None => train(options, &rules)?,
     };
-    let checks = judge(&coordinates, &expectations(&coordinates, &rules, options)?)?;
+    let rule = |name: &str| match (options.expect, rules.iter().find(|rule| rule.name == name)) {
+        (Some(expected), _) => Some(expected.into()),
+        (None, Some(named)) => Some(named.rule.clone()),
+        (None, None) => name.parse::<Rule>().ok().map(Parametrization::from),
+    };
+    let checks = judged(&coordinates, &rule, options.optimizer, &model(options))?;
     let store = Store::open(&options.out)?;
     store.write("coordinates.csv", mutransfer_lab::record::to_csv(&coordinates).as_bytes())?;
     store.write("verdict.json", &serde_json::to_vec_pretty(&checks).context("cannot write JSON")?)?;
@@ -41,12 +46,7 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
              !: fails; ?: undetermined; >: passes over the upper half of the widths, whose slope is shown."
         );
         for check in &checks {
-            let name = display_name(&check.rule);
-            println!(
-                "{name}: {}{}",
-                check.verdict,
-                check.diagnosis.as_ref().map_or(String::new(), |why| format!("; {why}"))
-            );
+            println!("{check}");
         }
     }
     eprintln!("figures and data: {}", options.out.display());
@@ -99,26 +99,22 @@ fn train(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Coordinate>, Fai
     measure(&subject, &trials, options.steps)
 }
 
-/// What the theory of every rule in the table promises.
-fn expectations(
+/// The verdict on every rule in the table, by what the theory of the rule of that name promises for the model.
+pub(crate) fn judged(
     coordinates: &[Coordinate],
-    rules: &[Named],
-    options: &CoordOptions,
-) -> Result<BTreeMap<String, Expectation>, Failure> {
+    rule: &dyn Fn(&str) -> Option<Parametrization>,
+    optimizer: Optimizer,
+    model: &Model,
+) -> Result<Vec<Check>, Failure> {
     let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
-    let rule = |name: &str| match (options.expect, rules.iter().find(|rule| rule.name == name)) {
-        (Some(expected), _) => Some(expected.into()),
-        (None, Some(named)) => Some(named.rule.clone()),
-        (None, None) => name.parse::<Rule>().ok().map(Parametrization::from),
-    };
     let known = names.into_iter().filter_map(|name| Some((name.to_owned(), rule(name)?)));
-    known
-        .map(|(name, rule)| {
-            let expectation = Expectation::of(&Theory::of_rule(&rule, options.optimizer)?, options.heads.is_some());
-            let is_tied = options.variants.iter().any(|variant| variant == "tied");
-            Ok((name, if is_tied { expectation.with_tied_readout() } else { expectation }))
-        })
-        .collect()
+    let expectation = |(name, rule): (String, Parametrization)| {
+        let expectation = Expectation::of(&Theory::of_rule(&rule, optimizer)?, model.heads.is_some());
+        let is_tied = model.variants.contains(&Variant::Tied.to_string());
+        Ok((name, if is_tied { expectation.with_tied_readout() } else { expectation }))
+    };
+    let expectations: BTreeMap<String, Expectation> = known.map(expectation).collect::<Result<_, Failure>>()?;
+    Ok(judge(coordinates, &expectations)?)
 }
 
 fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
@@ -134,15 +130,8 @@ fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn trials(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Trial>, Failure> {
-    let lr = options.lr.unwrap_or(if options.optimizer == Optimizer::Sgd { SGD_RATE } else { ADAM_RATE });
-    if !(lr.is_finite() && lr > 0.0) {
-        return Err(Failure::usage(format!("--lr is {lr}; it must be a positive number"), None));
-    }
-    if options.widths.contains(&0) || options.batch == Some(0) {
-        return Err(Failure::usage("widths and batch must be at least 1", None));
-    }
-    let model = Model {
+fn model(options: &CoordOptions) -> Model {
+    Model {
         family: options.model.clone(),
         depth: options.depth,
         head_dim: options.heads.is_none().then_some(options.head_dim),
@@ -151,10 +140,21 @@ fn trials(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Trial>, Failure
         context: options.context,
         zero_readout: !options.random_init,
         zero_query: !options.random_init,
-    };
+    }
+}
+
+fn trials(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Trial>, Failure> {
+    let lr = options.lr.unwrap_or(if options.optimizer == Optimizer::Sgd { SGD_RATE } else { ADAM_RATE });
+    if !(lr.is_finite() && lr > 0.0) {
+        return Err(Failure::usage(format!("--lr is {lr}; it must be a positive number"), None));
+    }
+    if options.widths.contains(&0) || options.batch == Some(0) {
+        return Err(Failure::usage("widths and batch must be at least 1", None));
+    }
+    let model = model(options);
     let base_width = options.base_width.or(options.widths.iter().copied().min()).unwrap_or(1);
     let data = data(options.data.as_deref())?;
-    let batch = options.batch.unwrap_or(if is_text(&options.model, &data) { SEQUENCES } else { IMAGES });
+    let batch = options.batch.unwrap_or_else(|| self::batch(&model, &data));
     let mut trials = Vec::new();
     for Named { name, table, .. } in rules {
         for &width in &options.widths {
@@ -188,16 +188,19 @@ fn trials(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Trial>, Failure
 const ADAM_RATE: f64 = 0.0078125;
 const SGD_RATE: f64 = 0.1;
 
-/// Batches are small: what an update does to another input of its batch, which a narrow model cannot tell apart, falls
-/// as width^-1/2 and bends the line. Batch norm needs a few.
-const SEQUENCES: usize = 1;
-const IMAGES: usize = 16;
+/// Repetitions with other weights and data.
+pub(crate) const SEEDS: u64 = 10;
 
-fn is_text(model: &str, data: &Data) -> bool {
-    match data {
-        Data::Text { .. } => true,
-        Data::Images { .. } => false,
-        Data::Synthetic => model.parse().is_ok_and(Kind::is_transformer),
+/// Tokens in a sequence. What an update does to the other inputs of its batch, which a narrow model cannot tell apart,
+/// falls as width^-1/2 and bends the line; so they are few.
+pub(crate) const CONTEXT: usize = 8;
+
+/// Sequences or images in a batch, few for the same reason. Every position of an image is an input of a convolution.
+pub(crate) fn batch(model: &Model, data: &Data) -> usize {
+    match (model.family.parse(), data) {
+        (Ok(Kind::Gpt | Kind::Bert), _) | (Ok(Kind::Mlp), Data::Text { .. }) => 1,
+        (Ok(Kind::Mlp), _) => 16,
+        _ => 4,
     }
 }
 

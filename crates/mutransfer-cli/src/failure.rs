@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mutransfer_lab::analysis::AnalysisError;
+use mutransfer_lab::analysis::{AnalysisError, MonitorError};
 
 /// An exit code and what to say.
 #[derive(Debug)]
@@ -54,6 +54,17 @@ impl Failure {
         Self { code: SOME_FAILED, error: anyhow::anyhow!("the coordinate check is undetermined"), hint }
     }
 
+    pub(crate) fn wider_is_worse() -> Self {
+        let hint = Some("a lower learning rate, or `mutransfer coord` to see which layer breaks".to_owned());
+        Self { code: FOUND, error: anyhow::anyhow!("wider is not always better"), hint }
+    }
+
+    pub(crate) fn wider_undetermined() -> Self {
+        let hint =
+            Some("more seeds narrow the intervals; the same seed must mean the same data at every width".to_owned());
+        Self { code: SOME_FAILED, error: anyhow::anyhow!("whether wider is always better is undetermined"), hint }
+    }
+
     pub(crate) fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {
         Self { code: USAGE, error: anyhow::anyhow!(message.into()), hint: hint.map(str::to_owned) }
     }
@@ -66,6 +77,11 @@ impl Failure {
     /// The same, with the file that it is about.
     pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
         Self { error: anyhow::anyhow!("{}: {}", path.display(), self.error), ..self }
+    }
+
+    /// What went wrong, for a report.
+    pub(crate) fn message(&self) -> String {
+        self.error.to_string()
     }
 
     /// Says what went wrong, on stderr, and gives the exit code.
@@ -121,6 +137,13 @@ impl From<mutransfer::Error> for Failure {
 
 impl From<AnalysisError> for Failure {
     fn from(error: AnalysisError) -> Self {
+        let hint = Some(error.hint().to_owned());
+        Self { code: USAGE, error: error.into(), hint }
+    }
+}
+
+impl From<MonitorError> for Failure {
+    fn from(error: MonitorError) -> Self {
         let hint = Some(error.hint().to_owned());
         Self { code: USAGE, error: error.into(), hint }
     }

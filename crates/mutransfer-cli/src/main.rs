@@ -7,6 +7,7 @@ mod explain;
 mod failure;
 mod kernel;
 mod model;
+mod monitor;
 mod plan;
 mod progress;
 mod rules;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Theory(options) => theory::theory(&options),
         Command::Explain(options) => explain::explain(&options),
         Command::Coord(options) => coord::coord(&options),
+        Command::Monitor(options) => monitor::monitor(&options),
         Command::RunTrial(options) => run_trial::run_trial(&options),
     };
     match done {

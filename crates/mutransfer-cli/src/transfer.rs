@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use mutransfer::theory::Quantity;
-use mutransfer::{Lint, Rule};
-use mutransfer_lab::analysis::{Summary, conclusion, summarize, transferred_lr};
+use mutransfer::{Lint, Parametrization, Rule};
+use mutransfer_lab::analysis::{Check, Summary, UNSETTLED, Verdict, conclusion, summarize, transferred_lr};
 use mutransfer_lab::figures;
 use mutransfer_lab::pool;
 use mutransfer_lab::record::{Coordinate, Row};
 use mutransfer_lab::report::{Report, render};
+use mutransfer_lab::schedule::Schedule;
 use mutransfer_lab::store::Store;
 use mutransfer_lab::study::Study;
-use mutransfer_lab::trial::{Data, Trial};
+use mutransfer_lab::trial::{Data, Model, Trial};
 
 use crate::args::{RunOptions, TransferOptions};
 use crate::coord;
@@ -92,8 +93,12 @@ impl Workbench {
 
         let summary = summarize(&rows, &proxies, Some(study.target_width), MAX_OCTAVES)?;
         let coordinates = self.coordinates(&carried)?;
-        self.write(&rows, &summary, &carried, &coordinates)?;
-        self.print(&summary, json)
+        // A study stands without the check, so what cannot be judged is said and does not fail it.
+        let rule = |name: &str| name.parse::<Rule>().ok().map(Parametrization::from);
+        let checks = coord::judged(&coordinates, &rule, study.optimizer, &study.model());
+        let checks = checks.map_err(|failure| failure.message());
+        self.write(&rows, &summary, &carried, &coordinates, &checks)?;
+        self.print(&summary, &checks, json)
     }
 
     /// Runs the trials that have no result yet.
@@ -116,23 +121,36 @@ impl Workbench {
         }
     }
 
-    /// Activation sizes at all widths, at one learning rate for all rules: what μP carries over, or else the first rule.
+    /// The coordinate check's measurements at all widths, by its own protocol, at one learning rate for all rules: what μP
+    /// carries over, or else the first rule.
     fn coordinates(&self, carried: &[(Rule, f64)]) -> Result<Vec<Coordinate>, Failure> {
         let study = &self.study;
         let middle = (study.lr.from.log2 + study.lr.to.log2) / 2.0;
         let lr = carried.iter().find(|(rule, _)| *rule == Rule::Mup).or(carried.first()).map_or(middle.exp2(), |c| c.1);
         let widths: BTreeSet<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
+        let context = study.context.min(coord::CONTEXT);
+        let model = Model { context, zero_readout: true, zero_query: true, ..study.model() };
+        let subject = Subject::new(&model, &self.data)?;
+        let at = |rule: Rule, width: usize, seed: u64| Trial {
+            model: model.clone(),
+            width,
+            seed,
+            one_batch: true,
+            batch: coord::batch(&model, &self.data),
+            schedule: Schedule::Constant,
+            warmup: 0,
+            weight_decay: 0.0,
+            ..study.transfer(&self.data, rule, lr).swap_remove(0)
+        };
         let trials: Vec<Trial> = study
             .rules
             .iter()
             .flat_map(|&rule| widths.iter().map(move |&width| (rule, width)))
-            .flat_map(|(rule, width)| {
-                study.transfer(&self.data, rule, lr).into_iter().map(move |t| Trial { width, one_batch: true, ..t })
-            })
+            .flat_map(|(rule, width)| { let at = &at; (0..coord::SEEDS).map(move |seed| at(rule, width, seed)) })
             .collect();
         let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
         eprintln!("coordinate check: {COORDINATE_STEPS} steps at widths {}", listed.join(", "));
-        coord::measure(&self.subject, &trials, COORDINATE_STEPS)
+        coord::measure(&subject, &trials, COORDINATE_STEPS)
     }
 
     fn write(
@@ -141,6 +159,7 @@ impl Workbench {
         summary: &Summary,
         carried: &[(Rule, f64)],
         coordinates: &[Coordinate],
+        checks: &Result<Vec<Check>, String>,
     ) -> Result<(), Failure> {
         let store = &self.store;
         let json = |value: &serde_json::Value| serde_json::to_vec_pretty(value).context("cannot write JSON");
@@ -171,6 +190,7 @@ impl Workbench {
             floor: self.subject.floor(),
             loss_figure: losses,
             coordinate_figure: sizes,
+            coordinate_checks: checks.clone(),
         };
         store.write("report.html", render(&report).context("cannot write the report")?.as_bytes())?;
         Ok(())
@@ -197,7 +217,7 @@ impl Workbench {
         [("data".to_owned(), data)].into_iter().chain(shown).collect()
     }
 
-    fn print(&self, summary: &Summary, json: bool) -> Result<(), Failure> {
+    fn print(&self, summary: &Summary, checks: &Result<Vec<Check>, String>, json: bool) -> Result<(), Failure> {
         if json {
             println!("{}", serde_json::to_string_pretty(summary).context("cannot print JSON")?);
         } else {
@@ -205,12 +225,25 @@ impl Workbench {
             for sentence in conclusion(summary) {
                 println!("{sentence}");
             }
+            print_checks(checks);
             if let Some(floor) = self.subject.floor() {
                 println!("No model can get below {floor:.4} nats per token, the entropy of this language.");
             }
         }
         eprintln!("report: {}", self.out.join("report.html").display());
         Ok(())
+    }
+}
+
+fn print_checks(checks: &Result<Vec<Check>, String>) {
+    match checks {
+        Err(why) => println!("The coordinate check could not be judged: {why}."),
+        Ok(checks) => {
+            checks.iter().for_each(|check| println!("Coordinate check of {check}."));
+            if checks.iter().any(|check| check.verdict != Verdict::Pass) {
+                println!("{UNSETTLED}");
+            }
+        }
     }
 }
 

@@ -179,6 +179,8 @@ fn user_text_is_trained_on_as_bytes() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(printed.contains("μP") && !printed.contains("SP"), "{printed}");
+    assert!(printed.contains("Coordinate check of μP: "), "{printed}");
+    assert!(read(&out.join("report.html")).contains("<strong>μP: "));
     let plan: serde_json::Value = serde_json::from_str(&read(&out.join("plan.json"))).unwrap();
     assert_eq!(plan["optimizer"], "adamw");
 }

@@ -9,8 +9,10 @@ mod coordinate;
 mod cost;
 mod curve;
 mod flag;
+mod monitor;
 mod optimum;
 mod slope;
+mod student;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,10 +23,11 @@ use thiserror::Error;
 use crate::record::Row;
 
 pub use conclusion::conclusion;
-pub use coordinate::{Cell, Check, Fit, Line, TOLERANCE, Verdict, coordinates_from_csv, judge};
+pub use coordinate::{Cell, Check, Fit, Line, TOLERANCE, UNSETTLED, Verdict, coordinates_from_csv, judge};
 pub use cost::{Runs, tuning_share};
 pub use curve::{Point, points};
 pub use flag::Flag;
+pub use monitor::{Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Pair, Window, curves_from_csv, monitor};
 pub use optimum::{Optimum, Parabola, optimum};
 pub use slope::{Changed, Estimate, Slope, slopes};
 pub use target::Target;

@@ -1,15 +1,18 @@
-//! The pictures: loss against learning rate, the size of activations against width, and how far training goes.
+//! The pictures: loss against learning rate, the size of activations against width, how far training goes, and loss
+//! against step.
 //!
 //! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library stays in `canvas`.
 
 mod canvas;
 mod coordinates;
+mod curves;
 mod kernel;
 mod loss_curves;
 
 use thiserror::Error;
 
 pub use coordinates::coordinates;
+pub use curves::curves;
 pub use kernel::kernel;
 pub use loss_curves::loss_curves;
 

@@ -4,6 +4,7 @@
 //! they leave behind; everything after that is a function of the [`record::Row`]s.
 
 pub mod analysis;
+pub mod curves;
 mod error;
 pub mod figures;
 pub mod pool;

@@ -5,7 +5,7 @@
 use minijinja::{Environment, Value, context};
 use thiserror::Error;
 
-use crate::analysis::{Flag, Optimum, Summary, Target, conclusion, display_name};
+use crate::analysis::{Cell, Check, Flag, Optimum, Summary, TOLERANCE, Target, UNSETTLED, conclusion, display_name};
 use crate::figures::Figure;
 
 /// Proxies smaller than this are below published advice: finite-width effects move the optimum by themselves.
@@ -14,6 +14,9 @@ const SMALLEST_DEPTH: usize = 4;
 
 /// Stands in tables where there is no value.
 const ABSENT: &str = "–";
+
+/// Slopes shown of each rule.
+const WORST_SLOPES: usize = 5;
 
 /// Everything the report shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +35,8 @@ pub struct Report {
     pub loss_figure: Option<Figure>,
     /// Activations against width; absent when no coordinate check was made.
     pub coordinate_figure: Option<Figure>,
+    /// The judgement of those activations, or why there is none.
+    pub coordinate_checks: Result<Vec<Check>, String>,
 }
 
 /// A report that could not be written.
@@ -70,6 +75,10 @@ fn page(report: &Report) -> Result<Value, ReportError> {
         settings => settings.collect::<Vec<Value>>(),
         loss_figure => report.loss_figure.as_ref().map(picture),
         coordinate_figure => report.coordinate_figure.as_ref().map(picture),
+        checks => report.coordinate_checks.iter().flatten().map(check).collect::<Vec<Value>>(),
+        unchecked => report.coordinate_checks.as_ref().err(),
+        tolerance => TOLERANCE,
+        unsettled => UNSETTLED,
         optima => optima.collect::<Vec<Value>>(),
         targets => targets.collect::<Vec<Value>>(),
         target_width => report.summary.target_width,
@@ -84,6 +93,27 @@ fn page(report: &Report) -> Result<Value, ReportError> {
 fn picture(figure: &Figure) -> Value {
     let safe = |svg: &String| Value::from_safe_string(svg.clone());
     context! { wide => safe(&figure.svg), narrow => safe(&figure.narrow_svg) }
+}
+
+fn check(check: &Check) -> Value {
+    context! {
+        sentence => check.to_string(),
+        rule => display_name(&check.rule),
+        slopes => check.worst(WORST_SLOPES).into_iter().map(slope_row).collect::<Vec<Value>>(),
+    }
+}
+
+fn slope_row(cell: &Cell) -> Value {
+    let ends = cell.fit.map(|fit| fit.all.interval).filter(|ends| ends.0.is_finite());
+    context! {
+        module => cell.module.as_str(),
+        quantity => cell.quantity.to_string(),
+        step => cell.step,
+        slope => number(cell.fit.map(|fit| fit.all.slope), 2),
+        interval => ends.map_or(ABSENT.to_owned(), |ends| format!("{} to {}", number(Some(ends.0), 2), number(Some(ends.1), 2))),
+        expected => number(cell.expected, 1),
+        verdict => cell.verdict.map(|verdict| verdict.to_string()),
+    }
 }
 
 fn optimum_row(rule: &str, optimum: &Optimum) -> Value {

@@ -74,16 +74,7 @@ impl Store {
     /// # Errors
     /// When its record is there but damaged.
     pub fn outcome(&self, trial: &Trial) -> Result<Option<Outcome>, Error> {
-        let path = self.folder(trial).join("result.json");
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(Error::File { verb: "read", path, source }),
-            Ok(text) => text,
-        };
-        match serde_json::from_slice(&text) {
-            Ok(outcome) => Ok(Some(outcome)),
-            Err(problem) => Err(Error::Corrupt { path, problem: problem.to_string() }),
-        }
+        read_outcome(&self.folder(trial))
     }
 
     /// Writes `results.csv`, in an order that depends on the rows only.
@@ -106,6 +97,23 @@ pub fn read_trial(folder: &Path) -> Result<Trial, Error> {
     let path = folder.join("trial.json");
     let text = fs::read(&path).map_err(|source| Error::File { verb: "read", path: path.clone(), source })?;
     serde_json::from_slice(&text).map_err(|problem| Error::Corrupt { path, problem: problem.to_string() })
+}
+
+/// How the trial in a folder ended; none if it has not.
+///
+/// # Errors
+/// When its record is there but damaged.
+pub fn read_outcome(folder: &Path) -> Result<Option<Outcome>, Error> {
+    let path = folder.join("result.json");
+    let text = match fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::File { verb: "read", path, source }),
+        Ok(text) => text,
+    };
+    match serde_json::from_slice(&text) {
+        Ok(outcome) => Ok(Some(outcome)),
+        Err(problem) => Err(Error::Corrupt { path, problem: problem.to_string() }),
+    }
 }
 
 /// Writes how a trial ended.

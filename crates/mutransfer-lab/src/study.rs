@@ -153,6 +153,14 @@ impl TryFrom<Written> for LearningRate {
     }
 }
 
+impl std::str::FromStr for LearningRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(Written::Text(text.to_owned()))
+    }
+}
+
 impl From<LearningRate> for String {
     fn from(rate: LearningRate) -> Self {
         format!("2^{}", rate.log2)

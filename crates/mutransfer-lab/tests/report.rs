@@ -1,7 +1,10 @@
 //! The figures and the report, on a made-up study with known answers.
 
-use mutransfer::theory::{Layer, Quantity};
-use mutransfer_lab::analysis::{Summary, summarize, transferred_lr};
+use std::collections::BTreeMap;
+
+use mutransfer::theory::{Expectation, Layer, Quantity, Theory};
+use mutransfer::{Optimizer, Rule};
+use mutransfer_lab::analysis::{Summary, judge, summarize, transferred_lr};
 use mutransfer_lab::figures::{coordinates, loss_curves};
 use mutransfer_lab::record::{Coordinate, Row, Status};
 use mutransfer_lab::report::{Report, render};
@@ -46,7 +49,8 @@ fn judged() -> Summary {
 }
 
 fn activation(rule: &str, width: usize, step: usize, module: &str, l1: f64) -> Coordinate {
-    let (layer, quantity) = (Layer::Hidden, Quantity::Activation);
+    let layer = if module == "logits" { Layer::Output } else { Layer::Hidden };
+    let quantity = Quantity::Activation;
     let (rule, module) = (rule.into(), module.into());
     Coordinate { rule, width, seed: 0, step, module, layer, quantity, l1, l2: l1, std: l1 }
 }
@@ -69,6 +73,14 @@ fn activations() -> Vec<Coordinate> {
     rows
 }
 
+fn expectations() -> BTreeMap<String, Expectation> {
+    let expectation = |rule: Rule| {
+        let theory = Theory::of_rule(&rule.into(), Optimizer::AdamW).expect("a built-in rule");
+        (rule.to_string(), Expectation::of(&theory, false))
+    };
+    [Rule::Sp, Rule::Mup].map(expectation).into()
+}
+
 fn report() -> Report {
     let rows = study();
     let summary = summarize(&rows, &PROXIES, Some(TARGET), None).expect("rows");
@@ -79,6 +91,7 @@ fn report() -> Report {
         floor: Some(1.5),
         loss_figure: Some(loss_curves(&rows, &summary).expect("finite losses")),
         coordinate_figure: Some(coordinates(&activations(), Quantity::Activation).expect("finite values")),
+        coordinate_checks: judge(&activations(), &expectations()).map_err(|error| error.to_string()),
         summary,
     }
 }
@@ -130,6 +143,19 @@ fn the_report_is_one_page_that_loads_nothing() {
     }
     assert_eq!(html.matches("<figure>").count(), 2);
     assert_eq!(html.matches("<figcaption>").count(), 2);
+}
+
+#[test]
+fn the_coordinate_check_is_judged_under_its_figure() {
+    let html = render(&report()).unwrap();
+    let (sp, mup) = (html.find("<strong>SP: fail; activation of "), html.find("<strong>μP: pass."));
+    assert!(sp.is_some() && mup > sp, "{sp:?} {mup:?}");
+    assert!(html.contains("<td>fail</td>") && html.matches("<th scope=\"row\">block 1 mlp</th>").count() >= 2);
+    let why = "rule mup, seed 0: measured at a single width & so on";
+    let unjudged = Report { coordinate_checks: Err(why.into()), ..report() };
+    let html = render(&unjudged).unwrap();
+    assert!(html.contains("could not be judged: rule mup, seed 0: measured at a single width &amp; so on."));
+    assert!(!html.contains("<strong>"));
 }
 
 #[test]

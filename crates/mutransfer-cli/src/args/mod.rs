@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 use mutransfer::{Optimizer, Rule};
+use mutransfer_lab::analysis::LOSS_TOLERANCE;
+use mutransfer_lab::study::LearningRate;
 
 pub(crate) use rules::{
     CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print, RuleOptions,
@@ -49,12 +51,18 @@ pub(crate) enum Command {
     /// Test whether a model, as trained, follows its parametrization: slopes of activations and updates against width
     #[command(after_help = COORD_EXIT_CODES)]
     Coord(CoordOptions),
+    /// Test whether wider is always better: training curves of several widths, which must not cross
+    #[command(after_help = MONITOR_EXIT_CODES)]
+    Monitor(MonitorOptions),
     /// Train the trial in a folder (what the workers of a study run)
     #[command(hide = true)]
     RunTrial(RunTrialOptions),
 }
 
 const COORD_EXIT_CODES: &str = "Exit codes: 0 pass, 1 fail, 2 wrong request or input, 3 undetermined";
+
+const MONITOR_EXIT_CODES: &str = "Exit codes: 0 wider is always better, 1 a wider model is worse or diverges, 2 wrong request or \
+input, 3 undetermined";
 
 impl Default for Command {
     fn default() -> Self {
@@ -149,10 +157,10 @@ pub(crate) struct CoordOptions {
     #[arg(long, value_name = "COUNT")]
     pub(crate) heads: Option<usize>,
     /// Tokens in a sequence
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = crate::coord::CONTEXT)]
     pub(crate) context: usize,
     /// Sequences or images in the batch that all steps share; small, as narrow models see a large one partly by chance
-    /// [default: 1 of text, 16 of images]
+    /// [default: 1 sequence, 4 images, 16 images for mlp]
     #[arg(long)]
     pub(crate) batch: Option<usize>,
     /// Start readout and queries at random too; at zero, as by default, they add nothing that narrow models see by chance
@@ -168,7 +176,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value_t = 4)]
     pub(crate) steps: usize,
     /// Repetitions with other initial weights and batches
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = crate::coord::SEEDS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// First seed
     #[arg(long, default_value_t = 0)]
@@ -184,6 +192,32 @@ pub(crate) struct CoordOptions {
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) from: Option<PathBuf>,
     /// Print verdict and slopes as JSON on stdout instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Test whether wider is always better: training curves of several widths, which must not cross.
+///
+/// Under μP a wider model has the lower training loss at every step, at the same learning rate and on the same data; where
+/// it has not, the parametrization is wrong somewhere or the learning rate is too large (TP5, arXiv 2203.03466, section 8).
+/// Neighbouring widths are compared seed by seed, in ten windows of training; the first is warm-up and is not judged. It
+/// takes two seeds or more to tell a crossing from noise, and better five.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MonitorOptions {
+    /// CSV with columns width, step (or t), loss, and where they are there rule and seed, others are ignored; or the output
+    /// folder of `mutransfer transfer`
+    #[arg(value_name = "FILE.csv|STUDY_DIR")]
+    pub(crate) source: PathBuf,
+    /// Learning rate of a study's trials, "2^-7" or a number [default: the tried one nearest to what the study carries over]
+    #[arg(long)]
+    pub(crate) lr: Option<LearningRate>,
+    /// Nats by which a wider model may be worse
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true, default_value_t = LOSS_TOLERANCE)]
+    pub(crate) tolerance: f64,
+    /// Folder for curves, verdict and figure
+    #[arg(long, value_name = "DIR", default_value = "mutransfer-out/monitor")]
+    pub(crate) out: PathBuf,
+    /// Print the judgement as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,
 }

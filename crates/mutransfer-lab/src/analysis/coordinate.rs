@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use mutransfer::theory::{Expectation, Layer, Quantity};
 use serde::{Deserialize, Serialize};
 
-use super::AnalysisError;
 use super::slope::student;
+use super::{AnalysisError, display_name};
 use crate::record::Coordinate;
 
 /// The `mup` package accepts a factor of 1.2 between widths 4 apart: log2(1.2)/2.
 pub const TOLERANCE: f64 = 0.13;
+
+/// What to know of a check made in passing, at the widths of a study.
+pub const UNSETTLED: &str = "Slopes at small widths bend whatever the rule; `mutransfer coord` tests at larger ones.";
 
 /// What a cell, or all of them, show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -96,6 +99,26 @@ pub struct Check {
     pub cells: Vec<Cell>,
 }
 
+impl Check {
+    /// The judged cells that lie furthest from what is expected, by verdict and then by distance, at most `count`.
+    pub fn worst(&self, count: usize) -> Vec<&Cell> {
+        let distance = |cell: &Cell| cell.fit.zip(cell.expected).map_or(0.0, |(fit, e)| (fit.all.slope - e).abs());
+        let mut cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.verdict.is_some()).collect();
+        // A slope that is not a number sorts as the largest.
+        cells.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(distance(b).total_cmp(&distance(a))));
+        cells.truncate(count);
+        cells
+    }
+}
+
+impl std::fmt::Display for Check {
+    /// The verdict in a sentence, with the diagnosis where it fails.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", display_name(&self.rule), self.verdict)?;
+        self.diagnosis.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
+    }
+}
+
 /// Judges the measurements of every rule.
 ///
 /// # Errors
@@ -118,7 +141,8 @@ pub fn judge(rows: &[Coordinate], expected: &BTreeMap<String, Expectation>) -> R
     Ok(checks.into_iter().map(|(rule, cells)| conclude(rule, cells)).collect())
 }
 
-/// Rows of one rule, step, module and quantity, by rule and step and then in the order first seen.
+/// Rows of one rule, step, module and quantity, by rule (`sp` first, to compare with) and step and then in the order
+/// first seen.
 fn groups(rows: &[Coordinate]) -> Vec<Vec<&Coordinate>> {
     let mut places: BTreeMap<(&str, usize, &str, Quantity), usize> = BTreeMap::new();
     let mut groups: Vec<Vec<&Coordinate>> = Vec::new();
@@ -129,7 +153,7 @@ fn groups(rows: &[Coordinate]) -> Vec<Vec<&Coordinate>> {
         });
         groups[place].push(row);
     }
-    groups.sort_by(|a, b| (&a[0].rule, a[0].step).cmp(&(&b[0].rule, b[0].step)));
+    groups.sort_by_key(|group| (group[0].rule != "sp", &group[0].rule, group[0].step));
     groups
 }
 
@@ -201,7 +225,7 @@ struct Point {
     size: f64,
 }
 
-/// The slope with its interval, which is empty where there are no points to spare, and the degrees of freedom.
+/// The slope with its interval, infinite where no points are left to estimate the noise from, and the degrees of freedom.
 ///
 /// A seed is also a batch, which all widths share and which makes all of its sizes larger or smaller. So every seed has
 /// a height of its own, unless one of them was measured at a single width.
@@ -217,7 +241,8 @@ fn line(points: &[Point]) -> Option<(Line, usize)> {
     let slope = centered.iter().map(|(x, y)| x * y).sum::<f64>() / spread;
     let residual: f64 = centered.iter().map(|(x, y)| (y - slope * x).powi(2)).sum();
     let freedom = points.len().saturating_sub(groups.len() + 1);
-    let error = if freedom == 0 { 0.0 } else { student(freedom) * (residual / freedom as f64 / spread).sqrt() };
+    let error =
+        if freedom == 0 { f64::INFINITY } else { student(freedom) * (residual / freedom as f64 / spread).sqrt() };
     Some((Line { slope, interval: (slope - error, slope + error) }, freedom))
 }
 

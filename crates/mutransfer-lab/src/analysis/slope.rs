@@ -38,6 +38,11 @@ impl Estimate {
         Self { mean, margin: quantile.map(|quantile| quantile * (variance / count).sqrt()) }
     }
 
+    /// The standard error of the mean of `count` values; absent with a single one.
+    pub(super) fn standard_error(&self, count: usize) -> Option<f64> {
+        self.margin.map(|margin| margin / student(count - 1))
+    }
+
     /// The ends of the interval; both are the mean with a single seed.
     pub fn interval(&self) -> (f64, f64) {
         let margin = self.margin.unwrap_or_default();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kuva::RasterBackend;
 
+use kuva::plot::BandPlot;
 use kuva::plot::annotations::{ReferenceLine, ShadedRegion};
 use kuva::prelude::{
     ColorMap, Layout, LegendEntry, LegendShape, LinePlot, LineStyle, MarkerShape, Plot, ScatterPlot, SvgBackend, Theme,
@@ -22,6 +23,9 @@ const MARGIN_RIGHT: f64 = 12.0;
 /// Dashes and gaps in pixels: short enough for a key of 12 pixels, and long enough for the PNG, where the library does
 /// not scale them and round line ends eat the gaps.
 const DASHES: &str = "7 6";
+
+/// Pale enough that lines and other areas show through.
+const AREA_OPACITY: f64 = 0.2;
 
 /// Everything on one figure: panels in reading order, sharing one key.
 pub(super) struct Sheet {
@@ -62,6 +66,11 @@ pub(super) enum Layer {
         points: Vec<(f64, f64)>,
         color: String,
         dashed: bool,
+    },
+    /// A pale area between the lower and the upper end at each abscissa.
+    Area {
+        points: Vec<(f64, f64, f64)>,
+        color: String,
     },
     /// Marks with the half-length of each error bar; 0 draws none.
     Marks {
@@ -106,6 +115,17 @@ pub(super) fn power_of_two(exponent: f64) -> String {
         digit => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit.to_digit(10).unwrap_or(0) as usize],
     };
     format!("2{}", format!("{}", exponent.round()).chars().map(raise).collect::<String>())
+}
+
+/// A round tick distance that cuts a span into four to ten pieces.
+pub(super) fn nice_step(span: f64) -> f64 {
+    let magnitude = 10_f64.powf((span / 4.0).log10().floor());
+    let steps = [5.0, 2.0, 1.0].map(|step| step * magnitude);
+    steps.into_iter().find(|step| span / step >= 4.0).unwrap_or(magnitude)
+}
+
+pub(super) fn two_decimals(value: f64) -> String {
+    format!("{value:.2}")
 }
 
 /// Draws the sheet in all its forms.
@@ -200,6 +220,11 @@ fn plot(layer: &Layer) -> Plot {
         Layer::Line { points, color, dashed } => {
             let line = LinePlot::new().with_data(points.clone()).with_color(color.as_str()).with_stroke_width(2.0);
             if *dashed { line.with_line_style(LineStyle::Custom(DASHES.to_owned())).into() } else { line.into() }
+        }
+        Layer::Area { points, color } => {
+            let ends = |end: fn(&(f64, f64, f64)) -> f64| points.iter().map(end).collect::<Vec<_>>();
+            let area = BandPlot::new(ends(|point| point.0), ends(|point| point.1), ends(|point| point.2));
+            Plot::Band(area.with_color(color.as_str()).with_opacity(AREA_OPACITY))
         }
         Layer::Marks { points, color, mark, size } => {
             let marks = ScatterPlot::new()

@@ -17,7 +17,8 @@ const STEPS: usize = 4;
 const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 
 /// Draws the mean absolute value of a quantity of each module against width, on one shared scale: a row of panels per rule, a
-/// panel per step, a line per module. Seeds are averaged. Values that are zero or not finite have no place on a
+/// panel per step, a line per module. The line is the mean over seeds; the pale band around it reaches from the lowest to the
+/// highest seed, so it is noise of initial weights and batches, and it is not there with one seed. Values that are zero or not finite have no place on a
 /// logarithmic axis and are left out.
 ///
 /// # Errors
@@ -78,9 +79,20 @@ fn layers(rows: &[&Coordinate], rule: &str, step: usize, modules: &[&str]) -> Ve
             seeds.entry(row.width).or_default().push(row.l1);
         }
         let points = seeds.iter().map(|(&width, values)| ((width as f64).log2(), log2_mean(values))).collect();
-        line_with_discs(points, index)
+        (area(&seeds, index), line_with_discs(points, index))
     };
-    modules.iter().enumerate().flat_map(line).collect()
+    let (areas, lines): (Vec<Option<Layer>>, Vec<[Layer; 2]>) = modules.iter().enumerate().map(line).unzip();
+    areas.into_iter().flatten().chain(lines.into_iter().flatten()).collect()
+}
+
+/// From the lowest to the highest seed at each width.
+fn area(seeds: &BTreeMap<usize, Vec<f64>>, index: usize) -> Option<Layer> {
+    let ends = |(&width, values): (&usize, &Vec<f64>)| {
+        let (low, high) = values.iter().fold((f64::INFINITY, 0.0_f64), |ends, l1| (ends.0.min(*l1), ends.1.max(*l1)));
+        ((width as f64).log2(), low.log2(), high.log2())
+    };
+    let several = seeds.values().any(|values| values.len() > 1);
+    several.then(|| Layer::Area { points: seeds.iter().map(ends).collect(), color: color(index) })
 }
 
 fn log2_mean(values: &[f64]) -> f64 {
@@ -121,6 +133,7 @@ fn axes(panels: &[(String, Vec<Layer>)], label: &'static str) -> Option<(Axis, A
 fn line_points(layer: &Layer) -> Vec<(f64, f64)> {
     match layer {
         Layer::Line { points, .. } => points.clone(),
+        Layer::Area { points, .. } => points.iter().flat_map(|(x, low, high)| [(*x, *low), (*x, *high)]).collect(),
         Layer::Marks { .. } => Vec::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! Final loss against learning rate, one panel per rule: where the valleys lie and whether they move.
 
-use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, ordered_color, power_of_two};
+use super::canvas::{
+    Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, nice_step, ordered_color, power_of_two, two_decimals,
+};
 use super::{Figure, FigureError};
 use crate::analysis::{Point, RuleSummary, Summary, display_name, points};
 use crate::record::Row;
@@ -89,17 +91,6 @@ fn axes(curves: &[&Curve]) -> Option<(Axis, Axis, f64)> {
         Axis { label: "learning rate", range: (left, right), step: ((right - left) / 9.0).ceil(), tick: power_of_two };
     let y = Axis { label: "final loss (nats)", range, step: nice_step(range.1 - range.0), tick: two_decimals };
     Some((x, y, top))
-}
-
-/// A round tick distance that cuts a span into four to ten pieces.
-fn nice_step(span: f64) -> f64 {
-    let magnitude = 10_f64.powf((span / 4.0).log10().floor());
-    let steps = [5.0, 2.0, 1.0].map(|step| step * magnitude);
-    steps.into_iter().find(|step| span / step >= 4.0).unwrap_or(magnitude)
-}
-
-fn two_decimals(value: f64) -> String {
-    format!("{value:.2}")
 }
 
 /// Curves first, then the marks that must stay visible. Diverged learning rates are staggered by width, because
