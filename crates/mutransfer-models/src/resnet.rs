@@ -11,7 +11,7 @@ use mutransfer_burn::Probe;
 use crate::cnn::{VisionConfig, convolution, mean_over_positions};
 use crate::fused::scaled_linear;
 
-/// A stem, `depth` blocks of `width` channels, `depth` blocks of twice as many on images half the size, the mean over
+/// A stem of stride 2, `depth` blocks of `width` channels, `depth` blocks of twice as many on images half the size, the mean over
 /// positions and a readout.
 #[derive(Module, Debug)]
 pub struct ResNet {
@@ -42,7 +42,7 @@ impl ResNet {
             _ => ([2 * width, 2 * width], 1),
         };
         Self {
-            stem: convolution([channels, width], 1).with_bias(false).init(device),
+            stem: convolution([channels, width], 2).with_bias(false).init(device),
             norm: BatchNormConfig::new(width).init(device),
             blocks: (0..2 * depth).map(sizes).map(|(channels, stride)| Block::new(channels, stride, device)).collect(),
             readout: LinearConfig::new(2 * width, classes).init(device),
