@@ -4,14 +4,28 @@
 //! learning rates are the swept ones (before any per-parameter scale) and are reported as base-2 logarithms, so that
 //! one unit is an octave, a factor of two.
 
+mod bootstrap;
 mod conclusion;
 mod coordinate;
 mod cost;
 mod curve;
 mod flag;
+mod gap;
+mod joint;
+mod line;
+mod measured;
+mod minimum;
 mod optimum;
+mod prediction;
+mod regret;
+mod scaling;
+mod settings;
 mod slope;
+mod sweep;
+mod table;
+mod table_error;
 mod target;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,9 +39,19 @@ pub use coordinate::{Cell, Check, Fit, TOLERANCE, Verdict, coordinates_from_csv,
 pub use cost::{Runs, tuning_share};
 pub use curve::{Point, points};
 pub use flag::Flag;
+pub use gap::{Speed, direct_exponent, transfer_exponent};
+pub use joint::{Joint, PARAMETERS};
+pub use line::Line;
+pub use measured::{Measured, Number};
 pub use optimum::{Optimum, Parabola, optimum};
+pub use prediction::Prediction;
+pub use scaling::Decay;
 pub use slope::{Changed, Estimate, Slope, slopes};
+pub use sweep::{Curve, Rows, Sweeps, Trials};
+pub use table::{Columns, read_tables};
+pub use table_error::TableError;
 pub use target::Target;
+pub use transfer::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers, analyze};
 
 /// Rows that cannot be judged.
 #[derive(Clone, Debug, PartialEq, Error)]
