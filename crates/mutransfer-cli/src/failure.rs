@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mutransfer_lab::analysis::AnalysisError;
+use mutransfer_lab::analysis::{AnalysisError, TableError};
 
 /// An exit code and what to say.
 #[derive(Debug)]
@@ -122,6 +122,13 @@ impl From<mutransfer::Error> for Failure {
 impl From<AnalysisError> for Failure {
     fn from(error: AnalysisError) -> Self {
         let hint = Some(error.hint().to_owned());
+        Self { code: USAGE, error: error.into(), hint }
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        let hint = Some(error.hint());
         Self { code: USAGE, error: error.into(), hint }
     }
 }

@@ -1,5 +1,6 @@
 //! The program `mutransfer`: arguments in, one file per command.
 
+mod analyze;
 mod args;
 mod check;
 mod coord;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Theory(options) => theory::theory(&options),
         Command::Explain(options) => explain::explain(&options),
         Command::Coord(options) => coord::coord(&options),
+        Command::Analyze(options) => analyze::analyze(&options),
         Command::RunTrial(options) => run_trial::run_trial(&options),
     };
     match done {

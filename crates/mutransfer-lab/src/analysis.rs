@@ -9,6 +9,7 @@ mod conclusion;
 mod coordinate;
 mod cost;
 mod curve;
+mod findings;
 mod flag;
 mod gap;
 mod joint;
@@ -26,6 +27,7 @@ mod table;
 mod table_error;
 mod target;
 mod transfer;
+mod transfer_json;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +40,7 @@ pub use conclusion::conclusion;
 pub use coordinate::{Cell, Check, Fit, TOLERANCE, Verdict, coordinates_from_csv, judge};
 pub use cost::{Runs, tuning_share};
 pub use curve::{Point, points};
+pub use findings::{findings, with_interval};
 pub use flag::Flag;
 pub use gap::{Speed, direct_exponent, transfer_exponent};
 pub use joint::{Joint, PARAMETERS};
@@ -52,6 +55,7 @@ pub use table::{Columns, read_tables};
 pub use table_error::TableError;
 pub use target::Target;
 pub use transfer::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers, analyze};
+pub use transfer_json::analysis_json;
 
 /// Rows that cannot be judged.
 #[derive(Clone, Debug, PartialEq, Error)]

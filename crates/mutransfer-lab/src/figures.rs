@@ -1,4 +1,5 @@
-//! The pictures: loss against learning rate, the size of activations against width, and how far training goes.
+//! The pictures: loss against learning rate, the size of activations against width, how far training goes, and what an
+//! analysis of a table finds.
 //!
 //! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library stays in `canvas`.
 
@@ -6,12 +7,16 @@ mod canvas;
 mod coordinates;
 mod kernel;
 mod loss_curves;
+mod optima;
+mod regret;
 
 use thiserror::Error;
 
 pub use coordinates::coordinates;
 pub use kernel::kernel;
 pub use loss_curves::loss_curves;
+pub use optima::optima;
+pub use regret::regret;
 
 /// A finished picture. Both vector forms carry a `viewBox`, so they scale to the width of the page.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! What can be typed. Only what was typed is here; each command resolves it once.
 
+mod analyze;
 mod rules;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 use mutransfer::{Optimizer, Rule};
 
+pub(crate) use analyze::AnalyzeOptions;
 pub(crate) use rules::{
     CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print, RuleOptions,
     RulesOptions, TheoryOptions,
@@ -49,6 +51,9 @@ pub(crate) enum Command {
     /// Test whether a model, as trained, follows its parametrization: slopes of activations and updates against width
     #[command(after_help = COORD_EXIT_CODES)]
     Coord(CoordOptions),
+    /// Judge the transfer in a table of runs of any program: optima, exponents, prediction, regret, verdict
+    #[command(after_long_help = analyze::ANALYZE_HELP)]
+    Analyze(AnalyzeOptions),
     /// Train the trial in a folder (what the workers of a study run)
     #[command(hide = true)]
     RunTrial(RunTrialOptions),
