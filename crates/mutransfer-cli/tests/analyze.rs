@@ -185,7 +185,7 @@ fn bad_requests_are_refused() {
     let cases: [(&[&str], &str); 8] = [
         (&["--reference", "magic"], "--reference magic is not a rule of the table, which has mup, sp"),
         (&["--target-width", "64"], "--target-width 64 is not above the smallest width of the table, 64"),
-        (&["--target-width", "-1"], "--target-width"),
+        (&["--target-width=-1"], "--target-width is -1"),
         (&["--tolerance", "0"], "--tolerance is 0"),
         (&["--where", "depth"], "not of the form COLUMN=VALUE"),
         (&["--where", "depth=2"], "there is no column `depth`"),
