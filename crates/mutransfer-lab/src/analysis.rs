@@ -52,7 +52,7 @@ pub use scaling::Decay;
 pub use slope::{Changed, Estimate, Slope, slopes};
 pub use sweep::{Curve, Rows, Sweeps, Trials};
 pub use table::{Columns, read_tables};
-pub use table_error::TableError;
+pub use table_error::{Spot, TableError};
 pub use target::Target;
 pub use transfer::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers, analyze};
 pub use transfer_json::analysis_json;

@@ -4,7 +4,9 @@
 
 mod tables;
 
-use mutransfer_lab::analysis::{Flag, Line, Number, Request, RuleAnalysis, Speed, Transfers, analyze};
+use mutransfer_lab::analysis::{
+    Flag, Line, Number, Request, RuleAnalysis, Speed, Transfers, analyze, direct_exponent, transfer_exponent,
+};
 use tables::{Law, analysis, header, rule, swept};
 
 const LN_2: f64 = std::f64::consts::LN_2;
@@ -68,6 +70,15 @@ fn the_fitted_loss_has_its_amplitude() {
     close(decay.amplitude, 30.0, 1e-5);
     assert!(!decay.pinned);
     assert!(mutransfer_lab::analysis::Decay::through(&points[1..4]).is_none());
+}
+
+/// T5: what tuning gains from computations, with one learning rate and runs that cost the width squared.
+#[test]
+fn transfer_beats_direct_tuning_if_and_only_if_it_is_fast() {
+    close(direct_exponent(0.52, 1.0, 2.0), 0.2300885, 1e-7);
+    close(transfer_exponent(0.52, 0.5, 1.0, 2.0), 0.26, 1e-12);
+    close(transfer_exponent(0.52, 0.26, 1.0, 2.0), direct_exponent(0.52, 1.0, 2.0), 1e-12);
+    assert!(transfer_exponent(0.52, 0.2, 1.0, 2.0) < direct_exponent(0.52, 1.0, 2.0));
 }
 
 /// T6.

@@ -83,7 +83,7 @@ fn doubts(analysis: &Analysis) -> Vec<String> {
             doubts.extend((seeds < FEW_SEEDS).then(|| {
                 format!("{seeds} {} only, so the noise is poorly known", if seeds == 1 { "seed" } else { "seeds" })
             }));
-            let of_rule = [Flag::TooFewWidths, Flag::Pinned, Flag::Unreliable, Flag::AtNoiseFloor];
+            let of_rule = [Flag::TooFewWidths, Flag::Pinned, Flag::Unreliable];
             doubts.extend(
                 of_rule.iter().filter(|flag| rule.flags.contains(flag)).map(|flag| flag.explanation().to_owned()),
             );

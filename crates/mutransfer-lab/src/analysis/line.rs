@@ -51,7 +51,7 @@ impl Line {
 
     /// Half of the 95% interval of the slope; none without points to spare.
     pub fn margin(&self) -> Option<f64> {
-        Some(student(self.freedom()) * self.standard_error()?)
+        self.standard_error().map(|error| error * student(self.freedom()))
     }
 
     /// Standard error of the slope; none without points to spare.
@@ -67,6 +67,6 @@ impl Line {
 
     /// Half of the 95% interval of a further point at `x`; none without points to spare.
     pub fn margin_at(&self, x: f64) -> Option<f64> {
-        Some(student(self.freedom()) * self.variance_at(x)?.sqrt())
+        self.variance_at(x).map(|variance| variance.sqrt() * student(self.freedom()))
     }
 }

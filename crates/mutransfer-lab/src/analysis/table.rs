@@ -6,7 +6,7 @@ use csv::StringRecord;
 
 use super::settings::{Clash, Settings, same};
 use super::sweep::{Run, Sweeps, arrange};
-use super::{Rows, TableError};
+use super::{Rows, Spot, TableError};
 
 /// Further columns that are results or names of a run, not settings, so that they may differ from row to row.
 const RESULTS: [&str; 14] = [
@@ -132,11 +132,11 @@ impl Places {
         }
         let [rule, axis, sweep, seed, loss] =
             [need("rule")?, need(&columns.axis)?, need(&columns.sweep)?, need("seed")?, need(&columns.loss)?];
-        let is_setting = |&(index, name): &(usize, &str)| {
-            ![rule, axis, sweep, seed, loss].contains(&index)
-                && !(name.is_empty() || name.ends_with("loss") || RESULTS.contains(&name))
-                && !columns.ignored.iter().any(|ignored| ignored == name)
-        };
+        let parts = [rule, axis, sweep, seed, loss];
+        let is_result = |name: &str| name.is_empty() || name.ends_with("loss") || RESULTS.contains(&name);
+        let is_ignored = |name: &str| columns.ignored.iter().any(|ignored| ignored == name);
+        let is_setting =
+            |(index, name): &(usize, &str)| !(parts.contains(index) || is_result(name) || is_ignored(name));
         let settings = header.iter().enumerate().filter(is_setting).map(|(index, name)| (index, known.column(name)));
         Ok(Self {
             settings: settings.collect(),
@@ -154,8 +154,8 @@ impl Places {
 
 impl Row<'_> {
     fn wrong(&self, column: usize, problem: String, fix: &'static str) -> TableError {
-        let column = self.header[column].to_owned();
-        TableError::Cell { file: self.file.to_owned(), line: self.line, column, problem, fix }
+        let (file, column) = (self.file.to_owned(), self.header[column].to_owned());
+        TableError::Cell { spot: Box::new(Spot { file, line: self.line, column }), problem, fix }
     }
 
     fn number(&self, column: usize) -> Result<f64, TableError> {
@@ -323,21 +323,16 @@ impl<'a> Reading<'a> {
     fn duplicate(&self, files: &[(String, String)], one: usize, other: usize) -> TableError {
         let (one, other) = (&self.runs[one], &self.runs[other]);
         let outcome = |run: &Run| run.loss.map_or("diverged".to_owned(), |loss| loss.to_string());
-        let name = |run: &Run| files[run.place.0 as usize].0.clone();
-        TableError::Duplicate {
-            file: name(other),
-            line: other.place.1.into(),
-            column: self.columns.loss.clone(),
-            other_line: one.place.1.into(),
-            other_file: if one.place.0 == other.place.0 { String::new() } else { format!(" of {}", name(one)) },
-            first: outcome(one),
-            second: outcome(other),
-        }
+        let spot = |run: &Run| {
+            let (file, line) = (files[run.place.0 as usize].0.clone(), run.place.1.into());
+            Box::new(Spot { file, line, column: self.columns.loss.clone() })
+        };
+        TableError::Duplicate { spot: spot(other), other: spot(one), first: outcome(one), second: outcome(other) }
     }
 }
 
 fn varies(rules: &[String], file: &str, clash: Clash) -> TableError {
     let Clash { column, rule, first, second, place } = clash;
-    let rule = rules[rule as usize].clone();
-    TableError::Varies { file: file.to_owned(), line: place.1.into(), column, rule, first, second }
+    let spot = Spot { file: file.to_owned(), line: place.1.into(), column };
+    TableError::Varies { spot: Box::new(spot), rule: rules[rule as usize].clone(), first, second }
 }

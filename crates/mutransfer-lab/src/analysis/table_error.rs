@@ -2,6 +2,23 @@
 
 use thiserror::Error;
 
+/// A cell of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The file.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: u64,
+    /// Name of the column.
+    pub column: String,
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, line {}, column `{}`", self.file, self.line, self.column)
+    }
+}
+
 /// A table that cannot be analysed, with the place and what to do about it.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
@@ -51,30 +68,20 @@ pub enum TableError {
         problem: String,
     },
     /// A cell that cannot be read.
-    #[error("{file}, line {line}, column `{column}`: {problem}")]
+    #[error("{spot}: {problem}")]
     Cell {
-        /// The file.
-        file: String,
-        /// The line.
-        line: u64,
-        /// The column.
-        column: String,
+        /// The cell.
+        spot: Box<Spot>,
         /// What is wrong with it.
         problem: String,
         /// What would be right.
         fix: &'static str,
     },
     /// A further setting with several values, which must not be averaged over.
-    #[error(
-        "{file}, line {line}, column `{column}`: {second} beside {first}, both for rule {rule}; they are not one experiment"
-    )]
+    #[error("{spot}: {second} beside {first}, both for rule {rule}; they are not one experiment")]
     Varies {
-        /// The file.
-        file: String,
-        /// The line of the second value.
-        line: u64,
-        /// The column.
-        column: String,
+        /// The second value.
+        spot: Box<Spot>,
         /// Name of the rule.
         rule: String,
         /// One value.
@@ -83,20 +90,12 @@ pub enum TableError {
         second: String,
     },
     /// The same run twice with different outcomes.
-    #[error(
-        "{file}, line {line}, column `{column}`: {second}, but line {other_line}{other_file} lists the same run with {first}"
-    )]
+    #[error("{spot}: {second}, but {} lists the same run with {first}", other_row(spot, other))]
     Duplicate {
-        /// The file of the second row.
-        file: String,
-        /// The line of the second row.
-        line: u64,
-        /// The column of the loss.
-        column: String,
-        /// The line of the first row.
-        other_line: u64,
-        /// ` of FILE` where that is another one, else nothing.
-        other_file: String,
+        /// The loss in the second row.
+        spot: Box<Spot>,
+        /// The loss in the first row.
+        other: Box<Spot>,
         /// Outcome of the first row.
         first: String,
         /// Outcome of the second row.
@@ -146,9 +145,10 @@ impl TableError {
             Self::TwoParts { .. } => "name different columns".to_owned(),
             Self::Row { .. } => "every row has as many cells as the header, separated by commas".to_owned(),
             Self::Cell { fix, .. } => (*fix).to_owned(),
-            Self::Varies { column, first, .. } => format!(
+            Self::Varies { spot, first, .. } => format!(
                 "choose with --where {column}={first}, or make it the axis with --axis {column}; if it is a result and \
-                 not a setting, --ignore {column}"
+                 not a setting, --ignore {column}",
+                column = spot.column
             ),
             Self::Duplicate { .. } => "remove the stale row, or give repetitions seeds of their own".to_owned(),
             Self::NothingLeft { .. } => "--where COLUMN=VALUE keeps the rows with that value".to_owned(),
@@ -158,4 +158,10 @@ impl TableError {
             }
         }
     }
+}
+
+/// `line 2`, with the file where that is another one.
+fn other_row(spot: &Spot, other: &Spot) -> String {
+    let file = if spot.file == other.file { String::new() } else { format!(" of {}", other.file) };
+    format!("line {}{file}", other.line)
 }

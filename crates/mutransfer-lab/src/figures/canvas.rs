@@ -108,6 +108,13 @@ pub(super) fn power_of_two(exponent: f64) -> String {
     format!("2{}", format!("{}", exponent.round()).chars().map(raise).collect::<String>())
 }
 
+/// A round tick distance that cuts a span into four to ten pieces.
+pub(super) fn nice_step(span: f64) -> f64 {
+    let magnitude = 10_f64.powf((span / 4.0).log10().floor());
+    let steps = [5.0, 2.0, 1.0].map(|step| step * magnitude);
+    steps.into_iter().find(|step| span / step >= 4.0).unwrap_or(magnitude)
+}
+
 /// Draws the sheet in all its forms.
 pub(super) fn draw(sheet: &Sheet) -> Result<Figure, FigureError> {
     let wide = scene(sheet, sheet.columns, FigureLegendPosition::RightMiddle);

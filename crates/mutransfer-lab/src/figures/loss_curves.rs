@@ -1,6 +1,6 @@
 //! Final loss against learning rate, one panel per rule: where the valleys lie and whether they move.
 
-use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, ordered_color, power_of_two};
+use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, nice_step, ordered_color, power_of_two};
 use super::{Figure, FigureError};
 use crate::analysis::{Point, RuleSummary, Summary, display_name, points};
 use crate::record::Row;
@@ -94,13 +94,6 @@ fn axes(curves: &[&Curve]) -> Option<(Axis, Axis, f64)> {
     let y =
         Axis { label: "final loss (nats)".to_owned(), range, step: nice_step(range.1 - range.0), tick: two_decimals };
     Some((x, y, top))
-}
-
-/// A round tick distance that cuts a span into four to ten pieces.
-fn nice_step(span: f64) -> f64 {
-    let magnitude = 10_f64.powf((span / 4.0).log10().floor());
-    let steps = [5.0, 2.0, 1.0].map(|step| step * magnitude);
-    steps.into_iter().find(|step| span / step >= 4.0).unwrap_or(magnitude)
 }
 
 fn two_decimals(value: f64) -> String {

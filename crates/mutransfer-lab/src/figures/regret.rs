@@ -1,6 +1,6 @@
 //! What copying the proxy's optimum to the target costs: one bar per rule, with its interval.
 
-use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw};
+use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, nice_step};
 use super::{Figure, FigureError};
 use crate::analysis::{Analysis, Measured, Number, display_name};
 
@@ -21,7 +21,7 @@ pub fn regret(analysis: &Analysis) -> Result<Figure, FigureError> {
     let highest = bars.iter().map(top).reduce(f64::max).ok_or(FigureError::Empty { figure: NAME })?;
     let height = 1.1 * highest.max(analysis.tolerance);
     let x = Axis { label: String::new(), range: (0.0, 2.0), step: 4.0, tick: |_| String::new() };
-    let y = Axis { label: "regret (nats)".to_owned(), range: (0.0, height), step: height / 5.0, tick: four_decimals };
+    let y = Axis { label: "regret (nats)".to_owned(), range: (0.0, height), step: nice_step(height), tick: short };
     let panel = |(name, regret): &(&str, Measured)| Panel {
         title: display_name(name).to_owned(),
         x: x.clone(),
@@ -53,6 +53,7 @@ fn layers(regret: &Measured, tolerance: f64) -> Vec<Layer> {
     [limit].into_iter().chain(interval).chain([estimate]).collect()
 }
 
-fn four_decimals(value: f64) -> String {
-    format!("{value:.4}")
+/// Without the digits of rounding.
+fn short(value: f64) -> String {
+    format!("{}", (value * 1e6).round() / 1e6)
 }
