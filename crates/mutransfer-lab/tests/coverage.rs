@@ -78,3 +78,32 @@ fn estimates_of_another_law_are_covered() {
         assert!((0.88..=0.98).contains(share), "{name}: {covered:?}");
     }
 }
+
+/// A third law on one grid of octaves for all widths, so that optima lie between its points, with three seeds and with
+/// the residuals of a single one.
+#[test]
+fn estimates_on_a_common_grid_are_covered() {
+    let law = Law { limit: 3.0, amplitude: 8.0, alpha: 0.7, curvature: 0.3, s: 0.1, best: 0.08, beta: 0.5 };
+    let widths = [64.0, 128.0, 256.0, 512.0, 1024.0];
+    for (seeds, noise) in [(3, 0.02), (1, 0.005)] {
+        let covered = coverage(|key| {
+            let rule = found(&law.swept(&widths, -13..=-3, seeds, noise, 500_000 + key), None);
+            let number = |number: Number, truth: f64| covers(&rule.numbers[&number], truth);
+            let optimum = &rule.optima[2];
+            vec![
+                ("beta", number(Number::Beta, 0.5)),
+                ("s", number(Number::S, 0.1)),
+                ("gamma", number(Number::Gamma, 1.1)),
+                ("drift", number(Number::Drift, -2.0)),
+                ("optimum", covers(&optimum.log2.unwrap(), law.best_at(256.0).log2())),
+                ("loss", covers(&optimum.loss.unwrap(), law.loss(256.0, law.best_at(256.0)))),
+                ("prediction", covers(&rule.prediction.as_ref().unwrap().log2, rule.optima[4].log2.unwrap().value)),
+                ("alpha", number(Number::Alpha, 0.7)),
+                ("limit", number(Number::Limit, 3.0)),
+            ]
+        });
+        for (name, share) in &covered {
+            assert!((0.88..=0.98).contains(share), "{seeds} seeds, {name}: {covered:?}");
+        }
+    }
+}

@@ -11,8 +11,8 @@ fn pick<'a>(random: &mut ChaCha8Rng, from: &[&'a str]) -> &'a str {
     from[random.next_u32() as usize % from.len()]
 }
 
-/// Reads and analyses a table, and says and draws what is found.
-fn judge(text: &str, target: Option<f64>) -> bool {
+/// Reads and analyses a table, says what is found, and may draw it, which takes long.
+fn judge(text: &str, target: Option<f64>, drawn: bool) -> bool {
     let request = Request { target, replicates: 50, ..Request::default() };
     let sweeps = read_tables(&[("runs.csv".to_owned(), text.to_owned())], &Columns::default());
     let analysis = sweeps.and_then(|sweeps| analyze(&sweeps, "width", "lr", &request));
@@ -21,8 +21,10 @@ fn judge(text: &str, target: Option<f64>) -> bool {
         Ok(analysis) => {
             assert!(serde_json::to_string(&analysis_json(&analysis)).is_ok());
             assert!(findings(&analysis).iter().all(|sentence| sentence.ends_with('.')));
-            let _ = figures::optima(&analysis);
-            let _ = figures::regret(&analysis);
+            if drawn {
+                let _ = figures::optima(&analysis);
+                let _ = figures::regret(&analysis);
+            }
             return true;
         }
     }
@@ -65,7 +67,7 @@ fn cells_at_random_never_panic() {
             }
             text += &(row.join(",") + "\n");
         }
-        judged += usize::from(judge(&text, (table % 3 == 0).then_some(4096.0)));
+        judged += usize::from(judge(&text, (table % 3 == 0).then_some(4096.0), table % 25 == 0));
     }
     assert!(judged > 300, "{judged}");
 }
@@ -82,7 +84,7 @@ fn text_that_is_no_table_never_panics() {
         "rule,width,lr,seed,loss\r\n\r\n",
     ];
     for text in texts {
-        judge(text, None);
+        judge(text, None, true);
     }
-    assert!(judge(texts[2], None), "a byte order mark is no part of the first name");
+    assert!(judge(texts[2], None, true), "a byte order mark is no part of the first name");
 }

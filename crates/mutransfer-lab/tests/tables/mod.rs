@@ -55,6 +55,30 @@ impl Law {
     }
 }
 
+impl Law {
+    /// The same learning rates at every width, in octaves, as people sweep.
+    pub(crate) fn swept(
+        &self,
+        widths: &[f64],
+        octaves: std::ops::RangeInclusive<i32>,
+        seeds: u64,
+        noise: f64,
+        key: u64,
+    ) -> String {
+        let mut normal = Normal::new(key);
+        let mut text = header();
+        for &width in widths {
+            for octave in octaves.clone() {
+                for seed in 0..seeds {
+                    let lr = f64::from(octave).exp2();
+                    text += &format!("mup,{width},{lr},{seed},{}\n", self.loss(width, lr) + noise * normal.draw());
+                }
+            }
+        }
+        text
+    }
+}
+
 /// One seed of a loss at every width and learning rate.
 pub(crate) fn swept(widths: &[f64], rates: &[f64], loss: impl Fn(f64, f64) -> f64) -> String {
     let rows = widths.iter().flat_map(|width| rates.iter().map(move |lr| (width, lr)));
