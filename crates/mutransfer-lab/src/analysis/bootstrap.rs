@@ -30,14 +30,19 @@ struct Source {
 
 /// One curve and how to draw it.
 #[derive(Clone, Debug)]
-pub(super) struct Resampler(Vec<Source>);
+pub(super) struct Resampler {
+    sources: Vec<Source>,
+    /// Runs to spare: how many values the noise was estimated from, less those that were fitted.
+    pub(super) freedom: usize,
+}
 
 impl Resampler {
     /// None where nothing is known about the noise: fewer than four points with a single seed each, or no parabola.
     pub(super) fn of(points: &[Point], losses: &[&[f64]], kept: &[&Point], optimum: &Optimum) -> Option<Self> {
         let repeated = points.iter().zip(losses).all(|(point, losses)| point.loss.is_none() || losses.len() > 1);
         if repeated {
-            return Some(Self(points.iter().zip(losses).map(|(point, losses)| Source::seeds(point, losses)).collect()));
+            let sources = points.iter().zip(losses).map(|(point, losses)| Source::seeds(point, losses)).collect();
+            return Some(Self { sources, freedom: kept.iter().map(|point| point.seeds - 1).sum() });
         }
         let parabola = optimum.parabola.as_ref().filter(|_| kept.len() > 3)?;
         let fitted = |point: &Point| parabola.loss + parabola.excess(point.log2_lr);
@@ -47,16 +52,16 @@ impl Resampler {
             let is_kept = kept.iter().any(|kept| kept.log2_lr == point.log2_lr);
             if is_kept { Source::residuals(point, fitted(point), &residuals) } else { Source::fixed(point) }
         };
-        Some(Self(points.iter().map(source).collect()))
+        Some(Self { sources: points.iter().map(source).collect(), freedom: kept.len() - 3 })
     }
 
     /// Numbers that one replicate draws.
     pub(super) fn effort(&self) -> usize {
-        self.0.iter().map(|source| source.draws).sum()
+        self.sources.iter().map(|source| source.draws).sum()
     }
 
     fn draw(&self, random: &mut ChaCha8Rng) -> Vec<Point> {
-        self.0.iter().map(|source| source.draw(random)).collect()
+        self.sources.iter().map(|source| source.draw(random)).collect()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::slope::{NORMAL, student};
+
 /// Shares of replicates at the ends of a 95% interval.
 const ENDS: [f64; 2] = [0.025, 0.975];
 
@@ -38,6 +40,14 @@ impl Measured {
         }
         let lost = 1.0 - found.len() as f64 / all.len() as f64;
         Self { value, interval: Some(ENDS.map(|share| quantile(&found, share))), lost }
+    }
+
+    /// The interval widened about the value as Student's t is wider than a normal number: percentiles know nothing of
+    /// how few seeds their noise was estimated from. `freedom` are the runs to spare.
+    pub(super) fn widened(self, freedom: usize) -> Self {
+        let factor = if freedom == 0 { 1.0 } else { student(freedom) / NORMAL };
+        let interval = self.interval.map(|ends| ends.map(|end| self.value + factor * (end - self.value)));
+        Self { interval, ..self }
     }
 
     /// Whether too many replicates were lost to trust the interval.

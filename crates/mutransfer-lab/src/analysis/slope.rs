@@ -14,7 +14,7 @@ const STUDENT: [f64; 30] = [
     2.09302405, 2.08596345, 2.07961384, 2.07387307, 2.06865761, 2.06389856, 2.05953855, 2.05552944, 2.05183052,
     2.04840714, 2.04522964, 2.04227246,
 ];
-const NORMAL: f64 = 1.960;
+pub(super) const NORMAL: f64 = 1.960;
 
 /// The quantile for this many degrees of freedom, one or more.
 pub(super) fn student(freedom: usize) -> f64 {

@@ -221,6 +221,8 @@ impl<'a> Rule<'a> {
     fn judge(&self) -> (RuleAnalysis, Vec<Option<f64>>) {
         let resamplers: Vec<Option<Resampler>> = (0..self.curves.len()).map(|index| self.resampler(index)).collect();
         let effort = resamplers.iter().flatten().map(Resampler::effort).sum();
+        let freedom = |index: usize| resamplers[index].as_ref().map_or(0, |resampler| resampler.freedom);
+        let spare = self.fitted.iter().map(|index| freedom(*index)).sum();
         let count = affordable(self.request.replicates, effort);
         let draws = replicates(self.name, &resamplers, count, |points| self.redraw(points));
         let real = self.real();
@@ -228,7 +230,7 @@ impl<'a> Rule<'a> {
         let values = self.numbers(&real, &counts);
         let resampled: Vec<BTreeMap<Number, f64>> = draws.iter().map(|draw| self.numbers(draw, &counts)).collect();
         let measured = |(number, value): (&Number, &f64)| {
-            (*number, Measured::of(*value, resampled.iter().map(|r| r.get(number).copied())))
+            (*number, Measured::of(*value, resampled.iter().map(|r| r.get(number).copied())).widened(spare))
         };
         let mut numbers: BTreeMap<Number, Measured> = values.iter().map(measured).collect();
         reach_zero(&mut numbers);
@@ -240,7 +242,7 @@ impl<'a> Rule<'a> {
         let margin = numbers.get(&Number::GapMargin).and_then(|margin| margin.interval);
         let limits = resampled.iter().map(|values| values.get(&Number::Limit).copied()).collect();
         let analysis = RuleAnalysis {
-            optima: (0..self.curves.len()).map(|index| self.best(index, &draws)).collect(),
+            optima: (0..self.curves.len()).map(|index| self.best(index, &draws, freedom(index))).collect(),
             fast: gap::speed(&counts[..counts.len().saturating_sub(1)], margin),
             prediction: self.prediction(&vertices),
             carried: self.carried.map(|route| self.carried(route)),
@@ -353,13 +355,16 @@ impl<'a> Rule<'a> {
         joint(&vertices, &Scaling::of(&vertices), &self.fitted.iter().map(curve).collect::<Vec<_>>())
     }
 
-    fn best(&self, index: usize, draws: &[Draw]) -> Best {
+    fn best(&self, index: usize, draws: &[Draw], freedom: usize) -> Best {
         let optimum = &self.optima[index];
         let fitted = self.fitted.contains(&index);
-        let measured = |value: Option<f64>, of: fn(&Vertex) -> f64| {
-            let replicates = || draws.iter().map(|draw| draw.vertices[index].as_ref().map(of));
-            value.map(|value| if fitted { Measured::of(value, replicates()) } else { Measured::plain(value) })
-        };
+        let measured =
+            |value: Option<f64>, of: fn(&Vertex) -> f64| {
+                let replicates = || draws.iter().map(|draw| draw.vertices[index].as_ref().map(of));
+                value.map(|value| {
+                    if fitted { Measured::of(value, replicates()).widened(freedom) } else { Measured::plain(value) }
+                })
+            };
         let curvature = optimum.parabola.as_ref().map(|parabola| parabola.curvature);
         Best {
             at: self.curves[index].at,
@@ -442,14 +447,14 @@ fn deviation(values: &[f64]) -> f64 {
     if values.len() > 1 { variance.sqrt() } else { 0.0 }
 }
 
-/// Noise of either sign makes a regret positive. Where the optimum may have moved either way, there may be none at all.
+/// Noise of either sign makes a regret positive. Where the optimum may have moved either way, there may be none at all;
+/// nowhere is there less.
 fn reach_zero(numbers: &mut BTreeMap<Number, Measured>) {
     let shift = numbers.get(&Number::Shift).and_then(|shift| shift.interval);
-    if shift.is_some_and(|[low, high]| low <= 0.0 && high >= 0.0) {
-        for number in [Number::Regret, Number::RelativeRegret] {
-            if let Some(interval) = numbers.get_mut(&number).and_then(|regret| regret.interval.as_mut()) {
-                interval[0] = 0.0;
-            }
+    let either_way = shift.is_some_and(|[low, high]| low <= 0.0 && high >= 0.0);
+    for number in [Number::Regret, Number::RelativeRegret] {
+        if let Some([low, _]) = numbers.get_mut(&number).and_then(|regret| regret.interval.as_mut()) {
+            *low = if either_way { 0.0 } else { low.max(0.0) };
         }
     }
 }
