@@ -13,6 +13,7 @@ mod findings;
 mod flag;
 mod gap;
 mod joint;
+mod judgement;
 mod line;
 mod measured;
 mod minimum;
@@ -44,6 +45,7 @@ pub use findings::{findings, with_interval};
 pub use flag::Flag;
 pub use gap::{Speed, direct_exponent, transfer_exponent};
 pub use joint::{Joint, PARAMETERS};
+pub use judgement::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
 pub use line::Line;
 pub use measured::{Measured, Number};
 pub use optimum::{Optimum, Parabola, optimum};
@@ -54,7 +56,7 @@ pub use sweep::{Curve, Rows, Sweeps, Trials};
 pub use table::{Columns, read_tables};
 pub use table_error::{Spot, TableError};
 pub use target::Target;
-pub use transfer::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers, analyze};
+pub use transfer::analyze;
 pub use transfer_json::analysis_json;
 
 /// Rows that cannot be judged.

@@ -1,8 +1,8 @@
 //! The analysis in plain sentences, each of them something that was measured or a reason to doubt it.
 
 use super::conclusion::sentence;
+use super::judgement::{Analysis, RuleAnalysis, Transfers};
 use super::measured::{Measured, Number};
-use super::transfer::{Analysis, RuleAnalysis, Transfers};
 use super::{Flag, Speed, display_name};
 
 /// Targets this many times wider than what was fitted are worth a warning.

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::judgement::{Analysis, Best, Carried, RuleAnalysis};
 use super::measured::{Measured, Number};
 use super::prediction::Prediction;
-use super::transfer::{Analysis, Best, Carried, RuleAnalysis};
 
 /// `{"axis", "sweep", "reference", "tolerance", "rows", "along", "rules": {NAME: {...}}}`. A number is plain or, where it
 /// has an interval, `{"value", "interval": [low, high]}`, with `"lost"` where resampled tables had no such number; one
