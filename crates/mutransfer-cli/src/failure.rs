@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mutransfer_lab::analysis::{AnalysisError, MonitorError};
+use mutransfer_lab::analysis::{AnalysisError, MonitorError, TableError};
 
 /// An exit code and what to say.
 #[derive(Debug)]
@@ -145,6 +145,13 @@ impl From<AnalysisError> for Failure {
 impl From<MonitorError> for Failure {
     fn from(error: MonitorError) -> Self {
         let hint = Some(error.hint().to_owned());
+        Self { code: USAGE, error: error.into(), hint }
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        let hint = Some(error.hint());
         Self { code: USAGE, error: error.into(), hint }
     }
 }

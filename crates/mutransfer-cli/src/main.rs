@@ -1,5 +1,6 @@
 //! The program `mutransfer`: arguments in, one file per command.
 
+mod analyze;
 mod args;
 mod check;
 mod coord;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Explain(options) => explain::explain(&options),
         Command::Coord(options) => coord::coord(&options),
         Command::Monitor(options) => monitor::monitor(&options),
+        Command::Analyze(options) => analyze::analyze(&options),
         Command::RunTrial(options) => run_trial::run_trial(&options),
     };
     match done {

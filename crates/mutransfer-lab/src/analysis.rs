@@ -4,16 +4,33 @@
 //! learning rates are the swept ones (before any per-parameter scale) and are reported as base-2 logarithms, so that
 //! one unit is an octave, a factor of two.
 
+mod bootstrap;
 mod conclusion;
 mod coordinate;
 mod cost;
 mod curve;
+mod findings;
 mod flag;
 mod monitor;
+mod gap;
+mod joint;
+mod judgement;
+mod line;
+mod measured;
+mod minimum;
 mod optimum;
+mod prediction;
+mod regret;
+mod scaling;
+mod settings;
 mod slope;
 mod student;
+mod sweep;
+mod table;
+mod table_error;
 mod target;
+mod transfer;
+mod transfer_json;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,14 +40,27 @@ use thiserror::Error;
 use crate::record::Row;
 
 pub use conclusion::conclusion;
-pub use coordinate::{Cell, Check, Fit, Line, TOLERANCE, UNSETTLED, Verdict, coordinates_from_csv, judge};
+pub use coordinate::{Cell, Check, Fit, Slant, TOLERANCE, UNSETTLED, Verdict, coordinates_from_csv, judge};
 pub use cost::{Runs, tuning_share};
 pub use curve::{Point, points};
+pub use findings::{findings, with_interval};
 pub use flag::Flag;
 pub use monitor::{Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Pair, Window, curves_from_csv, monitor};
+pub use gap::{Speed, direct_exponent, transfer_exponent};
+pub use joint::{Joint, PARAMETERS};
+pub use judgement::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
+pub use line::Line;
+pub use measured::{Measured, Number};
 pub use optimum::{Optimum, Parabola, optimum};
+pub use prediction::Prediction;
+pub use scaling::Decay;
 pub use slope::{Changed, Estimate, Slope, slopes};
+pub use sweep::{Curve, Rows, Sweeps, Trials};
+pub use table::{Columns, read_tables};
+pub use table_error::{Spot, TableError};
 pub use target::Target;
+pub use transfer::analyze;
+pub use transfer_json::analysis_json;
 
 /// Rows that cannot be judged.
 #[derive(Clone, Debug, PartialEq, Error)]

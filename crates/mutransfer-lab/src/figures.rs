@@ -1,5 +1,5 @@
-//! The pictures: loss against learning rate, the size of activations against width, how far training goes, and loss
-//! against step.
+//! The pictures: loss against learning rate, the size of activations against width, how far training goes, loss against
+//! step, and what an analysis of a table finds.
 //!
 //! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library stays in `canvas`.
 
@@ -8,6 +8,8 @@ mod coordinates;
 mod curves;
 mod kernel;
 mod loss_curves;
+mod optima;
+mod regret;
 
 use thiserror::Error;
 
@@ -15,6 +17,8 @@ pub use coordinates::coordinates;
 pub use curves::curves;
 pub use kernel::kernel;
 pub use loss_curves::loss_curves;
+pub use optima::optima;
+pub use regret::regret;
 
 /// A finished picture. Both vector forms carry a `viewBox`, so they scale to the width of the page.
 #[derive(Clone, Debug, PartialEq)]

@@ -28,8 +28,8 @@ fn a_power_law_has_its_exponent() {
     near(slopes[0].slope.mean, -0.5);
     near(slopes[1].slope.mean, -1.0);
     // Standard deviation 0.1, three seeds, t quantile of two degrees of freedom.
-    near(slopes[0].slope.margin.unwrap(), 4.303 * 0.1 / 3f64.sqrt());
-    near(slopes[0].slope.interval().0, -0.5 - 4.303 * 0.1 / 3f64.sqrt());
+    near(slopes[0].slope.margin.unwrap(), 4.30265273 * 0.1 / 3f64.sqrt());
+    near(slopes[0].slope.interval().0, -0.5 - 4.30265273 * 0.1 / 3f64.sqrt());
     near(slopes[0].log2_change[&64].mean, -1.0 - 0.5 * 6.0);
 }
 

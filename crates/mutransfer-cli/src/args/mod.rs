@@ -1,5 +1,6 @@
 //! What can be typed. Only what was typed is here; each command resolves it once.
 
+mod analyze;
 mod rules;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use mutransfer::{Optimizer, Rule};
 use mutransfer_lab::analysis::LOSS_TOLERANCE;
 use mutransfer_lab::study::LearningRate;
 
+pub(crate) use analyze::AnalyzeOptions;
 pub(crate) use rules::{
     CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print, RuleOptions,
     RulesOptions, TheoryOptions,
@@ -54,6 +56,9 @@ pub(crate) enum Command {
     /// Test whether wider is always better: training curves of several widths, which must not cross
     #[command(after_help = MONITOR_EXIT_CODES)]
     Monitor(MonitorOptions),
+    /// Judge the transfer in a table of runs of any program: optima, exponents, prediction, regret, verdict
+    #[command(after_long_help = analyze::ANALYZE_HELP)]
+    Analyze(AnalyzeOptions),
     /// Train the trial in a folder (what the workers of a study run)
     #[command(hide = true)]
     RunTrial(RunTrialOptions),

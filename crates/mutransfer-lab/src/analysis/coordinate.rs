@@ -40,7 +40,7 @@ impl std::fmt::Display for Verdict {
 
 /// A slope of log2 of a size against log2 of the width.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Line {
+pub struct Slant {
     /// The slope.
     pub slope: f64,
     /// Its 95% interval.
@@ -52,9 +52,9 @@ pub struct Line {
 pub struct Fit {
     /// Over all widths.
     #[serde(flatten)]
-    pub all: Line,
+    pub all: Slant,
     /// Over the upper half; none where there are too few points for an interval.
-    pub upper: Option<Line>,
+    pub upper: Option<Slant>,
 }
 
 /// One quantity of one module after one number of updates.
@@ -172,7 +172,7 @@ fn cell(group: &[&Coordinate], expectation: &Expectation) -> Result<Cell, Analys
     Ok(Cell { rule, step, module, layer, quantity, expected, fit, verdict })
 }
 
-impl Line {
+impl Slant {
     fn against(&self, expected: f64) -> Verdict {
         let (low, high) = self.interval;
         match (low >= expected - TOLERANCE, high <= expected + TOLERANCE) {
@@ -202,7 +202,7 @@ fn fit(group: &[&Coordinate]) -> Result<Fit, AnalysisError> {
     let mut points: Vec<Point> = group.iter().map(point).collect();
     points.sort_by(|a, b| a.seed.cmp(&b.seed).then(a.width.total_cmp(&b.width)).then(a.size.total_cmp(&b.size)));
     if points.iter().any(|point| !point.size.is_finite()) {
-        return Ok(Fit { all: Line { slope: f64::NAN, interval: (f64::NAN, f64::NAN) }, upper: None });
+        return Ok(Fit { all: Slant { slope: f64::NAN, interval: (f64::NAN, f64::NAN) }, upper: None });
     }
     let row = group[0];
     let lonely = || AnalysisError::OneWidth { rule: row.rule.clone(), seed: row.seed };
@@ -229,7 +229,7 @@ struct Point {
 ///
 /// A seed is also a batch, which all widths share and which makes all of its sizes larger or smaller. So every seed has
 /// a height of its own, unless one of them was measured at a single width.
-fn line(points: &[Point]) -> Option<(Line, usize)> {
+fn line(points: &[Point]) -> Option<(Slant, usize)> {
     let own: Vec<&[Point]> = points.chunk_by(|a, b| a.seed == b.seed).collect();
     let lonely = |seed: &&[Point]| seed.iter().all(|point| point.width == seed[0].width);
     let groups = if own.iter().any(lonely) { vec![points] } else { own };
@@ -243,7 +243,7 @@ fn line(points: &[Point]) -> Option<(Line, usize)> {
     let freedom = points.len().saturating_sub(groups.len() + 1);
     let error =
         if freedom == 0 { f64::INFINITY } else { student(freedom) * (residual / freedom as f64 / spread).sqrt() };
-    Some((Line { slope, interval: (slope - error, slope + error) }, freedom))
+    Some((Slant { slope, interval: (slope - error, slope + error) }, freedom))
 }
 
 fn centered(group: &[Point]) -> impl Iterator<Item = (f64, f64)> {

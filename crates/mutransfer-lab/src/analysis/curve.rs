@@ -6,7 +6,7 @@ use super::AnalysisError;
 use crate::record::{Row, Status};
 
 /// Learning rates closer than this, in octaves, are one grid point: a table may have been through decimal text.
-const SAME_LEARNING_RATE: f64 = 1e-9;
+pub(super) const SAME_LEARNING_RATE: f64 = 1e-9;
 
 /// One learning rate of one curve.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,11 +89,11 @@ fn loss(row: &Row) -> Option<f64> {
     (row.status == Status::Ok && row.loss.is_finite()).then_some(row.loss)
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-fn standard_error(values: &[f64]) -> Option<f64> {
+pub(super) fn standard_error(values: &[f64]) -> Option<f64> {
     let (count, mean) = (values.len() as f64, mean(values));
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (values.len() > 1).then(|| (squares / (count - 1.0) / count).sqrt())

@@ -20,6 +20,14 @@ pub enum Flag {
     NoiseLimited,
     /// The bottom of the fitted parabola lies outside the learning rates it was fitted to.
     Extrapolated,
+    /// Fewer widths with an optimum than a fit across widths needs.
+    TooFewWidths,
+    /// A fitted value lies at the bound of what is possible, where it means nothing.
+    Pinned,
+    /// The optimum got lost in more than a tenth of the resampled tables, so that intervals are unreliable.
+    Unreliable,
+    /// A shift of the optimum no larger than its noise, which was left out.
+    AtNoiseFloor,
     /// A single seed, so the noise is unknown.
     FewSeeds,
 }
@@ -35,6 +43,10 @@ impl Flag {
             Flag::NotConvex => "the losses do not form a valley; add seeds or steps",
             Flag::NoiseLimited => "differences are within the noise between seeds; add seeds",
             Flag::Extrapolated => "the fitted optimum lies outside the learning rates it was fitted to",
+            Flag::TooFewWidths => "too few widths with an optimum to fit across widths; add widths",
+            Flag::Pinned => "a fitted value lies at its bound, so limits and exponents of the loss mean little",
+            Flag::Unreliable => "the optimum is lost in many resampled tables, so intervals are unreliable; add seeds",
+            Flag::AtNoiseFloor => "some shifts of the optimum are no larger than their noise",
             Flag::FewSeeds => "one seed only, so the noise is unknown",
         }
     }

@@ -81,6 +81,11 @@ pub fn optimum(rows: &[Row], rule: &str, width: usize, max_octaves: Option<f64>)
     if points.is_empty() { Err(AnalysisError::Empty) } else { Ok(of_points(&points, width, max_octaves)) }
 }
 
+/// The points that the parabola is fitted to.
+pub(super) fn kept_points(points: &[Point], max_octaves: Option<f64>) -> Vec<&Point> {
+    best_point(points).map(|best| window(&valley(points, best), best, max_octaves)).unwrap_or_default()
+}
+
 pub(super) fn of_points(points: &[Point], width: usize, max_octaves: Option<f64>) -> Optimum {
     let best = best_point(points);
     let whole = best.map(|best| valley(points, best)).unwrap_or_default();

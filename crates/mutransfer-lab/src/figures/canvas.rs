@@ -55,7 +55,7 @@ pub(super) struct Panel {
 
 #[derive(Clone)]
 pub(super) struct Axis {
-    pub(super) label: &'static str,
+    pub(super) label: String,
     pub(super) range: (f64, f64),
     pub(super) step: f64,
     pub(super) tick: fn(f64) -> String,
@@ -186,8 +186,8 @@ fn layout(panel: &Panel, margin_left: f64) -> Layout {
         .with_label_size(13)
         .with_tick_size(12)
         .with_body_size(12)
-        .with_x_label(panel.x.label)
-        .with_y_label(panel.y.label)
+        .with_x_label(panel.x.label.as_str())
+        .with_y_label(panel.y.label.as_str())
         .with_x_axis_min(panel.x.range.0)
         .with_x_axis_max(panel.x.range.1)
         .with_y_axis_min(panel.y.range.0)

@@ -115,7 +115,7 @@ fn label(quantity: Quantity) -> &'static str {
     }
 }
 
-fn axes(panels: &[(String, Vec<Layer>)], label: &'static str) -> Option<(Axis, Axis)> {
+fn axes(panels: &[(String, Vec<Layer>)], label: &str) -> Option<(Axis, Axis)> {
     let points: Vec<(f64, f64)> = panels.iter().flat_map(|(_, layers)| layers).flat_map(line_points).collect();
     let range = |values: &dyn Fn(&(f64, f64)) -> f64| {
         let low = points.iter().map(values).reduce(f64::min)?;
@@ -125,8 +125,8 @@ fn axes(panels: &[(String, Vec<Layer>)], label: &'static str) -> Option<(Axis, A
     let (across, up) = (range(&|point| point.0)?, range(&|point| point.1)?);
     let step = |(low, high): (f64, f64), most: f64| ((high - low) / most).ceil();
     Some((
-        Axis { label: "width", range: across, step: step(across, 5.0), tick: width },
-        Axis { label, range: up, step: step(up, 8.0), tick: power_of_two },
+        Axis { label: "width".to_owned(), range: across, step: step(across, 5.0), tick: width },
+        Axis { label: label.to_owned(), range: up, step: step(up, 8.0), tick: power_of_two },
     ))
 }
 

@@ -137,8 +137,8 @@ fn axes(lines: &[&Line]) -> Option<(Axis, Axis)> {
     let span = (high - low).clamp(0.01, f64::MAX / 4.0);
     let range = (low - 0.05 * span, low + 1.08 * span);
     Some((
-        Axis { label: "step", range: (0.0, last.max(1.0) * 1.02), step: nice_step(last.max(1.0)), tick: whole },
-        Axis { label: "training loss (nats)", range, step: nice_step(range.1 - range.0), tick: two_decimals },
+        Axis { label: "step".into(), range: (0.0, last.max(1.0) * 1.02), step: nice_step(last.max(1.0)), tick: whole },
+        Axis { label: "training loss (nats)".into(), range, step: nice_step(range.1 - range.0), tick: two_decimals },
     ))
 }
 

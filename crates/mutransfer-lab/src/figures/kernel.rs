@@ -97,8 +97,13 @@ fn axes(slopes: &[Slope]) -> Option<(Axis, Axis)> {
     let up = (low(|point| point.1 - point.2)? - 0.4, high(|point| point.1 + point.2)? + 0.4);
     let step = |(low, high): (f64, f64), most: f64| ((high - low) / most).ceil();
     Some((
-        Axis { label: "width", range: across, step: step(across, 6.0), tick: |log2| format!("{:.0}", log2.exp2()) },
-        Axis { label: "relative change in training", range: up, step: step(up, 8.0), tick: power_of_two },
+        Axis {
+            label: "width".to_owned(),
+            range: across,
+            step: step(across, 6.0),
+            tick: |log2| format!("{:.0}", log2.exp2()),
+        },
+        Axis { label: "relative change in training".to_owned(), range: up, step: step(up, 8.0), tick: power_of_two },
     ))
 }
 

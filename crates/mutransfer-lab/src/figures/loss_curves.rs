@@ -87,9 +87,14 @@ fn axes(curves: &[&Curve]) -> Option<(Axis, Axis, f64)> {
     let strip = if any_diverged(curves) { 0.15 } else { 0.05 };
     let (left, right) = (min(&rates)? - 0.5, max(&rates)? + 0.5);
     let range = (bottom - 0.06 * span, top + strip * span);
-    let x =
-        Axis { label: "learning rate", range: (left, right), step: ((right - left) / 9.0).ceil(), tick: power_of_two };
-    let y = Axis { label: "final loss (nats)", range, step: nice_step(range.1 - range.0), tick: two_decimals };
+    let x = Axis {
+        label: "learning rate".to_owned(),
+        range: (left, right),
+        step: ((right - left) / 9.0).ceil(),
+        tick: power_of_two,
+    };
+    let y =
+        Axis { label: "final loss (nats)".to_owned(), range, step: nice_step(range.1 - range.0), tick: two_decimals };
     Some((x, y, top))
 }
 

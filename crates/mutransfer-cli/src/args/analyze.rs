@@ -1,0 +1,60 @@
+//! What can be typed after `mutransfer analyze`.
+
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AnalyzeOptions {
+    /// Tables of runs, read as one: CSV with the columns rule, width, lr, seed, loss in any order, and where they are there
+    /// status (ok, diverged, failed) and first_loss
+    #[arg(value_name = "FILE.csv", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Rule to compare with [default: sp where it is present]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) reference: Option<String>,
+    /// Where to transfer to, in the table or beyond it [default: the largest of the table]
+    #[arg(long, visible_alias = "target", value_name = "N")]
+    pub(crate) target_width: Option<f64>,
+    /// Column of what grows: width, depth, batch, tokens, experts, parameters or any other
+    #[arg(long, default_value = "width", value_name = "COLUMN")]
+    pub(crate) axis: String,
+    /// Column of the hyperparameter that was swept
+    #[arg(long, default_value = "lr", value_name = "COLUMN")]
+    pub(crate) sweep: String,
+    /// Column of the final loss, in nats
+    #[arg(long, default_value = "loss", value_name = "COLUMN")]
+    pub(crate) loss: String,
+    /// Keep only the rows with this value; repeat for more columns
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub(crate) filters: Vec<String>,
+    /// A column that is a result and not a setting, and may differ from row to row; repeat for more
+    #[arg(long = "ignore", value_name = "COLUMN")]
+    pub(crate) ignored: Vec<String>,
+    /// Regret in nats up to which a rule transfers
+    #[arg(long, default_value_t = 0.01, value_name = "NATS")]
+    pub(crate) tolerance: f64,
+    /// Resampled tables behind each interval; 0 for no intervals
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) replicates: usize,
+    /// Fit parabolas only this far from the best run, on either side
+    #[arg(long, value_name = "OCTAVES")]
+    pub(crate) max_octaves: Option<f64>,
+    /// Print everything as JSON on stdout instead of the tables
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Folder for analysis.json and the figures
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+pub(crate) const ANALYZE_HELP: &str = "\
+Per rule: the optimum at every width; how it drifts (beta), how the loss (alpha, L_inf) and the curvature (s, gamma) scale;
+kappa, E and R_inf of arXiv 2605.21486; whether transfer is fast (arXiv 2512.22768); the optimum to expect at the target;
+what copying the widest proxy's optimum there costs, and whether that is within the tolerance.
+Intervals are 95% bootstrap intervals, that of the prediction is a straight line's.
+
+Examples:
+  mutransfer analyze mutransfer-out/demo/results.csv
+  mutransfer analyze runs.csv --target-width 8192 --where depth=4 --report report
+  mutransfer analyze runs.csv --axis tokens --sweep weight_decay --json
+
+Exit codes: 0 analysed, whatever the verdict, 2 wrong request or input";

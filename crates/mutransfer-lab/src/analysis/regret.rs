@@ -1,0 +1,44 @@
+//! What the proxy's best hyperparameter costs on the target's own loss curve.
+
+use super::{Optimum, Point};
+
+/// Octaves by which a value may be off through its decimal digits.
+const ROUNDING: f64 = 1e-9;
+
+/// What the target's curve says about one value of the hyperparameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Excess {
+    /// So many nats above the best.
+    Nats(f64),
+    /// Training diverges there.
+    Diverged,
+    /// The curve does not reach that far, or has no bottom.
+    Unknown,
+}
+
+/// Reads the curve at a value given as log2: off the parabola where that was fitted, else between the two runs beside it.
+pub(super) fn excess(points: &[Point], optimum: &Optimum, log2: f64) -> Excess {
+    let parabola = optimum.parabola.as_ref();
+    if let Some(fit) = parabola.filter(|fit| fit.covers(log2)) {
+        return Excess::Nats(fit.excess(log2));
+    }
+    let below = points.iter().rev().find(|point| point.log2_lr <= log2 + ROUNDING);
+    let above = points.iter().find(|point| point.log2_lr >= log2 - ROUNDING);
+    match (below, above) {
+        (Some(below), Some(above)) => match (below.loss, above.loss, parabola) {
+            (None, None, _) => Excess::Diverged,
+            (Some(_), Some(_), Some(fit)) => Excess::Nats(between(below, above, log2) - fit.loss),
+            _ => Excess::Unknown,
+        },
+        // What diverges at some value diverges at larger ones.
+        (Some(last), None) if last.loss.is_none() => Excess::Diverged,
+        _ => Excess::Unknown,
+    }
+}
+
+/// Linear in the logarithm.
+fn between(below: &Point, above: &Point, log2: f64) -> f64 {
+    let (low, high) = (below.loss.unwrap_or_default(), above.loss.unwrap_or_default());
+    let distance = above.log2_lr - below.log2_lr;
+    if distance <= ROUNDING { low } else { low + (high - low) * (log2 - below.log2_lr) / distance }
+}

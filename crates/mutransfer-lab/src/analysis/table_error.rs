@@ -1,0 +1,167 @@
+//! What can be wrong with a table of runs.
+
+use thiserror::Error;
+
+/// A cell of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The file.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: u64,
+    /// Name of the column.
+    pub column: String,
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, line {}, column `{}`", self.file, self.line, self.column)
+    }
+}
+
+/// A table that cannot be analysed, with the place and what to do about it.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// A file without a single run.
+    #[error("{file} has no rows to analyse")]
+    Empty {
+        /// The file.
+        file: String,
+    },
+    /// A column that is needed and not there.
+    #[error("{file}, line 1: there is no column `{column}`; the columns are {found}")]
+    MissingColumn {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+        /// The columns there are.
+        found: String,
+    },
+    /// A column that is there twice.
+    #[error("{file}, line 1: there are two columns `{column}`")]
+    TwiceColumn {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
+    /// One column that is to play two parts.
+    #[error("column `{column}` cannot be both {first} and {second}")]
+    TwoParts {
+        /// The column.
+        column: String,
+        /// One part.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// A row that is not like the header.
+    #[error("{file}, line {line}: {problem}")]
+    Row {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A cell that cannot be read.
+    #[error("{spot}: {problem}")]
+    Cell {
+        /// The cell.
+        spot: Box<Spot>,
+        /// What is wrong with it.
+        problem: String,
+        /// What would be right.
+        fix: &'static str,
+    },
+    /// A further setting with several values, which must not be averaged over.
+    #[error("{spot}: {second} beside {first}, both for rule {rule}; they are not one experiment")]
+    Varies {
+        /// The second value.
+        spot: Box<Spot>,
+        /// Name of the rule.
+        rule: String,
+        /// One value.
+        first: String,
+        /// Another.
+        second: String,
+    },
+    /// The same run twice with different outcomes.
+    #[error("{spot}: {second}, but {} lists the same run with {first}", other_row(spot, other))]
+    Duplicate {
+        /// The loss in the second row.
+        spot: Box<Spot>,
+        /// The loss in the first row.
+        other: Box<Spot>,
+        /// Outcome of the first row.
+        first: String,
+        /// Outcome of the second row.
+        second: String,
+    },
+    /// A filter that leaves nothing.
+    #[error("no row has {column} = {value}; {column} is {found}")]
+    NothingLeft {
+        /// The column.
+        column: String,
+        /// The value asked for.
+        value: String,
+        /// The values there are.
+        found: String,
+    },
+    /// A rule to compare with that is not in the table.
+    #[error("--reference {name} is not a rule of the table, which has {known}")]
+    Reference {
+        /// The rule asked for.
+        name: String,
+        /// The rules there are.
+        known: String,
+    },
+    /// A target that is not beyond any width of the table.
+    #[error("--target-width {target} is not above the smallest {axis} of the table, {smallest}")]
+    Target {
+        /// The target asked for.
+        target: f64,
+        /// The axis.
+        axis: String,
+        /// Its smallest value in the table.
+        smallest: f64,
+    },
+}
+
+impl TableError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Empty { .. } => "a table has one row per run and the columns rule, width, lr, seed, loss".to_owned(),
+            Self::MissingColumn { column, .. } => match column.as_str() {
+                "rule" => "add a column rule with the name of the parametrization, such as sp or mup".to_owned(),
+                "seed" => "add a column seed with a whole number, all 0 if there was one seed".to_owned(),
+                _ => "--axis, --sweep and --loss name the columns to use [default: width, lr, loss]".to_owned(),
+            },
+            Self::TwiceColumn { .. } => "rename or remove one of them".to_owned(),
+            Self::TwoParts { .. } => "name different columns".to_owned(),
+            Self::Row { .. } => "every row has as many cells as the header, separated by commas".to_owned(),
+            Self::Cell { fix, .. } => (*fix).to_owned(),
+            Self::Varies { spot, first, .. } => format!(
+                "choose with --where {column}={first}, or make it the axis with --axis {column}; if it is a result and \
+                 not a setting, --ignore {column}",
+                column = spot.column
+            ),
+            Self::Duplicate { .. } => "remove the stale row, or give repetitions seeds of their own".to_owned(),
+            Self::NothingLeft { .. } => "--where COLUMN=VALUE keeps the rows with that value".to_owned(),
+            Self::Reference { .. } => "name one of them".to_owned(),
+            Self::Target { .. } => {
+                "name a target beyond the proxies; it may be one of the table or a larger one".to_owned()
+            }
+        }
+    }
+}
+
+/// `line 2`, with the file where that is another one.
+fn other_row(spot: &Spot, other: &Spot) -> String {
+    let file = if spot.file == other.file { String::new() } else { format!(" of {}", other.file) };
+    format!("line {}{file}", other.line)
+}
