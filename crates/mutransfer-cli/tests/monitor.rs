@@ -131,5 +131,5 @@ fn a_study_is_judged_at_the_rate_it_carried_over() {
     assert_eq!(curves.lines().count(), 1 + 3 * 2 * 40, "three widths, two seeds");
     let (code, _, said) = monitor(folder.path(), source, &["--lr", "2^-20"]);
     assert_eq!(code, Some(2));
-    assert!(said.contains("hint: tried at most widths: 2^-6, 2^-4.5"), "{said}");
+    assert!(said.contains("hint: tried at most widths: 2^-9, 2^-7.5"), "{said}");
 }

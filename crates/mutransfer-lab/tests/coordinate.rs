@@ -52,7 +52,7 @@ fn noise_is_undetermined_and_not_finite_fails() {
     let diverged =
         check(&rows(Layer::Hidden, Quantity::Change, 1, |width, _| if width > 3000.0 { f64::NAN } else { 1.0 }));
     assert_eq!(diverged.verdict, Verdict::Fail);
-    assert!(diverged.diagnosis.unwrap().contains("training diverged"));
+    assert!(diverged.diagnosis.unwrap().contains("training diverged or came to a halt"));
 }
 
 /// A seed is a batch that all widths share: it may make everything larger, and says nothing about the slope by that.
@@ -93,8 +93,11 @@ fn logits_may_be_zero_at_all_widths_and_hidden_activations_never() {
     let dead = rows(Layer::Hidden, Quantity::Activation, 2, |_, _| 0.0);
     let error = judge(&dead, &expectations("mup")).unwrap_err();
     assert_eq!(error.to_string(), "rule mup: the size of m after 2 updates is zero at some width");
-    let partly = rows(Layer::Output, Quantity::Change, 2, |width, _| if width < 300.0 { 0.0 } else { 1.0 });
-    assert!(judge(&partly, &expectations("mup")).is_err());
+    let some = |width: f64, _| if width < 300.0 { 0.0 } else { 1.0 };
+    assert!(judge(&rows(Layer::Output, Quantity::Activation, 2, some), &expectations("mup")).is_err());
+    let halted = check(&rows(Layer::Output, Quantity::Change, 2, some));
+    assert_eq!(halted.verdict, Verdict::Fail);
+    assert!(halted.diagnosis.unwrap().contains("came to a halt at some width"));
 }
 
 /// 2308.01814 definition 2.8.5: what a rule promises is read off its table, not typed in twice.

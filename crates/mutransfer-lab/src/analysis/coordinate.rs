@@ -166,6 +166,8 @@ fn cell(group: &[&Coordinate], expectation: &Expectation) -> Result<Cell, Analys
     let fit = match zeros {
         0 => Some(fit(group)?),
         count if count == group.len() && may_be_zero => None,
+        // Training that has come to a halt at some widths is what the check is to find.
+        _ if quantity != Quantity::Activation => Some(Fit::NONE),
         _ => return Err(AnalysisError::ZeroActivation { rule, module, step }),
     };
     let verdict = expected.map(|expected| fit.map_or(Verdict::Pass, |fit| fit.against(expected)));
@@ -184,6 +186,9 @@ impl Slant {
 }
 
 impl Fit {
+    /// No straight line: a size is not finite, or zero at some width only.
+    const NONE: Self = Self { all: Slant { slope: f64::NAN, interval: (f64::NAN, f64::NAN) }, upper: None };
+
     /// The theory speaks of infinite width. What is not yet there at small widths must not fail if it is at large ones:
     /// either slope is enough to pass, and both have to fail.
     fn against(&self, expected: f64) -> Verdict {
@@ -202,7 +207,7 @@ fn fit(group: &[&Coordinate]) -> Result<Fit, AnalysisError> {
     let mut points: Vec<Point> = group.iter().map(point).collect();
     points.sort_by(|a, b| a.seed.cmp(&b.seed).then(a.width.total_cmp(&b.width)).then(a.size.total_cmp(&b.size)));
     if points.iter().any(|point| !point.size.is_finite()) {
-        return Ok(Fit { all: Slant { slope: f64::NAN, interval: (f64::NAN, f64::NAN) }, upper: None });
+        return Ok(Fit::NONE);
     }
     let row = group[0];
     let lonely = || AnalysisError::OneWidth { rule: row.rule.clone(), seed: row.seed };
@@ -272,7 +277,7 @@ fn diagnose(cell: &Cell) -> String {
     let grows = slope > expected;
     let cause = match (cell.quantity, cell.layer, grows) {
         _ if !slope.is_finite() => {
-            "training diverged there: the learning rate is too large, or something is not a number"
+            "training diverged or came to a halt at some width: the learning rate is too large, or something is not a number"
         }
         (Quantity::OwnUpdate, Layer::Input, true) => "its learning rate grows with width",
         (Quantity::OwnUpdate, Layer::Input, false) => "its learning rate is divided by the width, and should not be",

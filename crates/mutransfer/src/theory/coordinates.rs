@@ -48,8 +48,8 @@ pub struct Expectation {
     own: [f64; 3],
     /// Changes of input and hidden activations, `-r` of the layers up to there.
     change: [f64; 2],
-    /// Of the first logits; none where it is not known.
-    first_logits: Option<f64>,
+    /// Of the first logits, and of their change; none where they are mixtures.
+    logits: [Option<f64>; 2],
     first_attention: f64,
 }
 
@@ -64,28 +64,31 @@ impl Expectation {
         Self {
             own: [updates.input, updates.hidden, updates.output].map(falls),
             change: [falls(updates.input), falls(theory.r)],
-            first_logits: Some((0.5 - number(output.a + output.b)).min(0.0)),
+            logits: [Some((0.5 - number(output.a + output.b)).min(0.0)), Some(0.0)],
             first_attention: if heads_grow { number(theory.exponents.attention).min(0.0) } else { 0.0 },
         }
     }
 
-    /// Of a model whose readout is its embedding. What it reads still holds the token it began with, so that the first
-    /// logits are a mixture of one product that adds up and many that do not.
+    /// Of a model whose readout is its embedding, and so starts at random. The first logits mix the one product with the
+    /// token that is still there, which adds up, with many that do not; their change mixes what the readout learned with
+    /// what reaches it through its random start, which falls as width^-1/2 until it is small. Only the readout's own
+    /// update is judged.
     pub fn with_tied_readout(self) -> Self {
-        Self { first_logits: None, ..self }
+        Self { logits: [None; 2], ..self }
     }
 
     /// The slope of a quantity after `step` updates; none where it is not judged, as it mixes what was there with what was
     /// learned.
     pub fn slope(&self, layer: Layer, quantity: Quantity, step: usize) -> Option<f64> {
         match (quantity, layer, step) {
-            (Quantity::Activation, Layer::Output, 0) => self.first_logits,
+            (Quantity::Activation, Layer::Output, 0) => self.logits[0],
             (Quantity::Activation, Layer::Attention, 0) => Some(self.first_attention),
             (Quantity::Activation, Layer::Output | Layer::Attention, _) => None,
             (Quantity::Activation, ..) => Some(0.0),
             (Quantity::Change, Layer::Input, _) => Some(self.change[0]),
             (Quantity::Change, Layer::Hidden, _) => Some(self.change[1]),
-            (Quantity::Change, Layer::Output | Layer::Attention, _) => Some(0.0),
+            (Quantity::Change, Layer::Output, _) => self.logits[1],
+            (Quantity::Change, Layer::Attention, _) => Some(0.0),
             (Quantity::OwnUpdate, Layer::Input, _) => Some(self.own[0]),
             (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, _) => Some(self.own[1]),
             (Quantity::OwnUpdate, Layer::Output, _) => Some(self.own[2]),
