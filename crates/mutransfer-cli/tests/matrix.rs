@@ -19,7 +19,7 @@ const FULL: &str = "64,128,256,512,1024";
 
 const MODELS: [Model; 13] = [
     Model("mlp", &["--model", "mlp"], SMALL, FULL),
-    Model("cnn", &["--model", "cnn"], "16,32,64,128", "32,64,128,256,512"),
+    Model("cnn", &["--model", "cnn"], SMALL, FULL),
     Model("resnet", &["--model", "resnet", "--depth", "1"], "16,32,64,128", "32,64,128,256,512"),
     Model("gpt", &[], SMALL, FULL),
     Model("gpt, tied", &["--variant", "tied", "--init-std", "0.02"], SMALL, FULL),

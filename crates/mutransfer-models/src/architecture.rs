@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use mutransfer::{Form, Optimizer, Parametrization, Plan, Power, Role, Shapes, Widths};
 use serde::{Deserialize, Serialize};
 
-use crate::cnn::VisionConfig;
+use crate::cnn::{CHANNELS, VisionConfig};
 use crate::data::Format;
 use crate::mlp::{MlpConfig, WINDOW};
 use crate::transformer::{GROUP, TransformerConfig};
@@ -213,6 +213,9 @@ impl Architecture {
             Heads::Count(count) => ("heads", count),
         };
         let (heads, head_dim) = match (self.kind.is_transformer(), divisor, self.heads) {
+            (false, ..) if self.kind == Kind::Cnn && !width.is_multiple_of(CHANNELS) => {
+                return Err(Error::NotDivisible { of: "width", size: width, what: "channels' share", divisor: CHANNELS });
+            }
             (false, ..) => return Ok(1),
             (_, 0, _) => return Err(Error::Zero { what }),
             _ if !width.is_multiple_of(divisor) => return Err(Error::NotDivisible { of: "width", size: width, what, divisor }),

@@ -10,7 +10,8 @@ use mutransfer_burn::Probe;
 
 use crate::fused::{linear, scaled_linear};
 
-/// Two convolutions of stride 2, the mean over positions, `depth` hidden matrices and a readout.
+/// Two convolutions of stride 2 with a quarter of `width` channels, the mean over positions, `depth` hidden matrices of
+/// `width` and a readout.
 #[derive(Module, Debug)]
 pub struct Cnn {
     first: Conv2d,
@@ -30,6 +31,9 @@ pub(crate) struct VisionConfig {
     pub(crate) readout_multiplier: f64,
 }
 
+/// The width over the number of channels.
+pub(crate) const CHANNELS: usize = 4;
+
 /// A 3 × 3 convolution that keeps the size of an image, or halves it.
 pub(crate) fn convolution(channels: [usize; 2], stride: usize) -> Conv2dConfig {
     Conv2dConfig::new(channels, [3, 3]).with_stride([stride; 2]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
@@ -44,10 +48,12 @@ pub(crate) fn mean_over_positions(images: Tensor<4>) -> Tensor<2> {
 impl Cnn {
     pub(crate) fn new(config: &VisionConfig, device: &Device) -> Self {
         let VisionConfig { channels, classes, width, depth, readout_multiplier } = *config;
+        let narrow = width / CHANNELS;
+        let fan_in = |index| if index == 0 { narrow } else { width };
         Self {
-            first: convolution([channels, width], 2).init(device),
-            second: convolution([width, width], 2).init(device),
-            hidden: (0..depth).map(|_| LinearConfig::new(width, width).init(device)).collect(),
+            first: convolution([channels, narrow], 2).init(device),
+            second: convolution([narrow, narrow], 2).init(device),
+            hidden: (0..depth).map(|index| LinearConfig::new(fan_in(index), width).init(device)).collect(),
             readout: LinearConfig::new(width, classes).init(device),
             readout_multiplier,
         }
