@@ -66,7 +66,8 @@ impl Failure {
     }
 
     pub(crate) fn not_as_expected(missed: usize, of: usize) -> Self {
-        let hint = Some("`mutransfer recipe show` says what the original found and in what the recipe differs".to_owned());
+        let hint =
+            Some("`mutransfer recipe show` says what the original found and in what the recipe differs".to_owned());
         Self { code: FOUND, error: anyhow::anyhow!("{missed} of {of} quantities are not as expected"), hint }
     }
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use mutransfer_lab::analysis::{
     Analysis, Columns, Measured, Request, analysis_json, analyze, read_tables, with_interval,
 };
-use mutransfer_lab::recipe::{Expected, Finding, Needed, Recipe};
+use mutransfer_lab::recipe::{Expected, Finding, Loss, Needed, Recipe};
 use mutransfer_lab::trial::Data;
 use serde_json::json;
 
@@ -64,7 +64,8 @@ fn text(name: &str) -> Result<Cow<'static, str>, Failure> {
     }
     let known = || RECIPES.map(|(known, _)| known).join(", ");
     let found = RECIPES.iter().find(|(known, _)| *known == name);
-    let unknown = || Failure::usage(format!("unknown recipe `{name}`; known: {}", known()), Some("or name a TOML file"));
+    let unknown =
+        || Failure::usage(format!("unknown recipe `{name}`; known: {}", known()), Some("or name a TOML file"));
     found.map(|(_, text)| Cow::from(*text)).ok_or_else(unknown)
 }
 
@@ -73,10 +74,9 @@ fn run(options: &RecipeRunOptions) -> Result<(), Failure> {
     let recipe = Recipe::parse(&text(name)?, Path::new(name))?;
     let data = data(name, &recipe.data, options.data.as_deref())?;
     let bench = Workbench::new(recipe.study.clone(), data, &options.run)?;
-    if options.run.json {
-        bench.complete()?;
-    } else {
-        bench.run(false)?;
+    let (summary, checks) = bench.complete()?;
+    if !options.run.json {
+        bench.print(&summary, &checks, false)?;
     }
     let analysis = analysis(&recipe, &bench)?;
     let findings = write(name, &recipe, &bench, &analysis, options.run.json)?;
@@ -107,7 +107,8 @@ fn analysis(recipe: &Recipe, bench: &Workbench) -> Result<Analysis, Failure> {
     let file = (results.display().to_string(), model::text(&results)?);
     let target = Some(recipe.study.target_width as f64);
     let request = Request { target, max_octaves: MAX_OCTAVES, ..Request::default() };
-    let columns = Columns::default();
+    let [loss, other] = recipe.loss.columns().map(str::to_owned);
+    let columns = Columns { loss, ignored: vec![other], ..Columns::default() };
     Ok(analyze(&read_tables(&[file], &columns)?, &columns.axis, &columns.sweep, &request)?)
 }
 
@@ -126,6 +127,7 @@ fn write(
         "title": recipe.title,
         "source": recipe.source,
         "differs": recipe.differs,
+        "loss": recipe.loss,
         "ok": findings.iter().all(|finding| finding.ok),
         "expected": findings,
         "analysis": numbers,
@@ -139,12 +141,13 @@ fn write(
     if json {
         println!("{record}");
     } else {
-        print(&findings, comparison.as_ref().map(|(_, markdown)| markdown.as_str()));
+        print(recipe.loss, &findings, comparison.as_ref().map(|(_, markdown)| markdown.as_str()));
     }
+    eprintln!("recipe: {}", bench.store.path("recipe.json").display());
     Ok(findings)
 }
 
-fn print(findings: &[Finding], comparison: Option<&str>) {
+fn print(loss: Loss, findings: &[Finding], comparison: Option<&str>) {
     let mut table = table::new(["claim", "quantity", "expected", "measured", ""]);
     for finding in findings {
         let Finding { expected, value, interval, ok } = finding;
@@ -157,7 +160,8 @@ fn print(findings: &[Finding], comparison: Option<&str>) {
             if *ok { "ok" } else { "missed" }.to_owned(),
         ]);
     }
-    println!("{}{table}", comparison.map_or(String::new(), |markdown| format!("{markdown}\n")));
+    println!("{}", comparison.unwrap_or(""));
+    println!("What the recipe expects, by the {}:\n{table}", loss.name());
 }
 
 /// Decimals of quantities: drifts in octaves and regrets in nats alike.

@@ -153,7 +153,10 @@ impl Workbench {
             .rules
             .iter()
             .flat_map(|&rule| widths.iter().map(move |&width| (rule, width)))
-            .flat_map(|(rule, width)| { let at = &at; (0..coord::SEEDS).map(move |seed| at(rule, width, seed)) })
+            .flat_map(|(rule, width)| {
+                let at = &at;
+                (0..coord::SEEDS).map(move |seed| at(rule, width, seed))
+            })
             .collect();
         let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
         eprintln!("coordinate check: {COORDINATE_STEPS} steps at widths {}", listed.join(", "));
@@ -224,7 +227,12 @@ impl Workbench {
         [("data".to_owned(), data)].into_iter().chain(shown).collect()
     }
 
-    fn print(&self, summary: &Summary, checks: &Result<Vec<Check>, String>, json: bool) -> Result<(), Failure> {
+    pub(crate) fn print(
+        &self,
+        summary: &Summary,
+        checks: &Result<Vec<Check>, String>,
+        json: bool,
+    ) -> Result<(), Failure> {
         if json {
             println!("{}", serde_json::to_string_pretty(summary).context("cannot print JSON")?);
         } else {

@@ -30,6 +30,9 @@ pub struct Recipe {
     pub data: Needed,
     /// What is run; its name is that of the output folder.
     pub study: Study,
+    /// Which loss is analysed.
+    #[serde(default)]
+    pub loss: Loss,
     /// A table of the rules to write, where there is one.
     pub table: Option<Comparison>,
     /// What is expected of the results.
@@ -52,6 +55,35 @@ pub enum Needed {
         /// Which ones, and where to get them.
         from: String,
     },
+}
+
+/// Which loss of a trial is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// On held-out data, after the last step.
+    #[default]
+    Validation,
+    /// On the batches of the last tenth of the steps.
+    Training,
+}
+
+impl Loss {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validation => "validation loss",
+            Self::Training => "training loss",
+        }
+    }
+
+    /// Columns of both in a table of results, this one first.
+    pub fn columns(self) -> [&'static str; 2] {
+        match self {
+            Self::Validation => ["loss", "train_loss"],
+            Self::Training => ["train_loss", "loss"],
+        }
+    }
 }
 
 impl Recipe {

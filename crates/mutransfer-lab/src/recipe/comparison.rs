@@ -59,7 +59,8 @@ impl Comparison {
 
 /// By their names, as in JSON.
 fn flags(flags: &[Flag]) -> String {
-    let names: Vec<String> = flags.iter().map(|flag| serde_json::json!(flag).as_str().unwrap_or("").to_owned()).collect();
+    let names: Vec<String> =
+        flags.iter().map(|flag| serde_json::json!(flag).as_str().unwrap_or("").to_owned()).collect();
     names.join(", ")
 }
 

@@ -40,7 +40,11 @@ impl TryFrom<Written> for Expected {
         let (low, high) = match (value, tolerance, low, high) {
             (Some(value), Some(tolerance), None, None) => (Some(value - tolerance), Some(value + tolerance)),
             (None, None, low, high) if low.or(high).is_some() => (low, high),
-            _ => return Err(format!("`{quantity}` needs `value` and `tolerance`, or `low`, or `high`, or both of these")),
+            _ => {
+                return Err(format!(
+                    "`{quantity}` needs `value` and `tolerance`, or `low`, or `high`, or both of these"
+                ));
+            }
         };
         // Neither is there a number between bounds the wrong way round, nor one within a bound that is none.
         match low.unwrap_or(f64::MIN) <= high.unwrap_or(f64::MAX) {
