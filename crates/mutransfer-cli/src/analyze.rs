@@ -109,8 +109,7 @@ fn numbers(analysis: &Analysis) -> String {
         }
     };
     for (number, _, label) in Number::ALL {
-        let decimals = if matches!(number, Number::Error | Number::Regret) { 5 } else { 3 };
-        row(label, &|rule| rule.numbers.get(&number).map(|measured| with_interval(measured, decimals)));
+        row(label, &|rule| rule.numbers.get(&number).map(|measured| with_interval(measured, number.decimals())));
     }
     let target = rules.iter().find_map(|(_, rule)| rule.prediction.as_ref()).map_or(0.0, |found| found.target);
     row(&format!("predicted log2 {} at {target}", analysis.sweep), &|rule| {

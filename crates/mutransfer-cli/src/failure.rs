@@ -65,6 +65,12 @@ impl Failure {
         Self { code: SOME_FAILED, error: anyhow::anyhow!("whether wider is always better is undetermined"), hint }
     }
 
+    pub(crate) fn not_as_expected(missed: usize, of: usize) -> Self {
+        let hint =
+            Some("`mutransfer recipe show` says what the original found and in what the recipe differs".to_owned());
+        Self { code: FOUND, error: anyhow::anyhow!("{missed} of {of} quantities are not as expected"), hint }
+    }
+
     pub(crate) fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {
         Self { code: USAGE, error: anyhow::anyhow!(message.into()), hint: hint.map(str::to_owned) }
     }

@@ -11,6 +11,7 @@ mod model;
 mod monitor;
 mod plan;
 mod progress;
+mod recipe;
 mod rules;
 mod run_trial;
 mod subject;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Coord(options) => coord::coord(&options),
         Command::Monitor(options) => monitor::monitor(&options),
         Command::Analyze(options) => analyze::analyze(&options),
+        Command::Recipe(options) => recipe::recipe(&options.command),
         Command::RunTrial(options) => run_trial::run_trial(&options),
     };
     match done {

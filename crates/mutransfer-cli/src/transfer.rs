@@ -40,18 +40,19 @@ pub(crate) fn transfer(options: &TransferOptions) -> Result<(), Failure> {
 }
 
 /// A study that can be run.
-struct Workbench {
+pub(crate) struct Workbench {
     study: Study,
     data: Data,
     subject: Subject,
-    store: Store,
+    /// The output folder.
+    pub(crate) store: Store,
     out: PathBuf,
     jobs: usize,
     stop: Arc<AtomicBool>,
 }
 
 impl Workbench {
-    fn new(study: Study, data: Data, options: &RunOptions) -> Result<Self, Failure> {
+    pub(crate) fn new(study: Study, data: Data, options: &RunOptions) -> Result<Self, Failure> {
         let subject = Subject::new(&study.model(), &data)?;
         let widths: Vec<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
         subject.check(&widths, study.base_width(), study.batch)?;
@@ -73,7 +74,13 @@ impl Workbench {
         Ok(Self { study, data, subject, store, out, jobs, stop })
     }
 
-    fn run(&self, json: bool) -> Result<(), Failure> {
+    pub(crate) fn run(&self, json: bool) -> Result<(), Failure> {
+        let (summary, checks) = self.complete()?;
+        self.print(&summary, &checks, json)
+    }
+
+    /// Runs and writes everything, and prints nothing on stdout.
+    pub(crate) fn complete(&self) -> Result<(Summary, Result<Vec<Check>, String>), Failure> {
         let study = &self.study;
         let proxies = study.proxies();
         let sweep = study.sweep(&self.data);
@@ -98,7 +105,7 @@ impl Workbench {
         let checks = coord::judged(&coordinates, &rule, study.optimizer, &study.model());
         let checks = checks.map_err(|failure| failure.message());
         self.write(&rows, &summary, &carried, &coordinates, &checks)?;
-        self.print(&summary, &checks, json)
+        Ok((summary, checks))
     }
 
     /// Runs the trials that have no result yet.
@@ -146,7 +153,10 @@ impl Workbench {
             .rules
             .iter()
             .flat_map(|&rule| widths.iter().map(move |&width| (rule, width)))
-            .flat_map(|(rule, width)| { let at = &at; (0..coord::SEEDS).map(move |seed| at(rule, width, seed)) })
+            .flat_map(|(rule, width)| {
+                let at = &at;
+                (0..coord::SEEDS).map(move |seed| at(rule, width, seed))
+            })
             .collect();
         let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
         eprintln!("coordinate check: {COORDINATE_STEPS} steps at widths {}", listed.join(", "));
@@ -217,7 +227,12 @@ impl Workbench {
         [("data".to_owned(), data)].into_iter().chain(shown).collect()
     }
 
-    fn print(&self, summary: &Summary, checks: &Result<Vec<Check>, String>, json: bool) -> Result<(), Failure> {
+    pub(crate) fn print(
+        &self,
+        summary: &Summary,
+        checks: &Result<Vec<Check>, String>,
+        json: bool,
+    ) -> Result<(), Failure> {
         if json {
             println!("{}", serde_json::to_string_pretty(summary).context("cannot print JSON")?);
         } else {
@@ -249,7 +264,7 @@ fn print_checks(checks: &Result<Vec<Check>, String>) {
 
 /// Parabolas are fitted to the bottom of each valley: its wall towards large learning rates is steeper than a parabola,
 /// and would pull the vertex away from the best learning rate.
-const MAX_OCTAVES: Option<f64> = Some(1.5);
+pub(crate) const MAX_OCTAVES: Option<f64> = Some(1.5);
 
 /// As in TP5 figure 5.
 const COORDINATE_STEPS: usize = 4;

@@ -14,6 +14,14 @@ pub enum Error {
         /// Where in the file, and what.
         source: Box<toml::de::Error>,
     },
+    /// A recipe that is no TOML, or has unknown, missing or ill-typed keys.
+    #[error("cannot read the recipe {path}")]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// Where in the file, and what.
+        source: Box<toml::de::Error>,
+    },
     /// A value of a study that makes no sense.
     #[error("`{key}` {problem}")]
     Value {
@@ -54,6 +62,7 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Study { .. } => Some("`mutransfer transfer --help` lists the keys of a study"),
+            Self::Recipe { .. } => Some("`mutransfer recipe show mnist-mlp` prints one to start from"),
             Self::Corrupt { .. } => Some("delete the folder of this record; the same command runs its trial again"),
             Self::File { verb: "write" | "create", .. } => Some("choose a folder you may write to with --out"),
             _ => None,

@@ -8,6 +8,7 @@ pub mod curves;
 mod error;
 pub mod figures;
 pub mod pool;
+pub mod recipe;
 pub mod record;
 pub mod report;
 pub mod schedule;

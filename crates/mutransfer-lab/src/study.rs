@@ -216,7 +216,7 @@ impl Study {
         Ok(study)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let positive = [
             ("widths", self.widths.iter().copied().min().unwrap_or(1)),
             ("target_width", self.target_width),

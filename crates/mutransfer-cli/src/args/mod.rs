@@ -1,6 +1,7 @@
 //! What can be typed. Only what was typed is here; each command resolves it once.
 
 mod analyze;
+mod recipe;
 mod rules;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use mutransfer_lab::analysis::LOSS_TOLERANCE;
 use mutransfer_lab::study::LearningRate;
 
 pub(crate) use analyze::AnalyzeOptions;
+pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
 pub(crate) use rules::{
     CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print, RuleOptions,
     RulesOptions, TheoryOptions,
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     /// Judge the transfer in a table of runs of any program: optima, exponents, prediction, regret, verdict
     #[command(after_long_help = analyze::ANALYZE_HELP)]
     Analyze(AnalyzeOptions),
+    /// Repeat a published demonstration at a small size, and compare with what is expected
+    Recipe(RecipeOptions),
     /// Train the trial in a folder (what the workers of a study run)
     #[command(hide = true)]
     RunTrial(RunTrialOptions),

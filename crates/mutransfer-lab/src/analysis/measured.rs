@@ -119,4 +119,14 @@ impl Number {
         (Self::Regret, "regret", "regret in nats"),
         (Self::RelativeRegret, "relative_regret", "regret over gain"),
     ];
+
+    /// The number of a name in JSON.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known, _)| *known == name).map(|(number, ..)| number)
+    }
+
+    /// Decimals worth showing: errors and regrets in nats are small.
+    pub fn decimals(self) -> usize {
+        if matches!(self, Self::Error | Self::Regret) { 5 } else { 3 }
+    }
 }

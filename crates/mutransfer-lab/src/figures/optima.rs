@@ -63,7 +63,9 @@ fn axes(panels: &[Vec<Layer>], analysis: &Analysis) -> Option<(Axis, Axis)> {
     let points = |layer: &Layer| -> Vec<(f64, f64)> {
         match layer {
             Layer::Line { points, .. } => points.clone(),
-            Layer::Area { points, .. } | Layer::Marks { points, .. } => points.iter().map(|(x, y, _)| (*x, *y)).collect(),
+            Layer::Area { points, .. } | Layer::Marks { points, .. } => {
+                points.iter().map(|(x, y, _)| (*x, *y)).collect()
+            }
         }
     };
     let all: Vec<(f64, f64)> = panels.iter().flatten().flat_map(points).collect();
