@@ -1,14 +1,20 @@
 //! The coordinate check as a statistical test: slopes against width, with intervals, against what the theory of the rule
 //! expects.
 
+mod diagnosis;
+mod table;
+
 use std::collections::BTreeMap;
 
 use mutransfer::theory::{Expectation, Layer, Quantity};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::slope::student;
 use super::{AnalysisError, display_name};
 use crate::record::Coordinate;
+use diagnosis::diagnose;
+
+pub use table::coordinates_from_csv;
 
 /// The `mup` package accepts a factor of 1.2 between widths 4 apart: log2(1.2)/2.
 pub const TOLERANCE: f64 = 0.13;
@@ -40,7 +46,7 @@ impl std::fmt::Display for Verdict {
 
 /// A slope of log2 of a size against log2 of the width.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Slant {
+pub struct Trend {
     /// The slope.
     pub slope: f64,
     /// Its 95% interval.
@@ -52,9 +58,9 @@ pub struct Slant {
 pub struct Fit {
     /// Over all widths.
     #[serde(flatten)]
-    pub all: Slant,
+    pub all: Trend,
     /// Over the upper half; none where there are too few points for an interval.
-    pub upper: Option<Slant>,
+    pub upper: Option<Trend>,
 }
 
 /// One quantity of one module after one number of updates.
@@ -174,7 +180,7 @@ fn cell(group: &[&Coordinate], expectation: &Expectation) -> Result<Cell, Analys
     Ok(Cell { rule, step, module, layer, quantity, expected, fit, verdict })
 }
 
-impl Slant {
+impl Trend {
     fn against(&self, expected: f64) -> Verdict {
         let (low, high) = self.interval;
         match (low >= expected - TOLERANCE, high <= expected + TOLERANCE) {
@@ -187,7 +193,7 @@ impl Slant {
 
 impl Fit {
     /// No straight line: a size is not finite, or zero at some width only.
-    const NONE: Self = Self { all: Slant { slope: f64::NAN, interval: (f64::NAN, f64::NAN) }, upper: None };
+    const NONE: Self = Self { all: Trend { slope: f64::NAN, interval: (f64::NAN, f64::NAN) }, upper: None };
 
     /// The theory speaks of infinite width. What is not yet there at small widths must not fail if it is at large ones:
     /// either slope is enough to pass, and both have to fail.
@@ -234,7 +240,7 @@ struct Point {
 ///
 /// A seed is also a batch, which all widths share and which makes all of its sizes larger or smaller. So every seed has
 /// a height of its own, unless one of them was measured at a single width.
-fn line(points: &[Point]) -> Option<(Slant, usize)> {
+fn line(points: &[Point]) -> Option<(Trend, usize)> {
     let own: Vec<&[Point]> = points.chunk_by(|a, b| a.seed == b.seed).collect();
     let lonely = |seed: &&[Point]| seed.iter().all(|point| point.width == seed[0].width);
     let groups = if own.iter().any(lonely) { vec![points] } else { own };
@@ -248,7 +254,7 @@ fn line(points: &[Point]) -> Option<(Slant, usize)> {
     let freedom = points.len().saturating_sub(groups.len() + 1);
     let error =
         if freedom == 0 { f64::INFINITY } else { student(freedom) * (residual / freedom as f64 / spread).sqrt() };
-    Some((Slant { slope, interval: (slope - error, slope + error) }, freedom))
+    Some((Trend { slope, interval: (slope - error, slope + error) }, freedom))
 }
 
 fn centered(group: &[Point]) -> impl Iterator<Item = (f64, f64)> {
@@ -268,92 +274,4 @@ fn conclude(rule: String, cells: Vec<Cell>) -> Check {
     };
     let diagnosis = first.map(|first| diagnose(cause(first.step.max(1)).filter(|_| first.step > 0).unwrap_or(first)));
     Check { rule, verdict, diagnosis, cells }
-}
-
-/// What a failing cell means, and what most likely causes it.
-fn diagnose(cell: &Cell) -> String {
-    let slope = cell.fit.map_or(f64::NAN, |fit| fit.all.slope);
-    let expected = cell.expected.unwrap_or_default();
-    let grows = slope > expected;
-    let cause = match (cell.quantity, cell.layer, grows) {
-        _ if !slope.is_finite() => {
-            "training diverged or came to a halt at some width: the learning rate is too large, or something is not a number"
-        }
-        (Quantity::OwnUpdate, Layer::Input, true) => "its learning rate grows with width",
-        (Quantity::OwnUpdate, Layer::Input, false) => "its learning rate is divided by the width, and should not be",
-        (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, true) => {
-            "its learning rate is not divided by its fan-in"
-        }
-        (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, false) => "its learning rate is divided by too much",
-        (Quantity::OwnUpdate, Layer::Output, true) => "the readout lacks a multiplier of 1/fan-in",
-        (Quantity::OwnUpdate, Layer::Output, false) => {
-            "the readout is scaled twice: multiplier and learning rate, Tables 3 and 8 mixed"
-        }
-        (_, Layer::Attention, true) => "attention is divided by the root of a head's size, and heads grow",
-        (_, Layer::Attention, false) => "attention is divided by too much",
-        (Quantity::Activation, Layer::Output, true) => "the readout's init or multiplier is too large for its fan-in",
-        (Quantity::Activation, _, true) => "its init does not shrink as the root of its fan-in",
-        (Quantity::Activation, _, false) => "its init or multiplier shrinks too fast",
-        (Quantity::Change, _, true) => "some update before it is too large for the width",
-        (Quantity::Change, _, false) => "updates before it shrink with width",
-    };
-    format!(
-        "{} of {} at t = {} goes as width^{slope:.2}, expected {expected:.2}: {cause}",
-        cell.quantity, cell.module, cell.step
-    )
-}
-
-/// A measurement as other programs write it.
-#[derive(Deserialize)]
-struct Written {
-    rule: Option<String>,
-    width: usize,
-    seed: Option<u64>,
-    #[serde(alias = "t")]
-    step: usize,
-    module: String,
-    layer: Option<Layer>,
-    quantity: Option<Quantity>,
-    l1: f64,
-    l2: Option<f64>,
-    std: Option<f64>,
-}
-
-/// Reads measurements of any framework from CSV: columns `width`, `step` (or `t`), `module` and `l1`, and where they are
-/// there `rule`, `seed`, `layer`, `quantity`, `l2`, `std`; others are ignored. Without `rule` the rows are of `rule`,
-/// without `layer` a module is placed by its name, and without `quantity` activations are meant. Steps count from the
-/// first one in the table, which is taken to be untrained.
-///
-/// # Errors
-/// When a column is missing or a cell cannot be read, with the line.
-pub fn coordinates_from_csv(text: &str, rule: &str) -> Result<Vec<Coordinate>, AnalysisError> {
-    let bad = |error: csv::Error| AnalysisError::Table { message: error.to_string() };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let written: Vec<Written> = reader.deserialize().collect::<Result<_, _>>().map_err(bad)?;
-    let first = written.iter().map(|row| row.step).min().unwrap_or(0);
-    let coordinate = |row: Written| Coordinate {
-        rule: row.rule.unwrap_or_else(|| rule.to_owned()),
-        width: row.width,
-        seed: row.seed.unwrap_or(0),
-        step: row.step - first,
-        layer: row.layer.unwrap_or_else(|| layer_of(&row.module)),
-        quantity: row.quantity.unwrap_or(Quantity::Activation),
-        module: row.module,
-        l1: row.l1,
-        l2: row.l2.unwrap_or(f64::NAN),
-        std: row.std.unwrap_or(f64::NAN),
-    };
-    Ok(written.into_iter().map(coordinate).collect())
-}
-
-/// The end of the network that a module's name speaks of.
-fn layer_of(module: &str) -> Layer {
-    const NAMES: [(Layer, &[&str]); 3] = [
-        (Layer::Attention, &["attention.logits", "attn_logits"]),
-        (Layer::Output, &["readout", "lm_head", "logits", "unembed", "classifier", "output layer"]),
-        (Layer::Input, &["embed", "wte", "wpe", "input"]),
-    ];
-    let lower = module.to_ascii_lowercase();
-    let named = NAMES.iter().find(|(_, names)| names.iter().any(|name| lower.contains(name)));
-    named.map_or(Layer::Hidden, |(layer, _)| *layer)
 }

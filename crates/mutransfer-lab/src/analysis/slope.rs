@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::AnalysisError;
+use super::{AnalysisError, Line};
 use crate::record::KernelRow;
 
 /// Quantiles of Student's t at 97.5 %, for 1 to 30 degrees of freedom; beyond, the normal one is within 3 %.
@@ -145,8 +145,5 @@ fn least_squares(points: &[(f64, f64)]) -> Option<f64> {
     // Sums must not depend on the order of the rows.
     let mut points = points.to_vec();
     points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let count = points.len() as f64;
-    let center = points.iter().map(|(x, _)| x).sum::<f64>() / count;
-    let spread: f64 = points.iter().map(|(x, _)| (x - center).powi(2)).sum();
-    (spread > 0.0).then(|| points.iter().map(|(x, y)| (x - center) * y).sum::<f64>() / spread)
+    Line::through(&points).map(|line| line.slope)
 }
