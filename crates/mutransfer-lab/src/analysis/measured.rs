@@ -56,6 +56,20 @@ impl Measured {
     }
 }
 
+/// `-1.00 (-1.20 to -0.80)`.
+pub fn with_interval(measured: &Measured, decimals: usize) -> String {
+    let number = |value: f64| {
+        // Neither a sign without a digit nor a zero for what is only small.
+        let rounded = format!("{value:.decimals$}");
+        if rounded.parse() == Ok(0.0) { rounded.replace('-', "") } else { rounded }
+    };
+    let mark = if measured.is_unreliable() { ", unreliable" } else { "" };
+    match measured.interval {
+        None => number(measured.value),
+        Some([low, high]) => format!("{} ({} to {}{mark})", number(measured.value), number(low), number(high)),
+    }
+}
+
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);

@@ -78,7 +78,7 @@ fn axes(panels: &[Vec<Layer>], analysis: &Analysis) -> Option<(Axis, Axis)> {
         })
     };
     let x = axis(&analysis.axis, all.iter().map(|point| point.0).collect())?;
-    Some((x, axis(&format!("best {}", analysis.sweep), all.iter().map(|point| point.1).collect())?))
+    Some((x, axis(&format!("best {}", analysis.sweep_name()), all.iter().map(|point| point.1).collect())?))
 }
 
 fn keys() -> Vec<Key> {
