@@ -125,7 +125,13 @@ fn numbers(analysis: &Analysis) -> String {
     table.to_string()
 }
 
-fn report(options: &AnalyzeOptions, folder: &Path, sweeps: &Sweeps, analysis: &Analysis, json: &str) -> Result<(), Failure> {
+fn report(
+    options: &AnalyzeOptions,
+    folder: &Path,
+    sweeps: &Sweeps,
+    analysis: &Analysis,
+    json: &str,
+) -> Result<(), Failure> {
     let pictures = Pictures::draw(sweeps, analysis).context("cannot draw the figures")?;
     let unwritable = |error: std::io::Error| {
         Failure::usage(

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
-use mutransfer::{Optimizer, Parametrization, Rule};
 use mutransfer::theory::{Expectation, Quantity, Theory};
+use mutransfer::{Optimizer, Parametrization, Rule};
 use mutransfer_lab::analysis::{Cell, Check, TOLERANCE, Verdict, coordinates_from_csv, display_name, judge};
 use mutransfer_lab::figures;
 use mutransfer_lab::record::Coordinate;

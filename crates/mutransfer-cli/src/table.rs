@@ -30,7 +30,13 @@ fn add_target(table: &mut Table, name: &str, target: &Target) {
     // A target that is one of the proxies has been refitted since, and was never run at this very rate.
     let was_run = target.loss.is_some() || target.flags.contains(&Flag::Diverged);
     let loss = if was_run { nats(target.loss) } else { "not run".to_owned() };
-    table.add_row([name.to_owned(), width.clone(), octaves(target.log2_lr), loss, "copied from the widest proxy".into()]);
+    table.add_row([
+        name.to_owned(),
+        width.clone(),
+        octaves(target.log2_lr),
+        loss,
+        "copied from the widest proxy".into(),
+    ]);
     if target.best_log2_lr.is_some() {
         let flag = target.flag.map_or_else(String::new, |flag| format!("; {}", flag.explanation()));
         let note = format!("tuned here, to compare{flag}");

@@ -9,7 +9,8 @@ use anyhow::Context;
 use mutransfer::theory::Quantity;
 use mutransfer::{Lint, Parametrization, Rule};
 use mutransfer_lab::analysis::{
-    Analysis, Check, Request, Summary, Sweeps, UNSETTLED, Verdict, analysis_json, analyze, findings, summarize, transferred_lr,
+    Analysis, Check, Request, Summary, Sweeps, UNSETTLED, Verdict, analysis_json, analyze, findings, summarize,
+    transferred_lr,
 };
 use mutransfer_lab::figures::{self, Pictures};
 use mutransfer_lab::pool;
@@ -159,7 +160,10 @@ impl Workbench {
             .rules
             .iter()
             .flat_map(|&rule| widths.iter().map(move |&width| (rule, width)))
-            .flat_map(|(rule, width)| { let at = &at; (0..coord::SEEDS).map(move |seed| at(rule, width, seed)) })
+            .flat_map(|(rule, width)| {
+                let at = &at;
+                (0..coord::SEEDS).map(move |seed| at(rule, width, seed))
+            })
             .collect();
         let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
         eprintln!("coordinate check: {COORDINATE_STEPS} steps at widths {}", listed.join(", "));
@@ -237,7 +241,13 @@ impl Workbench {
         [("data".to_owned(), data)].into_iter().chain(shown).collect()
     }
 
-    fn print(&self, analysis: &Analysis, summary: &Summary, checks: &Result<Vec<Check>, String>, json: bool) -> Result<(), Failure> {
+    fn print(
+        &self,
+        analysis: &Analysis,
+        summary: &Summary,
+        checks: &Result<Vec<Check>, String>,
+        json: bool,
+    ) -> Result<(), Failure> {
         if json {
             println!("{}", serde_json::to_string_pretty(summary).context("cannot print JSON")?);
         } else {

@@ -95,7 +95,7 @@ fn page(report: &Report) -> Result<Value, ReportError> {
         title => report.title.as_str(),
         axis => analysis.axis.as_str(),
         sweep => analysis.sweep_name(),
-        conclusion => conclusion(analysis),
+        conclusion => conclusion(analysis).iter().map(|sentence| minus(sentence)).collect::<Vec<String>>(),
         verdicts => tables::verdicts(analysis),
         caveats => caveats::caveats(report),
         losses => pictures.losses.as_ref().map(picture),
@@ -123,9 +123,16 @@ fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or(ABSENT.to_owned(), |value| minus(&format!("{value:.decimals$}")))
 }
 
-/// With the sign that is as wide as a digit and that no line ends after.
+/// With the sign that is as wide as a digit and that no line ends after, where a number begins.
 fn minus(text: &str) -> String {
-    text.replace('-', "−")
+    let begins = |before: Option<char>| before.is_none_or(|before| before == ' ' || before == '(');
+    let mut before = None;
+    let sign = |character: char| {
+        let sign = if character == '-' && begins(before) { '−' } else { character };
+        before = Some(character);
+        sign
+    };
+    text.chars().map(sign).collect()
 }
 
 /// Three significant digits without an exponent: learning rates are read as decimals.

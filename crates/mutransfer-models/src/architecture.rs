@@ -215,7 +215,9 @@ impl Architecture {
         let (heads, head_dim) = match (self.kind.is_transformer(), divisor, self.heads) {
             (false, ..) => return Ok(1),
             (_, 0, _) => return Err(Error::Zero { what }),
-            _ if !width.is_multiple_of(divisor) => return Err(Error::NotDivisible { of: "width", size: width, what, divisor }),
+            _ if !width.is_multiple_of(divisor) => {
+                return Err(Error::NotDivisible { of: "width", size: width, what, divisor });
+            }
             (_, _, Heads::Dim(size)) => (width / size, size),
             (_, _, Heads::Count(count)) => (count, width / count),
         };
@@ -223,7 +225,10 @@ impl Architecture {
             (Variant::GroupedKv, "the number of heads", heads, "grouped-kv's group of", GROUP),
             (Variant::Rope, "the size of a head", head_dim, "rope's pairs of", 2),
         ];
-        match parts.into_iter().find(|(variant, _, size, _, divisor)| self.variants.has(*variant) && size % divisor != 0) {
+        match parts
+            .into_iter()
+            .find(|(variant, _, size, _, divisor)| self.variants.has(*variant) && size % divisor != 0)
+        {
             Some((_, of, size, what, divisor)) => Err(Error::NotDivisible { of, size, what, divisor }),
             None => Ok(heads),
         }

@@ -57,10 +57,9 @@ fn every_model() -> Vec<Architecture> {
     let kinds = Kind::NAMED.iter().map(|(_, kind)| architecture(*kind, BOTH_WAYS[0]));
     let single = Variant::NAMED.iter().map(|(_, variant)| vec![*variant]);
     let all = Variant::NAMED.iter().map(|(_, variant)| *variant).collect();
-    let variants = single.chain([all]).map(|variants| Architecture {
-        variants: Variants(variants),
-        ..architecture(Kind::Gpt, BOTH_WAYS[1])
-    });
+    let variants = single
+        .chain([all])
+        .map(|variants| Architecture { variants: Variants(variants), ..architecture(Kind::Gpt, BOTH_WAYS[1]) });
     kinds.chain([architecture(Kind::Gpt, BOTH_WAYS[1])]).chain(variants).collect()
 }
 

@@ -3,13 +3,14 @@
 //! Every sentence states what was measured and nothing else, so it stays true when the rule one hoped for loses.
 
 use super::judgement::{Analysis, Carried, RuleAnalysis, Transfers};
-use super::measured::{Measured, Number, with_interval};
+use super::measured::{Measured, Number, with_unit};
 use super::{Speed, display_name};
 
 /// One paragraph per rule, the reference first: whether transfer works and what it costs, how far the optimum moved.
 pub fn conclusion(analysis: &Analysis) -> Vec<String> {
     let paragraph = |(name, rule): (&str, &RuleAnalysis)| {
-        let sentences = [Some(transfer(analysis, name, rule)), drift(analysis, name, rule), speed(analysis, name, rule)];
+        let sentences =
+            [Some(transfer(analysis, name, rule)), drift(analysis, name, rule), speed(analysis, name, rule)];
         sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
     };
     analysis.ordered_rules().into_iter().map(paragraph).collect()
@@ -50,8 +51,10 @@ fn cost(rule: &RuleAnalysis, carried: &Carried) -> String {
     match rule.numbers.get(&Number::Regret) {
         _ if carried.diverged => "makes training diverge".to_owned(),
         None => "costs what this table cannot tell".to_owned(),
-        Some(regret) if carried.measured => format!("costs {} nats{}", with_interval(regret, 4), unsure(regret)),
-        Some(regret) => format!("should cost {} nats, though {} was not run", with_interval(regret, 4), carried.to),
+        Some(regret) if carried.measured => format!("costs {}{}", with_unit(regret, 4, " nats"), unsure(regret)),
+        Some(regret) => {
+            format!("should cost {}, though {} was not run", with_unit(regret, 4, " nats"), carried.to)
+        }
     }
 }
 
@@ -68,8 +71,8 @@ fn drift(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> Option<String>
         (true, true) => "fell",
         (true, false) => "rose",
     };
-    let octaves = with_interval(drift, 2);
-    Some(format!("Under {name} the best {sweep} {moved} from {axis} {first} to {last}: {octaves} octaves."))
+    let octaves = with_unit(drift, 2, " octaves");
+    Some(format!("Under {name} the best {sweep} {moved} from {axis} {first} to {last}: {octaves}."))
 }
 
 fn speed(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> Option<String> {

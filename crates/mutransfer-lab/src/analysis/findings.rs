@@ -31,7 +31,8 @@ pub fn doubts(analysis: &Analysis) -> Vec<(String, Vec<String>)> {
 fn of_rule(axis: &str, rule: &RuleAnalysis) -> Vec<String> {
     let held = OF_RULE.iter().filter(|flag| rule.flags.contains(flag)).map(|flag| flag.explanation().to_owned());
     let far = rule.prediction.as_ref().filter(|prediction| prediction.extrapolation > FAR);
-    let far = far.map(|far| format!("{axis} {} is {:.0} times the largest that was fitted", far.target, far.extrapolation));
+    let far =
+        far.map(|far| format!("{axis} {} is {:.0} times the largest that was fitted", far.target, far.extrapolation));
     of_optima(axis, &rule.optima).into_iter().chain(few_seeds(&rule.optima)).chain(held).chain(far).collect()
 }
 

@@ -58,6 +58,11 @@ impl Measured {
 
 /// `-1.00 (-1.20 to -0.80)`.
 pub fn with_interval(measured: &Measured, decimals: usize) -> String {
+    with_unit(measured, decimals, "")
+}
+
+/// `-1.00 octaves (-1.20 to -0.80)`; the unit comes with its space.
+pub(super) fn with_unit(measured: &Measured, decimals: usize, unit: &str) -> String {
     let number = |value: f64| {
         // Neither a sign without a digit nor a zero for what is only small.
         let rounded = format!("{value:.decimals$}");
@@ -65,8 +70,8 @@ pub fn with_interval(measured: &Measured, decimals: usize) -> String {
     };
     let mark = if measured.is_unreliable() { ", unreliable" } else { "" };
     match measured.interval {
-        None => number(measured.value),
-        Some([low, high]) => format!("{} ({} to {}{mark})", number(measured.value), number(low), number(high)),
+        None => number(measured.value) + unit,
+        Some([low, high]) => format!("{}{unit} ({} to {}{mark})", number(measured.value), number(low), number(high)),
     }
 }
 

@@ -102,12 +102,8 @@ fn axes(curves: &[&Curve], sweep: &str) -> Option<(Axis, Axis, f64)> {
     let strip = if any_diverged(curves) { 0.15 } else { 0.05 };
     let (left, right) = (min(&rates)? - 0.5, max(&rates)? + 0.5);
     let range = (bottom - 0.06 * span, top + strip * span);
-    let x = Axis {
-        label: sweep.to_owned(),
-        range: (left, right),
-        step: ((right - left) / 9.0).ceil(),
-        tick: power_of_two,
-    };
+    let x =
+        Axis { label: sweep.to_owned(), range: (left, right), step: ((right - left) / 9.0).ceil(), tick: power_of_two };
     let y =
         Axis { label: "final loss (nats)".to_owned(), range, step: nice_step(range.1 - range.0), tick: two_decimals };
     Some((x, y, top))
@@ -153,11 +149,8 @@ fn keys(analysis: &Analysis, ladder: &Ladder, curves: &[&Curve]) -> Vec<Key> {
         color: ordered_color(index, ladder.proxies.len()),
         symbol: Symbol::Line,
     };
-    let target = |at| Key {
-        label: format!("target, {axis} {at}"),
-        color: TARGET_COLOR.to_owned(),
-        symbol: Symbol::DashedLine,
-    };
+    let target =
+        |at| Key { label: format!("target, {axis} {at}"), color: TARGET_COLOR.to_owned(), symbol: Symbol::DashedLine };
     let note = |label: String, symbol| Key { label, color: NEUTRAL_COLOR.to_owned(), symbol };
     let mut keys: Vec<Key> = ladder.proxies.iter().enumerate().map(proxy).collect();
     let measured = curves.iter().any(|curve| curve.is_target);

@@ -33,16 +33,16 @@ fn too_small(width: usize, models: &Models) -> Option<String> {
     let Models { depth, batch, context, steps, .. } = *models;
     let [widths, depths, batches, contexts, lengths] = SMALLEST;
     let sizes = [
-        (width, widths, "width"),
-        (depth, depths, "blocks"),
-        (batch, batches, "sequences in a batch"),
-        (context.unwrap_or(contexts), contexts, "tokens in a sequence"),
-        (steps, lengths, "steps"),
+        ("width", width, widths),
+        ("number of blocks", depth, depths),
+        ("batch", batch, batches),
+        ("sequence", context.unwrap_or(contexts), contexts),
+        ("number of steps", steps, lengths),
     ];
     let small: Vec<String> = sizes
         .iter()
-        .filter(|(size, least, _)| size < least)
-        .map(|(size, least, name)| format!("{name} {size} instead of {least}"))
+        .filter(|(_, size, least)| size < least)
+        .map(|(name, size, least)| format!("{name} {size} instead of {least}"))
         .collect();
     (!small.is_empty()).then(|| {
         format!(

@@ -42,14 +42,14 @@ fn row(name: String, group: &Group, cost: &Cost) -> Value {
 
 fn sentences(cost: &Cost) -> Vec<String> {
     let width = cost.target.width;
-    let share = times(cost.share_of_target());
+    let share = two_digits(cost.share_of_target());
     let saving = 100.0 * cost.saving();
     let against = match saving >= 0.0 {
         true => format!("{saving:.0}% less than"),
         false => format!("{:.0}% more than", -saving),
     };
     let operations = format!(
-        "Tuning all proxies under one rule took {share} the operations of one training run at width {width}, {against} \
+        "Tuning all proxies under one rule took {share} times the operations of one training run at width {width}, {against} \
          tuning there with the same grid."
     );
     let time = cost.seconds().map(|seconds| match cost.direct.seconds {
@@ -62,10 +62,14 @@ fn sentences(cost: &Cost) -> Vec<String> {
     [Some(operations), time].into_iter().flatten().collect()
 }
 
-/// Two significant digits.
 fn times(ratio: f64) -> String {
+    format!("{} ×", two_digits(ratio))
+}
+
+/// Two significant digits.
+fn two_digits(ratio: f64) -> String {
     let decimals = (1.0 - ratio.log10().floor()).clamp(0.0, 9.0) as usize;
-    format!("{ratio:.decimals$} ×")
+    format!("{ratio:.decimals$}")
 }
 
 /// Mantissa and exponent of ten, for the page to set.

@@ -13,13 +13,43 @@ type Metric = (Number, &'static str, usize, &'static str, &'static str);
 const METRICS: [Metric; 9] = [
     (Number::Beta, "beta", 3, "The best value goes as size^−beta.", "Near 0 is good: nothing to correct."),
     (Number::Alpha, "alpha", 3, "The loss falls towards its limit as size^−alpha.", "Larger is good."),
-    (Number::S, "s", 3, "The curvature of the valley, per octave of the value, goes as size^s.", "Small is good: the valley stays wide."),
+    (
+        Number::S,
+        "s",
+        3,
+        "The curvature of the valley, per octave of the value, goes as size^s.",
+        "Small is good: the valley stays wide.",
+    ),
     (Number::Gamma, "gamma", 3, "The same in the value itself, s + 2 beta.", "Only a part of kappa."),
-    (Number::Kappa, "kappa", 3, "What a relative error of the value costs, against the loss still to be won, goes as size^kappa; alpha + s.", "Negative is good: errors matter less and less."),
-    (Number::Error, "E", 5, "Error in nats of one law for all losses together; compare within this program only.", "Small is good: the sizes follow one law."),
+    (
+        Number::Kappa,
+        "kappa",
+        3,
+        "What a relative error of the value costs, against the loss still to be won, goes as size^kappa; alpha + s.",
+        "Negative is good: errors matter less and less.",
+    ),
+    (
+        Number::Error,
+        "E",
+        5,
+        "Error in nats of one law for all losses together; compare within this program only.",
+        "Small is good: the sizes follow one law.",
+    ),
     (Number::Limit, "L_inf", 4, "The loss at infinite size, in nats.", "Small is good."),
-    (Number::LimitGap, "R_inf", 4, "L_inf minus that of the baseline, in nats.", "Small is good; negative beats the baseline."),
-    (Number::GapMargin, "b − alpha/2", 3, "How much faster the best value converges than the root of the loss gap (arXiv 2512.22768).", "Positive is good: transfer is fast, and tuning small pays."),
+    (
+        Number::LimitGap,
+        "R_inf",
+        4,
+        "L_inf minus that of the baseline, in nats.",
+        "Small is good; negative beats the baseline.",
+    ),
+    (
+        Number::GapMargin,
+        "b − alpha/2",
+        3,
+        "How much faster the best value converges than the root of the loss gap (arXiv 2512.22768).",
+        "Positive is good: transfer is fast, and tuning small pays.",
+    ),
 ];
 
 /// Numbers that mean little where the limit of the loss is at its bound.

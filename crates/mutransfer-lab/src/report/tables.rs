@@ -3,9 +3,7 @@
 use minijinja::{Value, context};
 
 use super::{ABSENT, minus, number, three_digits};
-use crate::analysis::{
-    Analysis, Best, Flag, Measured, Number, RuleAnalysis, Transfers, display_name, with_interval,
-};
+use crate::analysis::{Analysis, Best, Flag, Measured, Number, RuleAnalysis, Transfers, display_name, with_interval};
 
 /// What everyone wants to know first, a row per rule.
 pub(super) fn verdicts(analysis: &Analysis) -> Vec<Value> {
