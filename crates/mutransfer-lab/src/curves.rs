@@ -81,7 +81,7 @@ pub fn summary(root: &Path) -> Option<Summary> {
 /// The learning rates of a rule that were tried at the most widths, smallest first.
 pub fn common_rates(curves: &[Curve], rule: &str) -> Vec<f64> {
     let mut widths: BTreeMap<i64, (f64, BTreeSet<usize>)> = BTreeMap::new();
-    for curve in curves.iter().filter(|curve| curve.trial.rule.to_string() == rule) {
+    for curve in curves.iter().filter(|curve| curve.trial.rule == rule) {
         let place = (curve.trial.lr.log2() / SAME_LEARNING_RATE).round() as i64;
         widths.entry(place).or_insert((curve.trial.lr, BTreeSet::new())).1.insert(curve.trial.width);
     }
@@ -105,7 +105,7 @@ pub fn usual_rate(curves: &[Curve], rule: &str, carried: Option<f64>) -> Option<
 /// The curves of a rule at a learning rate.
 pub fn at<'a>(curves: &'a [Curve], rule: &'a str, lr: f64) -> impl Iterator<Item = &'a Curve> {
     let same = move |curve: &&Curve| octaves(curve.trial.lr, lr) < SAME_LEARNING_RATE;
-    curves.iter().filter(move |curve| curve.trial.rule.to_string() == rule).filter(same)
+    curves.iter().filter(move |curve| curve.trial.rule == rule).filter(same)
 }
 
 fn octaves(one: f64, other: f64) -> f64 {

@@ -246,7 +246,8 @@ fn the_same_trial_listed_twice_with_one_result_counts_once() {
 
 fn said(rows: &[Row], target: usize) -> Vec<String> {
     let request = Request { target: Some(target as f64), replicates: 200, ..Request::default() };
-    conclusion(&analyze(&Sweeps::of_rows(rows).unwrap(), "width", "lr", &request).unwrap())
+    let sweeps = Sweeps::of_rows(rows).expect("a table");
+    conclusion(&analyze(&sweeps, "width", "lr", &request).expect("an analysis"))
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn serve(corpus: &Dataset, width: usize, folder: &Path) -> Result<(), Box<dyn Er
         let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
         std::fs::write(folder.join(name), bytes)?;
     }
-    let batches = (0..SERVED).flat_map(|step| corpus.batch(BATCHES.seed, step, BATCHES.size, CONTEXT + 1));
+    let Dataset::Text(text) = corpus else { return Err("the peer trains on text".into()) };
+    let batches = (0..SERVED).flat_map(|step| text.batch(BATCHES.seed, step, BATCHES.size, CONTEXT + 1));
     std::fs::write(folder.join("batches"), batches.flatten().collect::<Vec<u8>>())?;
     println!("ready");
     for line in std::io::stdin().lock().lines() {
