@@ -15,6 +15,9 @@ const NEUTRAL_COLOR: &str = "#666666";
 /// Losses above this multiple of the highest valley floor leave the panel, so that the valleys fill it.
 const HEADROOM: f64 = 1.2;
 
+/// Losses beyond this overflow the arithmetic of the plotting library; they are left out.
+const LARGEST: f64 = 1e30;
+
 /// The loss curve of one rule at one value of the axis.
 struct Curve {
     points: Vec<Point>,
@@ -82,7 +85,7 @@ fn curves(sweeps: &Sweeps, ladder: &Ladder, name: &str, rule: &RuleAnalysis) -> 
         let place = ladder.proxies.iter().position(|at| *at == curve.at);
         Curve {
             points: curve.trials.iter().map(Trials::point).collect(),
-            best: best.optimum.log2_lr.zip(best.optimum.loss),
+            best: best.optimum.log2_lr.zip(best.optimum.loss).filter(|(_, loss)| loss.abs() < LARGEST),
             color: place.map_or(TARGET_COLOR.to_owned(), |index| ordered_color(index, ladder.proxies.len())),
             is_target: place.is_none(),
         }
@@ -92,7 +95,7 @@ fn curves(sweeps: &Sweeps, ladder: &Ladder, name: &str, rule: &RuleAnalysis) -> 
 
 /// Both axes and the height above which only divergence is drawn.
 fn axes(curves: &[&Curve], sweep: &str) -> Option<(Axis, Axis, f64)> {
-    let losses = |curve: &Curve| curve.points.iter().filter_map(|point| point.loss).collect::<Vec<_>>();
+    let losses = |curve: &Curve| curve.points.iter().filter_map(drawable).collect::<Vec<_>>();
     let floors: Vec<f64> = curves.iter().map(|curve| losses(curve)).filter_map(|losses| min(&losses)).collect();
     let best = |curve: &Curve| curve.best.map(|(_, loss)| loss);
     let every: Vec<f64> = curves.iter().flat_map(|curve| losses(curve).into_iter().chain(best(curve))).collect();
@@ -118,14 +121,19 @@ fn layers(curves: &[Curve], top: f64, edge: f64) -> Vec<Layer> {
 }
 
 fn curve_layers(curve: &Curve) -> [Layer; 2] {
-    let stable = || curve.points.iter().filter_map(|point| Some((point, point.loss?)));
-    let marks = stable().map(|(point, loss)| (point.log2_lr, loss, point.standard_error.unwrap_or(0.0)));
+    let stable = || curve.points.iter().filter_map(|point| Some((point, drawable(point)?)));
+    let error = |point: &Point| point.standard_error.filter(|error| *error < LARGEST).unwrap_or(0.0);
+    let marks = stable().map(|(point, loss)| (point.log2_lr, loss, error(point)));
     let mark = if curve.is_target { Mark::Square } else { Mark::Disc };
     let points = stable().map(|(point, loss)| (point.log2_lr, loss)).collect();
     [
         Layer::Line { points, color: curve.color.clone(), dashed: curve.is_target },
         Layer::Marks { points: marks.collect(), color: curve.color.clone(), mark, size: 3.0 },
     ]
+}
+
+fn drawable(point: &Point) -> Option<f64> {
+    point.loss.filter(|loss| loss.abs() < LARGEST)
 }
 
 fn crosses(curve: &Curve, height: f64) -> Layer {
