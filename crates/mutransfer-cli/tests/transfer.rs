@@ -56,7 +56,7 @@ fn a_study_leaves_everything_it_promises_and_the_same_bits_on_any_number_of_jobs
 
     let report = read(&out("one").join("report.html"));
     assert!(report.contains("<svg") && !report.contains("src=\"http") && !report.contains("href=\"http"));
-    for part in ["Conclusion", "What tuning costs", "processor time, measured", "Coordinate check"] {
+    for part in ["Conclusion", "What tuning costs", "worker time, measured", "Coordinate check"] {
         assert!(report.contains(part), "{part}");
     }
     for figure in ["optima.svg", "losses.svg", "losses.png", "coordinates.svg", "coordinates.png"] {

@@ -263,10 +263,10 @@ fn the_cost_is_set_against_the_target() {
     let html = render(&report()).unwrap();
     // 27 (1e4 + 3e4 + 1.2e5) over 4e5, and over 27 times as much.
     assert!(html.contains("took 11 times the operations of one training run at width 256, 60% less than tuning there"));
-    assert!(html.contains("It took 27.5 s of processor time on this machine; the sweep at width 256 took 1.2 min."));
+    assert!(html.contains("It took 27.5 s of worker time on this machine; the sweep at width 256 took 1.2 min."));
     let untimed = Group { seconds: None, ..cost().proxies[0] };
     let html = render(&Report { cost: Some(Cost { proxies: vec![untimed], ..cost() }), ..report() }).unwrap();
-    assert!(html.contains("What tuning costs") && !html.contains("processor time"));
+    assert!(html.contains("What tuning costs") && !html.contains("worker time"));
 }
 
 #[test]

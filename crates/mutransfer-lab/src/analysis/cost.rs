@@ -40,7 +40,7 @@ pub struct Group {
     pub width: usize,
     /// What was run.
     pub runs: Runs,
-    /// Measured processor time of all of them in seconds, where it is known.
+    /// Measured seconds of their workers by the clock, summed, where it is known.
     pub seconds: Option<f64>,
 }
 
@@ -68,7 +68,7 @@ impl Cost {
         1.0 - self.share_of(self.direct)
     }
 
-    /// Processor time of all proxies' sweeps in seconds, where all of it is known.
+    /// Worker time of all proxies' sweeps in seconds, where all of it is known.
     pub fn seconds(&self) -> Option<f64> {
         self.proxies.iter().map(|group| group.seconds).sum()
     }

@@ -53,10 +53,10 @@ fn sentences(cost: &Cost) -> Vec<String> {
          tuning there with the same grid."
     );
     let time = cost.seconds().map(|seconds| match cost.direct.seconds {
-        None => format!("It took {} of processor time on this machine.", duration(seconds)),
+        None => format!("It took {} of worker time on this machine.", duration(seconds)),
         Some(direct) => {
             let (tuning, direct) = (duration(seconds), duration(direct));
-            format!("It took {tuning} of processor time on this machine; the sweep at width {width} took {direct}.")
+            format!("It took {tuning} of worker time on this machine; the sweep at width {width} took {direct}.")
         }
     });
     [Some(operations), time].into_iter().flatten().collect()
