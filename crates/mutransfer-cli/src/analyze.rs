@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mutransfer_lab::analysis::{
-    Analysis, Columns, Number, Request, RuleAnalysis, analysis_json, analyze as judge, display_name, findings,
+    Analysis, Columns, Number, Request, RuleAnalysis, Sweeps, analysis_json, analyze as judge, display_name, findings,
     read_tables, with_interval,
 };
-use mutransfer_lab::figures::{self, Figure, FigureError};
+use mutransfer_lab::figures::Pictures;
+use mutransfer_lab::report::{Report, render};
 
 use crate::args::AnalyzeOptions;
 use crate::failure::Failure;
@@ -27,7 +28,7 @@ pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
         print(&analysis);
     }
     match &options.report {
-        Some(folder) => report(folder, &analysis, &json),
+        Some(folder) => report(options, folder, &sweeps, &analysis, &json),
         None => Ok(()),
     }
 }
@@ -123,7 +124,14 @@ fn numbers(analysis: &Analysis) -> String {
     table.to_string()
 }
 
-fn report(folder: &Path, analysis: &Analysis, json: &str) -> Result<(), Failure> {
+fn report(
+    options: &AnalyzeOptions,
+    folder: &Path,
+    sweeps: &Sweeps,
+    analysis: &Analysis,
+    json: &str,
+) -> Result<(), Failure> {
+    let pictures = Pictures::draw(sweeps, analysis).context("cannot draw the figures")?;
     let unwritable = |error: std::io::Error| {
         Failure::usage(
             format!("cannot write to {}: {error}", folder.display()),
@@ -132,21 +140,39 @@ fn report(folder: &Path, analysis: &Analysis, json: &str) -> Result<(), Failure>
     };
     std::fs::create_dir_all(folder).map_err(unwritable)?;
     std::fs::write(folder.join("analysis.json"), json).map_err(unwritable)?;
-    for (name, figure) in [("optima", figures::optima(analysis)), ("regret", figures::regret(analysis))] {
-        // Where everything diverged there is nothing to draw, and the table says so.
-        if let Some(Figure { svg, png, .. }) = drawn(figure)? {
-            std::fs::write(folder.join(format!("{name}.svg")), svg).map_err(unwritable)?;
-            std::fs::write(folder.join(format!("{name}.png")), png).map_err(unwritable)?;
-        }
+    for (name, figure) in pictures.named() {
+        std::fs::write(folder.join(format!("{name}.svg")), &figure.svg).map_err(unwritable)?;
+        std::fs::write(folder.join(format!("{name}.png")), &figure.png).map_err(unwritable)?;
     }
-    eprintln!("report: {}", folder.display());
+    let report = Report {
+        title: format!("Does the {} transfer along {}?", analysis.sweep_name(), analysis.axis),
+        settings: settings(options),
+        analysis: analysis.clone(),
+        pictures,
+        models: None,
+        floor: None,
+        cost: None,
+        coordinates: None,
+    };
+    let page = render(&report).context("cannot write the report")?;
+    std::fs::write(folder.join("report.html"), page).map_err(unwritable)?;
+    eprintln!("report: {}", folder.join("report.html").display());
     Ok(())
 }
 
-fn drawn(figure: Result<Figure, FigureError>) -> Result<Option<Figure>, Failure> {
-    match figure {
-        Ok(figure) => Ok(Some(figure)),
-        Err(FigureError::Empty { .. }) => Ok(None),
-        Err(error) => Err(anyhow::Error::from(error).into()),
-    }
+/// What was asked, so that the report can be made again.
+fn settings(options: &AnalyzeOptions) -> Vec<(String, String)> {
+    let files: Vec<String> = options.files.iter().map(|file| file.display().to_string()).collect();
+    let all = [
+        ("tables", files.join(", ")),
+        ("axis", options.axis.clone()),
+        ("sweep", options.sweep.clone()),
+        ("loss", options.loss.clone()),
+        ("where", options.filters.join(", ")),
+        ("ignore", options.ignored.join(", ")),
+        ("tolerance in nats", options.tolerance.to_string()),
+        ("replicates", options.replicates.to_string()),
+        ("max octaves", options.max_octaves.map_or(String::new(), |octaves| octaves.to_string())),
+    ];
+    all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
 }

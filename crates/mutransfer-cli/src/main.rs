@@ -4,6 +4,7 @@ mod analyze;
 mod args;
 mod check;
 mod coord;
+mod cost;
 mod explain;
 mod failure;
 mod kernel;

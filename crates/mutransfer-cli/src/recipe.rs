@@ -74,9 +74,9 @@ fn run(options: &RecipeRunOptions) -> Result<(), Failure> {
     let recipe = Recipe::parse(&text(name)?, Path::new(name))?;
     let data = data(name, &recipe.data, options.data.as_deref())?;
     let bench = Workbench::new(recipe.study.clone(), data, &options.run)?;
-    let (summary, checks) = bench.complete()?;
+    let judged = bench.complete()?;
     if !options.run.json {
-        bench.print(&summary, &checks, false)?;
+        bench.print(&judged, false)?;
     }
     let analysis = analysis(&recipe, &bench)?;
     let findings = write(name, &recipe, &bench, &analysis, options.run.json)?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write, stdin};
+use std::time::Instant;
 
 use anyhow::Context;
 use mutransfer_lab::store::{read_trial, write_outcome};
@@ -27,12 +28,13 @@ pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     let mut metrics = BufWriter::new(file);
     let mut written = Ok(());
+    let begun = Instant::now();
     let outcome = run(&trial, &mut session, |step, loss| {
         let line = writeln!(metrics, "{}", serde_json::json!({ "step": step, "loss": loss }));
         written = std::mem::replace(&mut written, Ok(())).and(line);
     });
     written.and_then(|()| metrics.flush()).with_context(|| format!("cannot write {}", path.display()))?;
-    write_outcome(&options.folder, &outcome)?;
+    write_outcome(&options.folder, &outcome, begun.elapsed().as_secs_f64())?;
     Ok(())
 }
 

@@ -56,6 +56,11 @@ impl Subject {
         self.dataset.floor(self.architecture.kind)
     }
 
+    /// Tokens in a sequence, where there are sequences.
+    pub(crate) fn sequence(&self) -> Option<usize> {
+        matches!(self.dataset, Dataset::Text(_)).then_some(self.architecture.context)
+    }
+
     /// Numbers to train at a width, a measure of the cost of a step.
     pub(crate) fn entries(&self, width: usize) -> usize {
         self.architecture.shapes(width).map_or(0, |shapes| shapes.entries())

@@ -4,7 +4,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use mutransfer_lab::analysis::{Flag, Summary, Target, display_name};
 
-/// The optimum at every width, and the transfer, per rule.
+/// The optimum at every width, and the transfer, per rule. What the transfer costs is said below, with its interval.
 pub(crate) fn summary(summary: &Summary) -> String {
     let mut table = new(["rule", "width", "best learning rate", "loss", "note"]);
     for (name, rule) in summary.ordered_rules() {
@@ -27,18 +27,16 @@ pub(crate) fn summary(summary: &Summary) -> String {
 
 fn add_target(table: &mut Table, name: &str, target: &Target) {
     let width = format!("{} (target)", target.width);
-    let regret = match target.regret {
-        Some(regret) => {
-            // Where the target's own optimum was not reached, tuning here would have given more.
-            let bound = if matches!(target.flag, Some(Flag::EdgeOptimum | Flag::Cliff)) { "at least " } else { "" };
-            format!("copied from the widest proxy; costs {bound}{regret:.4} nats against tuning here")
-        }
-        None => "copied from the widest proxy".into(),
-    };
     // A target that is one of the proxies has been refitted since, and was never run at this very rate.
     let was_run = target.loss.is_some() || target.flags.contains(&Flag::Diverged);
     let loss = if was_run { nats(target.loss) } else { "not run".to_owned() };
-    table.add_row([name.to_owned(), width.clone(), octaves(target.log2_lr), loss, regret]);
+    table.add_row([
+        name.to_owned(),
+        width.clone(),
+        octaves(target.log2_lr),
+        loss,
+        "copied from the widest proxy".into(),
+    ]);
     if target.best_log2_lr.is_some() {
         let flag = target.flag.map_or_else(String::new, |flag| format!("; {}", flag.explanation()));
         let note = format!("tuned here, to compare{flag}");

@@ -8,11 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use mutransfer::theory::Quantity;
 use mutransfer::{Lint, Parametrization, Rule};
-use mutransfer_lab::analysis::{Check, Summary, UNSETTLED, Verdict, conclusion, summarize, transferred_lr};
-use mutransfer_lab::figures;
+use mutransfer_lab::analysis::{
+    Analysis, Check, Request, Summary, Sweeps, UNSETTLED, Verdict, analysis_json, analyze, findings, summarize,
+    transferred_lr,
+};
+use mutransfer_lab::figures::{self, Pictures};
 use mutransfer_lab::pool;
 use mutransfer_lab::record::{Coordinate, Row};
-use mutransfer_lab::report::{Report, render};
+use mutransfer_lab::report::{Coordinates, Models, Report, render};
 use mutransfer_lab::schedule::Schedule;
 use mutransfer_lab::store::Store;
 use mutransfer_lab::study::Study;
@@ -20,6 +23,7 @@ use mutransfer_lab::trial::{Data, Model, Trial};
 
 use crate::args::{RunOptions, TransferOptions};
 use crate::coord;
+use crate::cost::cost;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::subject::{Subject, data, hyper};
@@ -51,6 +55,14 @@ pub(crate) struct Workbench {
     stop: Arc<AtomicBool>,
 }
 
+/// What the trials of a study show.
+pub(crate) struct Judged {
+    summary: Summary,
+    analysis: Analysis,
+    /// The coordinate check of every rule, or why there is none.
+    checks: Result<Vec<Check>, String>,
+}
+
 impl Workbench {
     pub(crate) fn new(study: Study, data: Data, options: &RunOptions) -> Result<Self, Failure> {
         let subject = Subject::new(&study.model(), &data)?;
@@ -75,12 +87,11 @@ impl Workbench {
     }
 
     pub(crate) fn run(&self, json: bool) -> Result<(), Failure> {
-        let (summary, checks) = self.complete()?;
-        self.print(&summary, &checks, json)
+        self.print(&self.complete()?, json)
     }
 
     /// Runs and writes everything, and prints nothing on stdout.
-    pub(crate) fn complete(&self) -> Result<(Summary, Result<Vec<Check>, String>), Failure> {
+    pub(crate) fn complete(&self) -> Result<Judged, Failure> {
         let study = &self.study;
         let proxies = study.proxies();
         let sweep = study.sweep(&self.data);
@@ -99,13 +110,23 @@ impl Workbench {
         let rows = self.train(&direct, &rows)?;
 
         let summary = summarize(&rows, &proxies, Some(study.target_width), MAX_OCTAVES)?;
+        let sweeps = Sweeps::of_rows(&rows)?;
+        let analysis = self.analysis(&sweeps)?;
         let coordinates = self.coordinates(&carried)?;
         // A study stands without the check, so what cannot be judged is said and does not fail it.
         let rule = |name: &str| name.parse::<Rule>().ok().map(Parametrization::from);
         let checks = coord::judged(&coordinates, &rule, study.optimizer, &study.model());
         let checks = checks.map_err(|failure| failure.message());
-        self.write(&rows, &summary, &carried, &coordinates, &checks)?;
-        Ok((summary, checks))
+        self.write(&sweeps, &analysis, &summary, &carried, &coordinates, &checks)?;
+        Ok(Judged { summary, analysis, checks })
+    }
+
+    /// What `mutransfer analyze results.csv --max-octaves 1.5` says.
+    fn analysis(&self, sweeps: &Sweeps) -> Result<Analysis, Failure> {
+        let narrowest = self.study.proxies().first().copied().unwrap_or(0);
+        let target = Some(self.study.target_width).filter(|target| *target > narrowest).map(|target| target as f64);
+        let request = Request { target, max_octaves: MAX_OCTAVES, ..Request::default() };
+        Ok(analyze(sweeps, "width", "lr", &request)?)
     }
 
     /// Runs the trials that have no result yet.
@@ -165,7 +186,8 @@ impl Workbench {
 
     fn write(
         &self,
-        rows: &[Row],
+        sweeps: &Sweeps,
+        analysis: &Analysis,
         summary: &Summary,
         carried: &[(Rule, f64)],
         coordinates: &[Coordinate],
@@ -174,36 +196,42 @@ impl Workbench {
         let store = &self.store;
         let json = |value: &serde_json::Value| serde_json::to_vec_pretty(value).context("cannot write JSON");
         store.write("summary.json", &json(&serde_json::to_value(summary).context("cannot write JSON")?)?)?;
+        store.write("analysis.json", &json(&analysis_json(analysis))?)?;
         store.write("plan.json", &json(&self.plan(carried)?)?)?;
         store.write("coordinates.csv", mutransfer_lab::record::to_csv(coordinates).as_bytes())?;
-        // Where everything diverged there is nothing to draw, and the report says so.
-        let losses = match figures::loss_curves(rows, summary) {
-            Err(figures::FigureError::Empty { .. }) => None,
-            drawn => Some(drawn.context("cannot draw the loss curves")?),
-        };
+        let pictures = Pictures::draw(sweeps, analysis).context("cannot draw the figures")?;
         let sizes = coordinates
             .iter()
             .any(|size| size.l1.is_normal())
             .then(|| figures::coordinates(coordinates, Quantity::Activation));
         let sizes = sizes.transpose().context("cannot draw the coordinate check")?;
-        for (name, figure) in [("losses", &losses), ("coordinates", &sizes)] {
-            if let Some(figure) = figure {
-                store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
-                store.write(&format!("{name}.png"), &figure.png)?;
-            }
+        for (name, figure) in pictures.named().chain(sizes.iter().map(|figure| ("coordinates", figure))) {
+            store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
+            store.write(&format!("{name}.png"), &figure.png)?;
         }
         let report = Report {
             title: self.study.name.clone(),
             settings: self.settings(),
-            summary: summary.clone(),
-            depth: self.study.depth,
+            analysis: analysis.clone(),
+            pictures,
+            models: Some(self.models()),
             floor: self.subject.floor(),
-            loss_figure: losses,
-            coordinate_figure: sizes,
-            coordinate_checks: checks.clone(),
+            cost: Some(cost(&self.study, &self.data, &self.subject, store, carried)?),
+            coordinates: Some(Coordinates { figure: sizes, checks: checks.clone() }),
         };
         store.write("report.html", render(&report).context("cannot write the report")?.as_bytes())?;
         Ok(())
+    }
+
+    fn models(&self) -> Models {
+        let study = &self.study;
+        Models {
+            base_width: study.base_width(),
+            depth: study.depth,
+            batch: study.batch,
+            context: self.subject.sequence(),
+            steps: study.steps,
+        }
     }
 
     /// The target's settings per parameter, under μP if it was among the rules.
@@ -227,17 +255,13 @@ impl Workbench {
         [("data".to_owned(), data)].into_iter().chain(shown).collect()
     }
 
-    pub(crate) fn print(
-        &self,
-        summary: &Summary,
-        checks: &Result<Vec<Check>, String>,
-        json: bool,
-    ) -> Result<(), Failure> {
+    pub(crate) fn print(&self, judged: &Judged, json: bool) -> Result<(), Failure> {
+        let Judged { summary, analysis, checks } = judged;
         if json {
             println!("{}", serde_json::to_string_pretty(summary).context("cannot print JSON")?);
         } else {
             println!("{}", table::summary(summary));
-            for sentence in conclusion(summary) {
+            for sentence in findings(analysis) {
                 println!("{sentence}");
             }
             print_checks(checks);

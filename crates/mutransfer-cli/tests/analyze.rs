@@ -93,9 +93,14 @@ fn sp_drifts_and_mup_does_not() {
 fn people_get_tables_and_sentences() {
     let (code, printed, said) = analyze(&drifting("", ""), &["--target-width", "4096"]);
     assert_eq!((code, said.as_str()), (Some(0), ""), "{printed}");
-    for part in
-        ["SP", "μP", "alpha", "R_inf", "predicted log2 lr at 4096", "Under SP the best lr fell from width 64 to 512"]
-    {
+    for part in [
+        "SP",
+        "μP",
+        "alpha",
+        "R_inf",
+        "predicted log2 lr at 4096",
+        "Under SP the best learning rate fell from width 64 to 512",
+    ] {
         assert!(printed.contains(part), "`{part}` is missing in: {printed}");
     }
     assert!(printed.contains("though 4096 was not run") && printed.contains("8 times the largest"), "{printed}");
@@ -107,9 +112,31 @@ fn a_report_has_the_numbers_and_the_figures() {
     let out = folder.path().join("deep/report");
     let (code, ..) = analyze(&drifting("", ""), &["--report", out.to_str().unwrap()]);
     assert_eq!(code, Some(0));
-    for file in ["analysis.json", "optima.svg", "optima.png", "regret.svg", "regret.png"] {
+    for file in [
+        "report.html",
+        "analysis.json",
+        "losses.svg",
+        "losses.png",
+        "optima.svg",
+        "optima.png",
+        "regret.svg",
+        "regret.png",
+    ] {
         assert!(std::fs::metadata(out.join(file)).unwrap().len() > 500, "{file}");
     }
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for part in
+        ["SP, the baseline, fails: ", "μP transfers: ", "<svg", "R_inf", "Does the learning rate transfer along width?"]
+    {
+        assert!(page.contains(part), "`{part}`");
+    }
+    for absent in ["Coordinate check", "What tuning costs", "published advice", "entropy of"] {
+        assert!(!page.contains(absent), "`{absent}`");
+    }
+    let start = page.find("id=\"analysis\">").unwrap() + "id=\"analysis\">".len();
+    let embedded: Value = serde_json::from_str(page[start..].split("</script>").next().unwrap()).unwrap();
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(out.join("analysis.json")).unwrap()).unwrap();
+    assert_eq!(embedded, written);
     let file = write(folder.path(), "file", "");
     assert!(refused_after_printing(&drifting("", ""), &["--report", &file]).contains("--report"));
 }
@@ -235,4 +262,23 @@ fn a_million_rows_are_analysed() {
     let found = json(&table, &[]);
     assert_eq!(found["rows"]["read"], 1_000_000);
     assert_eq!(found["rules"]["mup"]["verdict"], "transfers");
+}
+
+/// Names of rules, columns and files come from outside.
+#[test]
+fn a_report_of_any_axis_and_any_name_is_escaped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = String::from("rule,tokens,weight_decay,seed,loss\n");
+    for (tokens, octave) in [1e6, 2e6, 4e6].into_iter().flat_map(|tokens| (-9..=-5).map(move |octave| (tokens, octave)))
+    {
+        let loss = 2.0 + 0.1 * f64::from((octave + 7) * (octave + 7));
+        writeln!(table, "<b>x</b>,{tokens},{},0,{loss}", f64::from(octave).exp2()).unwrap();
+    }
+    let out = folder.path().join("out");
+    let arguments = ["--axis", "tokens", "--sweep", "weight_decay", "--report", out.to_str().unwrap()];
+    let (code, _, said) = analyze(&table, &arguments);
+    assert_eq!(code, Some(0), "{said}");
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("Does the weight_decay transfer along tokens?") && page.contains("&lt;b&gt;x&lt;"), "{page}");
+    assert!(!page.contains("<b>") && page.matches("</script>").count() == 1);
 }

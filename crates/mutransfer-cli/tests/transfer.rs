@@ -56,7 +56,10 @@ fn a_study_leaves_everything_it_promises_and_the_same_bits_on_any_number_of_jobs
 
     let report = read(&out("one").join("report.html"));
     assert!(report.contains("<svg") && !report.contains("src=\"http") && !report.contains("href=\"http"));
-    for figure in ["losses.svg", "losses.png", "coordinates.svg", "coordinates.png"] {
+    for part in ["Conclusion", "What tuning costs", "worker time, measured", "Coordinate check"] {
+        assert!(report.contains(part), "{part}");
+    }
+    for figure in ["optima.svg", "losses.svg", "losses.png", "coordinates.svg", "coordinates.png"] {
         assert!(fs::metadata(out("one").join(figure)).unwrap().len() > 1000, "{figure}");
     }
 }
@@ -80,6 +83,11 @@ fn a_finished_study_is_not_run_again_and_a_longer_one_continues_it() {
         ages.sort();
         ages
     };
+    // Results of older versions have no time.
+    let first = fs::read_dir(out.join("trials")).unwrap().next().unwrap().unwrap().path().join("result.json");
+    let mut old: serde_json::Value = serde_json::from_str(&read(&first)).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("seconds").unwrap().as_f64().unwrap() >= 0.0);
+    fs::write(&first, old.to_string()).unwrap();
     let before = ages(&out);
     run(&study(""));
     assert_eq!(ages(&out), before);

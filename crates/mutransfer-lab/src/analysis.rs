@@ -41,15 +41,15 @@ use crate::record::Row;
 
 pub use conclusion::conclusion;
 pub use coordinate::{Cell, Check, Fit, Trend, TOLERANCE, UNSETTLED, Verdict, coordinates_from_csv, judge};
-pub use cost::{Runs, tuning_share};
+pub use cost::{Cost, Group, Runs, tuning_share};
 pub use curve::{Point, points};
-pub use findings::{findings, with_interval};
+pub use findings::{doubts, findings, of_rows};
 pub use flag::Flag;
 pub use gap::{Speed, direct_exponent, transfer_exponent};
 pub use joint::{Joint, PARAMETERS};
 pub use judgement::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
 pub use line::Line;
-pub use measured::{Measured, Number};
+pub use measured::{Measured, Number, with_interval};
 pub use monitor::{Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Pair, Window, curves_from_csv, monitor};
 pub use optimum::{Optimum, Parabola, optimum};
 pub use prediction::Prediction;

@@ -3,7 +3,7 @@
 //! ```text
 //! OUT/trials/ID/trial.json      what the trial is
 //! OUT/trials/ID/metrics.jsonl   its loss at every step
-//! OUT/trials/ID/result.json     how it ended, there if and only if it ended
+//! OUT/trials/ID/result.json     how it ended and how long it took, there if and only if it ended
 //! OUT/results.csv               all finished trials of the study
 //! ```
 //!
@@ -13,6 +13,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tempfile::Builder;
 
 use crate::Error;
@@ -77,6 +79,14 @@ impl Store {
         read_outcome(&self.folder(trial))
     }
 
+    /// How many seconds a trial took; none if it has not ended, or ended before times were kept.
+    ///
+    /// # Errors
+    /// When its record is there but damaged.
+    pub fn seconds(&self, trial: &Trial) -> Result<Option<f64>, Error> {
+        Ok(read_result::<Timed>(&self.folder(trial))?.and_then(|timed| timed.seconds))
+    }
+
     /// Writes `results.csv`, in an order that depends on the rows only.
     ///
     /// # Errors
@@ -104,6 +114,10 @@ pub fn read_trial(folder: &Path) -> Result<Trial, Error> {
 /// # Errors
 /// When its record is there but damaged.
 pub fn read_outcome(folder: &Path) -> Result<Option<Outcome>, Error> {
+    read_result(folder)
+}
+
+fn read_result<T: DeserializeOwned>(folder: &Path) -> Result<Option<T>, Error> {
     let path = folder.join("result.json");
     let text = match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -111,17 +125,32 @@ pub fn read_outcome(folder: &Path) -> Result<Option<Outcome>, Error> {
         Ok(text) => text,
     };
     match serde_json::from_slice(&text) {
-        Ok(outcome) => Ok(Some(outcome)),
+        Ok(result) => Ok(Some(result)),
         Err(problem) => Err(Error::Corrupt { path, problem: problem.to_string() }),
     }
 }
 
-/// Writes how a trial ended.
+/// `result.json`. Times differ from run to run, so they stay out of everything that is compared: [`Outcome`]s,
+/// `results.csv`, names of trials.
+#[derive(Serialize)]
+struct Ended<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    seconds: f64,
+}
+
+/// What older versions did not write.
+#[derive(Deserialize)]
+struct Timed {
+    seconds: Option<f64>,
+}
+
+/// Writes how a trial ended, and how many seconds it took.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_outcome(folder: &Path, outcome: &Outcome) -> Result<(), Error> {
-    write_json(&folder.join("result.json"), outcome)
+pub fn write_outcome(folder: &Path, outcome: &Outcome, seconds: f64) -> Result<(), Error> {
+    write_json(&folder.join("result.json"), &Ended { outcome, seconds })
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {

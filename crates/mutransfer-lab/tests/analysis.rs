@@ -1,6 +1,9 @@
 //! The optimum per width, its flags, the transfer and the sentences, against values worked out by hand.
 
-use mutransfer_lab::analysis::{AnalysisError, Flag, Optimum, Summary, conclusion, optimum, summarize, transferred_lr};
+use mutransfer_lab::analysis::{
+    AnalysisError, Flag, Optimum, Request, Summary, Sweeps, analyze, conclusion, doubts, optimum, summarize,
+    transferred_lr,
+};
 use mutransfer_lab::record::{Row, Status};
 
 const NAN: f64 = f64::NAN;
@@ -189,7 +192,9 @@ fn a_diverged_transfer_has_a_flag_and_no_regret() {
     let summary = summarize(&rows, &[16, 32, 64], Some(128), None).unwrap();
     let target = summary.rules["sp"].target.as_ref().unwrap();
     assert_eq!((target.flag, target.loss, target.regret), (Some(Flag::Diverged), None, None));
-    assert!(conclusion(&summary)[1].contains("made training diverge under SP"));
+    assert!(said(&rows, 128)[0].starts_with(
+        "SP, the baseline, fails: copying the best learning rate from width 64 to 128 makes training diverge."
+    ));
 }
 
 #[test]
@@ -200,7 +205,7 @@ fn without_a_sweep_at_the_target_there_is_a_loss_but_no_regret() {
     let summary = summarize(&rows, &[64], Some(128), None).unwrap();
     let target = summary.rules["mup"].target.as_ref().unwrap();
     assert_eq!((target.loss, target.best_loss, target.regret), (Some(1.9), None, None));
-    assert!(conclusion(&summary)[1].contains("no sweep to compare with"));
+    assert!(said(&rows, 128)[0].contains("from width 64 to 128 costs what this table cannot tell"));
 }
 
 #[test]
@@ -239,36 +244,46 @@ fn the_same_trial_listed_twice_with_one_result_counts_once() {
     assert_eq!(optimum(&rows, "mup", 64, None).unwrap(), judged(&[3.10, 3.00, 3.06, NAN]));
 }
 
+fn said(rows: &[Row], target: usize) -> Vec<String> {
+    let request = Request { target: Some(target as f64), replicates: 200, ..Request::default() };
+    let sweeps = Sweeps::of_rows(rows).expect("a table");
+    conclusion(&analyze(&sweeps, "width", "lr", &request).expect("an analysis"))
+}
+
 #[test]
 fn the_conclusion_says_what_was_measured() {
-    let sentences = conclusion(&judged_study());
-    assert_eq!(
-        sentences[0],
-        "Under SP the best learning rate fell by 2.0 octaves (a factor of 4.0) from width 16 to 64; under μP the best learning rate stayed within 0.1 octaves."
-    );
+    let sentences = said(&study(), 128);
     assert_eq!(sentences.len(), 2, "{sentences:?}");
-    let costs = "Against the best of a sweep at width 128, copying the proxy's learning rate there cost 0.048 nats under SP \
-                 (loss 2.048, lowest of all runs there 2.004), and cost less than 0.001 nats under μP \
-                 (loss 2.000, lowest of all runs there 2.000).";
-    assert_eq!(sentences[1], costs);
+    let costs = "SP, the baseline, fails: copying the best learning rate from width 64 to 128 costs 0.0480 nats (0.04";
+    assert!(sentences[0].starts_with(costs), "{}", sentences[0]);
+    assert!(sentences[0].contains("Under SP the best learning rate fell from width 16 to 128: -3.00 octaves (-3.0"));
+    assert!(
+        sentences[1].starts_with("μP transfers: ") && sentences[1].contains("costs 0.0000 nats"),
+        "{}",
+        sentences[1]
+    );
 }
 
 #[test]
 fn the_conclusion_stays_true_when_the_standard_parametrization_wins() {
     let rename = |row: Row| Row { rule: if row.rule == "sp" { "mup".into() } else { "sp".into() }, ..row };
-    let rows: Vec<Row> = study().into_iter().map(rename).collect();
-    let sentences = conclusion(&summarize(&rows, &[16, 32, 64], Some(128), None).unwrap());
-    assert!(sentences[0].contains("under μP the best learning rate fell by 2.0 octaves"), "{}", sentences[0]);
-    assert!(sentences[1].contains("cost less than 0.001 nats under SP"), "{}", sentences[1]);
+    let sentences = said(&study().into_iter().map(rename).collect::<Vec<_>>(), 128);
+    assert!(sentences[0].starts_with("SP, the baseline, transfers: "), "{}", sentences[0]);
+    assert!(sentences[1].starts_with("μP fails: "), "{}", sentences[1]);
 }
 
 #[test]
-fn the_conclusion_names_what_makes_it_unsafe() {
+fn doubts_name_what_makes_it_unsafe() {
     let mut rows = grid(&[3.2, 3.1, 3.0]);
     rows.extend(rows.clone().into_iter().map(|row| Row { width: 128, ..row }));
-    let sentences = conclusion(&summarize(&rows, &[64, 128], None, None).unwrap());
-    assert!(sentences[0].contains("could not be measured"), "{}", sentences[0]);
-    assert!(sentences[1].contains("μP at width 128: the best learning rate is at the edge of the grid"));
+    let analysis = analyze(&Sweeps::of_rows(&rows).unwrap(), "width", "lr", &Request::default()).unwrap();
+    let [(rule, doubts)] = &doubts(&analysis)[..] else { panic!("one rule") };
+    assert_eq!(rule, "μP");
+    assert!(doubts[0].starts_with("width 64, 128: "), "{doubts:?}");
+    assert!(
+        doubts.iter().any(|doubt| doubt.contains("the best learning rate is at the edge of the grid")),
+        "{doubts:?}"
+    );
 }
 
 /// A valley with a steep wall: only the fit to its bottom finds the bottom, and both vertices are reported.

@@ -15,15 +15,14 @@ fn pick<'a>(random: &mut ChaCha8Rng, from: &[&'a str]) -> &'a str {
 fn judge(text: &str, target: Option<f64>, drawn: bool) -> bool {
     let request = Request { target, replicates: 50, ..Request::default() };
     let sweeps = read_tables(&[("runs.csv".to_owned(), text.to_owned())], &Columns::default());
-    let analysis = sweeps.and_then(|sweeps| analyze(&sweeps, "width", "lr", &request));
+    let analysis = sweeps.and_then(|sweeps| Ok((analyze(&sweeps, "width", "lr", &request)?, sweeps)));
     match analysis {
         Err(error) => assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
-        Ok(analysis) => {
+        Ok((analysis, sweeps)) => {
             assert!(serde_json::to_string(&analysis_json(&analysis)).is_ok());
             assert!(findings(&analysis).iter().all(|sentence| sentence.ends_with('.')));
             if drawn {
-                let _ = figures::optima(&analysis);
-                let _ = figures::regret(&analysis);
+                let _ = figures::Pictures::draw(&sweeps, &analysis);
             }
             return true;
         }

@@ -41,7 +41,7 @@ pub(crate) struct AnalyzeOptions {
     /// Print everything as JSON on stdout instead of the tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Folder for analysis.json and the figures
+    /// Folder for report.html, analysis.json and the figures
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
 }

@@ -1,109 +1,87 @@
-//! The outcome of a study in a few sentences, for a reader who knows neither the method nor the code.
+//! The outcome in a few sentences per rule, for a reader who knows neither the method nor the code.
 //!
 //! Every sentence states what was measured and nothing else, so it stays true when the rule one hoped for loses.
 
-use super::{Flag, Optimum, RuleSummary, Summary, Target, display_name};
+use super::judgement::{Analysis, Carried, RuleAnalysis, Transfers};
+use super::measured::{Measured, Number, with_unit};
+use super::{Speed, display_name};
 
-/// Shifts below this many octaves are called none: grids are rarely finer than half an octave.
-const STEADY: f64 = 0.25;
-
-/// The outcome in plain sentences: how far the best learning rate moved, what the transfer cost, and what to doubt.
-pub fn conclusion(summary: &Summary) -> Vec<String> {
-    [drift_sentence(summary), target_sentence(summary), doubt_sentence(summary)].into_iter().flatten().collect()
-}
-
-fn drift_sentence(summary: &Summary) -> Option<String> {
-    let (narrowest, widest) = (summary.proxies.first()?, summary.proxies.last()?);
-    let rules = summary.ordered_rules();
-    if narrowest == widest {
-        return Some(format!(
-            "Only width {widest} was swept, so it is unknown how the best learning rate moves with width."
-        ));
-    }
-    let span = format!(" from width {narrowest} to {widest}");
-    let clauses = rules.iter().enumerate().map(|(index, (name, rule))| {
-        let span = if index == 0 { span.as_str() } else { "" };
-        format!("under {} {}", display_name(name), drift_clause(rule, span))
-    });
-    Some(sentence(&clauses.collect::<Vec<_>>().join("; ")))
-}
-
-fn drift_clause(rule: &RuleSummary, span: &str) -> String {
-    match rule.drift_octaves {
-        None => format!("the shift of the best learning rate{span} could not be measured"),
-        Some(drift) if drift.abs() < STEADY => {
-            format!(
-                "the best learning rate stayed within {:.1} octaves{span}",
-                ((drift.abs() * 10.0).ceil() / 10.0).max(0.1)
-            )
-        }
-        Some(drift) => format!(
-            "the best learning rate {} by {:.1} octaves (a factor of {:.1}){span}",
-            if drift < 0.0 { "fell" } else { "rose" },
-            drift.abs(),
-            drift.abs().exp2()
-        ),
-    }
-}
-
-fn target_sentence(summary: &Summary) -> Option<String> {
-    let width = summary.target_width?;
-    let rules = summary.ordered_rules();
-    let targets = rules.iter().filter_map(|(name, rule)| Some((*name, rule.target.as_ref()?)));
-    let clauses: Vec<String> = targets.map(|(name, target)| target_clause(name, target)).collect();
-    let swept = rules.iter().any(|(_, rule)| rule.target.as_ref().is_some_and(|target| target.regret.is_some()));
-    let start = if swept {
-        format!("against the best of a sweep at width {width}, copying the proxy's learning rate there")
-    } else {
-        format!("copied unchanged to width {width}, the proxy's learning rate")
+/// One paragraph per rule, the reference first: whether transfer works and what it costs, how far the optimum moved.
+pub fn conclusion(analysis: &Analysis) -> Vec<String> {
+    let paragraph = |(name, rule): (&str, &RuleAnalysis)| {
+        let sentences =
+            [Some(transfer(analysis, name, rule)), drift(analysis, name, rule), speed(analysis, name, rule)];
+        sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
     };
-    (!clauses.is_empty()).then(|| sentence(&format!("{start} {}", join(&clauses))))
+    analysis.ordered_rules().into_iter().map(paragraph).collect()
 }
 
-fn target_clause(name: &str, target: &Target) -> String {
-    let rule = display_name(name);
-    match (target.regret, target.loss, target.lowest_loss) {
-        (Some(regret), Some(loss), Some(lowest)) => {
-            format!("cost {} under {rule} (loss {loss:.3}, lowest of all runs there {lowest:.3})", nats(regret))
+fn transfer(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> String {
+    let Analysis { axis, tolerance, .. } = analysis;
+    let subject = match analysis.reference.as_deref() == Some(name) {
+        true => format!("{}, the baseline, {}", display_name(name), verdict(rule.verdict)),
+        false => format!("{} {}", display_name(name), verdict(rule.verdict)),
+    };
+    let Some(carried) = &rule.carried else {
+        return format!("{subject}: there is no optimum at a smaller {axis} to copy.");
+    };
+    let copying = format!("copying the best {} from {axis} {} to {}", analysis.sweep_name(), carried.from, carried.to);
+    let limit = match rule.verdict {
+        _ if carried.diverged => String::new(),
+        Transfers::Transfers => format!(", within the tolerance of {tolerance}"),
+        Transfers::Fails => format!(", more than the tolerance of {tolerance}"),
+        Transfers::Undetermined => format!("; the tolerance is {tolerance}"),
+    };
+    format!("{subject}: {copying} {}{limit}.", cost(rule, carried))
+}
+
+fn verdict(verdict: Transfers) -> &'static str {
+    match verdict {
+        Transfers::Transfers => "transfers",
+        Transfers::Fails => "fails",
+        Transfers::Undetermined => "is undetermined",
+    }
+}
+
+fn cost(rule: &RuleAnalysis, carried: &Carried) -> String {
+    let unsure = |regret: &Measured| match regret.interval {
+        Some(_) => "",
+        None => ", and nothing tells how surely",
+    };
+    match rule.numbers.get(&Number::Regret) {
+        _ if carried.diverged => "makes training diverge".to_owned(),
+        None => "costs what this table cannot tell".to_owned(),
+        Some(regret) if carried.measured => format!("costs {}{}", with_unit(regret, 4, " nats"), unsure(regret)),
+        Some(regret) => {
+            format!("should cost {}, though {} was not run", with_unit(regret, 4, " nats"), carried.to)
         }
-        (Some(regret), ..) => format!("should cost {} under {rule}, though it has not been run", nats(regret)),
-        (None, Some(loss), _) => format!("gave a loss of {loss:.3} nats under {rule}, with no sweep to compare with"),
-        _ if target.seeds > 0 => format!("made training diverge under {rule}"),
-        _ if target.log2_lr.is_none() => format!("was impossible under {rule}, where every proxy diverged"),
-        _ => format!("has not been tried under {rule}"),
     }
 }
 
-fn nats(regret: f64) -> String {
-    if regret.abs() < 0.0005 { "less than 0.001 nats".to_owned() } else { format!("{regret:.3} nats") }
+fn drift(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> Option<String> {
+    let (axis, sweep, name) = (&analysis.axis, analysis.sweep_name(), display_name(name));
+    let fitted: Vec<f64> = rule.optima.iter().filter(|best| best.fitted).map(|best| best.at).collect();
+    let (first, last) = (fitted.first()?, fitted.last()?);
+    let Some(drift) = rule.numbers.get(&Number::Drift) else {
+        return Some(format!("Under {name} only {axis} {first} has an optimum, so its shift is unknown."));
+    };
+    let certain = drift.interval.is_none_or(|[low, high]| low > 0.0 || high < 0.0);
+    let moved = match (certain, drift.value < 0.0) {
+        (false, _) => "did not move by more than the noise",
+        (true, true) => "fell",
+        (true, false) => "rose",
+    };
+    let octaves = with_unit(drift, 2, " octaves");
+    Some(format!("Under {name} the best {sweep} {moved} from {axis} {first} to {last}: {octaves}."))
 }
 
-/// Names the proxies whose optimum is not safe to build on. A single seed is said once, not per width.
-fn doubt_sentence(summary: &Summary) -> Option<String> {
-    let rules = summary.ordered_rules();
-    let unsafe_ones = rules.iter().flat_map(|(name, rule)| rule.optima.iter().filter_map(|o| doubt(name, o)));
-    let mut doubts: Vec<String> = unsafe_ones.collect();
-    if rules.iter().any(|(_, rule)| rule.optima.iter().any(|optimum| optimum.flags.contains(&Flag::FewSeeds))) {
-        doubts.push("learning rates were tried with one seed only, so small differences may be chance".to_owned());
-    }
-    (!doubts.is_empty()).then(|| format!("Read this with care: {}.", doubts.join("; ")))
-}
-
-fn doubt(name: &str, optimum: &Optimum) -> Option<String> {
-    let flag = optimum.flag.filter(|flag| *flag != Flag::FewSeeds)?;
-    Some(format!("{} at width {}: {}", display_name(name), optimum.width, flag.explanation()))
-}
-
-fn join(clauses: &[String]) -> String {
-    match clauses.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{}, and {last}", rest.join(", ")),
-        None => String::new(),
-    }
-}
-
-pub(super) fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(characters).chain(['.']).collect()
+fn speed(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> Option<String> {
+    let sweep = analysis.sweep_name();
+    let says = match rule.fast {
+        Speed::Fast => format!("the best {sweep} converges faster than the root of the loss gap, so tuning small pays"),
+        Speed::Slow => format!("the best {sweep} does not converge faster than the root of the loss gap"),
+        Speed::Converged => format!("no shift of the best {sweep} is larger than its noise"),
+        Speed::Undetermined => return None,
+    };
+    Some(format!("Under {} {says}.", display_name(name)))
 }

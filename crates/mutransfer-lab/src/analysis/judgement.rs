@@ -80,6 +80,10 @@ pub struct Carried {
     pub from: f64,
     /// The target.
     pub to: f64,
+    /// Log2 of the hyperparameter that was carried.
+    pub log2: Option<f64>,
+    /// Mean loss at the target of runs at just this value, in nats; absent where there are none or one diverged.
+    pub loss: Option<f64>,
     /// Whether the target is in the table; else its curve is extrapolated from the others.
     pub measured: bool,
     /// Whether training diverges there with the proxy's best.
@@ -129,6 +133,14 @@ pub struct Analysis {
 }
 
 impl Analysis {
+    /// What the swept hyperparameter is called in prose.
+    pub fn sweep_name(&self) -> &str {
+        match self.sweep.as_str() {
+            "lr" => "learning rate",
+            other => other,
+        }
+    }
+
     /// The rules in the order in which people compare them: the reference first.
     pub fn ordered_rules(&self) -> Vec<(&str, &RuleAnalysis)> {
         let mut rules: Vec<_> = self.rules.iter().map(|(name, rule)| (name.as_str(), rule)).collect();

@@ -56,6 +56,25 @@ impl Measured {
     }
 }
 
+/// `-1.00 (-1.20 to -0.80)`.
+pub fn with_interval(measured: &Measured, decimals: usize) -> String {
+    with_unit(measured, decimals, "")
+}
+
+/// `-1.00 octaves (-1.20 to -0.80)`; the unit comes with its space.
+pub(super) fn with_unit(measured: &Measured, decimals: usize, unit: &str) -> String {
+    let number = |value: f64| {
+        // Neither a sign without a digit nor a zero for what is only small.
+        let rounded = format!("{value:.decimals$}");
+        if rounded.parse() == Ok(0.0) { rounded.replace('-', "") } else { rounded }
+    };
+    let mark = if measured.is_unreliable() { ", unreliable" } else { "" };
+    match measured.interval {
+        None => number(measured.value) + unit,
+        Some([low, high]) => format!("{}{unit} ({} to {}{mark})", number(measured.value), number(low), number(high)),
+    }
+}
+
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);

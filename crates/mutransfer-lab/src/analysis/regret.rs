@@ -18,6 +18,10 @@ pub(super) enum Excess {
 
 /// Reads the curve at a value given as log2: off the parabola where that was fitted, else between the two runs beside it.
 pub(super) fn excess(points: &[Point], optimum: &Optimum, log2: f64) -> Excess {
+    let was_run = |point: &&Point| (point.log2_lr - log2).abs() <= ROUNDING;
+    if points.iter().find(was_run).is_some_and(|point| point.loss.is_none()) {
+        return Excess::Diverged;
+    }
     let parabola = optimum.parabola.as_ref();
     if let Some(fit) = parabola.filter(|fit| fit.covers(log2)) {
         return Excess::Nats(fit.excess(log2));

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::curve::{SAME_LEARNING_RATE, mean, standard_error};
-use super::{Point, TableError};
+use super::{Columns, Point, TableError, read_tables};
+use crate::record::{Row, to_csv};
 
 /// One run of a table, read and checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +129,14 @@ fn distinct(group: &[Run]) -> Result<Vec<&Run>, (usize, usize)> {
 }
 
 impl Sweeps {
+    /// The curves of a study, just as a table of the same rows would give them.
+    ///
+    /// # Errors
+    /// When there are no rows, or they do not belong together.
+    pub fn of_rows(rows: &[Row]) -> Result<Self, TableError> {
+        read_tables(&[("results.csv".to_owned(), to_csv(rows))], &Columns::default())
+    }
+
     /// Name of the rule that the others are compared with: the one asked for, else `sp` where it is present.
     ///
     /// # Errors

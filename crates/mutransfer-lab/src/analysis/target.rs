@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::regret::{Excess, excess};
 use super::{Flag, Optimum, Point, optimum};
 
 /// Distance in octaves below which a run counts as made at the transferred learning rate.
@@ -25,8 +26,8 @@ pub struct Target {
     /// Lowest mean loss of any learning rate run at the target, the direct runs included, in nats. Beside the fitted
     /// `best_loss` it shows how well the parabola describes the valley.
     pub lowest_loss: Option<f64>,
-    /// How much the transferred learning rate loses against the best of the sweep, in nats. Read off the target's
-    /// parabola where that covers the transferred learning rate, else the loss of the direct runs minus the best.
+    /// How much the transferred learning rate loses against the best of the sweep, in nats: read off the target's curve,
+    /// and where that has no bottom, the loss of the direct runs minus the lowest.
     pub regret: Option<f64>,
     /// The most severe of the flags.
     pub flag: Option<Flag>,
@@ -52,20 +53,19 @@ pub(super) fn judge(points: &[Point], width: usize, transferred: Option<f64>, ma
         best_log2_lr: best.as_ref().and_then(|best| best.log2_lr),
         best_loss: best.as_ref().and_then(|best| best.loss),
         lowest_loss: best.as_ref().and_then(|best| best.raw_loss),
-        regret: best.as_ref().and_then(|best| regret(best, log2_lr?, direct)),
+        regret: best.as_ref().and_then(|best| regret(points, best, log2_lr?, direct)),
         flag: flags.first().copied(),
         flags,
         seeds: direct.map_or(0, |direct| direct.seeds),
     }
 }
 
-/// A parabola says nothing about learning rates it was not fitted to, hence the difference of losses there.
-fn regret(best: &Optimum, log2_lr: f64, direct: Option<&Point>) -> Option<f64> {
-    let diverged = direct.is_some_and(|direct| direct.loss.is_none());
-    match best.parabola.as_ref().filter(|parabola| parabola.covers(log2_lr)) {
-        _ if diverged => None,
-        Some(parabola) => Some(parabola.excess(log2_lr)),
-        None => Some(direct?.loss? - best.loss?),
+/// As in the analysis of a table; where the target's valley has no bottom, what the direct runs lose to the best run.
+fn regret(points: &[Point], best: &Optimum, log2_lr: f64, direct: Option<&Point>) -> Option<f64> {
+    match excess(points, best, log2_lr) {
+        Excess::Nats(nats) => Some(nats),
+        Excess::Diverged => None,
+        Excess::Unknown => Some(direct?.loss? - best.loss?),
     }
 }
 

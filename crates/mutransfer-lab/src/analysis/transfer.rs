@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
 use super::bootstrap::{Resampler, affordable, replicates};
+use super::curve::SAME_LEARNING_RATE;
 use super::gap;
 use super::joint::{Joint, joint};
 use super::judgement::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
@@ -257,13 +258,14 @@ impl<'a> Rule<'a> {
     }
 
     fn carried(&self, route: Route) -> Carried {
-        let at = |target: usize| {
-            let log2 = self.optima[route.proxy].log2_lr?;
-            Some(excess(&self.points[target], &self.optima[target], log2))
-        };
+        let log2 = self.optima[route.proxy].log2_lr;
+        let at = |target: usize| Some(excess(&self.points[target], &self.optima[target], log2?));
+        let was_run = |point: &&Point| log2.is_some_and(|log2| (point.log2_lr - log2).abs() < SAME_LEARNING_RATE);
         Carried {
             from: self.curves[route.proxy].at,
             to: route.to,
+            log2,
+            loss: route.target.and_then(|target| self.points[target].iter().find(was_run)?.loss),
             measured: route.target.is_some(),
             diverged: route.target.and_then(at) == Some(Excess::Diverged),
         }

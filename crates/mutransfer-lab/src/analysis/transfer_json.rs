@@ -38,7 +38,7 @@ fn rule_json(analysis: &Analysis, rule: &RuleAnalysis) -> Value {
             ),
         ),
         ("prediction", rule.prediction.as_ref().map_or(Value::Null, |found| prediction_json(analysis, found))),
-        ("transfer", rule.carried.as_ref().map_or(Value::Null, carried_json)),
+        ("transfer", rule.carried.as_ref().map_or(Value::Null, |carried| carried_json(analysis, carried))),
         ("verdict", json!(rule.verdict)),
         ("flags", json!(rule.flags)),
         ("replicates", json!(rule.replicates)),
@@ -91,8 +91,14 @@ fn prediction_json(analysis: &Analysis, prediction: &Prediction) -> Value {
     Value::Object(named.into_iter().collect())
 }
 
-fn carried_json(carried: &Carried) -> Value {
-    json!({
-        "from": carried.from, "to": carried.to, "measured": carried.measured, "diverged": carried.diverged,
-    })
+fn carried_json(analysis: &Analysis, carried: &Carried) -> Value {
+    let named = [
+        (format!("log2_{}", analysis.sweep), json!(carried.log2)),
+        ("from".to_owned(), json!(carried.from)),
+        ("to".to_owned(), json!(carried.to)),
+        ("loss".to_owned(), json!(carried.loss)),
+        ("measured".to_owned(), json!(carried.measured)),
+        ("diverged".to_owned(), json!(carried.diverged)),
+    ];
+    Value::Object(named.into_iter().collect())
 }

@@ -4,8 +4,7 @@ use super::canvas::{
     Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, nice_step, ordered_color, power_of_two, two_decimals,
 };
 use super::{Figure, FigureError};
-use crate::analysis::{Point, RuleSummary, Summary, display_name, points};
-use crate::record::Row;
+use crate::analysis::{Analysis, Best, Point, RuleAnalysis, Sweeps, Trials, display_name};
 
 const NAME: &str = "loss-curves";
 
@@ -16,7 +15,10 @@ const NEUTRAL_COLOR: &str = "#666666";
 /// Losses above this multiple of the highest valley floor leave the panel, so that the valleys fill it.
 const HEADROOM: f64 = 1.2;
 
-/// The loss curve of one rule at one width.
+/// Losses beyond this overflow the arithmetic of the plotting library; they are left out.
+const LARGEST: f64 = 1e30;
+
+/// The loss curve of one rule at one value of the axis.
 struct Curve {
     points: Vec<Point>,
     /// Log2 of the best learning rate and the loss there.
@@ -25,59 +27,75 @@ struct Curve {
     is_target: bool,
 }
 
-/// Draws mean final loss in nats against the learning rate, a curve per width and a panel per rule.
+/// Draws mean final loss in nats against the swept hyperparameter, a curve per value of the axis and a panel per rule.
 ///
-/// Bars are standard errors over seeds, a star marks the best learning rate, the dashed curve is the target and the
-/// vertical line the learning rate carried to it. A cross at the top is a learning rate that diverged.
+/// Bars are standard errors over seeds, a star marks the best value, the dashed curve is the target and the vertical line
+/// what is carried to it. A cross at the top is a value at which training diverged.
 ///
 /// # Errors
 ///
-/// When no trial has a finite loss, or the PNG cannot be made.
-pub fn loss_curves(rows: &[Row], summary: &Summary) -> Result<Figure, FigureError> {
-    let rules: Vec<(&str, &RuleSummary)> = summary.ordered_rules();
-    let panels: Vec<Vec<Curve>> = rules.iter().map(|(name, rule)| curves(rows, summary, name, rule)).collect();
+/// When no run has a finite loss, or the PNG cannot be made.
+pub fn loss_curves(sweeps: &Sweeps, analysis: &Analysis) -> Result<Figure, FigureError> {
+    let rules = analysis.ordered_rules();
+    let ladder = Ladder::of(analysis);
+    let panels: Vec<Vec<Curve>> = rules.iter().map(|(name, rule)| curves(sweeps, &ladder, name, rule)).collect();
     let all: Vec<&Curve> = panels.iter().flatten().collect();
-    let (x, y, top) = axes(&all).ok_or(FigureError::Empty { figure: NAME })?;
-    let panel = |((name, rule), curves): (&(&str, &RuleSummary), &Vec<Curve>)| Panel {
+    let (x, y, top) = axes(&all, analysis.sweep_name()).ok_or(FigureError::Empty { figure: NAME })?;
+    let panel = |((name, rule), curves): (&(&str, &RuleAnalysis), &Vec<Curve>)| Panel {
         title: display_name(name).to_owned(),
         x: x.clone(),
         y: y.clone(),
         layers: layers(curves, top, y.range.1),
-        guide: rule.target.as_ref().and_then(|target| target.log2_lr),
+        guide: rule.carried.as_ref().and_then(|carried| carried.log2),
         band: any_diverged(&all).then_some((top, y.range.1)),
     };
     draw(&Sheet {
         name: NAME,
         panels: rules.iter().zip(&panels).map(panel).collect(),
-        keys: keys(summary, &all),
-        columns: rules.len(),
+        keys: keys(analysis, &ladder, &all),
+        columns: rules.len().min(COLUMNS),
         narrow_columns: 1,
         panel_size: (330.0, 380.0),
     })
 }
 
-fn curves(rows: &[Row], summary: &Summary, name: &str, rule: &RuleSummary) -> Vec<Curve> {
-    let proxies = summary.proxies.iter().enumerate().map(|(index, &width)| {
-        let optimum = rule.optima.iter().find(|optimum| optimum.width == width);
+/// Panels per row.
+const COLUMNS: usize = 3;
+
+/// The values of the axis, smallest first.
+struct Ladder {
+    proxies: Vec<f64>,
+    target: Option<f64>,
+}
+
+impl Ladder {
+    fn of(analysis: &Analysis) -> Self {
+        let target = analysis.rules.values().find_map(|rule| rule.carried.as_ref()).map(|carried| carried.to);
+        let optima = analysis.rules.values().flat_map(|rule| &rule.optima);
+        let mut proxies: Vec<f64> = optima.map(|best| best.at).filter(|at| Some(*at) != target).collect();
+        proxies.sort_unstable_by(f64::total_cmp);
+        proxies.dedup();
+        Self { proxies, target }
+    }
+}
+
+fn curves(sweeps: &Sweeps, ladder: &Ladder, name: &str, rule: &RuleAnalysis) -> Vec<Curve> {
+    let sweeps = sweeps.rules.get(name).into_iter().flatten();
+    let curve = |(curve, best): (&crate::analysis::Curve, &Best)| {
+        let place = ladder.proxies.iter().position(|at| *at == curve.at);
         Curve {
-            points: points(rows, name, width),
-            best: optimum.and_then(|optimum| optimum.log2_lr.zip(optimum.loss)),
-            color: ordered_color(index, summary.proxies.len()),
-            is_target: false,
+            points: curve.trials.iter().map(Trials::point).collect(),
+            best: best.optimum.log2_lr.zip(best.optimum.loss).filter(|(_, loss)| loss.abs() < LARGEST),
+            color: place.map_or(TARGET_COLOR.to_owned(), |index| ordered_color(index, ladder.proxies.len())),
+            is_target: place.is_none(),
         }
-    });
-    let target = rule.target.as_ref().map(|target| Curve {
-        points: points(rows, name, target.width),
-        best: target.best_log2_lr.zip(target.best_loss),
-        color: TARGET_COLOR.to_owned(),
-        is_target: true,
-    });
-    proxies.chain(target).filter(|curve| !curve.points.is_empty()).collect()
+    };
+    sweeps.zip(&rule.optima).map(curve).collect()
 }
 
 /// Both axes and the height above which only divergence is drawn.
-fn axes(curves: &[&Curve]) -> Option<(Axis, Axis, f64)> {
-    let losses = |curve: &Curve| curve.points.iter().filter_map(|point| point.loss).collect::<Vec<_>>();
+fn axes(curves: &[&Curve], sweep: &str) -> Option<(Axis, Axis, f64)> {
+    let losses = |curve: &Curve| curve.points.iter().filter_map(drawable).collect::<Vec<_>>();
     let floors: Vec<f64> = curves.iter().map(|curve| losses(curve)).filter_map(|losses| min(&losses)).collect();
     let best = |curve: &Curve| curve.best.map(|(_, loss)| loss);
     let every: Vec<f64> = curves.iter().flat_map(|curve| losses(curve).into_iter().chain(best(curve))).collect();
@@ -87,12 +105,8 @@ fn axes(curves: &[&Curve]) -> Option<(Axis, Axis, f64)> {
     let strip = if any_diverged(curves) { 0.15 } else { 0.05 };
     let (left, right) = (min(&rates)? - 0.5, max(&rates)? + 0.5);
     let range = (bottom - 0.06 * span, top + strip * span);
-    let x = Axis {
-        label: "learning rate".to_owned(),
-        range: (left, right),
-        step: ((right - left) / 9.0).ceil(),
-        tick: power_of_two,
-    };
+    let x =
+        Axis { label: sweep.to_owned(), range: (left, right), step: ((right - left) / 9.0).ceil(), tick: power_of_two };
     let y =
         Axis { label: "final loss (nats)".to_owned(), range, step: nice_step(range.1 - range.0), tick: two_decimals };
     Some((x, y, top))
@@ -107,14 +121,19 @@ fn layers(curves: &[Curve], top: f64, edge: f64) -> Vec<Layer> {
 }
 
 fn curve_layers(curve: &Curve) -> [Layer; 2] {
-    let stable = || curve.points.iter().filter_map(|point| Some((point, point.loss?)));
-    let marks = stable().map(|(point, loss)| (point.log2_lr, loss, point.standard_error.unwrap_or(0.0)));
+    let stable = || curve.points.iter().filter_map(|point| Some((point, drawable(point)?)));
+    let error = |point: &Point| point.standard_error.filter(|error| *error < LARGEST).unwrap_or(0.0);
+    let marks = stable().map(|(point, loss)| (point.log2_lr, loss, error(point)));
     let mark = if curve.is_target { Mark::Square } else { Mark::Disc };
     let points = stable().map(|(point, loss)| (point.log2_lr, loss)).collect();
     [
         Layer::Line { points, color: curve.color.clone(), dashed: curve.is_target },
         Layer::Marks { points: marks.collect(), color: curve.color.clone(), mark, size: 3.0 },
     ]
+}
+
+fn drawable(point: &Point) -> Option<f64> {
+    point.loss.filter(|loss| loss.abs() < LARGEST)
 }
 
 fn crosses(curve: &Curve, height: f64) -> Layer {
@@ -131,24 +150,22 @@ fn stars(curve: &Curve) -> Vec<Layer> {
     vec![star("white", 10.0), star(&curve.color, 7.5)]
 }
 
-fn keys(summary: &Summary, curves: &[&Curve]) -> Vec<Key> {
-    let count = summary.proxies.len();
-    let proxy = |(index, width)| Key {
-        label: format!("width {width}"),
-        color: ordered_color(index, count),
+fn keys(analysis: &Analysis, ladder: &Ladder, curves: &[&Curve]) -> Vec<Key> {
+    let axis = &analysis.axis;
+    let proxy = |(index, at)| Key {
+        label: format!("{axis} {at}"),
+        color: ordered_color(index, ladder.proxies.len()),
         symbol: Symbol::Line,
     };
-    let target = |width| Key {
-        label: format!("target, width {width}"),
-        color: TARGET_COLOR.to_owned(),
-        symbol: Symbol::DashedLine,
-    };
-    let note = |label: &str, symbol| Key { label: label.to_owned(), color: NEUTRAL_COLOR.to_owned(), symbol };
-    let mut keys: Vec<Key> = summary.proxies.iter().enumerate().map(proxy).collect();
-    keys.extend(summary.target_width.map(target));
-    keys.push(note("best learning rate", Symbol::Mark(Mark::Star)));
-    keys.extend(summary.target_width.map(|_| note("carried to the target", Symbol::DashedLine)));
-    keys.extend(any_diverged(curves).then(|| note("diverged", Symbol::Mark(Mark::Cross))));
+    let target =
+        |at| Key { label: format!("target, {axis} {at}"), color: TARGET_COLOR.to_owned(), symbol: Symbol::DashedLine };
+    let note = |label: String, symbol| Key { label, color: NEUTRAL_COLOR.to_owned(), symbol };
+    let mut keys: Vec<Key> = ladder.proxies.iter().enumerate().map(proxy).collect();
+    let measured = curves.iter().any(|curve| curve.is_target);
+    keys.extend(ladder.target.filter(|_| measured).map(target));
+    keys.push(note(format!("best {}", analysis.sweep_name()), Symbol::Mark(Mark::Star)));
+    keys.extend(ladder.target.map(|_| note("carried to the target".to_owned(), Symbol::DashedLine)));
+    keys.extend(any_diverged(curves).then(|| note("diverged".to_owned(), Symbol::Mark(Mark::Cross))));
     keys
 }
 

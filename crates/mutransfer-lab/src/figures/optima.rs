@@ -10,7 +10,8 @@ const PREDICTED: &str = "#d1382b";
 const NEUTRAL: &str = "#666666";
 
 /// Draws the best value of the hyperparameter against the axis, both in octaves. Discs are optima with their 95%
-/// intervals, crosses optima that no fit could use, and the star is the prediction with its interval.
+/// intervals, crosses optima that no fit could use, and the star is the prediction with its interval, which is cut off
+/// where it would dwarf all else.
 ///
 /// # Errors
 /// When there is no optimum at all, or the PNG cannot be made.
@@ -62,6 +63,7 @@ fn marks(points: Vec<(f64, f64, f64)>, color: &str, mark: Mark, size: f64) -> La
 fn axes(panels: &[Vec<Layer>], analysis: &Analysis) -> Option<(Axis, Axis)> {
     let points = |layer: &Layer| -> Vec<(f64, f64)> {
         match layer {
+            Layer::Line { color, .. } if color == PREDICTED => Vec::new(),
             Layer::Line { points, .. } => points.clone(),
             Layer::Area { points, .. } | Layer::Marks { points, .. } => {
                 points.iter().map(|(x, y, _)| (*x, *y)).collect()
@@ -69,9 +71,9 @@ fn axes(panels: &[Vec<Layer>], analysis: &Analysis) -> Option<(Axis, Axis)> {
         }
     };
     let all: Vec<(f64, f64)> = panels.iter().flatten().flat_map(points).collect();
-    let axis = |label: &str, values: Vec<f64>| {
-        let low = values.iter().copied().reduce(f64::min)? - 0.5;
-        let high = values.iter().copied().reduce(f64::max)? + 0.5;
+    let axis = |label: &str, values: Vec<f64>, margin: f64| {
+        let low = values.iter().copied().reduce(f64::min)? - margin;
+        let high = values.iter().copied().reduce(f64::max)? + margin;
         Some(Axis {
             label: label.to_owned(),
             range: (low, high),
@@ -79,8 +81,17 @@ fn axes(panels: &[Vec<Layer>], analysis: &Analysis) -> Option<(Axis, Axis)> {
             tick: power_of_two,
         })
     };
-    let x = axis(&analysis.axis, all.iter().map(|point| point.0).collect())?;
-    Some((x, axis(&format!("best {}", analysis.sweep), all.iter().map(|point| point.1).collect())?))
+    let x = axis(&analysis.axis, all.iter().map(|point| point.0).collect(), 0.5)?;
+    let tick = if x.range.0 > -1.0 && x.range.1 < PLAIN { plain } else { power_of_two };
+    let y = axis(&format!("best {}", analysis.sweep_name()), all.iter().map(|point| point.1).collect(), 1.0)?;
+    Some((Axis { tick, ..x }, y))
+}
+
+/// Log2 above which numbers get too long to write out.
+const PLAIN: f64 = 15.0;
+
+fn plain(log2: f64) -> String {
+    format!("{:.0}", log2.exp2())
 }
 
 fn keys() -> Vec<Key> {
