@@ -40,7 +40,7 @@ use thiserror::Error;
 use crate::record::Row;
 
 pub use conclusion::conclusion;
-pub use coordinate::{Cell, Check, Fit, Trend, TOLERANCE, UNSETTLED, Verdict, coordinates_from_csv, judge};
+pub use coordinate::{Cell, Check, Fit, TOLERANCE, Trend, UNSETTLED, Verdict, coordinates_from_csv, judge};
 pub use cost::{Cost, Group, Runs, tuning_share};
 pub use curve::{Point, points};
 pub use findings::{doubts, findings, of_rows};

@@ -94,7 +94,7 @@ fn logits_may_be_zero_at_all_widths_and_hidden_activations_never() {
     let error = judge(&dead, &expectations("mup")).unwrap_err();
     assert_eq!(error.to_string(), "rule mup: the size of m after 2 updates is zero at some width");
     let some = |width: f64, _| if width < 300.0 { 0.0 } else { 1.0 };
-    assert!(judge(&rows(Layer::Output, Quantity::Activation, 2, some), &expectations("mup")).is_err());
+    assert!(judge(&rows(Layer::Output, Quantity::Activation, 0, some), &expectations("mup")).is_err());
     let halted = check(&rows(Layer::Output, Quantity::Change, 2, some));
     assert_eq!(halted.verdict, Verdict::Fail);
     assert!(halted.diagnosis.unwrap().contains("came to a halt at some width"));

@@ -214,7 +214,12 @@ impl Architecture {
         };
         let (heads, head_dim) = match (self.kind.is_transformer(), divisor, self.heads) {
             (false, ..) if self.kind == Kind::Cnn && !width.is_multiple_of(CHANNELS) => {
-                return Err(Error::NotDivisible { of: "width", size: width, what: "channels' share", divisor: CHANNELS });
+                return Err(Error::NotDivisible {
+                    of: "width",
+                    size: width,
+                    what: "channels' share",
+                    divisor: CHANNELS,
+                });
             }
             (false, ..) => return Ok(1),
             (_, 0, _) => return Err(Error::Zero { what }),

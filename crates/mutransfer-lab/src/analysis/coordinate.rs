@@ -173,7 +173,7 @@ fn cell(group: &[&Coordinate], expectation: &Expectation) -> Result<Cell, Analys
         0 => Some(fit(group)?),
         count if count == group.len() && may_be_zero => None,
         // Training that has come to a halt at some widths is what the check is to find.
-        _ if quantity != Quantity::Activation => Some(Fit::NONE),
+        _ if may_be_zero && step > 0 => Some(Fit::NONE),
         _ => return Err(AnalysisError::ZeroActivation { rule, module, step }),
     };
     let verdict = expected.map(|expected| fit.map_or(Verdict::Pass, |fit| fit.against(expected)));
