@@ -137,7 +137,7 @@ fn model(options: &CoordOptions) -> Model {
         head_dim: options.heads.is_none().then_some(options.head_dim),
         heads: options.heads,
         variants: options.variants.clone(),
-        context: options.context,
+        context: options.context.unwrap_or_else(|| context(&options.model)),
         zero_readout: !options.random_init,
         zero_query: !options.random_init,
     }
@@ -192,8 +192,11 @@ const SGD_RATE: f64 = 0.1;
 pub(crate) const SEEDS: u64 = 10;
 
 /// Tokens in a sequence. What an update does to the other inputs of its batch, which a narrow model cannot tell apart,
-/// falls as width^-1/2 and bends the line; so they are few.
-pub(crate) const CONTEXT: usize = 8;
+/// falls as width^-1/2 and bends the line; so they are few. Of 32 tokens BERT guesses five, of 8 a single one, which it
+/// knows after an update.
+pub(crate) fn context(family: &str) -> usize {
+    if matches!(family.parse(), Ok(Kind::Bert)) { 32 } else { 8 }
+}
 
 /// Sequences or images in a batch, few for the same reason. Every position of an image is an input of a convolution.
 pub(crate) fn batch(model: &Model, data: &Data) -> usize {

@@ -156,7 +156,7 @@ impl Workbench {
         let middle = (study.lr.from.log2 + study.lr.to.log2) / 2.0;
         let lr = carried.iter().find(|(rule, _)| *rule == Rule::Mup).or(carried.first()).map_or(middle.exp2(), |c| c.1);
         let widths: BTreeSet<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
-        let context = study.context.min(coord::CONTEXT);
+        let context = study.context.min(coord::context(&study.model));
         let model = Model { context, zero_readout: true, zero_query: true, ..study.model() };
         let subject = Subject::new(&model, &self.data)?;
         let at = |rule: Rule, width: usize, seed: u64| Trial {

@@ -20,7 +20,7 @@ const FULL: &str = "64,128,256,512,1024";
 const MODELS: [Model; 13] = [
     Model("mlp", &["--model", "mlp"], SMALL, FULL),
     Model("cnn", &["--model", "cnn"], SMALL, FULL),
-    Model("resnet", &["--model", "resnet", "--depth", "1"], "16,32,64,128", "32,64,128,256,512"),
+    Model("resnet", &["--model", "resnet", "--depth", "1"], SMALL, "32,64,128,256,512"),
     Model("gpt", &[], SMALL, FULL),
     Model("gpt, tied", &["--variant", "tied", "--init-std", "0.02"], SMALL, FULL),
     Model("gpt, rms-norm", &["--variant", "rms-norm"], SMALL, FULL),
@@ -30,7 +30,7 @@ const MODELS: [Model; 13] = [
     Model("gpt, grouped-kv", &["--variant", "grouped-kv"], SMALL, FULL),
     Model("gpt, post-norm", &["--variant", "post-norm"], SMALL, FULL),
     Model("gpt, rms-norm, rope, swiglu, grouped-kv", &["--variant", "rms-norm,rope,swiglu,grouped-kv"], SMALL, FULL),
-    Model("bert", &["--model", "bert", "--variant", "post-norm"], SMALL, FULL),
+    Model("bert", &["--model", "bert", "--variant", "post-norm"], "64,128,256,512", FULL),
 ];
 
 const OPTIMIZERS: [&str; 2] = ["adam", "sgd"];

@@ -165,9 +165,9 @@ pub(crate) struct CoordOptions {
     /// Number of attention heads; their size grows with width
     #[arg(long, value_name = "COUNT")]
     pub(crate) heads: Option<usize>,
-    /// Tokens in a sequence
-    #[arg(long, default_value_t = crate::coord::CONTEXT)]
-    pub(crate) context: usize,
+    /// Tokens in a sequence [default: 8, and 32 for bert, which guesses every seventh]
+    #[arg(long)]
+    pub(crate) context: Option<usize>,
     /// Sequences or images in the batch that all steps share; small, as narrow models see a large one partly by chance
     /// [default: 1 sequence, 4 images, 16 images for mlp]
     #[arg(long)]
