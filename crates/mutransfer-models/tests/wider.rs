@@ -17,7 +17,7 @@ struct Case(Kind, Optimizer, f64, usize, bool);
 const CASES: [Case; 4] = [
     Case(Kind::Mlp, Optimizer::Adam, 0.002, 64, false),
     Case(Kind::Mlp, Optimizer::Sgd, 0.02, 64, false),
-    Case(Kind::Cnn, Optimizer::Adam, 0.001, 32, true),
+    Case(Kind::Cnn, Optimizer::Adam, 0.0007, 32, true),
     Case(Kind::Cnn, Optimizer::Sgd, 0.01, 32, true),
 ];
 
