@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
-use crate::fused::{linear, scaled_linear};
+use crate::fused::linear;
+use crate::readout::read_out;
 
 /// Two convolutions of stride 2 with a quarter of `width` channels, the mean over positions, `depth` hidden matrices of
 /// `width` and a readout.
@@ -74,9 +75,6 @@ impl Cnn {
             hidden = relu(linear(layer, hidden));
             probe.activation(|| (name(), Layer::Hidden, hidden.clone()));
         }
-        probe.linear(|| ("readout".into(), Layer::Output, &self.readout, hidden.clone(), self.readout_multiplier));
-        let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
-        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
-        logits
+        read_out(&self.readout, self.readout_multiplier, hidden, probe)
     }
 }

@@ -10,6 +10,7 @@ mod error;
 pub mod fused;
 pub mod kernel;
 mod mlp;
+mod readout;
 mod resnet;
 mod task;
 mod trainer;

@@ -6,7 +6,8 @@ use burn::tensor::{Device, Int, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
-use crate::fused::{gelu, linear, scaled_linear};
+use crate::fused::{gelu, linear};
+use crate::readout::read_out;
 
 /// `depth` hidden matrices between an input layer and a readout, as in TP5 equation 3.
 #[derive(Module, Debug)]
@@ -61,10 +62,7 @@ impl Mlp {
             hidden = gelu(linear(layer, hidden));
             probe.activation(|| (name(), Layer::Hidden, hidden.clone()));
         }
-        probe.linear(|| ("readout".into(), Layer::Output, &self.readout, hidden.clone(), self.readout_multiplier));
-        let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
-        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
-        logits
+        read_out(&self.readout, self.readout_multiplier, hidden, probe)
     }
 
     /// One-hot tokens t, t−1, … side by side, `[batch, time, 4 · vocabulary]`, zero before the sequence begins.

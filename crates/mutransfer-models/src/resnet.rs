@@ -9,7 +9,7 @@ use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
 use crate::cnn::{VisionConfig, convolution, mean_over_positions};
-use crate::fused::scaled_linear;
+use crate::readout::read_out;
 
 /// A stem of stride 2, `depth` blocks of `width` channels, `depth` blocks of twice as many on images half the size, the mean over
 /// positions and a readout.
@@ -60,10 +60,7 @@ impl ResNet {
             probe.activation(|| (format!("blocks.{index}"), Layer::Hidden, hidden.clone()));
         }
         let hidden = mean_over_positions(hidden);
-        probe.linear(|| ("readout".into(), Layer::Output, &self.readout, hidden.clone(), self.readout_multiplier));
-        let logits = scaled_linear(&self.readout, self.readout_multiplier, hidden);
-        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
-        logits
+        read_out(&self.readout, self.readout_multiplier, hidden, probe)
     }
 }
 
