@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mutransfer_lab::analysis::{
-    Analysis, Columns, Number, Request, RuleAnalysis, Sweeps, analysis_json, analyze as judge, display_name, findings,
-    read_tables, with_interval,
+    Analysis, Columns, Flag, Number, Request, RuleAnalysis, Sweeps, analysis_json, analyze as judge, display_name,
+    findings, read_tables, with_interval,
 };
 use mutransfer_lab::figures::Pictures;
 use mutransfer_lab::report::{Report, render};
@@ -78,6 +78,7 @@ fn print(analysis: &Analysis) {
 fn optima(analysis: &Analysis) -> String {
     let best = format!("best {}", analysis.sweep);
     let log2 = format!("log2 {}", analysis.sweep);
+    let explain = |flag: Flag| flag.explanation(&analysis.axis, analysis.sweep_name());
     let mut table = table::new(["rule", &analysis.axis, &best, &log2, "loss", "note"]);
     for (name, rule) in analysis.ordered_rules() {
         for best in &rule.optima {
@@ -87,7 +88,7 @@ fn optima(analysis: &Analysis) -> String {
                 best.optimum.lr.map_or(ABSENT.to_owned(), |value| format!("{value:.3e}")),
                 best.log2.map_or(ABSENT.to_owned(), |log2| with_interval(&log2, 2)),
                 best.loss.map_or(ABSENT.to_owned(), |loss| with_interval(&loss, 4)),
-                best.optimum.flag.map_or("", |flag| flag.explanation()).to_owned(),
+                best.optimum.flag.map_or(String::new(), explain),
             ]);
         }
     }

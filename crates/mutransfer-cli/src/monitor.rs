@@ -81,7 +81,8 @@ fn tried(curves: &[Curve], rule: &str, lr: f64) -> Result<f64, Failure> {
     Err(Failure::usage(format!("no trial of rule {rule} has learning rate 2^{}", lr.log2()), Some(&hint)))
 }
 
-fn write(out: &Path, rows: &[LossRow], judged: &[Monitor]) -> Result<(), Failure> {
+/// Writes the rows, the judgement and the figure.
+pub(crate) fn write(out: &Path, rows: &[LossRow], judged: &[Monitor]) -> Result<(), Failure> {
     let store = Store::open(out)?;
     store.write("curves.csv", to_csv(rows).as_bytes())?;
     store.write("verdict.json", &serde_json::to_vec_pretty(judged).context("cannot write JSON")?)?;

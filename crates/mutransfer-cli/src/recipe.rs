@@ -4,22 +4,28 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::Context;
+use mutransfer::Rule;
 use mutransfer_lab::analysis::{
-    Analysis, Columns, Measured, Request, analysis_json, analyze, read_tables, with_interval,
+    self, Analysis, Columns, LOSS_TOLERANCE, Measured, Request, analysis_json, analyze, read_tables, with_interval,
 };
-use mutransfer_lab::recipe::{Expected, Finding, Loss, Needed, Recipe};
+use mutransfer_lab::curves::{self, Curve};
+use mutransfer_lab::recipe::{self, Expected, Finding, Loss, Needed, Recipe};
+use mutransfer_lab::record::LossRow;
+use mutransfer_lab::study::LearningRate;
 use mutransfer_lab::trial::Data;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{RecipeCommand, RecipeRunOptions};
 use crate::failure::Failure;
 use crate::transfer::{MAX_OCTAVES, Workbench};
-use crate::{model, subject, table};
+use crate::{model, monitor, subject, table};
 
 /// All that come with the program, by name.
-const RECIPES: [(&str, &str); 3] = [
+const RECIPES: [(&str, &str); 5] = [
     ("tiny-shakespeare", include_str!("../../../recipes/tiny-shakespeare.toml")),
     ("mnist-mlp", include_str!("../../../recipes/mnist-mlp.toml")),
+    ("mup-widths-adam", include_str!("../../../recipes/mup-widths-adam.toml")),
+    ("mup-widths-sgd", include_str!("../../../recipes/mup-widths-sgd.toml")),
     ("embedding-ablation", include_str!("../../../recipes/embedding-ablation.toml")),
 ];
 
@@ -79,7 +85,8 @@ fn run(options: &RecipeRunOptions) -> Result<(), Failure> {
         bench.print(&judged, false)?;
     }
     let analysis = analysis(&recipe, &bench)?;
-    let findings = write(name, &recipe, &bench, &analysis, options.run.json)?;
+    let gains = recipe.curves_at.map(|lr| gains(&bench, lr)).transpose()?;
+    let findings = write(name, &recipe, &bench, &analysis, gains, options.run.json)?;
     match findings.iter().filter(|finding| !finding.ok).count() {
         0 => Ok(()),
         missed => Err(Failure::not_as_expected(missed, findings.len())),
@@ -112,15 +119,31 @@ fn analysis(recipe: &Recipe, bench: &Workbench) -> Result<Analysis, Failure> {
     Ok(analyze(&read_tables(&[file], &columns)?, &columns.axis, &columns.sweep, &request)?)
 }
 
+/// How much better wider models are along training at one learning rate, and the monitor's figure of it.
+fn gains(bench: &Workbench, lr: LearningRate) -> Result<Value, Failure> {
+    let curves = curves::read(&bench.out)?;
+    let rules = bench.study.rules.iter().map(Rule::to_string);
+    let rows =
+        rules.flat_map(|rule| curves::at(&curves, &rule, lr.log2.exp2()).flat_map(Curve::rows).collect::<Vec<_>>());
+    let rows: Vec<LossRow> = rows.collect();
+    let judged = analysis::monitor(&rows, LOSS_TOLERANCE)?;
+    monitor::write(&bench.out.join("monitor"), &rows, &judged)?;
+    Ok(recipe::gains(&judged))
+}
+
 /// Compares, writes and prints.
 fn write(
     name: &str,
     recipe: &Recipe,
     bench: &Workbench,
     analysis: &Analysis,
+    gains: Option<Value>,
     json: bool,
 ) -> Result<Vec<Finding>, Failure> {
-    let numbers = analysis_json(analysis);
+    let mut numbers = analysis_json(analysis);
+    if let Some(gains) = gains {
+        numbers["gains"] = gains;
+    }
     let findings: Vec<Finding> = recipe.expected.iter().map(|expected| expected.judge(&numbers)).collect();
     let record = json!({
         "recipe": name,

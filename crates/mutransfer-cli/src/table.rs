@@ -9,13 +9,13 @@ pub(crate) fn summary(summary: &Summary) -> String {
     let mut table = new(["rule", "width", "best learning rate", "loss", "note"]);
     for (name, rule) in summary.ordered_rules() {
         for optimum in &rule.optima {
-            let note = optimum.flag.map_or("", |flag| flag.explanation());
+            let note = optimum.flag.map_or(String::new(), explain);
             table.add_row([
                 display_name(name).to_owned(),
                 optimum.width.to_string(),
                 octaves(optimum.log2_lr),
                 nats(optimum.loss),
-                note.to_owned(),
+                note,
             ]);
         }
         if let Some(target) = &rule.target {
@@ -38,10 +38,14 @@ fn add_target(table: &mut Table, name: &str, target: &Target) {
         "copied from the widest proxy".into(),
     ]);
     if target.best_log2_lr.is_some() {
-        let flag = target.flag.map_or_else(String::new, |flag| format!("; {}", flag.explanation()));
+        let flag = target.flag.map_or_else(String::new, |flag| format!("; {}", explain(flag)));
         let note = format!("tuned here, to compare{flag}");
         table.add_row([name.to_owned(), width, octaves(target.best_log2_lr), nats(target.best_loss), note]);
     }
+}
+
+fn explain(flag: Flag) -> String {
+    flag.explanation("width", "learning rate")
 }
 
 /// An empty table with this header.

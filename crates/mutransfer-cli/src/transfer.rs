@@ -45,12 +45,12 @@ pub(crate) fn transfer(options: &TransferOptions) -> Result<(), Failure> {
 
 /// A study that can be run.
 pub(crate) struct Workbench {
-    study: Study,
+    pub(crate) study: Study,
     data: Data,
     subject: Subject,
-    /// The output folder.
     pub(crate) store: Store,
-    out: PathBuf,
+    /// The output folder.
+    pub(crate) out: PathBuf,
     jobs: usize,
     stop: Arc<AtomicBool>,
 }

@@ -44,6 +44,7 @@ title = "Tiny"
 source = "nobody"
 differs = []
 time = "a second"
+curves_at = "2^-6"
 data = {{ kind = "none" }}
 
 [study]
@@ -51,7 +52,7 @@ data = {{ kind = "none" }}
 
 [table]
 file = "rules.md"
-columns = ["regret", "regret/reference"]
+columns = ["regret", "target_loss"]
 note = "A note."
 
 [[expected]]
@@ -124,10 +125,14 @@ fn a_recipe_is_run_judged_and_judged_again_without_training() {
     assert!(printed.contains(&table), "{table} in {printed}");
     assert!(
         table.starts_with(
-            "| rule | regret in nats | regret in nats, over that of SP | flags |\n|---|---|---|---|\n| SP |"
+            "| rule | regret in nats | loss at the target, tuned there | flags |\n|---|---|---|---|\n| SP |"
         )
     );
     assert!(table.ends_with("\n\nA note.\n"), "{table}");
+
+    let (code, printed, said) = run("quantity = \"gains.mup.16-32.9\"\nlow = -10\nhigh = 10", &[]);
+    assert_eq!(code, Some(0), "{said}{printed}");
+    assert!(printed.contains("gains.mup.16-32.9") && out.join("monitor/curves.svg").exists(), "{printed}");
 
     let results = || fs::metadata(out.join("trials")).unwrap().modified().unwrap();
     let before = results();
@@ -150,6 +155,8 @@ fn what_cannot_be_measured_or_met_is_refused_before_training() {
     let cases = [
         ("quantity = \"rules.mu.regret\"\nhigh = 1", "names `rules.mu.regret`"),
         ("quantity = \"rules.mup.regrets\"\nhigh = 1", "names `rules.mup.regrets`"),
+        ("quantity = \"gains.mup.8-32.0\"\nhigh = 1", "names `gains.mup.8-32.0`"),
+        ("quantity = \"gains.mup.16-32.10\"\nhigh = 1", "names `gains.mup.16-32.10`"),
         ("quantity = \"rules.mup.regret\"\nvalue = 1", "`rules.mup.regret` needs `value` and `tolerance`"),
         ("quantity = \"rules.mup.regret\"\nlow = 2\nhigh = 1", "no number can be"),
         ("quantity = \"rules.mup.regret\"\nhihg = 1", "hihg"),
@@ -161,6 +168,9 @@ fn what_cannot_be_measured_or_met_is_refused_before_training() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(message), "{message} in {said}");
     }
+    let untried = tiny("quantity = \"rules.mup.regret\"\nhigh = 1").replace("2^-6\"", "2^-5\"");
+    let (code, _, said) = recipe(&["run", &write(folder.path(), "own.toml", &untried)]);
+    assert!(code == Some(2) && said.contains("`curves_at` is 2^-5, which the study does not try"), "{said}");
     let shown = recipe(&["show", "no-such-file.toml"]);
     assert!(shown.0 == Some(2) && shown.2.contains("cannot read no-such-file.toml"), "{}", shown.2);
 }

@@ -50,7 +50,7 @@ pub use joint::{Joint, PARAMETERS};
 pub use judgement::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
 pub use line::Line;
 pub use measured::{Measured, Number, with_interval};
-pub use monitor::{Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Pair, Window, curves_from_csv, monitor};
+pub use monitor::{Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Pair, WINDOWS, Window, curves_from_csv, monitor};
 pub use optimum::{Optimum, Parabola, optimum};
 pub use prediction::Prediction;
 pub use scaling::Decay;

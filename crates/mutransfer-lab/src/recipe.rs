@@ -6,10 +6,11 @@ mod expected;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::Error;
-use crate::analysis::Number;
-use crate::study::Study;
+use crate::analysis::{Monitor, Number, Pair, WINDOWS, Window};
+use crate::study::{LearningRate, Study};
 
 pub use comparison::{Column, Comparison};
 pub use expected::{Expected, Finding};
@@ -33,6 +34,8 @@ pub struct Recipe {
     /// Which loss is analysed.
     #[serde(default)]
     pub loss: Loss,
+    /// The learning rate at which training curves of neighbouring widths are compared, where they are; see [`gains`].
+    pub curves_at: Option<LearningRate>,
     /// A table of the rules to write, where there is one.
     pub table: Option<Comparison>,
     /// What is expected of the results.
@@ -95,6 +98,11 @@ impl Recipe {
         let recipe: Self =
             toml::from_str(text).map_err(|source| Error::Recipe { path: path.to_owned(), source: Box::new(source) })?;
         recipe.study.check()?;
+        let tried =
+            |at: &LearningRate| recipe.study.lr.learning_rates().iter().any(|lr| (lr.log2() - at.log2).abs() < 1e-6);
+        if let Some(at) = recipe.curves_at.filter(|at| !tried(at)) {
+            return Err(Error::value("curves_at", format!("is {}, which the study does not try", String::from(at))));
+        }
         let unknown = recipe.expected.iter().flat_map(Expected::quantities).find(|quantity| !recipe.measures(quantity));
         match unknown.map(str::to_owned) {
             None => Ok(recipe),
@@ -102,12 +110,47 @@ impl Recipe {
         }
     }
 
-    /// Whether a quantity is one of a rule of the study. Found out late, a slip of the pen would cost all the training.
+    /// Whether a quantity is one that the study will have. Found out late, a slip of the pen would cost all the training.
     fn measures(&self, quantity: &str) -> bool {
         let mut steps = quantity.splitn(3, '.');
-        let (Some("rules"), Some(rule), Some(rest)) = (steps.next(), steps.next(), steps.next()) else { return false };
-        let groups = ["optima.", "prediction."];
-        let known = Number::named(rest).is_some() || groups.iter().any(|group| rest.starts_with(group));
+        let (Some(kind), Some(rule), Some(rest)) = (steps.next(), steps.next(), steps.next()) else { return false };
+        let known = match kind {
+            "rules" => {
+                let groups = ["optima.", "prediction."];
+                Number::named(rest).is_some() || groups.iter().any(|group| rest.starts_with(group))
+            }
+            "gains" => self.compares(rest),
+            _ => false,
+        };
         known && self.study.rules.iter().any(|known| known.to_string() == rule)
     }
+
+    /// Whether `NARROW-WIDE.WINDOW` is among the comparisons of training curves.
+    fn compares(&self, comparison: &str) -> bool {
+        let widths = self.study.widths();
+        let pairs = widths.windows(2).map(|pair| pair_name(pair[0], pair[1]));
+        let asked = comparison.split_once('.');
+        let window = |index: &str| index.parse().is_ok_and(|index: usize| index < WINDOWS);
+        let found = asked.is_some_and(|(pair, index)| pairs.into_iter().any(|known| known == pair) && window(index));
+        found && self.curves_at.is_some()
+    }
+}
+
+fn pair_name(narrow: usize, wide: usize) -> String {
+    format!("{narrow}-{wide}")
+}
+
+/// How much lower the training loss of the wider model is, in nats, as `RULE.NARROW-WIDE.WINDOW`, where windows are
+/// tenths of training, counted from 0. Above zero, wider is better.
+pub fn gains(judged: &[Monitor]) -> Value {
+    let gain = |window: &Window| {
+        let (low, high) = window.gain.interval();
+        match window.gain.margin {
+            None => json!(window.gain.mean),
+            Some(_) => json!({ "value": window.gain.mean, "interval": [low, high] }),
+        }
+    };
+    let pair = |pair: &Pair| (pair_name(pair.narrow, pair.wide), pair.windows.iter().map(gain).collect());
+    let rule = |monitor: &Monitor| (monitor.rule.clone(), Value::Object(monitor.pairs.iter().map(pair).collect()));
+    Value::Object(judged.iter().map(rule).collect())
 }

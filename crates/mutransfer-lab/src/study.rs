@@ -274,6 +274,15 @@ impl Study {
         widths
     }
 
+    /// Proxy widths and, if it is swept too, the target's.
+    pub fn widths(&self) -> Vec<usize> {
+        let mut widths = self.proxies();
+        if self.verify && !widths.contains(&self.target_width) {
+            widths.push(self.target_width);
+        }
+        widths
+    }
+
     /// The model, but for its width.
     pub fn model(&self) -> Model {
         Model {
@@ -290,13 +299,9 @@ impl Study {
 
     /// All trials that do not depend on results: the sweeps at the proxies and, if asked for, at the target.
     pub fn sweep(&self, data: &Data) -> Vec<Trial> {
-        let mut widths = self.proxies();
-        if self.verify && !widths.contains(&self.target_width) {
-            widths.push(self.target_width);
-        }
         let mut trials = Vec::new();
         for &rule in &self.rules {
-            for &width in &widths {
+            for width in self.widths() {
                 for lr in self.lr.learning_rates() {
                     trials.extend(self.repetitions(data, rule, width, lr));
                 }

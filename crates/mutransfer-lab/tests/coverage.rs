@@ -107,3 +107,20 @@ fn estimates_on_a_common_grid_are_covered() {
         }
     }
 }
+
+/// E scatters over tables of one law; its intervals should hold the root mean square of it over all of them, whether it
+/// is all noise or comes from valleys that are no parabolas. Intervals are rather too long in the first case: how noise
+/// differs between points is hardly known from three seeds.
+#[test]
+fn the_error_of_the_joint_fit_is_covered() {
+    let law = Law { limit: 2.0, amplitude: 30.0, alpha: 0.5, curvature: 0.2, s: 0.0, best: 3.0, beta: 1.0 };
+    for (cubic, seeds, noise) in [(0.0, 4, 0.01), (0.03, 3, 0.01), (0.05, 3, 0.02)] {
+        let errors: Vec<Measured> = (0..TABLES)
+            .map(|key| found(&law.skewed(cubic, seeds, noise, 9_000 + key), None).numbers[&Number::Error])
+            .collect();
+        let truth = (errors.iter().map(|error| error.value.powi(2)).sum::<f64>() / TABLES as f64).sqrt();
+        let share = errors.iter().filter(|error| covers(error, truth)).count() as f64 / TABLES as f64;
+        eprintln!("cubic {cubic}: E {truth:.5} covered {share:.3}");
+        assert!((0.88..=0.98).contains(&share), "{cubic}: {share}");
+    }
+}

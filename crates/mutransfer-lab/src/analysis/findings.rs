@@ -24,27 +24,33 @@ pub fn findings(analysis: &Analysis) -> Vec<String> {
 /// Reasons for care by displayed name of the rule, worst first; clauses without a full stop.
 pub fn doubts(analysis: &Analysis) -> Vec<(String, Vec<String>)> {
     let rules = analysis.ordered_rules().into_iter();
-    let named = rules.map(|(name, rule)| (display_name(name).to_owned(), of_rule(&analysis.axis, rule)));
+    let named = rules.map(|(name, rule)| (display_name(name).to_owned(), of_rule(analysis, rule)));
     named.filter(|(_, doubts)| !doubts.is_empty()).collect()
 }
 
-fn of_rule(axis: &str, rule: &RuleAnalysis) -> Vec<String> {
-    let held = OF_RULE.iter().filter(|flag| rule.flags.contains(flag)).map(|flag| flag.explanation().to_owned());
+fn of_rule(analysis: &Analysis, rule: &RuleAnalysis) -> Vec<String> {
+    let explain = |flag: &Flag| flag.explanation(&analysis.axis, analysis.sweep_name());
+    let axis = &analysis.axis;
+    let held = OF_RULE.iter().filter(|flag| rule.flags.contains(flag)).map(explain);
     let far = rule.prediction.as_ref().filter(|prediction| prediction.extrapolation > FAR);
     let far =
         far.map(|far| format!("{axis} {} is {:.0} times the largest that was fitted", far.target, far.extrapolation));
-    of_optima(axis, &rule.optima).into_iter().chain(few_seeds(&rule.optima)).chain(held).chain(far).collect()
+    of_optima(analysis, &rule.optima).into_iter().chain(few_seeds(&rule.optima)).chain(held).chain(far).collect()
 }
 
 /// Each flag once, with all places where it was raised.
-fn of_optima(axis: &str, optima: &[Best]) -> Vec<String> {
+fn of_optima(analysis: &Analysis, optima: &[Best]) -> Vec<String> {
     let mut places: BTreeMap<Flag, Vec<String>> = BTreeMap::new();
     for best in optima {
         for flag in best.optimum.flags.iter().filter(|flag| **flag != Flag::FewSeeds) {
             places.entry(*flag).or_default().push(best.at.to_string());
         }
     }
-    places.into_iter().map(|(flag, at)| format!("{axis} {}: {}", at.join(", "), flag.explanation())).collect()
+    let (axis, sweep) = (&analysis.axis, analysis.sweep_name());
+    places
+        .into_iter()
+        .map(|(flag, at)| format!("{axis} {}: {}", at.join(", "), flag.explanation(axis, sweep)))
+        .collect()
 }
 
 fn few_seeds(optima: &[Best]) -> Option<String> {

@@ -21,6 +21,26 @@ pub struct Joint {
     pub points: usize,
 }
 
+/// Makes the errors of resampled tables scatter about that of the table as it scatters itself.
+///
+/// A resampled table has the noise of the seeds twice: its own and that of the table it was drawn from. So its mean square
+/// is larger by `extra` on average, and varies more, since the one noise multiplies the other: with equal noise at all
+/// points by `4 extra^2 / freedom`, where `freedom` are the points that the fit leaves free. Both are taken out. The table
+/// itself cannot have more noise than E.
+pub(super) fn rescatter(joint: &Joint, resampled: Vec<&mut Joint>) {
+    let squares: Vec<f64> = resampled.iter().map(|joint| joint.error * joint.error).collect();
+    let count = squares.len() as f64;
+    let mean = squares.iter().sum::<f64>() / count;
+    let variance = squares.iter().map(|square| (square - mean).powi(2)).sum::<f64>() / count;
+    let own = joint.error * joint.error;
+    let extra = (mean - own).max(0.0);
+    let shared = 4.0 * extra * extra.min(own) / joint.points.saturating_sub(PARAMETERS).max(1) as f64;
+    let shrink = (1.0 - shared / variance.max(f64::MIN_POSITIVE)).max(0.0).sqrt();
+    for (joint, square) in resampled.into_iter().zip(squares) {
+        joint.error = (own + shrink * (square - mean)).max(0.0).sqrt();
+    }
+}
+
 /// A point of a loss curve: ln width from the mean one, ln of the hyperparameter, loss.
 type Sample = [f64; 3];
 type Parameters = [f64; PARAMETERS];

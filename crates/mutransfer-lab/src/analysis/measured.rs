@@ -102,6 +102,8 @@ pub enum Number {
     KappaOfGrid,
     /// Error of one joint fit over all widths and values, in nats.
     Error,
+    /// That of the rule divided by that of the reference.
+    ErrorRatio,
     /// The loss at infinite width, in nats.
     Limit,
     /// That of the rule minus that of the reference, in nats.
@@ -114,13 +116,15 @@ pub enum Number {
     Shift,
     /// Loss at the target with the proxy's best hyperparameter, minus with its own, in nats.
     Regret,
+    /// Loss at the target with its own best hyperparameter, in nats.
+    TargetLoss,
     /// The regret as a share of what growing from proxy to target gains.
     RelativeRegret,
 }
 
 impl Number {
     /// All, with their names in JSON and in tables.
-    pub const ALL: [(Self, &'static str, &'static str); 16] = [
+    pub const ALL: [(Self, &'static str, &'static str); 18] = [
         (Self::Drift, "drift_octaves", "drift in octaves"),
         (Self::DriftRate, "drift_rate", "drift per doubling"),
         (Self::Alpha, "alpha", "alpha: exponent of the loss"),
@@ -130,12 +134,14 @@ impl Number {
         (Self::Kappa, "kappa", "kappa: alpha + s"),
         (Self::KappaOfGrid, "kappa_code", "kappa from lowest losses"),
         (Self::Error, "E", "E: error of the joint fit"),
+        (Self::ErrorRatio, "E_ratio", "E over that of the reference"),
         (Self::Limit, "L_inf", "L_inf: loss at infinite width"),
         (Self::LimitGap, "R_inf", "R_inf: L_inf minus reference"),
         (Self::GapExponent, "gap_exponent", "b: exponent of the optimum's gap"),
         (Self::GapMargin, "gap_margin", "b - alpha/2"),
         (Self::Shift, "shift_octaves", "shift from proxy to target"),
         (Self::Regret, "regret", "regret in nats"),
+        (Self::TargetLoss, "target_loss", "loss at the target, tuned there"),
         (Self::RelativeRegret, "relative_regret", "regret over gain"),
     ];
 

@@ -23,7 +23,7 @@ pub use table::{MonitorError, curves_from_csv};
 pub const LOSS_TOLERANCE: f64 = 0.01;
 
 /// Windows that the common steps of two widths are cut into, to smooth the noise of the batches.
-const WINDOWS: usize = 10;
+pub const WINDOWS: usize = 10;
 
 /// The first window is warm-up, in which all models only leave their start: it is shown and not judged.
 const WARM_UP: usize = 1;

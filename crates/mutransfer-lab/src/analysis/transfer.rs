@@ -6,7 +6,7 @@ use std::f64::consts::LN_2;
 use super::bootstrap::{Resampler, affordable, replicates};
 use super::curve::SAME_LEARNING_RATE;
 use super::gap;
-use super::joint::{Joint, joint};
+use super::joint::{Joint, joint, rescatter};
 use super::judgement::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
 use super::measured::{Measured, Number};
 use super::prediction::{Prediction, predict};
@@ -26,27 +26,48 @@ pub fn analyze(sweeps: &Sweeps, axis: &str, sweep: &str, request: &Request) -> R
         return Err(TableError::Target { target, axis: axis.to_owned(), smallest });
     }
     let judged = sweeps.rules.iter().map(|(name, curves)| (name.clone(), Rule::new(name, curves, request).judge()));
-    let judged: BTreeMap<String, (RuleAnalysis, Vec<Option<f64>>)> = judged.collect();
-    let base = reference.as_ref().map(|name| judged[name].clone());
-    let compare = |(name, (rule, limits)): (String, (RuleAnalysis, Vec<Option<f64>>))| {
-        let gap = base
-            .as_ref()
-            .filter(|_| reference.as_ref() != Some(&name))
-            .and_then(|base| limit_gap((&rule, &limits), (&base.0, &base.1)));
-        let mut rule = rule;
-        rule.numbers.extend(gap.map(|gap| (Number::LimitGap, gap)));
-        (name, rule)
+    let judged: BTreeMap<String, Judged> = judged.collect();
+    let base = reference.as_ref().map(|name| &judged[name]);
+    let compared = |(name, rule): (&String, &Judged)| {
+        let other = base.filter(|_| reference.as_ref() != Some(name));
+        let mut analysis = rule.analysis.clone();
+        analysis.numbers.extend(other.into_iter().flat_map(|base| rule.against(base)));
+        (name.clone(), analysis)
     };
-    let rules = judged.clone().into_iter().map(compare).collect();
+    let rules = judged.iter().map(compared).collect();
     let (axis, sweep, along) = (axis.to_owned(), sweep.to_owned(), sweeps.along.clone());
     Ok(Analysis { axis, sweep, reference, tolerance: request.tolerance, rows: sweeps.rows, along, rules })
 }
 
-/// R_inf; rules are resampled independently.
-fn limit_gap(rule: (&RuleAnalysis, &[Option<f64>]), base: (&RuleAnalysis, &[Option<f64>])) -> Option<Measured> {
-    let value = rule.0.numbers.get(&Number::Limit)?.value - base.0.numbers.get(&Number::Limit)?.value;
-    let both = rule.1.iter().zip(base.1).map(|(rule, base)| Some((*rule)? - (*base)?));
-    Some(Measured::of(value, both))
+/// A rule on its own, and its numbers in every resampled table.
+struct Judged {
+    analysis: RuleAnalysis,
+    resampled: Vec<BTreeMap<Number, f64>>,
+}
+
+/// A comparison, the number compared, and how.
+type Comparison = (Number, Number, fn(f64, f64) -> f64);
+
+/// What sets a rule against the reference.
+const COMPARISONS: [Comparison; 2] = [
+    (Number::LimitGap, Number::Limit, |rule, reference| rule - reference),
+    (Number::ErrorRatio, Number::Error, |rule, reference| rule / reference),
+];
+
+impl Judged {
+    /// Rules are resampled independently.
+    fn against(&self, reference: &Self) -> Vec<(Number, Measured)> {
+        let compare = |(name, number, of): Comparison| {
+            let value = |judged: &Self| judged.analysis.numbers.get(&number).map(|measured| measured.value);
+            let pairs = self.resampled.iter().zip(&reference.resampled);
+            let finite = |value: &f64| value.is_finite();
+            let replicates =
+                pairs.map(|(rule, base)| Some(of(*rule.get(&number)?, *base.get(&number)?)).filter(finite));
+            let compared = Some(of(value(self)?, value(reference)?)).filter(finite)?;
+            Some((name, Measured::of(compared, replicates)))
+        };
+        COMPARISONS.into_iter().filter_map(compare).collect()
+    }
 }
 
 /// One rule under analysis.
@@ -73,6 +94,7 @@ struct Route {
 /// What one table, real or resampled, says.
 struct Draw {
     vertices: Vec<Option<Vertex>>,
+    joint: Option<Joint>,
     /// Excess of the carried hyperparameter at a target of the table.
     excess: Option<f64>,
 }
@@ -91,15 +113,17 @@ impl<'a> Rule<'a> {
         Self { name, curves, request, points, optima, fitted, carried }
     }
 
-    /// The analysis, and the limits of the loss in every replicate for the comparison with other rules.
-    fn judge(&self) -> (RuleAnalysis, Vec<Option<f64>>) {
+    fn judge(&self) -> Judged {
         let resamplers: Vec<Option<Resampler>> = (0..self.curves.len()).map(|index| self.resampler(index)).collect();
         let effort = resamplers.iter().flatten().map(Resampler::effort).sum();
         let freedom = |index: usize| resamplers[index].as_ref().map_or(0, |resampler| resampler.freedom);
         let spare = self.fitted.iter().map(|index| freedom(*index)).sum();
         let count = affordable(self.request.replicates, effort);
-        let draws = replicates(self.name, &resamplers, count, |points| self.redraw(points));
+        let mut draws = replicates(self.name, &resamplers, count, |points| self.redraw(points));
         let real = self.real();
+        if let Some(joint) = &real.joint {
+            rescatter(joint, draws.iter_mut().filter_map(|draw| draw.joint.as_mut()).collect());
+        }
         let counts = self.above_noise(&draws);
         let values = self.numbers(&real, &counts);
         let resampled: Vec<BTreeMap<Number, f64>> = draws.iter().map(|draw| self.numbers(draw, &counts)).collect();
@@ -108,13 +132,13 @@ impl<'a> Rule<'a> {
         };
         let mut numbers: BTreeMap<Number, Measured> = values.iter().map(measured).collect();
         reach_zero(&mut numbers);
-        let joint = self.joint(&real);
-        numbers.extend(joint.as_ref().map(|joint| (Number::Error, Measured::plain(joint.error))));
-        let vertices = self.complete(&real).unwrap_or_default();
+        if let Some([low, _]) = numbers.get_mut(&Number::Error).and_then(|error| error.interval.as_mut()) {
+            *low = low.max(0.0);
+        }
+        let vertices = self.complete(&real.vertices).unwrap_or_default();
         let kappa = kappa_of_grid(&vertices, &Scaling::of(&vertices));
         numbers.extend(kappa.map(|kappa| (Number::KappaOfGrid, Measured::plain(kappa))));
         let margin = numbers.get(&Number::GapMargin).and_then(|margin| margin.interval);
-        let limits = resampled.iter().map(|values| values.get(&Number::Limit).copied()).collect();
         let analysis = RuleAnalysis {
             optima: (0..self.curves.len()).map(|index| self.best(index, &draws, freedom(index))).collect(),
             fast: gap::speed(&counts[..counts.len().saturating_sub(1)], margin),
@@ -123,10 +147,10 @@ impl<'a> Rule<'a> {
             verdict: self.verdict(&numbers),
             flags: self.flags(&numbers, &counts),
             replicates: count,
-            joint,
+            joint: real.joint,
             numbers,
         };
-        (analysis, limits)
+        Judged { analysis, resampled }
     }
 
     fn resampler(&self, index: usize) -> Option<Resampler> {
@@ -141,7 +165,9 @@ impl<'a> Rule<'a> {
             let target = route.target?;
             nats(excess(&self.points[target], &self.optima[target], self.optima[route.proxy].log2_lr?))
         });
-        Draw { vertices: vertices.collect(), excess }
+        let vertices: Vec<Option<Vertex>> = vertices.collect();
+        let joint = self.joint(&vertices, |index| &self.points[index]);
+        Draw { vertices, joint, excess }
     }
 
     fn redraw(&self, points: &[Option<Vec<Point>>]) -> Draw {
@@ -154,20 +180,22 @@ impl<'a> Rule<'a> {
             let log2 = vertex(route.proxy)?.ln_best / LN_2;
             nats(excess(points[target].as_ref()?, optima[target].as_ref()?, log2))
         });
-        Draw { vertices: (0..points.len()).map(vertex).collect(), excess }
+        let vertices: Vec<Option<Vertex>> = (0..points.len()).map(vertex).collect();
+        let joint = self.joint(&vertices, |index| points[index].as_deref().unwrap_or_default());
+        Draw { vertices, joint, excess }
     }
 
     /// The vertices of all widths that take part in fits; none if one of them got lost.
-    fn complete(&self, draw: &Draw) -> Option<Vec<Vertex>> {
-        self.fitted.iter().map(|index| draw.vertices[*index]).collect()
+    fn complete(&self, vertices: &[Option<Vertex>]) -> Option<Vec<Vertex>> {
+        self.fitted.iter().map(|index| vertices[*index]).collect()
     }
 
     /// Which fitted widths' optima differ from that of the widest by more than noise.
     fn above_noise(&self, draws: &[Draw]) -> Vec<bool> {
-        let Some(vertices) = self.complete(&self.real()).filter(|vertices| !vertices.is_empty()) else {
+        let Some(vertices) = self.complete(&self.real().vertices).filter(|vertices| !vertices.is_empty()) else {
             return Vec::new();
         };
-        let complete: Vec<Vec<Vertex>> = draws.iter().filter_map(|draw| self.complete(draw)).collect();
+        let complete: Vec<Vec<Vertex>> = draws.iter().filter_map(|draw| self.complete(&draw.vertices)).collect();
         let error = |index: usize| {
             let gaps: Vec<f64> = complete.iter().map(|all| all[index].ln_best - all[all.len() - 1].ln_best).collect();
             deviation(&gaps)
@@ -176,7 +204,7 @@ impl<'a> Rule<'a> {
     }
 
     fn numbers(&self, draw: &Draw, counts: &[bool]) -> BTreeMap<Number, f64> {
-        let vertices = self.complete(draw).unwrap_or_default();
+        let vertices = self.complete(&draw.vertices).unwrap_or_default();
         let scaling = Scaling::of(&vertices);
         let gap = gap::exponent(&vertices, counts);
         let ends = vertices.first().zip(vertices.last()).filter(|_| vertices.len() > 1);
@@ -187,6 +215,7 @@ impl<'a> Rule<'a> {
             Some(_) => draw.excess,
             None => Some(0.5 * ends_of_transfer?.1?.curvature * (shift? * LN_2).powi(2)),
         });
+        let target_loss = self.carried.and_then(|route| Some(draw.vertices[route.target?]?.loss));
         let all = [
             (Number::Drift, ends.map(|(first, last)| (last.ln_best - first.ln_best) / LN_2)),
             (Number::DriftRate, scaling.beta().map(|beta| 0.0 - beta)),
@@ -195,11 +224,13 @@ impl<'a> Rule<'a> {
             (Number::S, scaling.s()),
             (Number::Gamma, scaling.gamma()),
             (Number::Kappa, scaling.kappa()),
+            (Number::Error, draw.joint.as_ref().map(|joint| joint.error)),
             (Number::Limit, scaling.loss.map(|loss| loss.limit)),
             (Number::GapExponent, gap),
             (Number::GapMargin, gap.zip(scaling.alpha()).map(|(gap, alpha)| gap - alpha / 2.0)),
             (Number::Shift, shift),
             (Number::Regret, regret),
+            (Number::TargetLoss, target_loss),
             (
                 Number::RelativeRegret,
                 regret.zip(gain).filter(|(_, gain)| *gain > 0.0).map(|(regret, gain)| regret / gain),
@@ -220,10 +251,10 @@ impl<'a> Rule<'a> {
         (draw.vertices[route.proxy], route.target.map_or_else(extrapolated, |target| draw.vertices[target]))
     }
 
-    fn joint(&self, real: &Draw) -> Option<Joint> {
-        let vertices = self.complete(real)?;
+    fn joint<'p>(&self, vertices: &[Option<Vertex>], points: impl Fn(usize) -> &'p [Point]) -> Option<Joint> {
+        let vertices = self.complete(vertices)?;
         let curve = |index: &usize| -> Vec<(f64, f64)> {
-            let kept = optimum::kept_points(&self.points[*index], self.request.max_octaves);
+            let kept = optimum::kept_points(points(*index), self.request.max_octaves);
             kept.iter().filter_map(|point| Some((point.lr.ln(), point.loss?))).collect()
         };
         joint(&vertices, &Scaling::of(&vertices), &self.fitted.iter().map(curve).collect::<Vec<_>>())
@@ -283,7 +314,7 @@ impl<'a> Rule<'a> {
     }
 
     fn flags(&self, numbers: &BTreeMap<Number, Measured>, counts: &[bool]) -> Vec<Flag> {
-        let vertices = self.complete(&self.real()).unwrap_or_default();
+        let vertices = self.complete(&self.real().vertices).unwrap_or_default();
         let pinned = Scaling::of(&vertices).loss.is_some_and(|loss| loss.pinned);
         let narrower = &counts[..counts.len().saturating_sub(1)];
         let conditions = [

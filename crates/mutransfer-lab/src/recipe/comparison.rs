@@ -10,32 +10,23 @@ use crate::analysis::{Analysis, Flag, Number, RuleAnalysis, display_name, with_i
 pub struct Comparison {
     /// Name of the file in the output folder.
     pub file: String,
-    /// Numbers by their names in JSON; `E/reference` is that of the rule divided by that of the reference.
+    /// Numbers by their names in JSON.
     pub columns: Vec<Column>,
     /// What to know when reading it.
     pub note: String,
 }
 
 /// A column of the table.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Column {
-    number: Number,
-    over_reference: bool,
-}
+pub struct Column(Number);
 
 impl TryFrom<String> for Column {
     type Error = String;
 
-    fn try_from(written: String) -> Result<Self, String> {
-        let (name, over_reference) = written.strip_suffix("/reference").map_or((&*written, false), |name| (name, true));
-        match Number::named(name) {
-            Some(number) => Ok(Self { number, over_reference }),
-            None => {
-                let known = Number::ALL.map(|(_, name, _)| name).join(", ");
-                Err(format!("unknown number `{name}`; known: {known}"))
-            }
-        }
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = || Number::ALL.map(|(_, name, _)| name).join(", ");
+        Number::named(&name).map(Self).ok_or_else(|| format!("unknown number `{name}`; known: {}", known()))
     }
 }
 
@@ -46,10 +37,10 @@ impl Comparison {
     /// The table in Markdown, the reference first, with all that limits trust in a row.
     pub fn markdown(&self, analysis: &Analysis) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let header = ["rule".to_owned()].into_iter().chain(self.columns.iter().map(|column| column.label(analysis)));
+        let header = ["rule".to_owned()].into_iter().chain(self.columns.iter().map(|column| column.label().to_owned()));
         let header: Vec<String> = header.chain(["flags".to_owned()]).collect();
         let rows = analysis.ordered_rules().into_iter().map(|(name, rule)| {
-            let cells = self.columns.iter().map(|column| column.cell(analysis, rule).unwrap_or(ABSENT.to_owned()));
+            let cells = self.columns.iter().map(|column| column.cell(rule).unwrap_or(ABSENT.to_owned()));
             line([display_name(name).to_owned()].into_iter().chain(cells).chain([flags(&rule.flags)]).collect())
         });
         let rule = format!("|{}\n", "---|".repeat(header.len()));
@@ -65,20 +56,11 @@ fn flags(flags: &[Flag]) -> String {
 }
 
 impl Column {
-    fn label(&self, analysis: &Analysis) -> String {
-        let name = Number::ALL.iter().find(|(number, ..)| *number == self.number).map_or("", |(_, _, label)| *label);
-        match &analysis.reference {
-            Some(reference) if self.over_reference => format!("{name}, over that of {}", display_name(reference)),
-            _ => name.to_owned(),
-        }
+    fn label(self) -> &'static str {
+        Number::ALL.into_iter().find(|(number, ..)| *number == self.0).map_or("", |(_, _, label)| label)
     }
 
-    fn cell(&self, analysis: &Analysis, rule: &RuleAnalysis) -> Option<String> {
-        let measured = rule.numbers.get(&self.number)?;
-        if !self.over_reference {
-            return Some(with_interval(measured, self.number.decimals()));
-        }
-        let reference = analysis.rules.get(analysis.reference.as_ref()?)?.numbers.get(&self.number)?;
-        Some(format!("{:.3}", measured.value / reference.value))
+    fn cell(self, rule: &RuleAnalysis) -> Option<String> {
+        Some(with_interval(rule.numbers.get(&self.0)?, self.0.decimals()))
     }
 }

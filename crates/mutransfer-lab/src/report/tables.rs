@@ -45,10 +45,11 @@ fn times(ratio: f64) -> String {
 /// A row per rule and value of the axis.
 pub(super) fn optima(analysis: &Analysis) -> Vec<Value> {
     let rules = analysis.ordered_rules().into_iter();
-    rules.flat_map(|(name, rule)| rule.optima.iter().map(move |best| optimum(name, best))).collect()
+    rules.flat_map(|(name, rule)| rule.optima.iter().map(move |best| optimum(analysis, name, best))).collect()
 }
 
-fn optimum(rule: &str, best: &Best) -> Value {
+fn optimum(analysis: &Analysis, rule: &str, best: &Best) -> Value {
+    let explain = |flag: &Flag| flag.explanation(&analysis.axis, analysis.sweep_name());
     let tried = match best.optimum.diverged {
         0 => best.optimum.tried.to_string(),
         diverged => format!("{}, {diverged} diverged", best.optimum.tried),
@@ -61,7 +62,7 @@ fn optimum(rule: &str, best: &Best) -> Value {
         loss => measured(best.loss.as_ref(), 4),
         tried,
         seeds => best.seeds,
-        note => explain(&best.optimum.flags),
+        note => best.optimum.flags.iter().map(explain).collect::<Vec<_>>().join("; "),
     }
 }
 
@@ -92,8 +93,4 @@ fn transfer(name: &str, rule: &RuleAnalysis, floor: Option<f64>) -> Option<Value
 
 pub(super) fn measured(value: Option<&Measured>, decimals: usize) -> String {
     value.map_or(ABSENT.to_owned(), |value| minus(&with_interval(value, decimals)))
-}
-
-fn explain(flags: &[Flag]) -> String {
-    flags.iter().map(|flag| flag.explanation()).collect::<Vec<_>>().join("; ")
 }

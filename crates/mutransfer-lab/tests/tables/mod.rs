@@ -39,6 +39,24 @@ impl Law {
         self.table_at(&WIDTHS, rule, seeds, noise, key)
     }
 
+    /// The same with valleys that are no parabolas: each loss is raised by `cubic` times the cube of the distance from
+    /// the optimum, in natural logarithms.
+    pub(crate) fn skewed(&self, cubic: f64, seeds: u64, noise: f64, key: u64) -> String {
+        let mut normal = Normal::new(key);
+        let mut text = header();
+        for width in WIDTHS {
+            for step in -4..=4 {
+                let off = f64::from(step) / 2.0 * std::f64::consts::LN_2;
+                let lr = self.best_at(width) * off.exp();
+                for seed in 0..seeds {
+                    let loss = self.loss(width, lr) + cubic * off.powi(3) + noise * normal.draw();
+                    text += &format!("mup,{width},{lr},{seed},{loss}\n");
+                }
+            }
+        }
+        text
+    }
+
     pub(crate) fn table_at(&self, widths: &[f64], rule: &str, seeds: u64, noise: f64, key: u64) -> String {
         let mut normal = Normal::new(key);
         let mut text = header();
