@@ -195,7 +195,7 @@ impl Workbench {
     ) -> Result<(), Failure> {
         let store = &self.store;
         let json = |value: &serde_json::Value| serde_json::to_vec_pretty(value).context("cannot write JSON");
-        store.write("summary.json", &json(&serde_json::to_value(summary).context("cannot write JSON")?)?)?;
+        store.write("summary.json", &json(&record(summary, checks)?)?)?;
         store.write("analysis.json", &json(&analysis_json(analysis))?)?;
         store.write("plan.json", &json(&self.plan(carried)?)?)?;
         store.write("coordinates.csv", mutransfer_lab::record::to_csv(coordinates).as_bytes())?;
@@ -258,7 +258,8 @@ impl Workbench {
     pub(crate) fn print(&self, judged: &Judged, json: bool) -> Result<(), Failure> {
         let Judged { summary, analysis, checks } = judged;
         if json {
-            println!("{}", serde_json::to_string_pretty(summary).context("cannot print JSON")?);
+            let record = record(summary, checks)?;
+            println!("{}", serde_json::to_string_pretty(&record).context("cannot print JSON")?);
         } else {
             println!("{}", table::summary(summary));
             for sentence in findings(analysis) {
@@ -272,6 +273,16 @@ impl Workbench {
         eprintln!("report: {}", self.out.join("report.html").display());
         Ok(())
     }
+}
+
+/// The summary with the coordinate checks as `mutransfer coord --json` has them, or with what stood in their way.
+fn record(summary: &Summary, checks: &Result<Vec<Check>, String>) -> Result<serde_json::Value, Failure> {
+    let mut record = serde_json::to_value(summary).context("cannot write JSON")?;
+    record["coordinate_checks"] = match checks {
+        Ok(checks) => serde_json::to_value(checks).context("cannot write JSON")?,
+        Err(error) => serde_json::json!({ "error": error }),
+    };
+    Ok(record)
 }
 
 fn print_checks(checks: &Result<Vec<Check>, String>) {

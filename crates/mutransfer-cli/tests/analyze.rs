@@ -179,6 +179,23 @@ fn other_settings_are_not_pooled() {
 }
 
 #[test]
+fn a_setting_that_only_one_file_has_is_not_pooled_with_its_absence() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = write(folder.path(), "with.csv", "rule,width,depth,lr,seed,loss\nsp,64,2,1,0,3\n");
+    let without = write(folder.path(), "without.csv", "rule,width,lr,seed,loss\nsp,64,1,1,3\n");
+    for (files, message) in [
+        ([&with, &without], "without.csv, line 2, column `depth`: no value beside 2"),
+        ([&without, &with], "with.csv, line 2, column `depth`: 2 beside no value"),
+    ] {
+        let output = mutransfer().arg("analyze").args(files).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(message), "{said}");
+    }
+    let output = mutransfer().args(["analyze", "--ignore", "depth", &with, &without]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn bad_tables_are_named_by_line_and_column() {
     let row = |line: &str| format!("rule,width,lr,seed,loss,status,first_loss\nsp,64,0.1,0,3,ok,5\n{line}\n");
     let cases = [
@@ -244,7 +261,7 @@ fn what_became_of_the_rows_is_told() {
     assert!((best["log2_lr"].as_f64().unwrap() + 7.875).abs() < 1e-9, "{best}");
     assert_eq!(found["rules"]["mup"]["verdict"], "undetermined");
     let (_, printed, _) = analyze(&table, &[]);
-    assert!(printed.contains("1 failed runs were left out") && printed.contains("4 runs diverged"), "{printed}");
+    assert!(printed.contains("failed and were left out: 1.") && printed.contains("diverged: 4,"), "{printed}");
 }
 
 /// A million rows; the time it takes is measured elsewhere.

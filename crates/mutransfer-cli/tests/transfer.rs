@@ -48,6 +48,9 @@ fn a_study_leaves_everything_it_promises_and_the_same_bits_on_any_number_of_jobs
             assert!(rule["target"].get(key).is_some(), "{key}");
         }
     }
+    let checks = summary["coordinate_checks"].as_array().unwrap();
+    assert_eq!([&checks[0]["rule"], &checks[1]["rule"]], ["sp", "mup"], "{checks:?}");
+    assert_eq!(checks[0]["verdict"], "fail");
     let plan: serde_json::Value = serde_json::from_str(&read(&out("one").join("plan.json"))).unwrap();
     assert_eq!(plan["rule"], "mup");
     assert_eq!(plan["params"]["hidden.0.weight"]["role"], "hidden");

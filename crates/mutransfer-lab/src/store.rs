@@ -34,8 +34,7 @@ impl Store {
     /// When the folder cannot be created or written to.
     pub fn open(root: &Path) -> Result<Self, Error> {
         let store = Self { root: root.to_owned() };
-        let trials = root.join("trials");
-        fs::create_dir_all(&trials).map_err(|source| Error::File { verb: "create", path: trials, source })?;
+        fs::create_dir_all(root).map_err(|source| Error::File { verb: "create", path: root.to_owned(), source })?;
         // Better to know now than after the first hour.
         store.write(".writable", b"")?;
         let _ = fs::remove_file(root.join(".writable"));

@@ -243,7 +243,7 @@ fn caveats_name_sizes_below_published_advice_and_what_diverged() {
     let small = "Smaller than published advice for a proxy: width 32 instead of 256, number of blocks 2 instead of 4, \
                  number of steps 300 instead of 5000.";
     assert!(html.contains(small) && html.contains("The base width, at which all rules are the same, is 32"));
-    assert!(html.contains(" runs diverged, "));
+    assert!(html.contains("Runs that diverged: "));
     let models = Models { base_width: 256, depth: 4, batch: 32, context: None, steps: 5000 };
     let wide: Vec<Row> = study().into_iter().map(|row| Row { width: row.width * 8, ..row }).collect();
     let large = Report { models: Some(models), ..report_of(&wide, Some(8 * TARGET)) };

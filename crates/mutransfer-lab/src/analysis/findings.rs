@@ -63,10 +63,11 @@ fn few_seeds(optima: &[Best]) -> Option<String> {
 pub fn of_rows(analysis: &Analysis) -> Vec<String> {
     let (rows, along) = (analysis.rows, &analysis.along);
     let share = 100.0 * rows.diverged as f64 / (rows.read - rows.failed).max(1) as f64;
+    let share = if share < 1.0 { "less than 1".to_owned() } else { format!("{share:.0}") };
     let notes = [
-        (rows.failed > 0).then(|| format!("{} failed runs were left out.", rows.failed)),
-        (rows.diverged > 0).then(|| format!("{} runs diverged, {share:.0}% of all.", rows.diverged)),
-        (rows.repeated > 0).then(|| format!("{} rows repeat others and were counted once.", rows.repeated)),
+        (rows.failed > 0).then(|| format!("Runs that failed and were left out: {}.", rows.failed)),
+        (rows.diverged > 0).then(|| format!("Runs that diverged: {}, {share}% of all.", rows.diverged)),
+        (rows.repeated > 0).then(|| format!("Rows that repeat others and were counted once: {}.", rows.repeated)),
         (!along.is_empty()).then(|| {
             let (axis, columns) = (&analysis.axis, along.join(", "));
             format!("Along with {axis} also change: {columns}; the exponents are of all together.")

@@ -35,6 +35,11 @@ pub(super) fn same(one: &str, other: &str) -> bool {
 }
 
 impl Settings {
+    /// How many columns are known.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// Index of a column.
     pub(super) fn column(&mut self, name: &str) -> usize {
         self.names.iter().position(|known| known == name).unwrap_or_else(|| {

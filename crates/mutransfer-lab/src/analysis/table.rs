@@ -59,6 +59,10 @@ impl Default for Columns {
 pub fn read_tables(files: &[(String, String)], columns: &Columns) -> Result<Sweeps, TableError> {
     check_parts(columns)?;
     let mut reading = Reading::new(columns);
+    for (file, text) in files {
+        let header = csv_reader(text).headers().map_err(|error| broken(file, &error))?.clone();
+        Places::of(file, &header, columns, &mut reading.settings)?;
+    }
     for (index, (file, text)) in files.iter().enumerate() {
         reading.file(index as u32, file, text)?;
     }
@@ -79,6 +83,15 @@ fn check_parts(columns: &Columns) -> Result<(), TableError> {
         }
     }
     Ok(())
+}
+
+fn csv_reader(text: &str) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes())
+}
+
+fn broken(file: &str, error: &csv::Error) -> TableError {
+    let line = error.position().map_or(1, csv::Position::line);
+    TableError::Row { file: file.to_owned(), line, problem: error.to_string() }
 }
 
 /// What has been read so far.
@@ -104,8 +117,8 @@ struct Places {
     status: Option<usize>,
     first_loss: Option<usize>,
     filters: Vec<usize>,
-    /// Columns that must not vary, with their indices among the settings.
-    settings: Vec<(usize, usize)>,
+    /// Columns that must not vary, with their indices among the settings; none where only other files have it.
+    settings: Vec<(Option<usize>, usize)>,
 }
 
 /// A row and where it is.
@@ -118,6 +131,9 @@ struct Row<'a> {
 
 impl Places {
     fn of(file: &str, header: &StringRecord, columns: &Columns, known: &mut Settings) -> Result<Self, TableError> {
+        if header.is_empty() {
+            return Err(TableError::Empty { file: file.to_owned() });
+        }
         let find = |name: &str| header.iter().position(|column| column == name);
         let need = |name: &str| {
             find(name).ok_or_else(|| TableError::MissingColumn {
@@ -137,9 +153,11 @@ impl Places {
         let is_ignored = |name: &str| columns.ignored.iter().any(|ignored| ignored == name);
         let is_setting =
             |(index, name): &(usize, &str)| !(parts.contains(index) || is_result(name) || is_ignored(name));
-        let settings = header.iter().enumerate().filter(is_setting).map(|(index, name)| (index, known.column(name)));
+        let own = header.iter().enumerate().filter(is_setting).map(|(index, name)| (Some(index), known.column(name)));
+        let own: Vec<(Option<usize>, usize)> = own.collect();
+        let of_others = (0..known.len()).filter(|column| own.iter().all(|(_, known)| known != column));
         Ok(Self {
-            settings: settings.collect(),
+            settings: own.iter().copied().chain(of_others.map(|column| (None, column))).collect(),
             status: find("status"),
             first_loss: find("first_loss"),
             filters: columns.filters.iter().map(|(name, _)| need(name)).collect::<Result<_, _>>()?,
@@ -217,15 +235,9 @@ impl<'a> Reading<'a> {
     }
 
     fn file(&mut self, index: u32, file: &str, text: &str) -> Result<(), TableError> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-        let broken = |error: csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
-            TableError::Row { file: file.to_owned(), line, problem: error.to_string() }
-        };
+        let broken = |error: csv::Error| broken(file, &error);
+        let mut reader = csv_reader(text);
         let header = reader.headers().map_err(broken)?.clone();
-        if header.is_empty() {
-            return Err(TableError::Empty { file: file.to_owned() });
-        }
         let places = Places::of(file, &header, self.columns, &mut self.settings)?;
         let mut cells = StringRecord::new();
         while reader.read_record(&mut cells).map_err(broken)? {
@@ -260,7 +272,8 @@ impl<'a> Reading<'a> {
         };
         let group = self.settings.group(run.rule, run.at);
         for &(cell, column) in &places.settings {
-            let added = self.settings.add(column, group, &row.cells[cell], run.place);
+            let value = cell.map_or("", |cell| &row.cells[cell]);
+            let added = self.settings.add(column, group, value, run.place);
             added.map_err(|clash| varies(&self.rules, row.file, clash))?;
         }
         self.runs.push(run);
@@ -333,6 +346,7 @@ impl<'a> Reading<'a> {
 
 fn varies(rules: &[String], file: &str, clash: Clash) -> TableError {
     let Clash { column, rule, first, second, place } = clash;
+    let [first, second] = [first, second].map(|value| if value.is_empty() { "no value".to_owned() } else { value });
     let spot = Spot { file: file.to_owned(), line: place.1.into(), column };
     TableError::Varies { spot: Box::new(spot), rule: rules[rule as usize].clone(), first, second }
 }
