@@ -116,7 +116,7 @@ impl Recipe {
         let (Some(kind), Some(rule), Some(rest)) = (steps.next(), steps.next(), steps.next()) else { return false };
         let known = match kind {
             "rules" => {
-                let groups = ["optima.", "prediction."];
+                let groups = ["optima.", "prediction.", "transfer."];
                 Number::named(rest).is_some() || groups.iter().any(|group| rest.starts_with(group))
             }
             "gains" => self.compares(rest),

@@ -27,6 +27,11 @@ const DASHES: &str = "7 6";
 /// Pale enough that lines and other areas show through.
 const AREA_OPACITY: f64 = 0.2;
 
+/// Panels per row for large panels: at most three, and rows as even as they can be.
+pub(super) fn even_columns(panels: usize) -> usize {
+    panels.div_ceil(panels.div_ceil(3).max(1))
+}
+
 /// Everything on one figure: panels in reading order, sharing one key.
 pub(super) struct Sheet {
     /// Name of the figure, for errors and for identifiers inside the SVG.

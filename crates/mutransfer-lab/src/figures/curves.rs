@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, nice_step, ordered_color, two_decimals};
+use super::canvas::{
+    Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, even_columns, nice_step, ordered_color, two_decimals,
+};
 use super::{Figure, FigureError};
 use crate::analysis::{Monitor, display_name};
 use crate::record::LossRow;
@@ -50,7 +52,7 @@ pub fn curves(rows: &[LossRow], judged: &[Monitor]) -> Result<Figure, FigureErro
         name: NAME,
         panels: panels.iter().map(panel).collect(),
         keys: keys(judged, &colors),
-        columns: panels.len().min(3),
+        columns: even_columns(panels.len()),
         narrow_columns: 1,
         panel_size: (330.0, 380.0),
     })

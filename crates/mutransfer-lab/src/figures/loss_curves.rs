@@ -1,7 +1,8 @@
 //! Final loss against learning rate, one panel per rule: where the valleys lie and whether they move.
 
 use super::canvas::{
-    Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, nice_step, ordered_color, power_of_two, two_decimals,
+    Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, even_columns, nice_step, ordered_color, power_of_two,
+    two_decimals,
 };
 use super::{Figure, FigureError};
 use crate::analysis::{Analysis, Best, Point, RuleAnalysis, Sweeps, Trials, display_name};
@@ -53,14 +54,11 @@ pub fn loss_curves(sweeps: &Sweeps, analysis: &Analysis) -> Result<Figure, Figur
         name: NAME,
         panels: rules.iter().zip(&panels).map(panel).collect(),
         keys: keys(analysis, &ladder, &all),
-        columns: rules.len().min(COLUMNS),
+        columns: even_columns(rules.len()),
         narrow_columns: 1,
         panel_size: (330.0, 380.0),
     })
 }
-
-/// Panels per row.
-const COLUMNS: usize = 3;
 
 /// The values of the axis, smallest first.
 struct Ladder {

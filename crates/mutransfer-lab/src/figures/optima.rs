@@ -1,6 +1,6 @@
 //! Where the optimum lies at each width, with intervals, and where it is expected: one panel per rule.
 
-use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, power_of_two};
+use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, even_columns, power_of_two};
 use super::{Figure, FigureError};
 use crate::analysis::{Analysis, RuleAnalysis, display_name};
 
@@ -31,7 +31,7 @@ pub fn optima(analysis: &Analysis) -> Result<Figure, FigureError> {
         name: NAME,
         panels: rules.iter().zip(all).map(panel).collect(),
         keys: keys(),
-        columns: rules.len().min(3),
+        columns: even_columns(rules.len()),
         narrow_columns: 1,
         panel_size: (330.0, 320.0),
     })
