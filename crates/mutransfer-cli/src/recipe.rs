@@ -192,9 +192,15 @@ const DECIMALS: usize = 4;
 
 fn range(expected: &Expected) -> String {
     match (expected.low, expected.high) {
-        (Some(low), Some(high)) => format!("{low} to {high}"),
-        (Some(low), None) => format!("at least {low}"),
-        (None, Some(high)) => format!("at most {high}"),
+        (Some(low), Some(high)) => format!("{} to {}", rounded(low), rounded(high)),
+        (Some(low), None) => format!("at least {}", rounded(low)),
+        (None, Some(high)) => format!("at most {}", rounded(high)),
         (None, None) => String::new(),
     }
+}
+
+/// Without the digits that adding a tolerance leaves.
+fn rounded(bound: f64) -> f64 {
+    let scale = 10_f64.powi(DECIMALS as i32 + 2);
+    (bound * scale).round() / scale
 }
