@@ -11,7 +11,7 @@ use mutransfer_lab::analysis::{
 use mutransfer_lab::curves::{self, Curve};
 use mutransfer_lab::recipe::{self, Expected, Finding, Loss, Needed, Recipe};
 use mutransfer_lab::record::LossRow;
-use mutransfer_lab::study::LearningRate;
+use mutransfer_lab::study::{LearningRate, Study};
 use mutransfer_lab::trial::Data;
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ fn run(options: &RecipeRunOptions) -> Result<(), Failure> {
         bench.print(&judged, false)?;
     }
     let analysis = analysis(&recipe, &bench)?;
-    let gains = recipe.curves_at.map(|lr| gains(&bench, lr)).transpose()?;
+    let gains = recipe.curves_at.map(|lr| gains(&recipe.study, &bench, lr)).transpose()?;
     let findings = write(name, &recipe, &bench, &analysis, gains, options.run.json)?;
     match findings.iter().filter(|finding| !finding.ok).count() {
         0 => Ok(()),
@@ -120,9 +120,9 @@ fn analysis(recipe: &Recipe, bench: &Workbench) -> Result<Analysis, Failure> {
 }
 
 /// How much better wider models are along training at one learning rate, and the monitor's figure of it.
-fn gains(bench: &Workbench, lr: LearningRate) -> Result<Value, Failure> {
+fn gains(study: &Study, bench: &Workbench, lr: LearningRate) -> Result<Value, Failure> {
     let curves = curves::read(&bench.out)?;
-    let rules = bench.study.rules.iter().map(Rule::to_string);
+    let rules = study.rules.iter().map(Rule::to_string);
     let rows =
         rules.flat_map(|rule| curves::at(&curves, &rule, lr.log2.exp2()).flat_map(Curve::rows).collect::<Vec<_>>());
     let rows: Vec<LossRow> = rows.collect();

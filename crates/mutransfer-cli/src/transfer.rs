@@ -45,7 +45,7 @@ pub(crate) fn transfer(options: &TransferOptions) -> Result<(), Failure> {
 
 /// A study that can be run.
 pub(crate) struct Workbench {
-    pub(crate) study: Study,
+    study: Study,
     data: Data,
     subject: Subject,
     pub(crate) store: Store,

@@ -13,7 +13,7 @@ use crate::store::{read_outcome, read_trial};
 use crate::trial::{Outcome, Trial};
 
 /// Learning rates closer than this, in octaves, are the same.
-const SAME_LEARNING_RATE: f64 = 1e-6;
+pub(crate) const SAME_LEARNING_RATE: f64 = 1e-6;
 
 /// One finished trial and its loss at every step.
 #[derive(Clone, Debug, PartialEq)]

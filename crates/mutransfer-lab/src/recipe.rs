@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::analysis::{Monitor, Number, Pair, WINDOWS, Window};
+use crate::curves::SAME_LEARNING_RATE;
 use crate::study::{LearningRate, Study};
 
 pub use comparison::{Column, Comparison};
@@ -98,8 +99,9 @@ impl Recipe {
         let recipe: Self =
             toml::from_str(text).map_err(|source| Error::Recipe { path: path.to_owned(), source: Box::new(source) })?;
         recipe.study.check()?;
-        let tried =
-            |at: &LearningRate| recipe.study.lr.learning_rates().iter().any(|lr| (lr.log2() - at.log2).abs() < 1e-6);
+        let tried = |at: &LearningRate| {
+            recipe.study.lr.learning_rates().iter().any(|lr| (lr.log2() - at.log2).abs() < SAME_LEARNING_RATE)
+        };
         if let Some(at) = recipe.curves_at.filter(|at| !tried(at)) {
             return Err(Error::value("curves_at", format!("is {}, which the study does not try", String::from(at))));
         }

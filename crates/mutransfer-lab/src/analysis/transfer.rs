@@ -124,7 +124,7 @@ impl<'a> Rule<'a> {
         if let Some(joint) = &real.joint {
             rescatter(joint, draws.iter_mut().filter_map(|draw| draw.joint.as_mut()).collect());
         }
-        let counts = self.above_noise(&draws);
+        let counts = self.above_noise(&real, &draws);
         let values = self.numbers(&real, &counts);
         let resampled: Vec<BTreeMap<Number, f64>> = draws.iter().map(|draw| self.numbers(draw, &counts)).collect();
         let measured = |(number, value): (&Number, &f64)| {
@@ -132,9 +132,6 @@ impl<'a> Rule<'a> {
         };
         let mut numbers: BTreeMap<Number, Measured> = values.iter().map(measured).collect();
         reach_zero(&mut numbers);
-        if let Some([low, _]) = numbers.get_mut(&Number::Error).and_then(|error| error.interval.as_mut()) {
-            *low = low.max(0.0);
-        }
         let vertices = self.complete(&real.vertices).unwrap_or_default();
         let kappa = kappa_of_grid(&vertices, &Scaling::of(&vertices));
         numbers.extend(kappa.map(|kappa| (Number::KappaOfGrid, Measured::plain(kappa))));
@@ -145,7 +142,7 @@ impl<'a> Rule<'a> {
             prediction: self.prediction(&vertices),
             carried: self.carried.map(|route| self.carried(route)),
             verdict: self.verdict(&numbers),
-            flags: self.flags(&numbers, &counts),
+            flags: self.flags(&vertices, &numbers, &counts),
             replicates: count,
             joint: real.joint,
             numbers,
@@ -191,8 +188,8 @@ impl<'a> Rule<'a> {
     }
 
     /// Which fitted widths' optima differ from that of the widest by more than noise.
-    fn above_noise(&self, draws: &[Draw]) -> Vec<bool> {
-        let Some(vertices) = self.complete(&self.real().vertices).filter(|vertices| !vertices.is_empty()) else {
+    fn above_noise(&self, real: &Draw, draws: &[Draw]) -> Vec<bool> {
+        let Some(vertices) = self.complete(&real.vertices).filter(|vertices| !vertices.is_empty()) else {
             return Vec::new();
         };
         let complete: Vec<Vec<Vertex>> = draws.iter().filter_map(|draw| self.complete(&draw.vertices)).collect();
@@ -313,9 +310,8 @@ impl<'a> Rule<'a> {
         }
     }
 
-    fn flags(&self, numbers: &BTreeMap<Number, Measured>, counts: &[bool]) -> Vec<Flag> {
-        let vertices = self.complete(&self.real().vertices).unwrap_or_default();
-        let pinned = Scaling::of(&vertices).loss.is_some_and(|loss| loss.pinned);
+    fn flags(&self, vertices: &[Vertex], numbers: &BTreeMap<Number, Measured>, counts: &[bool]) -> Vec<Flag> {
+        let pinned = Scaling::of(vertices).loss.is_some_and(|loss| loss.pinned);
         let narrower = &counts[..counts.len().saturating_sub(1)];
         let conditions = [
             (Flag::TooFewWidths, vertices.len() < LIMIT_WIDTHS),
@@ -353,14 +349,16 @@ fn deviation(values: &[f64]) -> f64 {
     if values.len() > 1 { variance.sqrt() } else { 0.0 }
 }
 
-/// Noise of either sign makes a regret positive. Where the optimum may have moved either way, there may be none at all;
-/// nowhere is there less.
+/// Noise of either sign makes a regret positive. Where the optimum may have moved either way, there may be none at all.
+/// Nowhere is there less, nor an error below zero.
 fn reach_zero(numbers: &mut BTreeMap<Number, Measured>) {
     let shift = numbers.get(&Number::Shift).and_then(|shift| shift.interval);
     let either_way = shift.is_some_and(|[low, high]| low <= 0.0 && high >= 0.0);
-    for number in [Number::Regret, Number::RelativeRegret] {
-        if let Some([low, _]) = numbers.get_mut(&number).and_then(|regret| regret.interval.as_mut()) {
-            *low = if either_way { 0.0 } else { low.max(0.0) };
+    for (number, is_zero) in
+        [(Number::Regret, either_way), (Number::RelativeRegret, either_way), (Number::Error, false)]
+    {
+        if let Some([low, _]) = numbers.get_mut(&number).and_then(|measured| measured.interval.as_mut()) {
+            *low = if is_zero { 0.0 } else { low.max(0.0) };
         }
     }
 }

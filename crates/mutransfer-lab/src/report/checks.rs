@@ -14,7 +14,7 @@ pub(super) fn coordinates(coordinates: &Coordinates) -> Value {
         checks => coordinates.checks.iter().flatten().map(check).collect::<Vec<Value>>(),
         unchecked => coordinates.checks.as_ref().err(),
         tolerance => TOLERANCE,
-        unsettled => UNSETTLED.replace(char::from(0x60), ""),
+        unsettled => UNSETTLED.replace('`', ""),
     }
 }
 
