@@ -1,4 +1,5 @@
-//! The coordinate check of a burn module: what its forward pass shows to a probe, before and after updates.
+//! The coordinate check of a burn module: what its forward pass shows to a probe, before and after
+//! updates.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +34,9 @@ pub struct Measurement {
 
 /// Looks at activations while a module runs, or does not, at no cost.
 ///
-/// The forward pass takes a probe and shows it what it computes. The first pass is what later ones are compared with, so
-/// use the same batch for all. What is shown is kept outside of any autodiff graph.
+/// The forward pass takes a probe and shows it what it computes. The first pass is what later ones
+/// are compared with, so use the same batch for all. What is shown is kept outside of any autodiff
+/// graph.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -78,11 +80,17 @@ impl Probe {
 
     /// Measures everything that is shown.
     pub fn on() -> Self {
-        Self { is_on: true, ..Self::default() }
+        Self {
+            is_on: true,
+            ..Self::default()
+        }
     }
 
     /// Shows the output of a module.
-    pub fn activation<const D: usize>(&mut self, show: impl FnOnce() -> (String, Layer, Tensor<D>)) {
+    pub fn activation<const D: usize>(
+        &mut self,
+        show: impl FnOnce() -> (String, Layer, Tensor<D>),
+    ) {
         if self.is_on {
             let (module, layer, output) = show();
             self.see(&module, layer, output);
@@ -90,24 +98,40 @@ impl Probe {
     }
 
     /// Shows a linear layer with its input and forward multiplier.
-    pub fn linear<'a, const D: usize>(&mut self, show: impl FnOnce() -> (String, Layer, &'a Linear, Tensor<D>, f64)) {
+    pub fn linear<'a, const D: usize>(
+        &mut self,
+        show: impl FnOnce() -> (String, Layer, &'a Linear, Tensor<D>, f64),
+    ) {
         self.update(|| {
             let (module, layer, linear, input, multiplier) = show();
-            (module, layer, linear.weight.val(), move |update| rows(input).matmul(update) * multiplier)
+            (module, layer, linear.weight.val(), move |update| {
+                rows(input).matmul(update) * multiplier
+            })
         });
     }
 
     /// Shows an embedding with the tokens that it looks up.
-    pub fn embedding<'a>(&mut self, show: impl FnOnce() -> (String, &'a Embedding, Tensor<2, Int>)) {
+    pub fn embedding<'a>(
+        &mut self,
+        show: impl FnOnce() -> (String, &'a Embedding, Tensor<2, Int>),
+    ) {
         self.update(|| {
             let (module, embedding, tokens) = show();
             let tokens: Tensor<1, Int> = tokens.flatten(0, 1);
-            (module, Layer::Input, embedding.weight.val(), move |update: Tensor<2>| update.select(0, tokens))
+            (
+                module,
+                Layer::Input,
+                embedding.weight.val(),
+                move |update: Tensor<2>| update.select(0, tokens),
+            )
         });
     }
 
     /// Shows a convolution with its input `[batch, channels, height, width]`.
-    pub fn convolution<'a>(&mut self, show: impl FnOnce() -> (String, Layer, &'a Conv2d, Tensor<4>)) {
+    pub fn convolution<'a>(
+        &mut self,
+        show: impl FnOnce() -> (String, Layer, &'a Conv2d, Tensor<4>),
+    ) {
         self.update(|| {
             let (module, layer, convolution, input) = show();
             let mut moved = convolution.clone();
@@ -120,7 +144,8 @@ impl Probe {
         });
     }
 
-    /// Shows any other weight, with what it does to its present input: a function of the weight that is linear in it.
+    /// Shows any other weight, with what it does to its present input: a function of the weight
+    /// that is linear in it.
     pub fn update<const W: usize, const D: usize, A: FnOnce(Tensor<W>) -> Tensor<D>>(
         &mut self,
         show: impl FnOnce() -> (String, Layer, Tensor<W>, A),
@@ -140,7 +165,8 @@ impl Probe {
         }
     }
 
-    /// What was measured since the last call, in the order shown. The first call ends the first pass.
+    /// What was measured since the last call, in the order shown. The first call ends the first
+    /// pass.
     pub fn take(&mut self) -> Vec<Measurement> {
         self.is_later = true;
         std::mem::take(&mut self.measured)
@@ -157,7 +183,12 @@ impl Probe {
 
     fn push(&mut self, module: &str, layer: Layer, quantity: Quantity, values: Tensor<1>) {
         let sizes = Sizes::of(values);
-        self.measured.push(Measurement { module: module.to_owned(), layer, quantity, sizes });
+        self.measured.push(Measurement {
+            module: module.to_owned(),
+            layer,
+            quantity,
+            sizes,
+        });
     }
 }
 
@@ -172,9 +203,18 @@ impl Sizes {
     fn of(values: Tensor<1>) -> Self {
         let values: Vec<f32> = values.into_data().try_to_vec().unwrap_or_default();
         let count = values.len() as f64;
-        let sum = |of: &dyn Fn(f64) -> f64| values.iter().map(|value| of(f64::from(*value))).sum::<f64>();
+        let sum = |of: &dyn Fn(f64) -> f64| {
+            values
+                .iter()
+                .map(|value| of(f64::from(*value)))
+                .sum::<f64>()
+        };
         let (mean, square) = (sum(&|x| x) / count, sum(&|x| x * x) / count);
         let std = (sum(&|x| (x - mean).powi(2)) / (count - 1.0)).sqrt();
-        Self { l1: sum(&f64::abs) / count, l2: square.sqrt(), std }
+        Self {
+            l1: sum(&f64::abs) / count,
+            l2: square.sqrt(),
+            std,
+        }
     }
 }

@@ -10,19 +10,32 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::path::Path;
 use crate::shapes;
 
-/// Draws every matrix of `module` from a normal distribution of mean 0 and the planned standard deviation, and sets
-/// every `bias` to zero. Gains keep the constant that the module gave them.
+/// Draws every matrix of `module` from a normal distribution of mean 0 and the planned standard
+/// deviation, and sets every `bias` to zero. Gains keep the constant that the module gave them.
 ///
-/// A draw depends on the seed and the parameter's name only, not on the other parameters or their order.
+/// A draw depends on the seed and the parameter's name only, not on the other parameters or their
+/// order.
 ///
 /// # Errors
 /// When a parameter of the module is not in the plan.
 pub fn initialize<M: Module>(module: M, plan: &Plan, hyper: &Hyper, seed: u64) -> Result<M, Error> {
-    if let Some((name, _)) = shapes(&module).iter().find(|(name, _)| plan.param(name.as_str()).is_none()) {
-        return Err(Error::Missing { name: name.clone(), present: "given", absent: "planned" });
+    if let Some((name, _)) = shapes(&module)
+        .iter()
+        .find(|(name, _)| plan.param(name.as_str()).is_none())
+    {
+        return Err(Error::Missing {
+            name: name.clone(),
+            present: "given",
+            absent: "planned",
+        });
     }
     let path = Path::default();
-    Ok(module.map(&mut Initializer { path, plan, hyper, seed }))
+    Ok(module.map(&mut Initializer {
+        path,
+        plan,
+        hyper,
+        seed,
+    }))
 }
 
 /// `count` standard normal numbers that depend on `seed` and `name` only.
@@ -45,9 +58,12 @@ impl Initializer<'_> {
         let name = self.path.name();
         let count = dims.iter().product();
         match self.plan.setting(&name, self.hyper)?.init_std {
-            Some(std) => {
-                Some(normal(self.seed, &name, count).iter().map(|draw| (f64::from(*draw) * std) as f32).collect())
-            }
+            Some(std) => Some(
+                normal(self.seed, &name, count)
+                    .iter()
+                    .map(|draw| (f64::from(*draw) * std) as f32)
+                    .collect(),
+            ),
             None if self.path.field() == "bias" => Some(vec![0.0; count]),
             None => None,
         }

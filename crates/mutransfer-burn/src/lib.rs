@@ -1,4 +1,5 @@
-//! mutransfer for [burn](https://burn.dev): read a module's shapes, draw its planned weights, train it by its plan.
+//! mutransfer for [burn](https://burn.dev): read a module's shapes, draw its planned weights, train
+//! it by its plan.
 //!
 //! ```
 //! use burn::nn::LinearConfig;
@@ -22,7 +23,8 @@
 //! # Ok::<(), mutransfer::Error>(())
 //! ```
 //!
-//! The module applies the plan's forward multipliers itself: the readout's `multiplier` and the attention scale.
+//! The module applies the plan's forward multipliers itself: the readout's `multiplier` and the
+//! attention scale.
 
 mod coords;
 mod init;

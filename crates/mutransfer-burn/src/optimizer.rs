@@ -1,4 +1,5 @@
-//! burn's own optimizers, with the plan's learning rate, weight decay and epsilon for each group of parameters.
+//! burn's own optimizers, with the plan's learning rate, weight decay and epsilon for each group of
+//! parameters.
 
 use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::module::{Module, ParamGroup};
@@ -16,24 +17,35 @@ pub const OPTIMIZERS: [Optimizer; 3] = [Optimizer::Sgd, Optimizer::Adam, Optimiz
 /// When it has not, with those there are.
 pub fn supports(plan: &Plan) -> Result<(), Error> {
     let (optimizer, decay) = (plan.optimizer(), plan.decay());
-    let decays = decay == optimizer.decay() || (optimizer, decay) == (Optimizer::AdamW, Decay::Independent);
-    let unknown = |kind, name: String, known: Vec<String>| Error::Unknown { kind, name, known: known.join(", ") };
+    let decays =
+        decay == optimizer.decay() || (optimizer, decay) == (Optimizer::AdamW, Decay::Independent);
+    let unknown = |kind, name: String, known: Vec<String>| Error::Unknown {
+        kind,
+        name,
+        known: known.join(", "),
+    };
     match (OPTIMIZERS.contains(&optimizer), decays) {
         (true, true) => Ok(()),
         (false, _) => {
             let known = OPTIMIZERS.iter().map(Optimizer::to_string).collect();
-            Err(unknown("optimizer for training", optimizer.to_string(), known))
+            Err(unknown(
+                "optimizer for training",
+                optimizer.to_string(),
+                known,
+            ))
         }
-        (true, false) => {
-            Err(unknown("weight decay for training", decay.to_string(), vec![optimizer.decay().to_string()]))
-        }
+        (true, false) => Err(unknown(
+            "weight decay for training",
+            decay.to_string(),
+            vec![optimizer.decay().to_string()],
+        )),
     }
 }
 
 /// An optimizer for a planned module.
 ///
-/// A schedule enters as a factor on every group's learning rate; absolute learning rates never do, so that no schedule
-/// can overwrite the plan.
+/// A schedule enters as a factor on every group's learning rate; absolute learning rates never do,
+/// so that no schedule can overwrite the plan.
 pub struct ScaledOptimizer {
     optimizer: ModuleOptimizer,
     rates: Vec<(ParamGroup, f64)>,
@@ -49,7 +61,13 @@ impl ScaledOptimizer {
         let mut optimizer = None;
         let mut rates = Vec::new();
         for group in plan.groups() {
-            let members = ParamGroup::from_paths(group.names.iter().map(|name| name.as_str().to_owned()).collect());
+            let members = ParamGroup::from_paths(
+                group
+                    .names
+                    .iter()
+                    .map(|name| name.as_str().to_owned())
+                    .collect(),
+            );
             let learning_rate = hyper.learning_rate * group.learning_rate;
             let weight_decay = hyper.weight_decay * group.weight_decay;
             let scaled = Hyper {
@@ -63,7 +81,12 @@ impl ScaledOptimizer {
                 eps: hyper.eps * group.eps,
                 ..*hyper
             };
-            optimizer = Some(add_group(optimizer, plan.optimizer(), members.clone(), &scaled));
+            optimizer = Some(add_group(
+                optimizer,
+                plan.optimizer(),
+                members.clone(),
+                &scaled,
+            ));
             rates.push((members, scaled.learning_rate));
         }
         let optimizer = optimizer.unwrap_or_else(|| SgdConfig::new().init());
@@ -72,11 +95,13 @@ impl ScaledOptimizer {
 
     /// One update at `factor` times the peak learning rates.
     pub fn step<M: Module>(&mut self, factor: f64, module: M, gradients: GradientsParams) -> M {
-        self.optimizer.step(self.learning_rates(factor), module, gradients)
+        self.optimizer
+            .step(self.learning_rates(factor), module, gradients)
     }
 
     fn learning_rates(&self, factor: f64) -> ModuleLearningRate {
-        // The first entry is burn's fallback for parameters of no group; every parameter of a plan has one.
+        // The first entry is burn's fallback for parameters of no group; every parameter of a plan
+        // has one.
         let scheduler = ModuleLrScheduler::new(0.0);
         let with_group = |scheduler: ModuleLrScheduler, (group, rate): &(ParamGroup, f64)| {
             scheduler.with_group(group.clone(), rate * factor)
@@ -86,30 +111,53 @@ impl ScaledOptimizer {
 }
 
 /// burn takes the first optimizer as the fallback for all parameters, so the first group makes it.
-fn add_group(all: Option<ModuleOptimizer>, kind: Optimizer, members: ParamGroup, hyper: &Hyper) -> ModuleOptimizer {
+fn add_group(
+    all: Option<ModuleOptimizer>,
+    kind: Optimizer,
+    members: ParamGroup,
+    hyper: &Hyper,
+) -> ModuleOptimizer {
     macro_rules! add {
         ($config:expr) => {
             match all {
-                None => ModuleOptimizer::from($config.build()).with_group(members, $config.build(), None),
+                None => ModuleOptimizer::from($config.build()).with_group(
+                    members,
+                    $config.build(),
+                    None,
+                ),
                 Some(all) => all.with_group(members, $config.build(), None),
             }
         };
     }
-    let decay = (hyper.weight_decay != 0.0).then(|| WeightDecayConfig::new(hyper.weight_decay as f32));
+    let decay =
+        (hyper.weight_decay != 0.0).then(|| WeightDecayConfig::new(hyper.weight_decay as f32));
     let (beta1, beta2, eps) = (hyper.beta1 as f32, hyper.beta2 as f32, hyper.eps as f32);
     match kind {
         Optimizer::Sgd => {
-            let momentum = (hyper.momentum != 0.0)
-                .then(|| MomentumConfig::new().with_momentum(hyper.momentum).with_dampening(0.0));
-            add!(SgdConfig::new().with_weight_decay(decay.clone()).with_momentum(momentum.clone()))
+            let momentum = (hyper.momentum != 0.0).then(|| {
+                MomentumConfig::new()
+                    .with_momentum(hyper.momentum)
+                    .with_dampening(0.0)
+            });
+            add!(
+                SgdConfig::new()
+                    .with_weight_decay(decay.clone())
+                    .with_momentum(momentum.clone())
+            )
         }
         Optimizer::Adam => {
-            let config = AdamConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(eps);
+            let config = AdamConfig::new()
+                .with_beta_1(beta1)
+                .with_beta_2(beta2)
+                .with_epsilon(eps);
             add!(config.clone().with_weight_decay(decay.clone()))
         }
         // All others were refused when the optimizer was made.
         _ => {
-            let config = AdamWConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(eps);
+            let config = AdamWConfig::new()
+                .with_beta_1(beta1)
+                .with_beta_2(beta2)
+                .with_epsilon(eps);
             add!(config.clone().with_weight_decay(hyper.weight_decay as f32))
         }
     }

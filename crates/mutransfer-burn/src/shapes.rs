@@ -6,7 +6,8 @@ use mutransfer::{Axes, ParamName, Shape, Shapes};
 
 use crate::path::Path;
 
-/// How burn's own layers store their `weight`. A matrix of any other module has no known orientation.
+/// How burn's own layers store their `weight`. A matrix of any other module has no known
+/// orientation.
 const WEIGHTS: [(&str, Axes); 5] = [
     ("Struct:Linear", Axes::IN_OUT),
     ("Struct:Embedding", Axes::LOOKUP),
@@ -15,7 +16,8 @@ const WEIGHTS: [(&str, Axes); 5] = [
     ("Struct:Conv3d", Axes::OUT_IN),
 ];
 
-/// Statistics that a module collects itself. They are no parameters, though burn shows them as such.
+/// Statistics that a module collects itself. They are no parameters, though burn shows them as
+/// such.
 const STATISTICS: [&str; 2] = ["running_mean", "running_var"];
 
 /// The shapes of every float parameter of `module`.
@@ -46,7 +48,9 @@ impl ModuleVisitor for Visitor {
         }
         let dims: [usize; D] = param.lazy_shape().dims();
         let shape = Shape::new(dims);
-        let known = WEIGHTS.iter().find(|(kind, _)| D > 1 && *kind == self.path.container());
+        let known = WEIGHTS
+            .iter()
+            .find(|(kind, _)| D > 1 && *kind == self.path.container());
         let shape = match known {
             Some((_, axes)) => shape.with_axes(*axes),
             None => shape,

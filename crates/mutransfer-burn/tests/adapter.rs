@@ -33,7 +33,10 @@ impl Net {
 
     fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         let hidden = self.norm.forward(self.embedding.forward(tokens));
-        let hidden = self.layers.iter().fold(hidden, |hidden, layer| layer.forward(hidden).tanh());
+        let hidden = self
+            .layers
+            .iter()
+            .fold(hidden, |hidden, layer| layer.forward(hidden).tanh());
         self.readout.forward(hidden)
     }
 }
@@ -44,7 +47,13 @@ fn device() -> Device {
 
 fn plan(rule: Rule, optimizer: Optimizer, base: usize, target: usize) -> Plan {
     let at = |width| shapes(&Net::new(width, &device()));
-    Plan::new(&Widths::between(&at(base), &at(2 * base)).unwrap(), &at(target), rule, optimizer).unwrap()
+    Plan::new(
+        &Widths::between(&at(base), &at(2 * base)).unwrap(),
+        &at(target),
+        rule,
+        optimizer,
+    )
+    .unwrap()
 }
 
 /// Every number of the module, in order of names.
@@ -58,7 +67,10 @@ fn numbers(net: &Net) -> Vec<(String, Vec<f32>)> {
             self.0.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
-            self.1.push((self.0.join("."), param.val().into_data().try_to_vec().unwrap()));
+            self.1.push((
+                self.0.join("."),
+                param.val().into_data().try_to_vec().unwrap(),
+            ));
         }
     }
     let mut visitor = Numbers(Vec::new(), Vec::new());
@@ -96,12 +108,20 @@ fn shapes_and_roles_come_from_the_module() {
 #[test]
 fn one_sgd_step_on_the_sum_moves_each_parameter_by_its_learning_rate() {
     let plan = plan(Rule::Mup, Optimizer::Sgd, 8, 32);
-    let hyper = Hyper { learning_rate: 0.25, init: Init::Constant(0.0), ..Hyper::default() };
+    let hyper = Hyper {
+        learning_rate: 0.25,
+        init: Init::Constant(0.0),
+        ..Hyper::default()
+    };
     let net = initialize(Net::new(32, &device()), &plan, &hyper, 0).unwrap();
     let before = numbers(&net);
     let gradients = GradientsParams::from_grads(sum_of_all_parameters(&net).backward(), &net);
     let factor = 0.5;
-    let after = numbers(&ScaledOptimizer::new(&plan, &hyper).unwrap().step(factor, net, gradients));
+    let after = numbers(
+        &ScaledOptimizer::new(&plan, &hyper)
+            .unwrap()
+            .step(factor, net, gradients),
+    );
     let mut rates = std::collections::BTreeSet::new();
     for ((name, before), (_, after)) in before.iter().zip(&after) {
         let rate = plan.setting(name, &hyper).unwrap().learning_rate * factor;
@@ -110,27 +130,52 @@ fn one_sgd_step_on_the_sum_moves_each_parameter_by_its_learning_rate() {
             assert_eq!(*after, before - rate as f32, "{name}");
         }
     }
-    assert_eq!(rates.len(), 2, "growing input and readout rates differ from hidden and fixed ones");
+    assert_eq!(
+        rates.len(),
+        2,
+        "growing input and readout rates differ from hidden and fixed ones"
+    );
 }
 
 /// Ten steps through the adapter at the base width and through burn alone give the same bits.
 #[test]
 fn training_at_the_base_equals_burns_own_optimizer() {
-    let hyper = Hyper { learning_rate: 0.01, weight_decay: 0.1, momentum: 0.9, ..Hyper::default() };
+    let hyper = Hyper {
+        learning_rate: 0.01,
+        weight_decay: 0.1,
+        momentum: 0.9,
+        ..Hyper::default()
+    };
     let decay = || Some(WeightDecayConfig::new(0.1));
-    let adam = AdamConfig::new().with_beta_2(0.95).with_epsilon(1e-8).with_weight_decay(decay());
-    let adamw = AdamWConfig::new().with_beta_2(0.95).with_epsilon(1e-8).with_weight_decay(0.1);
+    let adam = AdamConfig::new()
+        .with_beta_2(0.95)
+        .with_epsilon(1e-8)
+        .with_weight_decay(decay());
+    let adamw = AdamWConfig::new()
+        .with_beta_2(0.95)
+        .with_epsilon(1e-8)
+        .with_weight_decay(0.1);
     let momentum = Some(MomentumConfig::new().with_momentum(0.9).with_dampening(0.0));
-    let sgd = SgdConfig::new().with_momentum(momentum).with_weight_decay(decay());
-    let cases = [(Optimizer::Adam, adam.init()), (Optimizer::AdamW, adamw.init()), (Optimizer::Sgd, sgd.init())];
+    let sgd = SgdConfig::new()
+        .with_momentum(momentum)
+        .with_weight_decay(decay());
+    let cases = [
+        (Optimizer::Adam, adam.init()),
+        (Optimizer::AdamW, adamw.init()),
+        (Optimizer::Sgd, sgd.init()),
+    ];
     for (kind, own) in cases {
         for rule in [Rule::Sp, Rule::Mup] {
             let plan = plan(rule, kind, 8, 8);
             let start = initialize(Net::new(8, &device()), &plan, &hyper, 3).unwrap();
             let mut scaled = ScaledOptimizer::new(&plan, &hyper).unwrap();
-            let ours = train(start.clone(), |factor, net, gradients| scaled.step(factor, net, gradients));
+            let ours = train(start.clone(), |factor, net, gradients| {
+                scaled.step(factor, net, gradients)
+            });
             let mut own: ModuleOptimizer = own.clone();
-            let burns = train(start.clone(), |factor, net, gradients| own.step(0.01 * factor, net, gradients));
+            let burns = train(start.clone(), |factor, net, gradients| {
+                own.step(0.01 * factor, net, gradients)
+            });
             assert_eq!(numbers(&ours), numbers(&burns), "{rule} {kind}");
             assert_ne!(numbers(&ours), numbers(&start), "{rule} {kind}");
         }
@@ -169,11 +214,23 @@ fn drawn_standard_deviations_are_the_planned_ones() {
     let net = initialize(Net::new(128, &device()), &plan, &hyper, 5).unwrap();
     for (name, values) in numbers(&net) {
         let count = values.len() as f64;
-        let mean_square = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / count;
+        let mean_square = values
+            .iter()
+            .map(|value| f64::from(*value).powi(2))
+            .sum::<f64>()
+            / count;
         match plan.setting(&name, &hyper).unwrap().init_std {
             // The standard error of a sample's standard deviation is std/√(2·count); five of them.
-            Some(std) => assert!((mean_square.sqrt() / std - 1.0).abs() < 5.0 / (2.0 * count).sqrt(), "{name}"),
-            None => assert!(values.iter().all(|value| *value == f32::from(u8::from(name == "norm.gamma"))), "{name}"),
+            Some(std) => assert!(
+                (mean_square.sqrt() / std - 1.0).abs() < 5.0 / (2.0 * count).sqrt(),
+                "{name}"
+            ),
+            None => assert!(
+                values
+                    .iter()
+                    .all(|value| *value == f32::from(u8::from(name == "norm.gamma"))),
+                "{name}"
+            ),
         }
     }
 }
@@ -183,5 +240,8 @@ fn a_module_that_is_not_the_planned_one_is_an_error() {
     let plan = plan(Rule::Mup, Optimizer::AdamW, 8, 16);
     let other = vec![LinearConfig::new(4, 4).init(&device())];
     let error = initialize(other, &plan, &Hyper::default(), 0).unwrap_err();
-    assert_eq!(error.to_string(), "parameter `0.bias` of the given model is missing in the planned model");
+    assert_eq!(
+        error.to_string(),
+        "parameter `0.bias` of the given model is missing in the planned model"
+    );
 }

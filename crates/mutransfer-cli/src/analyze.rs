@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mutransfer_lab::analysis::{
-    Analysis, Columns, Flag, Number, Request, RuleAnalysis, Sweeps, analysis_json, analyze as judge, display_name,
-    findings, read_tables, with_interval,
+    Analysis, Columns, Flag, Number, Request, RuleAnalysis, Sweeps, analysis_json,
+    analyze as judge, display_name, findings, read_tables, with_interval,
 };
 use mutransfer_lab::figures::Pictures;
 use mutransfer_lab::report::{Report, render};
@@ -18,10 +18,15 @@ pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
     let columns = columns(options)?;
     let request = request(options)?;
     let read = |path: &PathBuf| Ok::<_, Failure>((path.display().to_string(), model::text(path)?));
-    let files = options.files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let files = options
+        .files
+        .iter()
+        .map(read)
+        .collect::<Result<Vec<_>, _>>()?;
     let sweeps = read_tables(&files, &columns)?;
     let analysis = judge(&sweeps, &columns.axis, &columns.sweep, &request)?;
-    let json = serde_json::to_string_pretty(&analysis_json(&analysis)).context("cannot write JSON")?;
+    let json =
+        serde_json::to_string_pretty(&analysis_json(&analysis)).context("cannot write JSON")?;
     if options.json {
         println!("{json}");
     } else {
@@ -35,8 +40,13 @@ pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
 
 fn columns(options: &AnalyzeOptions) -> Result<Columns, Failure> {
     let pair = |text: &String| match text.split_once('=') {
-        Some((column, value)) if !column.trim().is_empty() => Ok((column.trim().to_owned(), value.trim().to_owned())),
-        _ => Err(Failure::usage(format!("--where {text} is not of the form COLUMN=VALUE"), Some("such as depth=2"))),
+        Some((column, value)) if !column.trim().is_empty() => {
+            Ok((column.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(Failure::usage(
+            format!("--where {text} is not of the form COLUMN=VALUE"),
+            Some("such as depth=2"),
+        )),
     };
     Ok(Columns {
         axis: options.axis.clone(),
@@ -55,7 +65,10 @@ fn request(options: &AnalyzeOptions) -> Result<Request, Failure> {
     ];
     for (flag, value) in positive {
         if let Some(value) = value.filter(|value| !(value.is_finite() && *value > 0.0)) {
-            return Err(Failure::usage(format!("{flag} is {value}"), Some("it must be a positive number")));
+            return Err(Failure::usage(
+                format!("{flag} is {value}"),
+                Some("it must be a positive number"),
+            ));
         }
     }
     Ok(Request {
@@ -85,9 +98,13 @@ fn optima(analysis: &Analysis) -> String {
             table.add_row([
                 display_name(name).to_owned(),
                 best.at.to_string(),
-                best.optimum.lr.map_or(ABSENT.to_owned(), |value| format!("{value:.3e}")),
-                best.log2.map_or(ABSENT.to_owned(), |log2| with_interval(&log2, 2)),
-                best.loss.map_or(ABSENT.to_owned(), |loss| with_interval(&loss, 4)),
+                best.optimum
+                    .lr
+                    .map_or(ABSENT.to_owned(), |value| format!("{value:.3e}")),
+                best.log2
+                    .map_or(ABSENT.to_owned(), |log2| with_interval(&log2, 2)),
+                best.loss
+                    .map_or(ABSENT.to_owned(), |loss| with_interval(&loss, 4)),
                 best.optimum.flag.map_or(String::new(), explain),
             ]);
         }
@@ -101,24 +118,44 @@ const ABSENT: &str = "–";
 /// One row per number and one column per rule, the reference first.
 fn numbers(analysis: &Analysis) -> String {
     let rules = analysis.ordered_rules();
-    let mut table =
-        table::new(["".to_owned()].into_iter().chain(rules.iter().map(|(name, _)| display_name(name).to_owned())));
+    let mut table = table::new(
+        ["".to_owned()]
+            .into_iter()
+            .chain(rules.iter().map(|(name, _)| display_name(name).to_owned())),
+    );
     let mut row = |label: &str, cell: &dyn Fn(&RuleAnalysis) -> Option<String>| {
         let cells: Vec<Option<String>> = rules.iter().map(|(_, rule)| cell(rule)).collect();
         if cells.iter().any(Option::is_some) {
-            let cells = cells.into_iter().map(|cell| cell.unwrap_or(ABSENT.to_owned()));
+            let cells = cells
+                .into_iter()
+                .map(|cell| cell.unwrap_or(ABSENT.to_owned()));
             table.add_row([label.to_owned()].into_iter().chain(cells));
         }
     };
     for (number, _, label) in Number::ALL {
-        row(label, &|rule| rule.numbers.get(&number).map(|measured| with_interval(measured, number.decimals())));
+        row(label, &|rule| {
+            rule.numbers
+                .get(&number)
+                .map(|measured| with_interval(measured, number.decimals()))
+        });
     }
-    let target = rules.iter().find_map(|(_, rule)| rule.prediction.as_ref()).map_or(0.0, |found| found.target);
-    row(&format!("predicted log2 {} at {target}", analysis.sweep), &|rule| {
-        rule.prediction.as_ref().map(|prediction| with_interval(&prediction.log2, 2))
-    });
+    let target = rules
+        .iter()
+        .find_map(|(_, rule)| rule.prediction.as_ref())
+        .map_or(0.0, |found| found.target);
+    row(
+        &format!("predicted log2 {} at {target}", analysis.sweep),
+        &|rule| {
+            rule.prediction
+                .as_ref()
+                .map(|prediction| with_interval(&prediction.log2, 2))
+        },
+    );
     row("expected loss of predicting, nats", &|rule| {
-        rule.prediction.as_ref()?.excess.map(|excess| format!("{excess:.5}"))
+        rule.prediction
+            .as_ref()?
+            .excess
+            .map(|excess| format!("{excess:.5}"))
     });
     row("transfer", &|rule| Some(rule.fast.to_string()));
     row("verdict", &|rule| Some(rule.verdict.to_string()));
@@ -146,7 +183,11 @@ fn report(
         std::fs::write(folder.join(format!("{name}.png")), &figure.png).map_err(unwritable)?;
     }
     let report = Report {
-        title: format!("Does the {} transfer along {}?", analysis.sweep_name(), analysis.axis),
+        title: format!(
+            "Does the {} transfer along {}?",
+            analysis.sweep_name(),
+            analysis.axis
+        ),
         settings: settings(options),
         analysis: analysis.clone(),
         pictures,
@@ -163,7 +204,11 @@ fn report(
 
 /// What was asked, so that the report can be made again.
 fn settings(options: &AnalyzeOptions) -> Vec<(String, String)> {
-    let files: Vec<String> = options.files.iter().map(|file| file.display().to_string()).collect();
+    let files: Vec<String> = options
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
     let all = [
         ("tables", files.join(", ")),
         ("axis", options.axis.clone()),
@@ -173,7 +218,15 @@ fn settings(options: &AnalyzeOptions) -> Vec<(String, String)> {
         ("ignore", options.ignored.join(", ")),
         ("tolerance in nats", options.tolerance.to_string()),
         ("replicates", options.replicates.to_string()),
-        ("max octaves", options.max_octaves.map_or(String::new(), |octaves| octaves.to_string())),
+        (
+            "max octaves",
+            options
+                .max_octaves
+                .map_or(String::new(), |octaves| octaves.to_string()),
+        ),
     ];
-    all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
+    all.into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }

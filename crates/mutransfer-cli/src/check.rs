@@ -12,10 +12,20 @@ pub(crate) fn check(options: &CheckOptions) -> Result<(), Failure> {
     let findings = findings(options)?;
     if options.json {
         let all: Vec<_> = findings.iter().map(finding_json).collect();
-        println!("{}", serde_json::to_string_pretty(&all).context("cannot print JSON")?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&all).context("cannot print JSON")?
+        );
     } else {
-        for Finding { lint, parameter, message } in &findings {
-            let about = parameter.as_ref().map_or(String::new(), |name| format!(" `{name}`"));
+        for Finding {
+            lint,
+            parameter,
+            message,
+        } in &findings
+        {
+            let about = parameter
+                .as_ref()
+                .map_or(String::new(), |name| format!(" `{name}`"));
             println!("{}{about} {}: {message}", lint.code, lint.title);
         }
     }
@@ -32,9 +42,10 @@ fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
     let given = model::given(&options.hyper)?;
     let rule = model::parametrization(&options.rule)?;
     let settings = match &options.settings {
-        Some(path) => {
-            Some(Settings::from_json(&model::text(path)?).map_err(|error| Failure::from(error).in_file(path))?)
-        }
+        Some(path) => Some(
+            Settings::from_json(&model::text(path)?)
+                .map_err(|error| Failure::from(error).in_file(path))?,
+        ),
         None => None,
     };
     let Model { widths, target } = Model::read(&options.model)?;
@@ -45,7 +56,8 @@ fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
         }
         Err(error) => return Ok(vec![Finding::of_error(error)]),
     };
-    let target = target.ok_or_else(|| Failure::usage("no model to check", Some("give --target")))?;
+    let target =
+        target.ok_or_else(|| Failure::usage("no model to check", Some("give --target")))?;
     let optimizer = options.rule.optimizer;
     let check = Check {
         widths: &widths,

@@ -7,13 +7,25 @@ use crate::failure::Failure;
 
 pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
     match &options.code {
-        None => LINTS.iter().for_each(|lint| println!("{}  {}", lint.code, lint.title)),
+        None => LINTS
+            .iter()
+            .for_each(|lint| println!("{}  {}", lint.code, lint.title)),
         Some(code) => {
-            let Lint { code, title, what, why, fix, source } = *code.parse::<&Lint>()?;
+            let Lint {
+                code,
+                title,
+                what,
+                why,
+                fix,
+                source,
+            } = *code.parse::<&Lint>()?;
             println!("{code}: {title}\n");
-            for (heading, text) in
-                [("What it checks", what), ("Why it breaks transfer", why), ("Fix", fix), ("Source", source)]
-            {
+            for (heading, text) in [
+                ("What it checks", what),
+                ("Why it breaks transfer", why),
+                ("Fix", fix),
+                ("Source", source),
+            ] {
                 println!("{heading}\n  {text}\n");
             }
         }

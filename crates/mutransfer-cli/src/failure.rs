@@ -29,60 +29,112 @@ impl Failure {
             why.join("\n").lines().next().unwrap_or("")
         );
         let hint = Some("the same command runs the failed trials again".into());
-        Self { code: SOME_FAILED, error, hint }
+        Self {
+            code: SOME_FAILED,
+            error,
+            hint,
+        }
     }
 
     pub(crate) fn interrupted(finished: usize, results: &std::path::Path) -> Self {
-        let error = anyhow::anyhow!("interrupted; {finished} finished trials are in {}", results.display());
-        Self { code: INTERRUPTED, error, hint: Some("the same command continues from there".into()) }
+        let error = anyhow::anyhow!(
+            "interrupted; {finished} finished trials are in {}",
+            results.display()
+        );
+        Self {
+            code: INTERRUPTED,
+            error,
+            hint: Some("the same command continues from there".into()),
+        }
     }
 
     /// Something was found, and has been printed.
     pub(crate) fn findings(count: usize) -> Self {
         let noun = if count == 1 { "finding" } else { "findings" };
         let hint = Some("`mutransfer explain CODE` says why it matters and what to do".to_owned());
-        Self { code: FOUND, error: anyhow::anyhow!("{count} {noun}"), hint }
+        Self {
+            code: FOUND,
+            error: anyhow::anyhow!("{count} {noun}"),
+            hint,
+        }
     }
 
     pub(crate) fn check_failed() -> Self {
         let hint = Some("the table marks with ! where a slope is not the expected one".to_owned());
-        Self { code: FOUND, error: anyhow::anyhow!("the coordinate check fails"), hint }
+        Self {
+            code: FOUND,
+            error: anyhow::anyhow!("the coordinate check fails"),
+            hint,
+        }
     }
 
     pub(crate) fn undetermined() -> Self {
         let hint = Some("more seeds or a wider range of widths narrow the intervals".to_owned());
-        Self { code: SOME_FAILED, error: anyhow::anyhow!("the coordinate check is undetermined"), hint }
+        Self {
+            code: SOME_FAILED,
+            error: anyhow::anyhow!("the coordinate check is undetermined"),
+            hint,
+        }
     }
 
     pub(crate) fn wider_is_worse() -> Self {
-        let hint = Some("a lower learning rate, or `mutransfer coord` to see which layer breaks".to_owned());
-        Self { code: FOUND, error: anyhow::anyhow!("wider is not always better"), hint }
+        let hint = Some(
+            "a lower learning rate, or `mutransfer coord` to see which layer breaks".to_owned(),
+        );
+        Self {
+            code: FOUND,
+            error: anyhow::anyhow!("wider is not always better"),
+            hint,
+        }
     }
 
     pub(crate) fn wider_undetermined() -> Self {
-        let hint =
-            Some("more seeds narrow the intervals; the same seed must mean the same data at every width".to_owned());
-        Self { code: SOME_FAILED, error: anyhow::anyhow!("whether wider is always better is undetermined"), hint }
+        let hint = Some(
+            "more seeds narrow the intervals; the same seed must mean the same data at every width"
+                .to_owned(),
+        );
+        Self {
+            code: SOME_FAILED,
+            error: anyhow::anyhow!("whether wider is always better is undetermined"),
+            hint,
+        }
     }
 
     pub(crate) fn not_as_expected(missed: usize, of: usize) -> Self {
-        let hint =
-            Some("`mutransfer recipe show` says what the original found and in what the recipe differs".to_owned());
-        Self { code: FOUND, error: anyhow::anyhow!("{missed} of {of} quantities are not as expected"), hint }
+        let hint = Some(
+            "`mutransfer recipe show` says what the original found and in what the recipe differs"
+                .to_owned(),
+        );
+        Self {
+            code: FOUND,
+            error: anyhow::anyhow!("{missed} of {of} quantities are not as expected"),
+            hint,
+        }
     }
 
     pub(crate) fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {
-        Self { code: USAGE, error: anyhow::anyhow!(message.into()), hint: hint.map(str::to_owned) }
+        Self {
+            code: USAGE,
+            error: anyhow::anyhow!(message.into()),
+            hint: hint.map(str::to_owned),
+        }
     }
 
     pub(crate) fn unreadable(path: &std::path::Path, error: std::io::Error) -> Self {
         let error = anyhow::Error::from(error).context(format!("cannot read {}", path.display()));
-        Self { code: USAGE, error, hint: None }
+        Self {
+            code: USAGE,
+            error,
+            hint: None,
+        }
     }
 
     /// The same, with the file that it is about.
     pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
-        Self { error: anyhow::anyhow!("{}: {}", path.display(), self.error), ..self }
+        Self {
+            error: anyhow::anyhow!("{}: {}", path.display(), self.error),
+            ..self
+        }
     }
 
     /// What went wrong, for a report.
@@ -106,7 +158,11 @@ impl Failure {
 impl From<mutransfer_lab::Error> for Failure {
     fn from(error: mutransfer_lab::Error) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self { code: USAGE, error: error.into(), hint }
+        Self {
+            code: USAGE,
+            error: error.into(),
+            hint,
+        }
     }
 }
 
@@ -114,7 +170,9 @@ impl From<mutransfer_models::Error> for Failure {
     fn from(error: mutransfer_models::Error) -> Self {
         use mutransfer_models::Error;
         let hint = match &error {
-            Error::NotDivisible { divisor, .. } => Some(format!("choose widths that are multiples of {divisor}")),
+            Error::NotDivisible { divisor, .. } => {
+                Some(format!("choose widths that are multiples of {divisor}"))
+            }
             Error::Unreadable { .. } | Error::Empty { .. } => {
                 Some("--data takes a text file or a folder of text files".into())
             }
@@ -122,7 +180,11 @@ impl From<mutransfer_models::Error> for Failure {
             Error::Plan(error) => error.hint().map(str::to_owned),
             _ => None,
         };
-        Self { code: USAGE, error: error.into(), hint }
+        Self {
+            code: USAGE,
+            error: error.into(),
+            hint,
+        }
     }
 }
 
@@ -134,36 +196,58 @@ impl From<mutransfer::Error> for Failure {
                 "--layout out-in (torch, candle) or in-out (burn, JAX) says how weights are stored; if it is given, say \
                  what this one is: --declare '{name}=output' for a readout, --declare '{name}=input' for an embedding"
             )),
-            Error::TiedConflict { .. } => Some("tied embeddings need --form table8 (or table9)".to_owned()),
+            Error::TiedConflict { .. } => {
+                Some("tied embeddings need --form table8 (or table9)".to_owned())
+            }
             _ => error.hint().map(str::to_owned),
         };
-        Self { code: USAGE, error: error.into(), hint }
+        Self {
+            code: USAGE,
+            error: error.into(),
+            hint,
+        }
     }
 }
 
 impl From<AnalysisError> for Failure {
     fn from(error: AnalysisError) -> Self {
         let hint = Some(error.hint().to_owned());
-        Self { code: USAGE, error: error.into(), hint }
+        Self {
+            code: USAGE,
+            error: error.into(),
+            hint,
+        }
     }
 }
 
 impl From<MonitorError> for Failure {
     fn from(error: MonitorError) -> Self {
         let hint = Some(error.hint().to_owned());
-        Self { code: USAGE, error: error.into(), hint }
+        Self {
+            code: USAGE,
+            error: error.into(),
+            hint,
+        }
     }
 }
 
 impl From<TableError> for Failure {
     fn from(error: TableError) -> Self {
         let hint = Some(error.hint());
-        Self { code: USAGE, error: error.into(), hint }
+        Self {
+            code: USAGE,
+            error: error.into(),
+            hint,
+        }
     }
 }
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self { code: 1, error, hint: None }
+        Self {
+            code: 1,
+            error,
+            hint: None,
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! `mutransfer theory --measure`: the exponents that the theory predicts, measured on a small perceptron.
+//! `mutransfer theory --measure`: the exponents that the theory predicts, measured on a small
+//! perceptron.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,14 +36,18 @@ pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
     let widths = widths(options)?;
     let rules = rules(options)?;
     let exponents = rules.iter().map(|rule| Ok((rule.name(), exponent(rule)?)));
-    let exponents: BTreeMap<String, Option<Rational32>> = exponents.collect::<Result<_, Failure>>()?;
+    let exponents: BTreeMap<String, Option<Rational32>> =
+        exponents.collect::<Result<_, Failure>>()?;
     let store = Store::open(&options.out)?;
     let rows = train(&runs(&rules, &widths, options.seeds), &widths)?;
     let slopes = slopes(&rows)?;
     write(&store, &rows, &slopes)?;
     if options.json {
         let all = json!({"rows": rows, "slopes": slopes});
-        println!("{}", serde_json::to_string_pretty(&all).context("cannot print JSON")?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&all).context("cannot print JSON")?
+        );
     } else {
         println!("{}", summary(&slopes, &rows, &exponents));
         println!(
@@ -63,10 +68,14 @@ fn write(store: &Store, rows: &[KernelRow], slopes: &[Slope]) -> Result<(), Fail
 fn widths(options: &TheoryOptions) -> Result<BTreeSet<usize>, Failure> {
     let widths: BTreeSet<usize> = options.widths.iter().copied().collect();
     match (widths.first(), widths.last(), widths.len()) {
-        (Some(0), ..) => Err(Failure::usage("--widths has a zero; a width must be at least 1", None)),
-        (_, Some(widest), _) if *widest > WIDEST => {
-            Err(Failure::usage(format!("--widths has {widest}; a width must be at most {WIDEST}"), None))
-        }
+        (Some(0), ..) => Err(Failure::usage(
+            "--widths has a zero; a width must be at least 1",
+            None,
+        )),
+        (_, Some(widest), _) if *widest > WIDEST => Err(Failure::usage(
+            format!("--widths has {widest}; a width must be at most {WIDEST}"),
+            None,
+        )),
         (.., 0 | 1) => Err(Failure::usage(
             "--widths has a single width, which has no slope",
             Some("give two widths or more, such as --widths 128,256,512"),
@@ -88,10 +97,13 @@ fn rules(options: &TheoryOptions) -> Result<Vec<Parametrization>, Failure> {
     Ok(rules)
 }
 
-/// The exponent of the features' change; none where the network blows up, learns nothing, or is not classified.
+/// The exponent of the features' change; none where the network blows up, learns nothing, or is not
+/// classified.
 fn exponent(rule: &Parametrization) -> Result<Option<Rational32>, Failure> {
     match Theory::of_rule(rule, Optimizer::Sgd) {
-        Ok(theory) => Ok(matches!(theory.regime, Regime::Kernel | Regime::Features).then_some(theory.r)),
+        Ok(theory) => {
+            Ok(matches!(theory.regime, Regime::Kernel | Regime::Features).then_some(theory.r))
+        }
         Err(mutransfer::Error::NotClassified { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -108,7 +120,8 @@ fn runs<'a>(rules: &'a [Parametrization], widths: &BTreeSet<usize>, seeds: u64) 
     runs
 }
 
-/// What came of the runs, in their order, whatever the number of threads. The narrowest width is the base.
+/// What came of the runs, in their order, whatever the number of threads. The narrowest width is
+/// the base.
 fn train(runs: &[Run], widths: &BTreeSet<usize>) -> Result<Vec<KernelRow>, Failure> {
     let base_width = widths.first().copied().unwrap_or(1);
     let bar = bar(runs);
@@ -119,14 +132,22 @@ fn train(runs: &[Run], widths: &BTreeSet<usize>) -> Result<Vec<KernelRow>, Failu
     let work = || {
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let row = row(&runs[index], base_width);
-            found.lock().unwrap_or_else(PoisonError::into_inner).insert(index, row);
+            found
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(index, row);
             bar.inc(cost(&runs[index]));
         }
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(2);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(2);
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     bar.finish_and_clear();
-    let rows = found.into_inner().unwrap_or_else(PoisonError::into_inner).into_values();
+    let rows = found
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .into_values();
     rows.collect::<Result<_, Error>>().map_err(failed)
 }
 
@@ -158,31 +179,52 @@ fn cost(run: &Run) -> u64 {
 
 fn bar(runs: &[Run]) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:32} {percent} %, about {eta} left");
-    ProgressBar::new(runs.iter().map(cost).sum()).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(runs.iter().map(cost).sum())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn summary(slopes: &[Slope], rows: &[KernelRow], exponents: &BTreeMap<String, Option<Rational32>>) -> String {
+fn summary(
+    slopes: &[Slope],
+    rows: &[KernelRow],
+    exponents: &BTreeMap<String, Option<Rational32>>,
+) -> String {
     let widths: BTreeSet<usize> = rows.iter().map(|row| row.width).collect();
     let ends = || widths.first().into_iter().chain(widths.last());
     let header = ["rule", "change of", "predicted", "slope"].map(str::to_owned);
-    let columns = ends().map(|width| format!("width {width}")).chain(["loss".to_owned()]);
+    let columns = ends()
+        .map(|width| format!("width {width}"))
+        .chain(["loss".to_owned()]);
     let mut table = table::new(header.into_iter().chain(columns));
     for slope in slopes {
         let r = exponents.get(&slope.rule).copied().flatten();
-        let start = [display_name(&slope.rule).to_owned(), slope.changed.to_string(), predicted(slope.changed, r)];
-        let changes =
-            ends().filter_map(|width| slope.log2_change.get(width)).map(|log2| format!("{:.4}", log2.mean.exp2()));
+        let start = [
+            display_name(&slope.rule).to_owned(),
+            slope.changed.to_string(),
+            predicted(slope.changed, r),
+        ];
+        let changes = ends()
+            .filter_map(|width| slope.log2_change.get(width))
+            .map(|log2| format!("{:.4}", log2.mean.exp2()));
         let end = [loss(rows, &slope.rule)];
-        table.add_row(start.into_iter().chain([slope.slope.to_string()]).chain(changes).chain(end));
+        table.add_row(
+            start
+                .into_iter()
+                .chain([slope.slope.to_string()])
+                .chain(changes)
+                .chain(end),
+        );
     }
     table.to_string()
 }
 
-/// The kernel has twice the exponent of the features, unless these stand so still that the readout's change is more.
+/// The kernel has twice the exponent of the features, unless these stand so still that the
+/// readout's change is more.
 fn predicted(changed: Changed, r: Option<Rational32>) -> String {
     let exponent = match changed {
         Changed::Features => r.map(|r| -r),
-        Changed::Kernel => r.map(|r| r * -2).filter(|exponent| *exponent >= Rational32::from(-1)),
+        Changed::Kernel => r
+            .map(|r| r * -2)
+            .filter(|exponent| *exponent >= Rational32::from(-1)),
     };
     exponent.map_or("none".to_owned(), |exponent| exponent.to_string())
 }
@@ -190,8 +232,16 @@ fn predicted(changed: Changed, r: Option<Rational32>) -> String {
 /// Mean losses before and after training, over all widths and seeds.
 fn loss(rows: &[KernelRow], rule: &str) -> String {
     let mean = |loss: fn(&KernelRow) -> f64| {
-        let losses: Vec<f64> = rows.iter().filter(|row| row.rule == rule).map(loss).collect();
+        let losses: Vec<f64> = rows
+            .iter()
+            .filter(|row| row.rule == rule)
+            .map(loss)
+            .collect();
         losses.iter().sum::<f64>() / losses.len() as f64
     };
-    format!("{:.3} to {:.4}", mean(|row| row.first_loss), mean(|row| row.last_loss))
+    format!(
+        "{:.3} to {:.4}",
+        mean(|row| row.first_loss),
+        mean(|row| row.last_loss)
+    )
 }

@@ -19,13 +19,17 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Reads the files. What is wrong with the sizes themselves stays in [`Model::widths`], for `check` to report.
+    /// Reads the files. What is wrong with the sizes themselves stays in [`Model::widths`], for
+    /// `check` to report.
     pub(crate) fn read(options: &ModelOptions) -> Result<Self, Failure> {
         let target = options.target.as_deref().map(shapes).transpose()?;
         let grown = |target: &Option<Shapes>| match (&options.delta, target) {
             (Some(delta), _) => shapes(delta),
             (None, Some(target)) => Ok(target.clone()),
-            (None, None) => Err(Failure::usage("nothing says what grows", Some("give --delta or --target"))),
+            (None, None) => Err(Failure::usage(
+                "nothing says what grows",
+                Some("give --delta or --target"),
+            )),
         };
         let widths = match is_bsh(&options.base) {
             true => Widths::from_bsh(&text(&options.base)?),
@@ -34,7 +38,10 @@ impl Model {
         if let Err(error @ (Error::BadShapes { .. } | Error::Unknown { .. })) = widths {
             return Err(error.into());
         }
-        Ok(Self { widths: widths.and_then(|widths| declared(widths, options)), target })
+        Ok(Self {
+            widths: widths.and_then(|widths| declared(widths, options)),
+            target,
+        })
     }
 }
 
@@ -87,7 +94,10 @@ pub(crate) fn parametrization(options: &RuleOptions) -> Result<Parametrization, 
 /// A rule by its name, or a table in a file.
 pub(crate) fn rule(name: &str, choices: &ChoiceOptions) -> Result<Parametrization, Failure> {
     let path = Path::new(name);
-    let is_file = path.extension().is_some_and(|extension| extension == "toml") || path.is_file();
+    let is_file = path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+        || path.is_file();
     let mut rule = match is_file {
         true => Parametrization::from_toml(&path.display().to_string(), &text(path)?)?,
         false => Parametrization::from(name.parse::<Rule>()?),
@@ -98,7 +108,10 @@ pub(crate) fn rule(name: &str, choices: &ChoiceOptions) -> Result<Parametrizatio
     if let Some(decay) = choices.decay {
         rule = rule.with_decay(decay);
     }
-    let pairs = choices.options.iter().map(|option| pair(option, "KEY=VALUE"));
+    let pairs = choices
+        .options
+        .iter()
+        .map(|option| pair(option, "KEY=VALUE"));
     Ok(rule.with_options(Options::from_pairs(pairs.collect::<Result<Vec<_>, _>>()?)?))
 }
 
@@ -111,14 +124,27 @@ pub(crate) fn given(options: &HyperOptions) -> Result<Given, Failure> {
         ("--init-std", options.init_std, false),
     ];
     for (flag, value, positive) in all {
-        let wrong = value.filter(|value| !value.is_finite() || *value < 0.0 || (positive && *value == 0.0));
+        let wrong =
+            value.filter(|value| !value.is_finite() || *value < 0.0 || (positive && *value == 0.0));
         if let Some(value) = wrong {
-            let wanted = if positive { "a positive number" } else { "zero or a positive number" };
-            return Err(Failure::usage(format!("{flag} is {value}; it must be {wanted}"), None));
+            let wanted = if positive {
+                "a positive number"
+            } else {
+                "zero or a positive number"
+            };
+            return Err(Failure::usage(
+                format!("{flag} is {value}; it must be {wanted}"),
+                None,
+            ));
         }
     }
     let init = options.init_std.map(Init::Constant);
-    Ok(Given { lr: options.lr, weight_decay: options.weight_decay, eps: options.eps, init })
+    Ok(Given {
+        lr: options.lr,
+        weight_decay: options.weight_decay,
+        eps: options.eps,
+        init,
+    })
 }
 
 /// Shapes from a file: safetensors by its extension, else JSON.
@@ -126,14 +152,20 @@ fn shapes(path: &Path) -> Result<Shapes, Failure> {
     let read = match path.extension().and_then(|extension| extension.to_str()) {
         Some("safetensors") => Shapes::from_safetensors(&header(path)?),
         Some("bsh") => {
-            let message = format!("{} has base sizes only; a .bsh file can be given as --base", path.display());
+            let message = format!(
+                "{} has base sizes only; a .bsh file can be given as --base",
+                path.display()
+            );
             return Err(Failure::usage(message, None));
         }
         _ => Shapes::from_json(&text(path)?),
     };
     let shapes = read.map_err(|error| Failure::from(error).in_file(path))?;
     match shapes.is_empty() {
-        true => Err(Failure::usage(format!("{} holds no shape", path.display()), None)),
+        true => Err(Failure::usage(
+            format!("{} holds no shape", path.display()),
+            None,
+        )),
         false => Ok(shapes),
     }
 }
@@ -152,8 +184,11 @@ fn header(path: &Path) -> Result<Vec<u8>, Failure> {
         let mut file = File::open(path)?;
         let mut bytes = Vec::new();
         file.by_ref().take(8).read_to_end(&mut bytes)?;
-        let length = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
-        file.take(length.min(LONGEST_HEADER)).read_to_end(&mut bytes)?;
+        let length = bytes
+            .first_chunk()
+            .map_or(0, |length| u64::from_le_bytes(*length));
+        file.take(length.min(LONGEST_HEADER))
+            .read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     read().map_err(|error| unreadable(path, error))
@@ -164,12 +199,22 @@ fn unreadable(path: &Path, error: std::io::Error) -> Failure {
 }
 
 fn pair<'a>(text: &'a str, wanted: &str) -> Result<(&'a str, &'a str), Error> {
-    text.rsplit_once('=').ok_or_else(|| Error::BadOption { message: format!("`{text}` is not of the form {wanted}") })
+    text.rsplit_once('=').ok_or_else(|| Error::BadOption {
+        message: format!("`{text}` is not of the form {wanted}"),
+    })
 }
 
 fn sizes(text: &str, flag: &str) -> Result<(usize, usize), Error> {
-    let bad = || Error::BadOption { message: format!("{flag} is `{text}`; it must be BASE:TARGET, such as 16:64") };
+    let bad = || Error::BadOption {
+        message: format!("{flag} is `{text}`; it must be BASE:TARGET, such as 16:64"),
+    };
     let (base, target) = text.split_once(':').ok_or_else(bad)?;
-    let size = |text: &str| text.trim().parse::<usize>().ok().filter(|size| *size > 0).ok_or_else(bad);
+    let size = |text: &str| {
+        text.trim()
+            .parse::<usize>()
+            .ok()
+            .filter(|size| *size > 0)
+            .ok_or_else(bad)
+    };
     Ok((size(base)?, size(target)?))
 }

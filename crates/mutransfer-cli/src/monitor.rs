@@ -1,10 +1,13 @@
-//! `mutransfer monitor`: whether wider is always better, from training curves of any program or of a study.
+//! `mutransfer monitor`: whether wider is always better, from training curves of any program or of
+//! a study.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
-use mutransfer_lab::analysis::{self, Estimate, Monitor, Pair, Verdict, Window, curves_from_csv, display_name};
+use mutransfer_lab::analysis::{
+    self, Estimate, Monitor, Pair, Verdict, Window, curves_from_csv, display_name,
+};
 use mutransfer_lab::curves::{self, Curve};
 use mutransfer_lab::figures;
 use mutransfer_lab::record::{LossRow, to_csv};
@@ -17,15 +20,26 @@ use crate::table;
 
 pub(crate) fn monitor(options: &MonitorOptions) -> Result<(), Failure> {
     if !(options.tolerance.is_finite() && options.tolerance >= 0.0) {
-        let message = format!("--tolerance is {}; it must be zero or a positive number of nats", options.tolerance);
+        let message = format!(
+            "--tolerance is {}; it must be zero or a positive number of nats",
+            options.tolerance
+        );
         return Err(Failure::usage(message, None));
     }
     let source = &options.source;
-    let rows = if source.is_dir() { of_study(source, options.lr)? } else { of_table(source, options.lr)? };
-    let judged = analysis::monitor(&rows, options.tolerance).map_err(|error| Failure::from(error).in_file(source))?;
+    let rows = if source.is_dir() {
+        of_study(source, options.lr)?
+    } else {
+        of_table(source, options.lr)?
+    };
+    let judged = analysis::monitor(&rows, options.tolerance)
+        .map_err(|error| Failure::from(error).in_file(source))?;
     write(&options.out, &rows, &judged)?;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&judged).context("cannot print JSON")?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&judged).context("cannot print JSON")?
+        );
     } else {
         print(&judged, options.tolerance);
     }
@@ -41,30 +55,48 @@ pub(crate) fn monitor(options: &MonitorOptions) -> Result<(), Failure> {
 fn of_table(path: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Failure> {
     if lr.is_some() {
         let hint = "keep the curves of one learning rate in the table";
-        return Err(Failure::usage("--lr chooses among the trials of a study, and this is a table", Some(hint)));
+        return Err(Failure::usage(
+            "--lr chooses among the trials of a study, and this is a table",
+            Some(hint),
+        ));
     }
-    let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    curves_from_csv(&crate::model::text(path)?, &name).map_err(|error| Failure::from(error).in_file(path))
+    let name = path
+        .file_stem()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    curves_from_csv(&crate::model::text(path)?, &name)
+        .map_err(|error| Failure::from(error).in_file(path))
 }
 
 /// Curves of a study: of each rule those at one learning rate.
 fn of_study(folder: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Failure> {
     if !folder.join("trials").is_dir() {
         let hint = "give the folder that `mutransfer transfer` wrote to (its --out), or a CSV file";
-        return Err(Failure::usage(format!("{} holds no trials", folder.display()), Some(hint)));
+        return Err(Failure::usage(
+            format!("{} holds no trials", folder.display()),
+            Some(hint),
+        ));
     }
     let curves = curves::read(folder)?;
     let carried = curves::summary(folder);
-    let rules: BTreeSet<String> = curves.iter().map(|curve| curve.trial.rule.to_string()).collect();
+    let rules: BTreeSet<String> = curves
+        .iter()
+        .map(|curve| curve.trial.rule.to_string())
+        .collect();
     let mut rows = Vec::new();
     for rule in &rules {
-        let carried = carried.as_ref().and_then(|summary| summary.rules.get(rule)?.target.as_ref()?.lr);
+        let carried = carried
+            .as_ref()
+            .and_then(|summary| summary.rules.get(rule)?.target.as_ref()?.lr);
         let chosen = match lr {
             Some(lr) => Some(tried(&curves, rule, lr.log2.exp2())?),
             None => curves::usual_rate(&curves, rule, carried),
         };
         let Some(chosen) = chosen else { continue };
-        eprintln!("{}: learning rate 2^{:.2} = {chosen:.2e}", display_name(rule), chosen.log2());
+        eprintln!(
+            "{}: learning rate 2^{:.2} = {chosen:.2e}",
+            display_name(rule),
+            chosen.log2()
+        );
         rows.extend(curves::at(&curves, rule, chosen).flat_map(Curve::rows));
     }
     Ok(rows)
@@ -75,21 +107,31 @@ fn tried(curves: &[Curve], rule: &str, lr: f64) -> Result<f64, Failure> {
     if curves::at(curves, rule, lr).next().is_some() {
         return Ok(lr);
     }
-    let rates: Vec<String> =
-        curves::common_rates(curves, rule).iter().map(|lr| format!("2^{}", (lr.log2() * 1e6).round() / 1e6)).collect();
+    let rates: Vec<String> = curves::common_rates(curves, rule)
+        .iter()
+        .map(|lr| format!("2^{}", (lr.log2() * 1e6).round() / 1e6))
+        .collect();
     let hint = format!("tried at most widths: {}", rates.join(", "));
-    Err(Failure::usage(format!("no trial of rule {rule} has learning rate 2^{}", lr.log2()), Some(&hint)))
+    Err(Failure::usage(
+        format!("no trial of rule {rule} has learning rate 2^{}", lr.log2()),
+        Some(&hint),
+    ))
 }
 
 /// Writes the rows, the judgement and the figure.
 pub(crate) fn write(out: &Path, rows: &[LossRow], judged: &[Monitor]) -> Result<(), Failure> {
     let store = Store::open(out)?;
     store.write("curves.csv", to_csv(rows).as_bytes())?;
-    store.write("verdict.json", &serde_json::to_vec_pretty(judged).context("cannot write JSON")?)?;
+    store.write(
+        "verdict.json",
+        &serde_json::to_vec_pretty(judged).context("cannot write JSON")?,
+    )?;
     // Where everything diverged at once there is nothing to draw, and the verdict says so.
     match figures::curves(rows, judged) {
         Err(figures::FigureError::Empty { .. }) => Ok(()),
-        Err(error) => Err(anyhow::Error::from(error).context("cannot draw the curves").into()),
+        Err(error) => Err(anyhow::Error::from(error)
+            .context("cannot draw the curves")
+            .into()),
         Ok(figure) => {
             store.write("curves.svg", figure.svg.as_bytes())?;
             Ok(store.write("curves.png", &figure.png)?)
@@ -98,9 +140,20 @@ pub(crate) fn write(out: &Path, rows: &[LossRow], judged: &[Monitor]) -> Result<
 }
 
 fn print(judged: &[Monitor], tolerance: f64) {
-    let mut table =
-        table::new(["rule", "widths", "seeds", "smallest gain", "at steps", "last gain", "crosses", "verdict"]);
-    for (monitor, pair) in judged.iter().flat_map(|monitor| monitor.pairs.iter().map(move |pair| (monitor, pair))) {
+    let mut table = table::new([
+        "rule",
+        "widths",
+        "seeds",
+        "smallest gain",
+        "at steps",
+        "last gain",
+        "crosses",
+        "verdict",
+    ]);
+    for (monitor, pair) in judged
+        .iter()
+        .flat_map(|monitor| monitor.pairs.iter().map(move |pair| (monitor, pair)))
+    {
         table.add_row(row(monitor, pair));
     }
     println!("{table}");
@@ -114,16 +167,23 @@ fn print(judged: &[Monitor], tolerance: f64) {
 }
 
 fn row(monitor: &Monitor, pair: &Pair) -> [String; 8] {
-    let judged = || pair.windows.iter().filter(|window| window.verdict.is_some());
+    let judged = || {
+        pair.windows
+            .iter()
+            .filter(|window| window.verdict.is_some())
+    };
     let smallest = judged().min_by(|a, b| a.gain.mean.total_cmp(&b.gain.mean));
-    let text = |window: Option<&Window>| window.map_or("none".to_owned(), |window| gain(&window.gain));
+    let text =
+        |window: Option<&Window>| window.map_or("none".to_owned(), |window| gain(&window.gain));
     let crossings: Vec<String> = pair.crossings.iter().map(usize::to_string).collect();
     [
         display_name(&monitor.rule).to_owned(),
         format!("{} to {}", pair.narrow, pair.wide),
         pair.seeds.to_string(),
         text(smallest),
-        smallest.map_or(String::new(), |window| format!("{} to {}", window.steps.0, window.steps.1)),
+        smallest.map_or(String::new(), |window| {
+            format!("{} to {}", window.steps.0, window.steps.1)
+        }),
         text(judged().next_back()),
         crossings.join(", "),
         pair.verdict.to_string(),
@@ -131,5 +191,7 @@ fn row(monitor: &Monitor, pair: &Pair) -> [String; 8] {
 }
 
 fn gain(gain: &Estimate) -> String {
-    gain.margin.map_or(format!("{:.3}", gain.mean), |margin| format!("{:.3} ± {margin:.3}", gain.mean))
+    gain.margin.map_or(format!("{:.3}", gain.mean), |margin| {
+        format!("{:.3} ± {margin:.3}", gain.mean)
+    })
 }

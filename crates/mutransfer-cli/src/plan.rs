@@ -21,9 +21,16 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         print!("{}", widths.to_bsh());
         return Ok(());
     }
-    let target = target.ok_or_else(|| Failure::usage("no model to plan for", Some("give --target")))?;
+    let target =
+        target.ok_or_else(|| Failure::usage("no model to plan for", Some("give --target")))?;
     let rule = model::parametrization(&options.rule)?;
-    let plan = model::plan(&widths, &target, &rule, &options.model, options.rule.optimizer)?;
+    let plan = model::plan(
+        &widths,
+        &target,
+        &rule,
+        &options.model,
+        options.rule.optimizer,
+    )?;
     let check = Check {
         widths: &widths,
         target: &target,
@@ -33,13 +40,23 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         clips: false,
         zero_init: &options.model.zero_init,
     };
-    for finding in check.findings()?.iter().filter(|finding| WARNINGS.contains(&finding.lint.code)) {
-        let about = finding.parameter.as_ref().map_or(String::new(), |name| format!("`{name}`: "));
+    for finding in check
+        .findings()?
+        .iter()
+        .filter(|finding| WARNINGS.contains(&finding.lint.code))
+    {
+        let about = finding
+            .parameter
+            .as_ref()
+            .map_or(String::new(), |name| format!("`{name}`: "));
         eprintln!("warning[{}]: {about}{}", finding.lint.code, finding.message);
     }
     let document = plan.document(given);
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&document).context("cannot print JSON")?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&document).context("cannot print JSON")?
+        );
     } else {
         print(&plan, &document);
     }
@@ -50,7 +67,14 @@ fn print(plan: &Plan, document: &PlanDocument) {
     println!("{}", parameters(plan, document));
     let roles: Vec<String> = Role::ALL
         .iter()
-        .map(|role| (role, plan.params().filter(|(_, param)| param.role == *role).count()))
+        .map(|role| {
+            (
+                role,
+                plan.params()
+                    .filter(|(_, param)| param.role == *role)
+                    .count(),
+            )
+        })
         .filter(|(_, count)| *count > 0)
         .map(|(role, count)| format!("{count} {role}"))
         .collect();
@@ -64,7 +88,10 @@ fn print(plan: &Plan, document: &PlanDocument) {
         plan.groups().len()
     );
     let forward = plan.forward();
-    let lines = [("attention scale", forward.attention), ("residual branches times", forward.residual)];
+    let lines = [
+        ("attention scale", forward.attention),
+        ("residual branches times", forward.residual),
+    ];
     for (what, value) in lines {
         if let Some(value) = value {
             println!("{what} {}", number(value));
@@ -97,7 +124,11 @@ fn parameters(plan: &Plan, document: &PlanDocument) -> String {
         "multiplier".to_owned(),
     ]);
     for (name, count, dims, cells) in rows(plan, document) {
-        let name = if count == 1 { name } else { format!("{name} ({count})") };
+        let name = if count == 1 {
+            name
+        } else {
+            format!("{name} ({count})")
+        };
         table.add_row([name, dims].into_iter().chain(cells));
     }
     table.to_string()
@@ -129,7 +160,12 @@ fn cells(name: &ParamName, document: &PlanDocument) -> Vec<String> {
     let param = &document.params[name.as_str()];
     let numbers = [param.lr, param.weight_decay, param.eps].map(number);
     let init = param.init_std.map_or("constant".to_owned(), number);
-    [vec![param.role.to_string()], numbers.to_vec(), vec![init, number(param.multiplier)]].concat()
+    [
+        vec![param.role.to_string()],
+        numbers.to_vec(),
+        vec![init, number(param.multiplier)],
+    ]
+    .concat()
 }
 
 /// `64→256 x 10`: base and target of what grows.

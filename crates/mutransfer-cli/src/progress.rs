@@ -22,13 +22,24 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar for these trials; `cost` in any unit.
     pub(crate) fn new(trials: &[Trial], cost: impl Fn(&Trial) -> f64) -> Self {
-        let left: BTreeMap<_, _> = trials.iter().map(|trial| (trial.id(), cost(trial))).collect();
+        let left: BTreeMap<_, _> = trials
+            .iter()
+            .map(|trial| (trial.id(), cost(trial)))
+            .collect();
         let style = ProgressStyle::with_template("{bar:32} {pos}/{len} trials {msg}");
-        let bar =
-            ProgressBar::new(left.len() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = ProgressBar::new(left.len() as u64)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(500));
         let cost = left.values().sum();
-        Self { bar, left, cost, begun: None, running: 0, diverged: 0, cost_done: 0.0 }
+        Self {
+            bar,
+            left,
+            cost,
+            begun: None,
+            running: 0,
+            diverged: 0,
+            cost_done: 0.0,
+        }
     }
 
     /// Takes note of an event.
@@ -64,11 +75,17 @@ impl Progress {
         let left = match self.begun {
             Some(begun) if self.cost_done > 0.0 => {
                 let seconds = begun.elapsed().as_secs_f64() * (self.cost / self.cost_done - 1.0);
-                format!(", about {} left", indicatif::HumanDuration(Duration::from_secs_f64(seconds.max(0.0))))
+                format!(
+                    ", about {} left",
+                    indicatif::HumanDuration(Duration::from_secs_f64(seconds.max(0.0)))
+                )
             }
             _ => String::new(),
         };
-        format!("done, {} running, {} diverged{left}", self.running, self.diverged)
+        format!(
+            "done, {} running, {} diverged{left}",
+            self.running, self.diverged
+        )
     }
 }
 

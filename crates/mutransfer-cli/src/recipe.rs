@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::Context;
 use mutransfer::Rule;
 use mutransfer_lab::analysis::{
-    self, Analysis, Columns, LOSS_TOLERANCE, Measured, Request, analysis_json, analyze, read_tables, with_interval,
+    self, Analysis, Columns, LOSS_TOLERANCE, Measured, Request, analysis_json, analyze,
+    read_tables, with_interval,
 };
 use mutransfer_lab::curves::{self, Curve};
 use mutransfer_lab::recipe::{self, Expected, Finding, Loss, Needed, Recipe};
@@ -22,11 +23,23 @@ use crate::{model, monitor, subject, table};
 
 /// All that come with the program, by name.
 const RECIPES: [(&str, &str); 5] = [
-    ("tiny-shakespeare", include_str!("../../../recipes/tiny-shakespeare.toml")),
+    (
+        "tiny-shakespeare",
+        include_str!("../../../recipes/tiny-shakespeare.toml"),
+    ),
     ("mnist-mlp", include_str!("../../../recipes/mnist-mlp.toml")),
-    ("mup-widths-adam", include_str!("../../../recipes/mup-widths-adam.toml")),
-    ("mup-widths-sgd", include_str!("../../../recipes/mup-widths-sgd.toml")),
-    ("embedding-ablation", include_str!("../../../recipes/embedding-ablation.toml")),
+    (
+        "mup-widths-adam",
+        include_str!("../../../recipes/mup-widths-adam.toml"),
+    ),
+    (
+        "mup-widths-sgd",
+        include_str!("../../../recipes/mup-widths-sgd.toml"),
+    ),
+    (
+        "embedding-ablation",
+        include_str!("../../../recipes/embedding-ablation.toml"),
+    ),
 ];
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<(), Failure> {
@@ -41,7 +54,12 @@ fn list() -> Result<(), Failure> {
     let mut table = table::new(["recipe", "what it shows", "data", "time"]);
     for (name, text) in RECIPES {
         let recipe = Recipe::parse(text, Path::new(name))?;
-        table.add_row([name.to_owned(), recipe.title, data_kind(&recipe.data).to_owned(), recipe.time]);
+        table.add_row([
+            name.to_owned(),
+            recipe.title,
+            data_kind(&recipe.data).to_owned(),
+            recipe.time,
+        ]);
     }
     println!("{table}");
     Ok(())
@@ -65,13 +83,20 @@ fn show(name: &str) -> Result<(), Failure> {
 
 /// The text of a recipe: of a file, or of one that comes with the program.
 fn text(name: &str) -> Result<Cow<'static, str>, Failure> {
-    if Path::new(name).extension().is_some_and(|ending| ending == "toml") {
+    if Path::new(name)
+        .extension()
+        .is_some_and(|ending| ending == "toml")
+    {
         return Ok(model::text(Path::new(name))?.into());
     }
     let known = || RECIPES.map(|(known, _)| known).join(", ");
     let found = RECIPES.iter().find(|(known, _)| *known == name);
-    let unknown =
-        || Failure::usage(format!("unknown recipe `{name}`; known: {}", known()), Some("or name a TOML file"));
+    let unknown = || {
+        Failure::usage(
+            format!("unknown recipe `{name}`; known: {}", known()),
+            Some("or name a TOML file"),
+        )
+    };
     found.map(|(_, text)| Cow::from(*text)).ok_or_else(unknown)
 }
 
@@ -85,7 +110,10 @@ fn run(options: &RecipeRunOptions) -> Result<(), Failure> {
         bench.print(&judged, false)?;
     }
     let analysis = analysis(&recipe, &bench)?;
-    let gains = recipe.curves_at.map(|lr| gains(&recipe.study, &bench, lr)).transpose()?;
+    let gains = recipe
+        .curves_at
+        .map(|lr| gains(&recipe.study, &bench, lr))
+        .transpose()?;
     let findings = write(name, &recipe, &bench, &analysis, gains, options.run.json)?;
     match findings.iter().filter(|finding| !finding.ok).count() {
         0 => Ok(()),
@@ -100,9 +128,15 @@ fn data(name: &str, needed: &Needed, path: Option<&Path>) -> Result<Data, Failur
         (Needed::None, Data::Synthetic)
         | (Needed::Text { .. }, Data::Text { .. })
         | (Needed::Images { .. }, Data::Images { .. }) => Ok(given),
-        (Needed::None, _) => Err(Failure::usage(format!("recipe {name} makes its own data"), Some("leave out --data"))),
+        (Needed::None, _) => Err(Failure::usage(
+            format!("recipe {name} makes its own data"),
+            Some("leave out --data"),
+        )),
         (Needed::Text { from } | Needed::Images { from }, _) => {
-            let message = format!("recipe {name} trains on {}: give it with --data PATH", data_kind(needed));
+            let message = format!(
+                "recipe {name} trains on {}: give it with --data PATH",
+                data_kind(needed)
+            );
             Err(Failure::usage(message, Some(&format!("get {from}"))))
         }
     }
@@ -113,18 +147,35 @@ fn analysis(recipe: &Recipe, bench: &Workbench) -> Result<Analysis, Failure> {
     let results = bench.store.path("results.csv");
     let file = (results.display().to_string(), model::text(&results)?);
     let target = Some(recipe.study.target_width as f64);
-    let request = Request { target, max_octaves: MAX_OCTAVES, ..Request::default() };
+    let request = Request {
+        target,
+        max_octaves: MAX_OCTAVES,
+        ..Request::default()
+    };
     let [loss, other] = recipe.loss.columns().map(str::to_owned);
-    let columns = Columns { loss, ignored: vec![other], ..Columns::default() };
-    Ok(analyze(&read_tables(&[file], &columns)?, &columns.axis, &columns.sweep, &request)?)
+    let columns = Columns {
+        loss,
+        ignored: vec![other],
+        ..Columns::default()
+    };
+    Ok(analyze(
+        &read_tables(&[file], &columns)?,
+        &columns.axis,
+        &columns.sweep,
+        &request,
+    )?)
 }
 
-/// How much better wider models are along training at one learning rate, and the monitor's figure of it.
+/// How much better wider models are along training at one learning rate, and the monitor's figure
+/// of it.
 fn gains(study: &Study, bench: &Workbench, lr: LearningRate) -> Result<Value, Failure> {
     let curves = curves::read(&bench.out)?;
     let rules = study.rules.iter().map(Rule::to_string);
-    let rows =
-        rules.flat_map(|rule| curves::at(&curves, &rule, lr.log2.exp2()).flat_map(Curve::rows).collect::<Vec<_>>());
+    let rows = rules.flat_map(|rule| {
+        curves::at(&curves, &rule, lr.log2.exp2())
+            .flat_map(Curve::rows)
+            .collect::<Vec<_>>()
+    });
     let rows: Vec<LossRow> = rows.collect();
     let judged = analysis::monitor(&rows, LOSS_TOLERANCE)?;
     monitor::write(&bench.out.join("monitor"), &rows, &judged)?;
@@ -144,7 +195,11 @@ fn write(
     if let Some(gains) = gains {
         numbers["gains"] = gains;
     }
-    let findings: Vec<Finding> = recipe.expected.iter().map(|expected| expected.judge(&numbers)).collect();
+    let findings: Vec<Finding> = recipe
+        .expected
+        .iter()
+        .map(|expected| expected.judge(&numbers))
+        .collect();
     let record = json!({
         "recipe": name,
         "title": recipe.title,
@@ -157,14 +212,21 @@ fn write(
     });
     let record = serde_json::to_string_pretty(&record).context("cannot write JSON")?;
     bench.store.write("recipe.json", record.as_bytes())?;
-    let comparison = recipe.table.as_ref().map(|table| (&table.file, table.markdown(analysis)));
+    let comparison = recipe
+        .table
+        .as_ref()
+        .map(|table| (&table.file, table.markdown(analysis)));
     if let Some((file, markdown)) = &comparison {
         bench.store.write(file, markdown.as_bytes())?;
     }
     if json {
         println!("{record}");
     } else {
-        print(recipe.loss, &findings, comparison.as_ref().map(|(_, markdown)| markdown.as_str()));
+        print(
+            recipe.loss,
+            &findings,
+            comparison.as_ref().map(|(_, markdown)| markdown.as_str()),
+        );
     }
     eprintln!("recipe: {}", bench.store.path("recipe.json").display());
     Ok(findings)
@@ -173,8 +235,22 @@ fn write(
 fn print(loss: Loss, findings: &[Finding], comparison: Option<&str>) {
     let mut table = table::new(["claim", "quantity", "expected", "measured", ""]);
     for finding in findings {
-        let Finding { expected, value, interval, ok } = finding;
-        let measured = value.map(|value| with_interval(&Measured { value, interval: *interval, lost: 0.0 }, DECIMALS));
+        let Finding {
+            expected,
+            value,
+            interval,
+            ok,
+        } = finding;
+        let measured = value.map(|value| {
+            with_interval(
+                &Measured {
+                    value,
+                    interval: *interval,
+                    lost: 0.0,
+                },
+                DECIMALS,
+            )
+        });
         table.add_row([
             expected.claim.clone(),
             expected.quantities().collect::<Vec<_>>().join("\n- "),

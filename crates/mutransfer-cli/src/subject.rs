@@ -20,32 +20,51 @@ impl Subject {
     pub(crate) fn new(model: &Model, data: &Data) -> Result<Self, Failure> {
         let kind: Kind = model.family.parse()?;
         let dataset = match data {
-            Data::Synthetic if kind.is_transformer() => Dataset::Text(Corpus::Synthetic(Language::new(0))),
+            Data::Synthetic if kind.is_transformer() => {
+                Dataset::Text(Corpus::Synthetic(Language::new(0)))
+            }
             Data::Synthetic => Dataset::Images(Images::synthetic(0)),
             Data::Text { path, .. } => Dataset::Text(Corpus::Text(Text::read(Path::new(path))?)),
             Data::Images { path, .. } => Dataset::Images(Images::read(Path::new(path))?),
         };
-        let variants = model.variants.iter().map(|name| name.parse::<Variant>()).collect::<Result<_, _>>()?;
+        let variants = model
+            .variants
+            .iter()
+            .map(|name| name.parse::<Variant>())
+            .collect::<Result<_, _>>()?;
         let architecture = Architecture {
             kind,
             depth: model.depth,
-            heads: model.heads.map_or_else(|| Heads::Dim(model.head_dim.unwrap_or_default()), Heads::Count),
+            heads: model.heads.map_or_else(
+                || Heads::Dim(model.head_dim.unwrap_or_default()),
+                Heads::Count,
+            ),
             variants: Variants(variants),
             data: dataset.format(),
             context: model.context,
             zero_readout: model.zero_readout,
             zero_query: model.zero_query,
         };
-        Ok(Self { architecture, dataset })
+        Ok(Self {
+            architecture,
+            dataset,
+        })
     }
 
     /// Checks everything that could stop a trial later.
-    pub(crate) fn check(&self, widths: &[usize], base_width: usize, batch: usize) -> Result<(), Failure> {
+    pub(crate) fn check(
+        &self,
+        widths: &[usize],
+        base_width: usize,
+        batch: usize,
+    ) -> Result<(), Failure> {
         for &width in widths.iter().chain([&base_width]) {
             self.architecture.shapes(width)?;
         }
         match &self.dataset {
-            Dataset::Text(Corpus::Text(text)) => Ok(text.check(batch, self.architecture.context + 1)?),
+            Dataset::Text(Corpus::Text(text)) => {
+                Ok(text.check(batch, self.architecture.context + 1)?)
+            }
             Dataset::Text(Corpus::Synthetic(_)) => Ok(()),
             Dataset::Images(images) => Ok(images.check(batch)?),
         }
@@ -63,29 +82,58 @@ impl Subject {
 
     /// Numbers to train at a width, a measure of the cost of a step.
     pub(crate) fn entries(&self, width: usize) -> usize {
-        self.architecture.shapes(width).map_or(0, |shapes| shapes.entries())
+        self.architecture
+            .shapes(width)
+            .map_or(0, |shapes| shapes.entries())
     }
 
     /// The plan of a trial.
     pub(crate) fn plan(&self, trial: &Trial) -> Result<Plan, Failure> {
-        Ok(self.architecture.plan(trial.base_width, trial.width, trial.parametrization()?, trial.optimizer)?)
+        Ok(self.architecture.plan(
+            trial.base_width,
+            trial.width,
+            trial.parametrization()?,
+            trial.optimizer,
+        )?)
     }
 
     /// A model in training.
     pub(crate) fn trainer(&self, trial: &Trial) -> Result<Box<dyn Trainer + '_>, Failure> {
-        let batches = Batches { size: trial.batch, seed: trial.seed, is_fixed: trial.one_batch };
+        let batches = Batches {
+            size: trial.batch,
+            seed: trial.seed,
+            is_fixed: trial.one_batch,
+        };
         let plan = self.plan(trial)?;
-        Ok(trainer(&self.architecture, trial.width, &plan, &hyper(trial), &self.dataset, batches)?)
+        Ok(trainer(
+            &self.architecture,
+            trial.width,
+            &plan,
+            &hyper(trial),
+            &self.dataset,
+            batches,
+        )?)
     }
 }
 
 /// The data at a path, or what is built in.
 pub(crate) fn data(path: Option<&Path>) -> Result<Data, Failure> {
-    let Some(path) = path else { return Ok(Data::Synthetic) };
-    let name = std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned();
+    let Some(path) = path else {
+        return Ok(Data::Synthetic);
+    };
+    let name = std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .to_string_lossy()
+        .into_owned();
     Ok(match Images::recognises(path) {
-        true => Data::Images { hash: Images::read(path)?.hash(), path: name },
-        false => Data::Text { hash: Text::read(path)?.hash(), path: name },
+        true => Data::Images {
+            hash: Images::read(path)?.hash(),
+            path: name,
+        },
+        false => Data::Text {
+            hash: Text::read(path)?.hash(),
+            path: name,
+        },
     })
 }
 

@@ -4,7 +4,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use mutransfer_lab::analysis::{Flag, Summary, Target, display_name};
 
-/// The optimum at every width, and the transfer, per rule. What the transfer costs is said below, with its interval.
+/// The optimum at every width, and the transfer, per rule. What the transfer costs is said below,
+/// with its interval.
 pub(crate) fn summary(summary: &Summary) -> String {
     let mut table = new(["rule", "width", "best learning rate", "loss", "note"]);
     for (name, rule) in summary.ordered_rules() {
@@ -27,9 +28,14 @@ pub(crate) fn summary(summary: &Summary) -> String {
 
 fn add_target(table: &mut Table, name: &str, target: &Target) {
     let width = format!("{} (target)", target.width);
-    // A target that is one of the proxies has been refitted since, and was never run at this very rate.
+    // A target that is one of the proxies has been refitted since, and was never run at this very
+    // rate.
     let was_run = target.loss.is_some() || target.flags.contains(&Flag::Diverged);
-    let loss = if was_run { nats(target.loss) } else { "not run".to_owned() };
+    let loss = if was_run {
+        nats(target.loss)
+    } else {
+        "not run".to_owned()
+    };
     table.add_row([
         name.to_owned(),
         width.clone(),
@@ -38,9 +44,17 @@ fn add_target(table: &mut Table, name: &str, target: &Target) {
         "copied from the widest proxy".into(),
     ]);
     if target.best_log2_lr.is_some() {
-        let flag = target.flag.map_or_else(String::new, |flag| format!("; {}", explain(flag)));
+        let flag = target
+            .flag
+            .map_or_else(String::new, |flag| format!("; {}", explain(flag)));
         let note = format!("tuned here, to compare{flag}");
-        table.add_row([name.to_owned(), width, octaves(target.best_log2_lr), nats(target.best_loss), note]);
+        table.add_row([
+            name.to_owned(),
+            width,
+            octaves(target.best_log2_lr),
+            nats(target.best_loss),
+            note,
+        ]);
     }
 }
 
@@ -59,7 +73,9 @@ pub(crate) fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Table
 }
 
 fn octaves(log2_lr: Option<f64>) -> String {
-    log2_lr.map_or("none".into(), |log2| format!("2^{log2:.2} = {:.2e}", log2.exp2()))
+    log2_lr.map_or("none".into(), |log2| {
+        format!("2^{log2:.2} = {:.2e}", log2.exp2())
+    })
 }
 
 fn nats(loss: Option<f64>) -> String {

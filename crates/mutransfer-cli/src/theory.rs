@@ -15,7 +15,11 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
     if options.measure {
         return kernel::measure(options);
     }
-    let optimizers = options.optimizer.map_or(vec![Optimizer::Sgd, Optimizer::Adam], |optimizer| vec![optimizer]);
+    let optimizers = options
+        .optimizer
+        .map_or(vec![Optimizer::Sgd, Optimizer::Adam], |optimizer| {
+            vec![optimizer]
+        });
     let rules: Vec<Parametrization> = match &options.rule {
         Some(name) => vec![model::rule(name, &options.choices)?],
         None => Rule::NAMED.into_iter().map(Parametrization::from).collect(),
@@ -25,19 +29,29 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
         for &optimizer in &optimizers {
             match Theory::of_rule(rule, optimizer) {
                 Ok(theory) => classified.push((rule.name(), optimizer, theory)),
-                Err(error) if options.optimizer.is_some() && options.rule.is_some() => return Err(error.into()),
-                // A table of one family is silent about the others, unless the user asked for just that.
+                Err(error) if options.optimizer.is_some() && options.rule.is_some() => {
+                    return Err(error.into());
+                }
+                // A table of one family is silent about the others, unless the user asked for just
+                // that.
                 Err(error) if options.rule.is_some() => eprintln!("note: {error}"),
                 Err(_) => {}
             }
         }
     }
     if options.json {
-        let all: Vec<Value> =
-            classified.iter().map(|(rule, optimizer, theory)| to_json(rule, *optimizer, theory)).collect();
-        println!("{}", serde_json::to_string_pretty(&all).context("cannot print JSON")?);
+        let all: Vec<Value> = classified
+            .iter()
+            .map(|(rule, optimizer, theory)| to_json(rule, *optimizer, theory))
+            .collect();
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&all).context("cannot print JSON")?
+        );
     } else if options.rule.is_some() {
-        classified.iter().for_each(|(rule, optimizer, theory)| explain(rule, *optimizer, theory));
+        classified
+            .iter()
+            .for_each(|(rule, optimizer, theory)| explain(rule, *optimizer, theory));
     } else {
         println!("{}", overview(&classified));
         println!("r: features change as n^-r; `mutransfer theory RULE` gives the reasons");
@@ -55,27 +69,57 @@ fn overview(classified: &[(String, Optimizer, Theory)]) -> String {
             true => theory.regime.to_string(),
             false => format!("{} ({})", theory.regime, dedup(broken).join(", ")),
         };
-        vec![rule.clone(), optimizer.to_string(), regime, theory.r.to_string(), maximal(theory)]
+        vec![
+            rule.clone(),
+            optimizer.to_string(),
+            regime,
+            theory.r.to_string(),
+            maximal(theory),
+        ]
     };
     let rows = classified.iter().map(row).collect();
-    grid(Print::Text, &["rule", "optimizer", "regime", "r", "updated maximally"], rows)
+    grid(
+        Print::Text,
+        &["rule", "optimizer", "regime", "r", "updated maximally"],
+        rows,
+    )
 }
 
 fn dedup(layers: Vec<&str>) -> Vec<&str> {
-    ["vector", "input", "hidden", "output"].into_iter().filter(|layer| layers.contains(layer)).collect()
+    ["vector", "input", "hidden", "output"]
+        .into_iter()
+        .filter(|layer| layers.contains(layer))
+        .collect()
 }
 
 fn maximal(theory: &Theory) -> String {
-    let named = theory.is_maximal.named().into_iter().filter(|(_, maximal)| *maximal);
+    let named = theory
+        .is_maximal
+        .named()
+        .into_iter()
+        .filter(|(_, maximal)| *maximal);
     let layers: Vec<&str> = named.map(|(layer, _)| layer).collect();
-    if layers.is_empty() { "none".to_owned() } else { layers.join(", ") }
+    if layers.is_empty() {
+        "none".to_owned()
+    } else {
+        layers.join(", ")
+    }
 }
 
 fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
     println!("{rule} under {optimizer}: {}", theory.regime);
-    let rows = theory.exponents.layers.named().into_iter().zip(theory.updates.named());
+    let rows = theory
+        .exponents
+        .layers
+        .named()
+        .into_iter()
+        .zip(theory.updates.named());
     let rows = rows.map(|((layer, own), (_, r))| {
-        let maximal = if r == Rational32::from(0) { "yes" } else { "no" };
+        let maximal = if r == Rational32::from(0) {
+            "yes"
+        } else {
+            "no"
+        };
         vec![
             layer.to_owned(),
             own.a.to_string(),
@@ -86,18 +130,42 @@ fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
             maximal.to_owned(),
         ]
     });
-    println!("{}", grid(Print::Text, &["layer", "a", "b", "c", "d", "r", "updated maximally"], rows.collect()));
+    println!(
+        "{}",
+        grid(
+            Print::Text,
+            &["layer", "a", "b", "c", "d", "r", "updated maximally"],
+            rows.collect()
+        )
+    );
     println!(
         "r = {}; a + b + r of the readout = {}; {}; readout initialised maximally: {}",
         theory.r,
         theory.propagated,
-        if theory.is_nontrivial { "nontrivial" } else { "trivial" },
+        if theory.is_nontrivial {
+            "nontrivial"
+        } else {
+            "trivial"
+        },
         if theory.is_maximal_init { "yes" } else { "no" }
     );
-    for Condition { layer, statement, value, otherwise, .. } in theory.broken() {
+    for Condition {
+        layer,
+        statement,
+        value,
+        otherwise,
+        ..
+    } in theory.broken()
+    {
         println!("  {layer}: {statement} does not hold, the left side is {value}: {otherwise}");
     }
-    for Condition { layer, otherwise, .. } in theory.faithfulness.iter().filter(|condition| !condition.holds) {
+    for Condition {
+        layer, otherwise, ..
+    } in theory
+        .faithfulness
+        .iter()
+        .filter(|condition| !condition.holds)
+    {
         println!("  {layer}: epsilon does not follow the gradient: {otherwise}");
     }
     if theory.attention > Rational32::from(0) {
@@ -120,18 +188,26 @@ fn compare(
 ) -> Result<(), Failure> {
     let second = model::rule(other, &options.choices)?;
     for &optimizer in optimizers {
-        let exponents = |rule: &Parametrization| Ok::<_, Failure>(Exponents::of(&rule.table(optimizer)?, optimizer));
+        let exponents = |rule: &Parametrization| {
+            Ok::<_, Failure>(Exponents::of(&rule.table(optimizer)?, optimizer))
+        };
         let (from, to) = (exponents(rule)?, exponents(&second)?);
         match shift(&from, &to) {
             Some(layers) => {
-                let turned: Vec<String> = layers.named().map(|(layer, t)| format!("{layer} {t}")).into();
+                let turned: Vec<String> = layers
+                    .named()
+                    .map(|(layer, t)| format!("{layer} {t}"))
+                    .into();
                 println!(
                     "under {optimizer} {} and {other} train the same network; rotation: {}",
                     rule.name(),
                     turned.join(", ")
                 );
             }
-            None => println!("under {optimizer} {} and {other} train different networks", rule.name()),
+            None => println!(
+                "under {optimizer} {} and {other} train different networks",
+                rule.name()
+            ),
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! `mutransfer transfer` and `mutransfer demo`: sweep the proxies, carry the optimum over, verify, report.
+//! `mutransfer transfer` and `mutransfer demo`: sweep the proxies, carry the optimum over, verify,
+//! report.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,8 @@ use anyhow::Context;
 use mutransfer::theory::Quantity;
 use mutransfer::{Lint, Parametrization, Rule};
 use mutransfer_lab::analysis::{
-    Analysis, Check, Request, Summary, Sweeps, UNSETTLED, Verdict, analysis_json, analyze, findings, summarize,
-    transferred_lr,
+    Analysis, Check, Request, Summary, Sweeps, UNSETTLED, Verdict, analysis_json, analyze,
+    findings, summarize, transferred_lr,
 };
 use mutransfer_lab::figures::{self, Pictures};
 use mutransfer_lab::pool;
@@ -66,7 +67,11 @@ pub(crate) struct Judged {
 impl Workbench {
     pub(crate) fn new(study: Study, data: Data, options: &RunOptions) -> Result<Self, Failure> {
         let subject = Subject::new(&study.model(), &data)?;
-        let widths: Vec<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
+        let widths: Vec<usize> = study
+            .proxies()
+            .into_iter()
+            .chain([study.target_width])
+            .collect();
         subject.check(&widths, study.base_width(), study.batch)?;
         for &rule in &study.rules {
             let trial = study.transfer(&data, rule, 1.0).swap_remove(0);
@@ -76,14 +81,26 @@ impl Workbench {
                 eprintln!("warning[{code}]: {why} {fix}");
             }
         }
-        let out = options.out.clone().unwrap_or_else(|| Path::new("mutransfer-out").join(&study.name));
+        let out = options
+            .out
+            .clone()
+            .unwrap_or_else(|| Path::new("mutransfer-out").join(&study.name));
         let store = Store::open(&out)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.map_or(cores, usize::from);
         let stop = Arc::new(AtomicBool::new(false));
         let handler = Arc::clone(&stop);
-        ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
-        Ok(Self { study, data, subject, store, out, jobs, stop })
+        ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
+            .context("cannot listen for Ctrl-C")?;
+        Ok(Self {
+            study,
+            data,
+            subject,
+            store,
+            out,
+            jobs,
+            stop,
+        })
     }
 
     pub(crate) fn run(&self, json: bool) -> Result<(), Failure> {
@@ -95,18 +112,39 @@ impl Workbench {
         let study = &self.study;
         let proxies = study.proxies();
         let sweep = study.sweep(&self.data);
-        let verified = if study.verify { format!(", verified at {}", study.target_width) } else { String::new() };
-        eprintln!("{}: {} trials at widths {proxies:?}{verified}, {} at a time", study.name, sweep.len(), self.jobs);
+        let verified = if study.verify {
+            format!(", verified at {}", study.target_width)
+        } else {
+            String::new()
+        };
+        eprintln!(
+            "{}: {} trials at widths {proxies:?}{verified}, {} at a time",
+            study.name,
+            sweep.len(),
+            self.jobs
+        );
         let rows = self.train(&sweep, &[])?;
 
         let carried: Vec<(Rule, f64)> = study
             .rules
             .iter()
-            .filter_map(|&rule| transferred_lr(&rows, &rule.to_string(), &proxies, MAX_OCTAVES).map(|lr| (rule, lr)))
+            .filter_map(|&rule| {
+                transferred_lr(&rows, &rule.to_string(), &proxies, MAX_OCTAVES).map(|lr| (rule, lr))
+            })
             .collect();
-        let direct: Vec<Trial> = carried.iter().flat_map(|&(rule, lr)| study.transfer(&self.data, rule, lr)).collect();
-        let direct: Vec<Trial> = direct.into_iter().filter(|trial| !sweep.contains(trial)).collect();
-        eprintln!("transfer: {} trials at width {}", direct.len(), study.target_width);
+        let direct: Vec<Trial> = carried
+            .iter()
+            .flat_map(|&(rule, lr)| study.transfer(&self.data, rule, lr))
+            .collect();
+        let direct: Vec<Trial> = direct
+            .into_iter()
+            .filter(|trial| !sweep.contains(trial))
+            .collect();
+        eprintln!(
+            "transfer: {} trials at width {}",
+            direct.len(),
+            study.target_width
+        );
         let rows = self.train(&direct, &rows)?;
 
         let summary = summarize(&rows, &proxies, Some(study.target_width), MAX_OCTAVES)?;
@@ -117,15 +155,32 @@ impl Workbench {
         let rule = |name: &str| name.parse::<Rule>().ok().map(Parametrization::from);
         let checks = coord::judged(&coordinates, &rule, study.optimizer, &study.model());
         let checks = checks.map_err(|failure| failure.message());
-        self.write(&sweeps, &analysis, &summary, &carried, &coordinates, &checks)?;
-        Ok(Judged { summary, analysis, checks })
+        self.write(
+            &sweeps,
+            &analysis,
+            &summary,
+            &carried,
+            &coordinates,
+            &checks,
+        )?;
+        Ok(Judged {
+            summary,
+            analysis,
+            checks,
+        })
     }
 
     /// What `mutransfer analyze results.csv --max-octaves 1.5` says.
     fn analysis(&self, sweeps: &Sweeps) -> Result<Analysis, Failure> {
         let narrowest = self.study.proxies().first().copied().unwrap_or(0);
-        let target = Some(self.study.target_width).filter(|target| *target > narrowest).map(|target| target as f64);
-        let request = Request { target, max_octaves: MAX_OCTAVES, ..Request::default() };
+        let target = Some(self.study.target_width)
+            .filter(|target| *target > narrowest)
+            .map(|target| target as f64);
+        let request = Request {
+            target,
+            max_octaves: MAX_OCTAVES,
+            ..Request::default()
+        };
         Ok(analyze(sweeps, "width", "lr", &request)?)
     }
 
@@ -133,31 +188,56 @@ impl Workbench {
     fn train(&self, trials: &[Trial], earlier: &[Row]) -> Result<Vec<Row>, Failure> {
         let cost = |trial: &Trial| self.subject.entries(trial.width) as f64;
         let mut progress = Progress::new(trials, cost);
-        let program = std::env::current_exe().context("cannot find this program to start workers")?;
+        let program =
+            std::env::current_exe().context("cannot find this program to start workers")?;
         let worker = |folder: &Path| {
             let mut command = std::process::Command::new(&program);
             command.arg("run-trial").arg("--end-with-stdin").arg(folder);
             command
         };
         let mut observe = |event: &pool::Event| progress.observe(event);
-        let results = pool::run(&self.store, trials, earlier, self.jobs, &self.stop, &worker, &mut observe)?;
+        let results = pool::run(
+            &self.store,
+            trials,
+            earlier,
+            self.jobs,
+            &self.stop,
+            &worker,
+            &mut observe,
+        )?;
         drop(progress);
         match (results.interrupted, results.failed.as_slice()) {
-            (true, _) => Err(Failure::interrupted(results.rows.len(), &self.store.path("results.csv"))),
+            (true, _) => Err(Failure::interrupted(
+                results.rows.len(),
+                &self.store.path("results.csv"),
+            )),
             (false, []) => Ok(results.rows),
             (false, failed) => Err(Failure::some_failed(failed, results.rows.len())),
         }
     }
 
-    /// The coordinate check's measurements at all widths, by its own protocol, at one learning rate for all rules: what μP
-    /// carries over, or else the first rule.
+    /// The coordinate check's measurements at all widths, by its own protocol, at one learning rate
+    /// for all rules: what μP carries over, or else the first rule.
     fn coordinates(&self, carried: &[(Rule, f64)]) -> Result<Vec<Coordinate>, Failure> {
         let study = &self.study;
         let middle = (study.lr.from.log2 + study.lr.to.log2) / 2.0;
-        let lr = carried.iter().find(|(rule, _)| *rule == Rule::Mup).or(carried.first()).map_or(middle.exp2(), |c| c.1);
-        let widths: BTreeSet<usize> = study.proxies().into_iter().chain([study.target_width]).collect();
+        let lr = carried
+            .iter()
+            .find(|(rule, _)| *rule == Rule::Mup)
+            .or(carried.first())
+            .map_or(middle.exp2(), |c| c.1);
+        let widths: BTreeSet<usize> = study
+            .proxies()
+            .into_iter()
+            .chain([study.target_width])
+            .collect();
         let context = study.context.min(coord::context(&study.model));
-        let model = Model { context, zero_readout: true, zero_query: true, ..study.model() };
+        let model = Model {
+            context,
+            zero_readout: true,
+            zero_query: true,
+            ..study.model()
+        };
         let subject = Subject::new(&model, &self.data)?;
         let at = |rule: Rule, width: usize, seed: u64| Trial {
             model: model.clone(),
@@ -180,7 +260,10 @@ impl Workbench {
             })
             .collect();
         let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
-        eprintln!("coordinate check: {COORDINATE_STEPS} steps at widths {}", listed.join(", "));
+        eprintln!(
+            "coordinate check: {COORDINATE_STEPS} steps at widths {}",
+            listed.join(", ")
+        );
         coord::measure(&subject, &trials, COORDINATE_STEPS)
     }
 
@@ -194,18 +277,28 @@ impl Workbench {
         checks: &Result<Vec<Check>, String>,
     ) -> Result<(), Failure> {
         let store = &self.store;
-        let json = |value: &serde_json::Value| serde_json::to_vec_pretty(value).context("cannot write JSON");
+        let json = |value: &serde_json::Value| {
+            serde_json::to_vec_pretty(value).context("cannot write JSON")
+        };
         store.write("summary.json", &json(&record(summary, checks)?)?)?;
         store.write("analysis.json", &json(&analysis_json(analysis))?)?;
         store.write("plan.json", &json(&self.plan(carried)?)?)?;
-        store.write("coordinates.csv", mutransfer_lab::record::to_csv(coordinates).as_bytes())?;
+        store.write(
+            "coordinates.csv",
+            mutransfer_lab::record::to_csv(coordinates).as_bytes(),
+        )?;
         let pictures = Pictures::draw(sweeps, analysis).context("cannot draw the figures")?;
         let sizes = coordinates
             .iter()
             .any(|size| size.l1.is_normal())
             .then(|| figures::coordinates(coordinates, Quantity::Activation));
-        let sizes = sizes.transpose().context("cannot draw the coordinate check")?;
-        for (name, figure) in pictures.named().chain(sizes.iter().map(|figure| ("coordinates", figure))) {
+        let sizes = sizes
+            .transpose()
+            .context("cannot draw the coordinate check")?;
+        for (name, figure) in pictures
+            .named()
+            .chain(sizes.iter().map(|figure| ("coordinates", figure)))
+        {
             store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
             store.write(&format!("{name}.png"), &figure.png)?;
         }
@@ -216,10 +309,24 @@ impl Workbench {
             pictures,
             models: Some(self.models()),
             floor: self.subject.floor(),
-            cost: Some(cost(&self.study, &self.data, &self.subject, store, carried)?),
-            coordinates: Some(Coordinates { figure: sizes, checks: checks.clone() }),
+            cost: Some(cost(
+                &self.study,
+                &self.data,
+                &self.subject,
+                store,
+                carried,
+            )?),
+            coordinates: Some(Coordinates {
+                figure: sizes,
+                checks: checks.clone(),
+            }),
         };
-        store.write("report.html", render(&report).context("cannot write the report")?.as_bytes())?;
+        store.write(
+            "report.html",
+            render(&report)
+                .context("cannot write the report")?
+                .as_bytes(),
+        )?;
         Ok(())
     }
 
@@ -236,7 +343,10 @@ impl Workbench {
 
     /// The target's settings per parameter, under μP if it was among the rules.
     fn plan(&self, carried: &[(Rule, f64)]) -> Result<serde_json::Value, Failure> {
-        let best = carried.iter().find(|(rule, _)| *rule == Rule::Mup).or(carried.first());
+        let best = carried
+            .iter()
+            .find(|(rule, _)| *rule == Rule::Mup)
+            .or(carried.first());
         let Some(&(rule, lr)) = best else {
             return Ok(serde_json::Value::Null);
         };
@@ -251,15 +361,27 @@ impl Workbench {
         };
         let study = serde_json::to_value(&self.study).unwrap_or_default();
         let keys = study.as_object().into_iter().flatten();
-        let shown = keys.filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.to_string()));
-        [("data".to_owned(), data)].into_iter().chain(shown).collect()
+        let shown = keys
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key.clone(), value.to_string()));
+        [("data".to_owned(), data)]
+            .into_iter()
+            .chain(shown)
+            .collect()
     }
 
     pub(crate) fn print(&self, judged: &Judged, json: bool) -> Result<(), Failure> {
-        let Judged { summary, analysis, checks } = judged;
+        let Judged {
+            summary,
+            analysis,
+            checks,
+        } = judged;
         if json {
             let record = record(summary, checks)?;
-            println!("{}", serde_json::to_string_pretty(&record).context("cannot print JSON")?);
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&record).context("cannot print JSON")?
+            );
         } else {
             println!("{}", table::summary(summary));
             for sentence in findings(analysis) {
@@ -267,7 +389,9 @@ impl Workbench {
             }
             print_checks(checks);
             if let Some(floor) = self.subject.floor() {
-                println!("No model can get below {floor:.4} nats per token, the entropy of this language.");
+                println!(
+                    "No model can get below {floor:.4} nats per token, the entropy of this language."
+                );
             }
         }
         eprintln!("report: {}", self.out.join("report.html").display());
@@ -275,8 +399,12 @@ impl Workbench {
     }
 }
 
-/// The summary with the coordinate checks as `mutransfer coord --json` has them, or with what stood in their way.
-fn record(summary: &Summary, checks: &Result<Vec<Check>, String>) -> Result<serde_json::Value, Failure> {
+/// The summary with the coordinate checks as `mutransfer coord --json` has them, or with what stood
+/// in their way.
+fn record(
+    summary: &Summary,
+    checks: &Result<Vec<Check>, String>,
+) -> Result<serde_json::Value, Failure> {
     let mut record = serde_json::to_value(summary).context("cannot write JSON")?;
     record["coordinate_checks"] = match checks {
         Ok(checks) => serde_json::to_value(checks).context("cannot write JSON")?,
@@ -289,7 +417,9 @@ fn print_checks(checks: &Result<Vec<Check>, String>) {
     match checks {
         Err(why) => println!("The coordinate check could not be judged: {why}."),
         Ok(checks) => {
-            checks.iter().for_each(|check| println!("Coordinate check of {check}."));
+            checks
+                .iter()
+                .for_each(|check| println!("Coordinate check of {check}."));
             if checks.iter().any(|check| check.verdict != Verdict::Pass) {
                 println!("{UNSETTLED}");
             }
@@ -297,8 +427,8 @@ fn print_checks(checks: &Result<Vec<Check>, String>) {
     }
 }
 
-/// Parabolas are fitted to the bottom of each valley: its wall towards large learning rates is steeper than a parabola,
-/// and would pull the vertex away from the best learning rate.
+/// Parabolas are fitted to the bottom of each valley: its wall towards large learning rates is
+/// steeper than a parabola, and would pull the vertex away from the best learning rate.
 pub(crate) const MAX_OCTAVES: Option<f64> = Some(1.5);
 
 /// As in TP5 figure 5.

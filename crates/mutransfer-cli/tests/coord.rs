@@ -1,4 +1,5 @@
-//! `mutransfer coord`: a verdict with an exit code, on the built-in models and on tables of other programs.
+//! `mutransfer coord`: a verdict with an exit code, on the built-in models and on tables of other
+//! programs.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,14 +13,33 @@ use serde_json::Value;
 
 /// Exit code, stdout and stderr of a check that writes to `out`.
 fn coord(out: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = mutransfer().arg("coord").args(arguments).arg("--out").arg(out).output().unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    let output = mutransfer()
+        .arg("coord")
+        .args(arguments)
+        .arg("--out")
+        .arg(out)
+        .output()
+        .unwrap();
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert!(!stderr.contains("panicked"), "{stderr}");
     (output.status.code(), stdout, stderr)
 }
 
-const SMALL: [&str; 12] =
-    ["--widths", "32,64,128,256", "--steps", "3", "--seeds", "5", "--batch", "8", "--context", "32", "--model", "mlp"];
+const SMALL: [&str; 12] = [
+    "--widths",
+    "32,64,128,256",
+    "--steps",
+    "3",
+    "--seeds",
+    "5",
+    "--batch",
+    "8",
+    "--context",
+    "32",
+    "--model",
+    "mlp",
+];
 
 #[test]
 fn sp_fails_with_a_diagnosis_and_mup_does_not() {
@@ -28,7 +48,8 @@ fn sp_fails_with_a_diagnosis_and_mup_does_not() {
     assert_eq!(code, Some(1), "{printed}");
     assert!(said.contains("error: the coordinate check fails"), "{said}");
     assert!(
-        printed.contains("own update of readout at t = 1") && printed.contains("lacks a multiplier of 1/fan-in"),
+        printed.contains("own update of readout at t = 1")
+            && printed.contains("lacks a multiplier of 1/fan-in"),
         "{printed}"
     );
     let (code, printed, _) = coord(folder.path(), &[&SMALL[..], &["--rule", "mup"]].concat());
@@ -38,22 +59,36 @@ fn sp_fails_with_a_diagnosis_and_mup_does_not() {
 #[test]
 fn everything_is_written_and_json_has_the_verdict() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, printed, _) = coord(folder.path(), &[&SMALL[..], &["--rule", "sp", "--json"]].concat());
+    let (code, printed, _) = coord(
+        folder.path(),
+        &[&SMALL[..], &["--rule", "sp", "--json"]].concat(),
+    );
     assert_eq!(code, Some(1));
     let checks: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!((&checks[0]["rule"], &checks[0]["verdict"]), (&"sp".into(), &"fail".into()));
+    assert_eq!(
+        (&checks[0]["rule"], &checks[0]["verdict"]),
+        (&"sp".into(), &"fail".into())
+    );
     let cells = checks[0]["cells"].as_array().unwrap();
-    let hidden =
-        cells.iter().find(|cell| cell["module"] == "hidden.0" && cell["quantity"] == "own-update" && cell["step"] == 2);
+    let hidden = cells.iter().find(|cell| {
+        cell["module"] == "hidden.0" && cell["quantity"] == "own-update" && cell["step"] == 2
+    });
     let fit = &hidden.unwrap()["fit"];
-    assert!(fit["slope"].as_f64().unwrap() > 0.5 && fit["interval"][0].as_f64().is_some(), "{fit}");
+    assert!(
+        fit["slope"].as_f64().unwrap() > 0.5 && fit["interval"][0].as_f64().is_some(),
+        "{fit}"
+    );
     let table = fs::read_to_string(folder.path().join("coordinates.csv")).unwrap();
     assert!(table.starts_with("rule,width,seed,step,module,layer,quantity,l1,l2,std\n"));
     for figure in ["coordinates.png", "changes.png", "own-updates.png"] {
-        assert!(fs::metadata(folder.path().join(figure)).unwrap().len() > 1000, "{figure}");
+        assert!(
+            fs::metadata(folder.path().join(figure)).unwrap().len() > 1000,
+            "{figure}"
+        );
     }
     let verdict: Value =
-        serde_json::from_str(&fs::read_to_string(folder.path().join("verdict.json")).unwrap()).unwrap();
+        serde_json::from_str(&fs::read_to_string(folder.path().join("verdict.json")).unwrap())
+            .unwrap();
     assert_eq!(verdict, checks);
 }
 
@@ -63,7 +98,10 @@ fn a_table_is_judged_as_the_training_that_made_it() {
     let (trained, judged) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (code, printed, _) = coord(trained.path(), &[&SMALL[..], &["--json"]].concat());
     let table = trained.path().join("coordinates.csv");
-    let (again, reprinted, _) = coord(judged.path(), &["--from", table.to_str().unwrap(), "--json"]);
+    let (again, reprinted, _) = coord(
+        judged.path(),
+        &["--from", table.to_str().unwrap(), "--json"],
+    );
     assert_eq!((again, reprinted), (code, printed));
 }
 
@@ -79,13 +117,25 @@ fn bad_tables_are_refused() {
     let cases = [
         ("width,step,l1\n64,0,1\n", "missing field `module`"),
         ("width,step,module,l1\n64,0,m,big\n", "line: 2"),
-        ("width,step,module,l1\n64,0,m,1\n", "measured at a single width"),
-        ("width,step,module,l1\n64,0,m,0\n128,0,m,0\n", "is zero at some width"),
-        ("width,step,module,l1,rule\n64,0,m,1,mine\n128,0,m,1,mine\n", "rule `mine`"),
+        (
+            "width,step,module,l1\n64,0,m,1\n",
+            "measured at a single width",
+        ),
+        (
+            "width,step,module,l1\n64,0,m,0\n128,0,m,0\n",
+            "is zero at some width",
+        ),
+        (
+            "width,step,module,l1,rule\n64,0,m,1,mine\n128,0,m,1,mine\n",
+            "rule `mine`",
+        ),
         ("width,step,module,l1\n", "no rows"),
     ];
     for (text, part) in cases {
         let said = refused(text);
-        assert!(said.contains(part) && said.contains("hint: "), "`{part}` is missing in: {said}");
+        assert!(
+            said.contains(part) && said.contains("hint: "),
+            "`{part}` is missing in: {said}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Bad input: one clear error that names the thing, the place and the fix, exit code 2, and nothing started.
+//! Bad input: one clear error that names the thing, the place and the fix, exit code 2, and nothing
+//! started.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,12 +15,20 @@ fn refused(study: &str, more: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let study = write(folder.path(), "study.toml", study);
     let out = folder.path().join("out");
-    let output = mutransfer().args(["transfer", &study, "--out"]).arg(&out).args(more).output().unwrap();
+    let output = mutransfer()
+        .args(["transfer", &study, "--out"])
+        .arg(&out)
+        .args(more)
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert_eq!(said.matches("error: ").count(), 1, "{said}");
     assert!(!said.contains("panicked"), "{said}");
-    assert!(!out.join("trials").exists(), "nothing may have begun: {said}");
+    assert!(
+        !out.join("trials").exists(),
+        "nothing may have begun: {said}"
+    );
     said
 }
 
@@ -35,11 +44,18 @@ fn missing_and_empty_data() {
     let said = refused(&study(""), &["--data", "/no/such/text"]);
     says(
         &said,
-        &["error: cannot read data at /no/such/text", "because No such file", "hint: --data takes a text file"],
+        &[
+            "error: cannot read data at /no/such/text",
+            "because No such file",
+            "hint: --data takes a text file",
+        ],
     );
     let folder = tempfile::tempdir().unwrap();
     let empty = write(folder.path(), "empty.txt", "");
-    says(&refused(&study(""), &["--data", &empty]), &["empty.txt is empty", "hint: "]);
+    says(
+        &refused(&study(""), &["--data", &empty]),
+        &["empty.txt is empty", "hint: "],
+    );
 }
 
 #[test]
@@ -69,19 +85,34 @@ fn unknown_keys_and_values() {
             "hint: `mutransfer transfer --help`",
         ],
     );
-    says(&refused(&study("model = \"lstm\""), &[]), &["unknown model `lstm`; known: gpt, bert, mlp, cnn, resnet"]);
-    says(&refused(&study("rules = [\"magic\"]"), &[]), &["unknown rule `magic`; known: sp, sp-constant-std,"]);
+    says(
+        &refused(&study("model = \"lstm\""), &[]),
+        &["unknown model `lstm`; known: gpt, bert, mlp, cnn, resnet"],
+    );
+    says(
+        &refused(&study("rules = [\"magic\"]"), &[]),
+        &["unknown rule `magic`; known: sp, sp-constant-std,"],
+    );
     says(
         &refused(&study("optimizer = \"lion\""), &[]),
         &["unknown optimizer for training `lion`; known: sgd, adam, adamw"],
     );
-    says(&refused(&study("steps = \"many\""), &[]), &["invalid type", "steps"]);
+    says(
+        &refused(&study("steps = \"many\""), &[]),
+        &["invalid type", "steps"],
+    );
 }
 
 #[test]
 fn widths_that_heads_do_not_tile() {
     let said = refused(&study("model = \"gpt\"\nwidths = [16, 40]"), &[]);
-    says(&said, &["width 40 is not divisible by head_dim 16", "hint: choose widths that are multiples of 16"]);
+    says(
+        &said,
+        &[
+            "width 40 is not divisible by head_dim 16",
+            "hint: choose widths that are multiples of 16",
+        ],
+    );
     let both = refused(&study("model = \"gpt\"\nheads = 2\nhead_dim = 8"), &[]);
     says(&both, &["`heads` and `head_dim` are both given"]);
 }
@@ -89,20 +120,41 @@ fn widths_that_heads_do_not_tile() {
 #[test]
 fn senseless_grids_and_sizes() {
     let grid = |text: &str| refused(&study(&format!("lr = {text}")), &[]);
-    says(&grid("{ from = \"2^-3\", to = \"2^-8\", step = 1 }"), &["`lr` is an empty grid", "2^-3", "2^-8"]);
-    says(&grid("{ from = \"2^-8\", to = \"2^-3\", step = 0 }"), &["`lr.step` is 0"]);
+    says(
+        &grid("{ from = \"2^-3\", to = \"2^-8\", step = 1 }"),
+        &["`lr` is an empty grid", "2^-3", "2^-8"],
+    );
+    says(
+        &grid("{ from = \"2^-8\", to = \"2^-3\", step = 0 }"),
+        &["`lr.step` is 0"],
+    );
     says(
         &grid("{ from = -3, to = \"2^-3\", step = 1 }"),
         &["not a learning rate: -3; write \"2^-12\" or a positive number"],
     );
-    says(&grid("{ from = \"fast\", to = \"2^-3\" }"), &["not a learning rate: fast"]);
+    says(
+        &grid("{ from = \"fast\", to = \"2^-3\" }"),
+        &["not a learning rate: fast"],
+    );
     says(&refused(&study("widths = []"), &[]), &["`widths` is empty"]);
-    says(&refused(&study("widths = [0, 8]"), &[]), &["`widths` is zero"]);
+    says(
+        &refused(&study("widths = [0, 8]"), &[]),
+        &["`widths` is zero"],
+    );
     says(&refused(&study("rules = []"), &[]), &["`rules` is empty"]);
     says(&refused(&study("seeds = 0"), &[]), &["`seeds` is zero"]);
-    says(&refused(&study("warmup = 20"), &[]), &["`warmup` is 20, not below `steps` = 20"]);
-    says(&refused(&study("weight_decay = -1.0"), &[]), &["`weight_decay` is -1"]);
-    says(&refused(&study("name = \"../elsewhere\""), &[]), &["`name` must consist of"]);
+    says(
+        &refused(&study("warmup = 20"), &[]),
+        &["`warmup` is 20, not below `steps` = 20"],
+    );
+    says(
+        &refused(&study("weight_decay = -1.0"), &[]),
+        &["`weight_decay` is -1"],
+    );
+    says(
+        &refused(&study("name = \"../elsewhere\""), &[]),
+        &["`name` must consist of"],
+    );
 }
 
 #[test]
@@ -111,20 +163,39 @@ fn an_output_folder_that_cannot_be_written() {
     let study = write(folder.path(), "study.toml", &study(""));
     // A file where the folder should be cannot be written to by anybody, not even by root.
     let file = write(folder.path(), "file", "");
-    let output = mutransfer().args(["transfer", &study, "--out", &file]).output().unwrap();
+    let output = mutransfer()
+        .args(["transfer", &study, "--out", &file])
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    says(&said, &["error: cannot create ", "file", "hint: choose a folder you may write to with --out"]);
+    says(
+        &said,
+        &[
+            "error: cannot create ",
+            "file",
+            "hint: choose a folder you may write to with --out",
+        ],
+    );
 }
 
 #[test]
 fn no_jobs_and_no_study() {
     let said = refused(&study(""), &["--jobs", "0"]);
     says(&said, &["--jobs", "0 is not in 1.."]);
-    let output = mutransfer().args(["transfer", "/no/such/study.toml"]).output().unwrap();
+    let output = mutransfer()
+        .args(["transfer", "/no/such/study.toml"])
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    says(&said, &["error: cannot read /no/such/study.toml", "because No such file"]);
+    says(
+        &said,
+        &[
+            "error: cannot read /no/such/study.toml",
+            "because No such file",
+        ],
+    );
 }
 
 #[test]
@@ -132,48 +203,105 @@ fn a_damaged_record_is_named_and_nothing_else_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let study = write(folder.path(), "study.toml", &study(""));
     let out = folder.path().join("out");
-    let run = || mutransfer().args(["transfer", &study, "--out"]).arg(&out).output().unwrap();
+    let run = || {
+        mutransfer()
+            .args(["transfer", &study, "--out"])
+            .arg(&out)
+            .output()
+            .unwrap()
+    };
     assert!(run().status.success());
     let results = fs::read_to_string(out.join("results.csv")).unwrap();
-    let trial = fs::read_dir(out.join("trials")).unwrap().next().unwrap().unwrap().path();
+    let trial = fs::read_dir(out.join("trials"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     fs::write(trial.join("result.json"), "{\"status\": \"fini").unwrap();
     let output = run();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    says(&said, &["error: the record ", "result.json is damaged", "hint: delete the folder of this record"]);
-    assert_eq!(fs::read_to_string(out.join("results.csv")).unwrap(), results);
+    says(
+        &said,
+        &[
+            "error: the record ",
+            "result.json is damaged",
+            "hint: delete the folder of this record",
+        ],
+    );
+    assert_eq!(
+        fs::read_to_string(out.join("results.csv")).unwrap(),
+        results
+    );
     fs::remove_dir_all(trial).unwrap();
     assert!(run().status.success());
-    assert_eq!(fs::read_to_string(out.join("results.csv")).unwrap(), results);
+    assert_eq!(
+        fs::read_to_string(out.join("results.csv")).unwrap(),
+        results
+    );
 }
 
 #[test]
 fn a_failed_worker_is_reported_with_its_own_words() {
     let folder = tempfile::tempdir().unwrap();
     let data = write(folder.path(), "text", &"words and words ".repeat(100));
-    let study = write(folder.path(), "study.toml", &study("widths = [8]\nrules = [\"sp\"]"));
+    let study = write(
+        folder.path(),
+        "study.toml",
+        &study("widths = [8]\nrules = [\"sp\"]"),
+    );
     let out = folder.path().join("out");
-    let run = || mutransfer().args(["transfer", &study, "--data", &data, "--out"]).arg(&out).output().unwrap();
+    let run = || {
+        mutransfer()
+            .args(["transfer", &study, "--data", &data, "--out"])
+            .arg(&out)
+            .output()
+            .unwrap()
+    };
     assert!(run().status.success());
     // A trial whose text is not what its record says must not be trained.
-    let trial = fs::read_dir(out.join("trials")).unwrap().next().unwrap().unwrap().path();
+    let trial = fs::read_dir(out.join("trials"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     fs::write(&data, "other words than before ".repeat(100)).unwrap();
     let output = mutransfer().arg("run-trial").arg(&trial).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    says(&String::from_utf8_lossy(&output.stderr), &["has changed since the study began"]);
+    says(
+        &String::from_utf8_lossy(&output.stderr),
+        &["has changed since the study began"],
+    );
 }
 
 #[test]
 fn bad_coordinate_checks() {
     let refused = |arguments: &[&str]| {
         let folder = tempfile::tempdir().unwrap();
-        let output = mutransfer().arg("coord").args(arguments).arg("--out").arg(folder.path()).output().unwrap();
+        let output = mutransfer()
+            .arg("coord")
+            .args(arguments)
+            .arg("--out")
+            .arg(folder.path())
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    says(&refused(&["--rule", "magic"]), &["unknown rule `magic`; known: sp, sp-constant-std,"]);
-    says(&refused(&["--optimizer", "lion"]), &["unknown optimizer for training `lion`; known: sgd, adam, adamw"]);
-    says(&refused(&["--widths", "16,40"]), &["width 40 is not divisible by head_dim 16"]);
+    says(
+        &refused(&["--rule", "magic"]),
+        &["unknown rule `magic`; known: sp, sp-constant-std,"],
+    );
+    says(
+        &refused(&["--optimizer", "lion"]),
+        &["unknown optimizer for training `lion`; known: sgd, adam, adamw"],
+    );
+    says(
+        &refused(&["--widths", "16,40"]),
+        &["width 40 is not divisible by head_dim 16"],
+    );
     says(&refused(&["--lr", "0"]), &["--lr is 0"]);
     says(&refused(&["--seeds", "0"]), &["--seeds"]);
     says(&refused(&["--widths", "0"]), &["at least 1"]);

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../mutransfer/tests/data/mup");
 
-/// A model of `mup`'s fixtures, with what its shapes do not say: which tables are looked up, which are readouts.
+/// A model of `mup`'s fixtures, with what its shapes do not say: which tables are looked up, which
+/// are readouts.
 struct Model {
     file: &'static str,
     declarations: &'static [&'static str],
@@ -36,22 +37,53 @@ const MODELS: [Model; 8] = [
             "readout.weight=output",
         ],
     ),
-    model("gpt-tied", &["--declare", "position.weight=input", "--tie", "readout.weight=token.weight"]),
+    model(
+        "gpt-tied",
+        &[
+            "--declare",
+            "position.weight=input",
+            "--tie",
+            "readout.weight=token.weight",
+        ],
+    ),
     model("resnet", &["--declare", "readout.weight=output"]),
     model("gru", &["--declare", "readout.weight=output"]),
-    model("rounded-ffn", &["--declare", "token.weight=input", "--declare", "readout.weight=output"]),
-    model("grouped-kv", &["--declare", "token.weight=input", "--declare", "readout.weight=output"]),
+    model(
+        "rounded-ffn",
+        &[
+            "--declare",
+            "token.weight=input",
+            "--declare",
+            "readout.weight=output",
+        ],
+    ),
+    model(
+        "grouped-kv",
+        &[
+            "--declare",
+            "token.weight=input",
+            "--declare",
+            "readout.weight=output",
+        ],
+    ),
 ];
 
 fn fixture(file: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(Path::new(FIXTURES).join(format!("{file}.json"))).unwrap()).unwrap()
+    serde_json::from_str(
+        &fs::read_to_string(Path::new(FIXTURES).join(format!("{file}.json"))).unwrap(),
+    )
+    .unwrap()
 }
 
 /// Runs `mutransfer plan` and gives what it printed.
 #[track_caller]
 fn plan(arguments: &[&str]) -> String {
     let output = mutransfer().arg("plan").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -64,7 +96,10 @@ fn json(arguments: &[&str]) -> Value {
 fn close(actual: &Value, expected: &Value, tolerance: f64, what: &str) {
     let [actual, expected] =
         [actual, expected].map(|value| value.as_f64().unwrap_or_else(|| panic!("{what}: {value}")));
-    assert!((actual - expected).abs() <= tolerance * expected.abs(), "{what}: {actual} is not {expected}");
+    assert!(
+        (actual - expected).abs() <= tolerance * expected.abs(),
+        "{what}: {actual} is not {expected}"
+    );
 }
 
 #[test]
@@ -72,14 +107,32 @@ fn reproduces_mup_for_every_model_and_optimizer() {
     let folder = tempfile::tempdir().unwrap();
     for Model { file, declarations } in MODELS {
         let fixture = fixture(file);
-        let shapes =
-            |name: &str, shapes: &Value| write(folder.path(), &format!("{file}-{name}.json"), &shapes.to_string());
-        let (base, delta) = (shapes("base", &fixture["base"]), shapes("delta", &fixture["delta"]));
+        let shapes = |name: &str, shapes: &Value| {
+            write(
+                folder.path(),
+                &format!("{file}-{name}.json"),
+                &shapes.to_string(),
+            )
+        };
+        let (base, delta) = (
+            shapes("base", &fixture["base"]),
+            shapes("delta", &fixture["delta"]),
+        );
         for target in fixture["targets"].as_array().unwrap() {
             let path = shapes("target", &target["shapes"]);
             for optimizer in ["adam", "adamw", "sgd"] {
-                let files = ["--base", &base, "--delta", &delta, "--target", &path, "--layout", "out-in"];
-                let hyper = ["--optimizer", optimizer, "--lr", "0.1", "--weight-decay", "0.01", "--json"];
+                let files = [
+                    "--base", &base, "--delta", &delta, "--target", &path, "--layout", "out-in",
+                ];
+                let hyper = [
+                    "--optimizer",
+                    optimizer,
+                    "--lr",
+                    "0.1",
+                    "--weight-decay",
+                    "0.01",
+                    "--json",
+                ];
                 let plan = json(&[&files[..], declarations, &hyper].concat());
                 let wanted = target["optimizers"][optimizer].as_object().unwrap();
                 assert!(!wanted.is_empty());
@@ -88,7 +141,11 @@ fn reproduces_mup_for_every_model_and_optimizer() {
                     close(&own["lr"], &wanted["lr"], 1e-12, &what);
                     close(&own["weight_decay"], &wanted["weight_decay"], 1e-12, &what);
                 }
-                assert_eq!(plan["params"].as_object().unwrap().len(), wanted.len(), "{file}");
+                assert_eq!(
+                    plan["params"].as_object().unwrap().len(),
+                    wanted.len(),
+                    "{file}"
+                );
             }
         }
     }
@@ -102,12 +159,19 @@ fn readouts_are_multiplied_as_in_mup() {
         let target = fixture["targets"].as_array().unwrap().last().unwrap();
         let base = write(folder.path(), "base.json", &fixture["base"].to_string());
         let path = write(folder.path(), "target.json", &target["shapes"].to_string());
-        let files = ["--base", &base, "--target", &path, "--layout", "out-in", "--json"];
+        let files = [
+            "--base", &base, "--target", &path, "--layout", "out-in", "--json",
+        ];
         let plan = json(&[&files[..], declarations].concat());
         for (layer, wanted) in target["readout_forward_multiplier"].as_object().unwrap() {
             let weight = format!("{layer}.weight");
             let own =
-                plan["params"].get(&weight).map_or(&plan["forward"]["readout"][&weight], |own| &own["multiplier"]);
+                plan["params"]
+                    .get(&weight)
+                    .map_or(
+                        &plan["forward"]["readout"][&weight],
+                        |own| &own["multiplier"],
+                    );
             close(own, wanted, 1e-12, &format!("{file} {layer}"));
         }
     }
@@ -123,9 +187,21 @@ fn bsh_files_are_those_of_mup_and_read_back() {
         let text = plan(&["--base", &base, "--delta", &delta, "--bsh"]);
         assert_eq!(text, fixture["bsh"].as_str().unwrap(), "{file}");
         let bsh = write(folder.path(), "base.bsh", &text);
-        let target = write(folder.path(), "target.json", &fixture["targets"][1]["shapes"].to_string());
-        let declarations = MODELS.iter().find(|model| model.file == file).unwrap().declarations;
-        let rest = [&["--target", &target, "--layout", "out-in", "--json"][..], declarations].concat();
+        let target = write(
+            folder.path(),
+            "target.json",
+            &fixture["targets"][1]["shapes"].to_string(),
+        );
+        let declarations = MODELS
+            .iter()
+            .find(|model| model.file == file)
+            .unwrap()
+            .declarations;
+        let rest = [
+            &["--target", &target, "--layout", "out-in", "--json"][..],
+            declarations,
+        ]
+        .concat();
         let from_bsh = json(&[&["--base", &bsh][..], &rest].concat());
         let from_shapes = json(&[&["--base", &base, "--delta", &delta][..], &rest].concat());
         assert_eq!(from_bsh["hash"], from_shapes["hash"], "{file}");
@@ -143,51 +219,100 @@ fn wide() -> String {
 #[test]
 fn scales_without_hyperparameters_and_numbers_with_them() {
     let folder = tempfile::tempdir().unwrap();
-    let (base, target) = (write(folder.path(), "base.json", BASE), write(folder.path(), "wide.json", &wide()));
+    let (base, target) = (
+        write(folder.path(), "base.json", BASE),
+        write(folder.path(), "wide.json", &wide()),
+    );
     let files = ["--base", &base, "--target", &target, "--json"];
     let scales = json(&files);
     assert_eq!(scales["hyper"], serde_json::json!({}));
     assert_eq!(scales["params"]["up"]["lr"], 0.25);
     assert_eq!(scales["params"]["up"]["init_std"], 0.5);
     assert_eq!(scales["params"]["bias"]["init_std"], Value::Null);
-    let numbers = json(&[&files[..], &["--lr", "0.01", "--init-std", "0.02", "--eps", "1e-8"]].concat());
+    let numbers = json(
+        &[
+            &files[..],
+            &["--lr", "0.01", "--init-std", "0.02", "--eps", "1e-8"],
+        ]
+        .concat(),
+    );
     assert_eq!(numbers["params"]["up"]["lr"], 0.0025);
     assert_eq!(numbers["params"]["up"]["init_std"], 0.01);
     assert_eq!(numbers["params"]["up"]["init_scale"], 0.5);
-    close(&numbers["params"]["up"]["eps"], &serde_json::json!(2.5e-9), 1e-12, "eps");
-    assert_eq!(numbers["params"]["up"]["weight_decay"], 4.0, "a scale, since no decay was given");
+    close(
+        &numbers["params"]["up"]["eps"],
+        &serde_json::json!(2.5e-9),
+        1e-12,
+        "eps",
+    );
+    assert_eq!(
+        numbers["params"]["up"]["weight_decay"], 4.0,
+        "a scale, since no decay was given"
+    );
     assert_eq!(numbers["hash"], scales["hash"], "the plan is the same");
 }
 
 #[test]
 fn forms_decays_and_options_change_what_they_should() {
     let folder = tempfile::tempdir().unwrap();
-    let (base, target) = (write(folder.path(), "base.json", BASE), write(folder.path(), "wide.json", &wide()));
-    let of = |more: &[&str]| json(&[&["--base", &base, "--target", &target, "--json"], more].concat());
+    let (base, target) = (
+        write(folder.path(), "base.json", BASE),
+        write(folder.path(), "wide.json", &wide()),
+    );
+    let of =
+        |more: &[&str]| json(&[&["--base", &base, "--target", &target, "--json"], more].concat());
     let table3 = of(&["--form", "table3"]);
     let readout = &table3["params"]["readout"];
-    assert_eq!([&readout["multiplier"], &readout["lr"], &readout["init_scale"]], [&1.0, &0.25, &0.25].map(|x| x));
-    assert_eq!(table3["clip"]["factors"]["readout"], 0.25, "its gradient is four times that of Table 8");
+    assert_eq!(
+        [
+            &readout["multiplier"],
+            &readout["lr"],
+            &readout["init_scale"]
+        ],
+        [&1.0, &0.25, &0.25].map(|x| x)
+    );
+    assert_eq!(
+        table3["clip"]["factors"]["readout"], 0.25,
+        "its gradient is four times that of Table 8"
+    );
     let independent = of(&["--decay", "independent"]);
     assert_eq!(independent["params"]["up"]["weight_decay"], 1.0);
-    assert_eq!(of(&["--option", "hidden-decay=sqrt"])["params"]["up"]["weight_decay"], 2.0);
+    assert_eq!(
+        of(&["--option", "hidden-decay=sqrt"])["params"]["up"]["weight_decay"],
+        2.0
+    );
     assert_eq!(of(&["--rule", "ntk"])["params"]["up"]["multiplier"], 0.5);
-    assert_eq!(of(&["--rule", "uniform:1/4", "--optimizer", "sgd"])["rule"], "uniform:1/4");
+    assert_eq!(
+        of(&["--rule", "uniform:1/4", "--optimizer", "sgd"])["rule"],
+        "uniform:1/4"
+    );
     assert_eq!(of(&["--head-dim", "16:64"])["forward"]["attention"], 0.0625);
-    assert_eq!(of(&["--zero-init", "readout"])["params"]["readout"]["init_std"], 0.0);
+    assert_eq!(
+        of(&["--zero-init", "readout"])["params"]["readout"]["init_std"],
+        0.0
+    );
 }
 
 #[test]
 fn depth_compares_blocks_by_their_names_without_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let blocks = |count: usize, width: usize| {
-        let of = |at: usize| format!(r#""blocks.{at}.up": {{"dims": [{width}, {width}], "fan_in": 0, "fan_out": 1}}"#);
-        format!("{{{}, \"bias\": [{width}]}}", (0..count).map(of).collect::<Vec<_>>().join(", "))
+        let of = |at: usize| {
+            format!(
+                r#""blocks.{at}.up": {{"dims": [{width}, {width}], "fan_in": 0, "fan_out": 1}}"#
+            )
+        };
+        format!(
+            "{{{}, \"bias\": [{width}]}}",
+            (0..count).map(of).collect::<Vec<_>>().join(", ")
+        )
     };
     let base = write(folder.path(), "base.json", &blocks(2, 64));
     let delta = write(folder.path(), "delta.json", &blocks(2, 96));
     let target = write(folder.path(), "target.json", &blocks(8, 64));
-    let files = ["--base", &base, "--delta", &delta, "--target", &target, "--json", "--depth", "2:8"];
+    let files = [
+        "--base", &base, "--delta", &delta, "--target", &target, "--json", "--depth", "2:8",
+    ];
     let plan = json(&files);
     assert_eq!(plan["params"].as_object().unwrap().len(), 9);
     assert_eq!(plan["forward"]["residual"], 0.25);
@@ -201,10 +326,18 @@ fn depth_compares_blocks_by_their_names_without_numbers() {
 #[test]
 fn the_table_for_people_names_every_parameter() {
     let folder = tempfile::tempdir().unwrap();
-    let (base, target) = (write(folder.path(), "base.json", BASE), write(folder.path(), "wide.json", &wide()));
+    let (base, target) = (
+        write(folder.path(), "base.json", BASE),
+        write(folder.path(), "wide.json", &wide()),
+    );
     let text = plan(&["--base", &base, "--target", &target, "--lr", "0.01"]);
-    for part in ["64→256 x 128→512", "hidden", "0.0025", "weight decay scale", "1 vector, 1 input, 1 hidden, 1 output"]
-    {
+    for part in [
+        "64→256 x 128→512",
+        "hidden",
+        "0.0025",
+        "weight decay scale",
+        "1 vector, 1 input, 1 hidden, 1 output",
+    ] {
         assert!(text.contains(part), "`{part}` is missing in:\n{text}");
     }
 }
@@ -215,14 +348,20 @@ fn refused(arguments: &[&str]) -> String {
     let output = mutransfer().arg("plan").args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(output.stdout.is_empty() && !said.contains("panicked"), "{said}");
+    assert!(
+        output.stdout.is_empty() && !said.contains("panicked"),
+        "{said}"
+    );
     said
 }
 
 #[test]
 fn bad_requests_name_the_thing_and_the_fix() {
     let folder = tempfile::tempdir().unwrap();
-    let (base, target) = (write(folder.path(), "base.json", BASE), write(folder.path(), "wide.json", &wide()));
+    let (base, target) = (
+        write(folder.path(), "base.json", BASE),
+        write(folder.path(), "wide.json", &wide()),
+    );
     let file = |name: &str, text: &str| write(folder.path(), name, text);
     let flat = file("flat.json", r#"{"w": [50, 64]}"#);
     let flat_wide = file("flat-wide.json", r#"{"w": [50, 128]}"#);
@@ -230,36 +369,109 @@ fn bad_requests_name_the_thing_and_the_fix() {
     let twice = file("twice.json", r#"{"w": [50, 64], "w": [50, 64]}"#);
     let cut = file("cut.safetensors", "\u{10}\0\0\0\0\0\0\0{}");
     let rule = file("rule.toml", "[input]\nlr = \"m_inn\"\n[hidden]\n[output]\n");
-    let missing = file("missing.json", r#"{"token": {"dims": [50, 256], "fan_out": 1}}"#);
+    let missing = file(
+        "missing.json",
+        r#"{"token": {"dims": [50, 256], "fan_out": 1}}"#,
+    );
     let cases: [(&[&str], &[&str]); 16] = [
-        (&["--base", "/no/such.json", "--target", &target], &["cannot read /no/such.json", "because No such file"]),
-        (&["--base", &broken, "--target", &target], &["broken.json", "EOF", "line 1"]),
-        (&["--base", &twice, "--target", &target], &["parameter `w` is given twice"]),
-        (&["--base", &base, "--target", &cut], &["cut.safetensors", "safetensors"]),
+        (
+            &["--base", "/no/such.json", "--target", &target],
+            &["cannot read /no/such.json", "because No such file"],
+        ),
+        (
+            &["--base", &broken, "--target", &target],
+            &["broken.json", "EOF", "line 1"],
+        ),
+        (
+            &["--base", &twice, "--target", &target],
+            &["parameter `w` is given twice"],
+        ),
+        (
+            &["--base", &base, "--target", &cut],
+            &["cut.safetensors", "safetensors"],
+        ),
         (
             &["--base", &base, "--target", &missing],
-            &["is missing in the delta model", "hint: build base, delta and target"],
+            &[
+                "is missing in the delta model",
+                "hint: build base, delta and target",
+            ],
         ),
-        (&["--base", &base, "--target", &base], &["no dimension grows", "hint: build the delta model"]),
-        (&["--base", &flat, "--target", &flat_wide], &["parameter `w` of dimensions [50, 128]", "--declare 'w=input'"]),
-        (&["--base", &base, "--target", &target, "--declare", "head=output"], &["no parameter matches `head`"]),
         (
-            &["--base", &base, "--target", &target, "--declare", "up=output"],
+            &["--base", &base, "--target", &base],
+            &["no dimension grows", "hint: build the delta model"],
+        ),
+        (
+            &["--base", &flat, "--target", &flat_wide],
+            &[
+                "parameter `w` of dimensions [50, 128]",
+                "--declare 'w=input'",
+            ],
+        ),
+        (
+            &[
+                "--base",
+                &base,
+                "--target",
+                &target,
+                "--declare",
+                "head=output",
+            ],
+            &["no parameter matches `head`"],
+        ),
+        (
+            &[
+                "--base",
+                &base,
+                "--target",
+                &target,
+                "--declare",
+                "up=output",
+            ],
             &["declared output but its growing axes make it hidden"],
         ),
-        (&["--base", &base, "--target", &target, "--declare", "up"], &["`up` is not of the form PATTERN=ROLE"]),
-        (&["--base", &base, "--target", &target, "--rule", "magic"], &["unknown rule `magic`; known: sp,"]),
-        (&["--base", &base, "--target", &target, "--rule", &rule], &["rule.toml", "[input]", "`m_inn` is no power"]),
         (
-            &["--base", &base, "--target", &target, "--optimizer", "shampoo"],
+            &["--base", &base, "--target", &target, "--declare", "up"],
+            &["`up` is not of the form PATTERN=ROLE"],
+        ),
+        (
+            &["--base", &base, "--target", &target, "--rule", "magic"],
+            &["unknown rule `magic`; known: sp,"],
+        ),
+        (
+            &["--base", &base, "--target", &target, "--rule", &rule],
+            &["rule.toml", "[input]", "`m_inn` is no power"],
+        ),
+        (
+            &[
+                "--base",
+                &base,
+                "--target",
+                &target,
+                "--optimizer",
+                "shampoo",
+            ],
             &["unknown optimizer `shampoo`; known: sgd,"],
         ),
-        (&["--base", &base, "--target", &target, "--lr", "nan"], &["--lr is NaN; it must be a positive number"]),
+        (
+            &["--base", &base, "--target", &target, "--lr", "nan"],
+            &["--lr is NaN; it must be a positive number"],
+        ),
         (
             &["--base", &base, "--target", &target, "--option", "eps=big"],
             &["unknown variant `big`, expected one of `faithful`"],
         ),
-        (&["--base", &base, "--target", &target, "--tie", "readout=token"], &["`readout` cannot be tied to `token`"]),
+        (
+            &[
+                "--base",
+                &base,
+                "--target",
+                &target,
+                "--tie",
+                "readout=token",
+            ],
+            &["`readout` cannot be tied to `token`"],
+        ),
     ];
     for (arguments, parts) in cases {
         let said = refused(arguments);

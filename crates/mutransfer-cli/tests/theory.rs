@@ -36,7 +36,11 @@ fn regimes_of_the_five_tables() {
     ];
     for (rule, regime, r) in cases {
         let theory = json(&["theory", rule, "--optimizer", "sgd", "--json"]);
-        assert_eq!((&theory[0]["regime"], &theory[0]["r"]), (&regime.into(), &r.into()), "{rule}");
+        assert_eq!(
+            (&theory[0]["regime"], &theory[0]["r"]),
+            (&regime.into(), &r.into()),
+            "{rule}"
+        );
         assert_eq!(theory[0]["stable"], regime != "unstable", "{rule}");
     }
 }
@@ -48,25 +52,55 @@ fn a_table_of_ones_own_is_told_its_failing_layer_and_condition() {
     let file = write(folder.path(), "mine.toml", table);
     let theory = json(&["theory", &file, "--optimizer", "adam", "--json"]);
     assert_eq!(theory[0]["regime"], "unstable");
-    let broken: Vec<_> = theory[0]["stability"].as_array().unwrap().iter().filter(|c| c["holds"] == false).collect();
+    let broken: Vec<_> = theory[0]["stability"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|c| c["holds"] == false)
+        .collect();
     assert_eq!(broken.len(), 2, "{broken:?}");
-    assert_eq!((&broken[0]["layer"], &broken[0]["statement"]), (&"hidden".into(), &"r >= 0".into()));
+    assert_eq!(
+        (&broken[0]["layer"], &broken[0]["statement"]),
+        (&"hidden".into(), &"r >= 0".into())
+    );
     assert_eq!(broken[0]["value"], "-1/2");
-    assert_eq!((&broken[1]["layer"], &broken[1]["statement"]), (&"output".into(), &"a + b + r >= 1".into()));
+    assert_eq!(
+        (&broken[1]["layer"], &broken[1]["statement"]),
+        (&"output".into(), &"a + b + r >= 1".into())
+    );
     let (code, out, _) = run(&["theory", &file, "--optimizer", "adam"]);
     assert_eq!(code, Some(0));
-    assert!(out.contains("hidden: r >= 0 does not hold, the left side is -1/2"), "{out}");
+    assert!(
+        out.contains("hidden: r >= 0 does not hold, the left side is -1/2"),
+        "{out}"
+    );
     let (code, _, err) = run(&["theory", &file, "--optimizer", "sgd"]);
     assert_eq!(code, Some(2));
-    assert!(err.contains("has no table for sgd, whose updates are raw-gradient"), "{err}");
+    assert!(
+        err.contains("has no table for sgd, whose updates are raw-gradient"),
+        "{err}"
+    );
 }
 
 #[test]
 fn tables_that_train_the_same_network_are_told() {
-    let (_, out, _) = run(&["theory", "mup", "--same-as", "mean-field", "--optimizer", "adam"]);
-    assert!(out.contains("train the same network; rotation: input 0, hidden 1/2, output 0"), "{out}");
+    let (_, out, _) = run(&[
+        "theory",
+        "mup",
+        "--same-as",
+        "mean-field",
+        "--optimizer",
+        "adam",
+    ]);
+    assert!(
+        out.contains("train the same network; rotation: input 0, hidden 1/2, output 0"),
+        "{out}"
+    );
     let (_, out, _) = run(&["theory", "mup", "--same-as", "ntk", "--optimizer", "adam"]);
-    assert!(out.contains("mup and ntk train different networks"), "{out}");
+    assert!(
+        out.contains("mup and ntk train different networks"),
+        "{out}"
+    );
 }
 
 /// The page of all tables is what the program prints. `UPDATE=1` writes it.
@@ -75,7 +109,11 @@ fn the_page_of_tables_is_generated() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules.md");
     let marker = "<!-- from here on generated: UPDATE=1 cargo test --release --workspace --test theory -->\n";
     let list = json(&["rules", "--json"]);
-    let named = list["rules"].as_array().unwrap().iter().map(|rule| rule["rule"].as_str().unwrap());
+    let named = list["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["rule"].as_str().unwrap());
     let mut generated = run(&["rules", "--format", "markdown"]).1;
     for name in named.filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')) {
         let (code, out, err) = run(&["rules", name, "--format", "markdown"]);
@@ -83,11 +121,16 @@ fn the_page_of_tables_is_generated() {
         generated.push_str(&format!("\n## {name}\n\n{out}"));
     }
     let page = fs::read_to_string(path).unwrap();
-    let (written, own) = page.split_once(marker).expect("the page has a generated part");
+    let (written, own) = page
+        .split_once(marker)
+        .expect("the page has a generated part");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path, format!("{written}{marker}{generated}")).unwrap();
     } else {
-        assert_eq!(own, generated, "docs/rules.md is not what `mutransfer rules` prints");
+        assert_eq!(
+            own, generated,
+            "docs/rules.md is not what `mutransfer rules` prints"
+        );
     }
 }
 
@@ -95,16 +138,25 @@ fn the_page_of_tables_is_generated() {
 fn rules_print_as_json_with_exact_powers() {
     let tables = json(&["rules", "mup", "--optimizer", "adamw", "--json"]);
     assert_eq!(tables[0]["laws"]["hidden"]["outside"]["lr"], "m_in^-1");
-    assert_eq!(tables[0]["laws"]["output"]["outside"]["multiplier"], "m_in^-1");
+    assert_eq!(
+        tables[0]["laws"]["output"]["outside"]["multiplier"],
+        "m_in^-1"
+    );
     let (code, _, err) = run(&["rules", "sp+magic"]);
     assert_eq!(code, Some(2));
-    assert!(err.contains("unknown switch `magic`; known: embedding, norm, attention, last"), "{err}");
+    assert!(
+        err.contains("unknown switch `magic`; known: embedding, norm, attention, last"),
+        "{err}"
+    );
 }
 
 #[test]
 fn every_code_is_explained() {
     let (_, list, _) = run(&["explain"]);
-    let codes: Vec<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();
+    let codes: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     assert!(codes.len() >= 10, "{list}");
     for code in codes {
         let (status, text, _) = run(&["explain", code]);
@@ -118,36 +170,68 @@ fn every_code_is_explained() {
     assert!(err.contains("unknown lint `MU999`; known: MU001,"), "{err}");
 }
 
-const BASE: &str = r#"{"token.weight": [50, 64], "up.weight": [128, 64], "readout.weight": [50, 128]}"#;
+const BASE: &str =
+    r#"{"token.weight": [50, 64], "up.weight": [128, 64], "readout.weight": [50, 128]}"#;
 
 #[test]
 fn check_exits_with_1_on_a_finding_and_0_without() {
     let folder = tempfile::tempdir().unwrap();
     let base = write(folder.path(), "base.json", BASE);
-    let target = write(folder.path(), "target.json", &BASE.replace("64", "256").replace("128", "512"));
-    let files = ["check", "--base", &base, "--target", &target, "--layout", "out-in"];
-    let declared = [&files[..], &["--declare", "token.weight=input", "--declare", "readout.weight=output"]].concat();
+    let target = write(
+        folder.path(),
+        "target.json",
+        &BASE.replace("64", "256").replace("128", "512"),
+    );
+    let files = [
+        "check", "--base", &base, "--target", &target, "--layout", "out-in",
+    ];
+    let declared = [
+        &files[..],
+        &[
+            "--declare",
+            "token.weight=input",
+            "--declare",
+            "readout.weight=output",
+        ],
+    ]
+    .concat();
     let (code, out, err) = run(&declared);
     assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
     let (code, out, err) = run(&files);
     assert_eq!(code, Some(1));
     assert_eq!(out.matches("MU001").count(), 2, "{out}");
-    assert!(err.contains("2 findings") && err.contains("hint: `mutransfer explain CODE`"), "{err}");
-    let (code, out, _) = run(&[&declared[..], &["--optimizer", "adam", "--weight-decay", "0.1", "--json"]].concat());
+    assert!(
+        err.contains("2 findings") && err.contains("hint: `mutransfer explain CODE`"),
+        "{err}"
+    );
+    let (code, out, _) = run(&[
+        &declared[..],
+        &["--optimizer", "adam", "--weight-decay", "0.1", "--json"],
+    ]
+    .concat());
     assert_eq!(code, Some(1));
     let findings: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(findings[0]["code"], "MU009");
-    let (code, out, _) = run(&["check", "--base", &base, "--delta", &base, "--target", &target]);
+    let (code, out, _) = run(&[
+        "check", "--base", &base, "--delta", &base, "--target", &target,
+    ]);
     assert_eq!(code, Some(1));
     assert!(out.contains("MU002"), "{out}");
-    assert_eq!(run(&["check", "--base", "/no/such", "--target", &target]).0, Some(2));
+    assert_eq!(
+        run(&["check", "--base", "/no/such", "--target", &target]).0,
+        Some(2)
+    );
 }
 
 #[test]
 fn check_compares_a_trainers_settings() {
     let folder = tempfile::tempdir().unwrap();
     let base = write(folder.path(), "base.json", BASE);
-    let target = write(folder.path(), "target.json", &BASE.replace("64", "256").replace("128", "512"));
+    let target = write(
+        folder.path(),
+        "target.json",
+        &BASE.replace("64", "256").replace("128", "512"),
+    );
     let rest = [
         "--base",
         &base,
@@ -165,11 +249,17 @@ fn check_compares_a_trainers_settings() {
     let plan = run(&[&["plan", "--json"][..], &rest].concat()).1;
     let settings = |text: &str| write(folder.path(), "settings.json", text);
     let check = |file: &str| run(&[&["check", "--settings", file][..], &rest].concat());
-    assert_eq!(check(&settings(&plan)).0, Some(0), "a plan agrees with itself");
-    let overwritten =
-        r#"{"params": {"token.weight": {"lr": 0.01}, "up.weight": {"lr": 0.01}, "readout.weight": {"lr": 0.01}}}"#;
+    assert_eq!(
+        check(&settings(&plan)).0,
+        Some(0),
+        "a plan agrees with itself"
+    );
+    let overwritten = r#"{"params": {"token.weight": {"lr": 0.01}, "up.weight": {"lr": 0.01}, "readout.weight": {"lr": 0.01}}}"#;
     let (code, out, _) = check(&settings(overwritten));
     assert_eq!(code, Some(1));
-    assert_eq!(out.trim_end(), "MU012 `up.weight` setting differs from the plan: lr is 0.01, the plan has 0.0025");
+    assert_eq!(
+        out.trim_end(),
+        "MU012 `up.weight` setting differs from the plan: lr is 0.01, the plan has 0.0025"
+    );
     assert_eq!(check(&settings("[]")).0, Some(2));
 }

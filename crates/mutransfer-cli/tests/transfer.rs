@@ -20,21 +20,35 @@ fn a_study_leaves_everything_it_promises_and_the_same_bits_on_any_number_of_jobs
     let study = write(folder.path(), "study.toml", &study(""));
     let out = |name: &str| folder.path().join(name);
     let run = |name: &str, jobs: &str| {
-        let output =
-            mutransfer().args(["transfer", &study, "--jobs", jobs, "--json", "--out"]).arg(out(name)).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = mutransfer()
+            .args(["transfer", &study, "--jobs", jobs, "--json", "--out"])
+            .arg(out(name))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     };
     let printed = run("one", "1");
     run("two", "2");
     let results = read(&out("one").join("results.csv"));
     assert_eq!(results, read(&out("two").join("results.csv")));
-    assert!(results.starts_with("rule,width,depth,lr,seed,steps,status,train_loss,loss\n"), "{results}");
-    // Two rules at two proxies and the target, five rates each; a transfer is one more where its rate is not of the grid.
+    assert!(
+        results.starts_with("rule,width,depth,lr,seed,steps,status,train_loss,loss\n"),
+        "{results}"
+    );
+    // Two rules at two proxies and the target, five rates each; a transfer is one more where its
+    // rate is not of the grid.
     assert!((31..=33).contains(&results.lines().count()), "{results}");
 
     let summary: serde_json::Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(summary, serde_json::from_str::<serde_json::Value>(&read(&out("one").join("summary.json"))).unwrap());
+    assert_eq!(
+        summary,
+        serde_json::from_str::<serde_json::Value>(&read(&out("one").join("summary.json"))).unwrap()
+    );
     for rule in ["sp", "mup"] {
         let rule = &summary["rules"][rule];
         assert_eq!(rule["optima"].as_array().unwrap().len(), 2);
@@ -43,27 +57,65 @@ fn a_study_leaves_everything_it_promises_and_the_same_bits_on_any_number_of_jobs
         }
         assert!(rule.get("drift_octaves").is_some());
         let carried = rule["target"]["lr"].to_string();
-        assert!(results.lines().any(|row| row.contains(&format!(",32,1,{carried},"))), "{carried} in {results}");
-        for key in ["width", "log2_lr", "loss", "best_log2_lr", "best_loss", "regret"] {
+        assert!(
+            results
+                .lines()
+                .any(|row| row.contains(&format!(",32,1,{carried},"))),
+            "{carried} in {results}"
+        );
+        for key in [
+            "width",
+            "log2_lr",
+            "loss",
+            "best_log2_lr",
+            "best_loss",
+            "regret",
+        ] {
             assert!(rule["target"].get(key).is_some(), "{key}");
         }
     }
     let checks = summary["coordinate_checks"].as_array().unwrap();
-    assert_eq!([&checks[0]["rule"], &checks[1]["rule"]], ["sp", "mup"], "{checks:?}");
+    assert_eq!(
+        [&checks[0]["rule"], &checks[1]["rule"]],
+        ["sp", "mup"],
+        "{checks:?}"
+    );
     assert_eq!(checks[0]["verdict"], "fail");
-    let plan: serde_json::Value = serde_json::from_str(&read(&out("one").join("plan.json"))).unwrap();
+    let plan: serde_json::Value =
+        serde_json::from_str(&read(&out("one").join("plan.json"))).unwrap();
     assert_eq!(plan["rule"], "mup");
     assert_eq!(plan["params"]["hidden.0.weight"]["role"], "hidden");
     let rate = |name: &str| plan["params"][name]["lr"].as_f64().unwrap();
-    assert!((rate("input.weight") / rate("hidden.0.weight") - 4.0).abs() < 1e-12, "target 32 against base 8");
+    assert!(
+        (rate("input.weight") / rate("hidden.0.weight") - 4.0).abs() < 1e-12,
+        "target 32 against base 8"
+    );
 
     let report = read(&out("one").join("report.html"));
-    assert!(report.contains("<svg") && !report.contains("src=\"http") && !report.contains("href=\"http"));
-    for part in ["Conclusion", "What tuning costs", "worker time, measured", "Coordinate check"] {
+    assert!(
+        report.contains("<svg")
+            && !report.contains("src=\"http")
+            && !report.contains("href=\"http")
+    );
+    for part in [
+        "Conclusion",
+        "What tuning costs",
+        "worker time, measured",
+        "Coordinate check",
+    ] {
         assert!(report.contains(part), "{part}");
     }
-    for figure in ["optima.svg", "losses.svg", "losses.png", "coordinates.svg", "coordinates.png"] {
-        assert!(fs::metadata(out("one").join(figure)).unwrap().len() > 1000, "{figure}");
+    for figure in [
+        "optima.svg",
+        "losses.svg",
+        "losses.png",
+        "coordinates.svg",
+        "coordinates.png",
+    ] {
+        assert!(
+            fs::metadata(out("one").join(figure)).unwrap().len() > 1000,
+            "{figure}"
+        );
     }
 }
 
@@ -73,23 +125,50 @@ fn a_finished_study_is_not_run_again_and_a_longer_one_continues_it() {
     let out = folder.path().join("out");
     let run = |text: &str| {
         let study = write(folder.path(), "study.toml", text);
-        let output = mutransfer().args(["transfer", &study, "--out"]).arg(&out).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = mutransfer()
+            .args(["transfer", &study, "--out"])
+            .arg(&out)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     };
     run(&study(""));
     let results = read(&out.join("results.csv"));
     let ages = |out: &Path| {
         let mut ages: Vec<_> = fs::read_dir(out.join("trials"))
             .unwrap()
-            .map(|entry| fs::metadata(entry.unwrap().path().join("result.json")).unwrap().modified().unwrap())
+            .map(|entry| {
+                fs::metadata(entry.unwrap().path().join("result.json"))
+                    .unwrap()
+                    .modified()
+                    .unwrap()
+            })
             .collect();
         ages.sort();
         ages
     };
     // Results of older versions have no time.
-    let first = fs::read_dir(out.join("trials")).unwrap().next().unwrap().unwrap().path().join("result.json");
+    let first = fs::read_dir(out.join("trials"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path()
+        .join("result.json");
     let mut old: serde_json::Value = serde_json::from_str(&read(&first)).unwrap();
-    assert!(old.as_object_mut().unwrap().remove("seconds").unwrap().as_f64().unwrap() >= 0.0);
+    assert!(
+        old.as_object_mut()
+            .unwrap()
+            .remove("seconds")
+            .unwrap()
+            .as_f64()
+            .unwrap()
+            >= 0.0
+    );
     fs::write(&first, old.to_string()).unwrap();
     let before = ages(&out);
     run(&study(""));
@@ -107,14 +186,28 @@ fn a_study_in_which_everything_diverges_still_has_a_report() {
     let grid = "lr = { from = \"2^10\", to = \"2^14\", step = 2 }";
     let study = write(folder.path(), "study.toml", &study(grid));
     let out = folder.path().join("out");
-    let output = mutransfer().args(["transfer", &study, "--out"]).arg(&out).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(read(&out.join("results.csv")).lines().skip(1).all(|row| row.ends_with(",diverged,NaN,NaN")));
+    let output = mutransfer()
+        .args(["transfer", &study, "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        read(&out.join("results.csv"))
+            .lines()
+            .skip(1)
+            .all(|row| row.ends_with(",diverged,NaN,NaN"))
+    );
     assert!(String::from_utf8_lossy(&output.stdout).contains("diverged"));
     assert!(read(&out.join("report.html")).contains("diverged"));
 }
 
-/// Ctrl-C at any moment keeps what finished, and the same command continues from there to the same bits.
+/// Ctrl-C at any moment keeps what finished, and the same command continues from there to the same
+/// bits.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_study_keeps_its_finished_trials_and_continues() {
@@ -134,21 +227,36 @@ fn an_interrupted_study_keeps_its_finished_trials_and_continues() {
     assert!(command(&whole).status().unwrap().success());
 
     let child = command(&cut).spawn().unwrap();
-    let rows =
-        |out: &Path| fs::read_to_string(out.join("results.csv")).map_or(0, |text| text.lines().count().max(1) - 1);
+    let rows = |out: &Path| {
+        fs::read_to_string(out.join("results.csv"))
+            .map_or(0, |text| text.lines().count().max(1) - 1)
+    };
     while rows(&cut) < 3 {
         std::thread::yield_now();
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("error: interrupted; ") && said.contains("hint: the same command continues"), "{said}");
+    assert!(
+        said.contains("error: interrupted; ") && said.contains("hint: the same command continues"),
+        "{said}"
+    );
     let kept = rows(&cut);
-    assert!((3..rows(&whole)).contains(&kept), "{kept} of {}", rows(&whole));
+    assert!(
+        (3..rows(&whole)).contains(&kept),
+        "{kept} of {}",
+        rows(&whole)
+    );
 
     assert!(command(&cut).status().unwrap().success());
-    assert_eq!(read(&cut.join("results.csv")), read(&whole.join("results.csv")));
+    assert_eq!(
+        read(&cut.join("results.csv")),
+        read(&whole.join("results.csv"))
+    );
 }
 
 /// A worker ends when the process that started it is killed, so no orphan writes into a folder.
@@ -165,7 +273,11 @@ fn a_killed_study_leaves_no_workers_behind() {
         .spawn()
         .unwrap();
     let workers = || {
-        let output = Command::new("pgrep").arg("-f").arg(out.join("trials")).output().unwrap();
+        let output = Command::new("pgrep")
+            .arg("-f")
+            .arg(out.join("trials"))
+            .output()
+            .unwrap();
         String::from_utf8_lossy(&output.stdout).lines().count()
     };
     while workers() == 0 {
@@ -175,7 +287,10 @@ fn a_killed_study_leaves_no_workers_behind() {
     child.wait().unwrap();
     let begun = std::time::Instant::now();
     while workers() > 0 {
-        assert!(begun.elapsed().as_secs() < 20, "a worker outlived its study");
+        assert!(
+            begun.elapsed().as_secs() < 20,
+            "a worker outlived its study"
+        );
         std::thread::yield_now();
     }
 }
@@ -183,13 +298,32 @@ fn a_killed_study_leaves_no_workers_behind() {
 #[test]
 fn user_text_is_trained_on_as_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let data = write(folder.path(), "text", &"to be or not to be, that is the question. ".repeat(100));
-    let study = write(folder.path(), "study.toml", &study("widths = [8]\nrules = [\"mup\"]"));
+    let data = write(
+        folder.path(),
+        "text",
+        &"to be or not to be, that is the question. ".repeat(100),
+    );
+    let study = write(
+        folder.path(),
+        "study.toml",
+        &study("widths = [8]\nrules = [\"mup\"]"),
+    );
     let out = folder.path().join("out");
-    let output = mutransfer().args(["transfer", &study, "--data", &data, "--out"]).arg(&out).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = mutransfer()
+        .args(["transfer", &study, "--data", &data, "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(printed.contains("μP") && !printed.contains("SP"), "{printed}");
+    assert!(
+        printed.contains("μP") && !printed.contains("SP"),
+        "{printed}"
+    );
     assert!(printed.contains("Coordinate check of μP: "), "{printed}");
     assert!(read(&out.join("report.html")).contains("<strong>μP: "));
     let plan: serde_json::Value = serde_json::from_str(&read(&out.join("plan.json"))).unwrap();

@@ -29,7 +29,12 @@ pub fn gelu_forward(workspace: &mut Workspace, form: Gelu, x: &[f32], y: &mut [f
 /// # Panics
 /// If the lengths differ.
 #[track_caller]
-pub fn gelu_forward_with_slope(workspace: &mut Workspace, form: Gelu, x: &mut [f32], y: &mut [f32]) {
+pub fn gelu_forward_with_slope(
+    workspace: &mut Workspace,
+    form: Gelu,
+    x: &mut [f32],
+    y: &mut [f32],
+) {
     assert_eq!(x.len(), y.len(), "the output has another length");
     gelu_slope_kernel(workspace.isa(), form, x, y);
 }
@@ -40,7 +45,11 @@ pub fn gelu_forward_with_slope(workspace: &mut Workspace, form: Gelu, x: &mut [f
 /// If the lengths differ.
 #[track_caller]
 pub fn gelu_backward(workspace: &mut Workspace, form: Gelu, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    assert_eq!((x.len(), x.len()), (dy.len(), dx.len()), "the gradients have another length");
+    assert_eq!(
+        (x.len(), x.len()),
+        (dy.len(), dx.len()),
+        "the gradients have another length"
+    );
     gelu_backward_kernel(workspace.isa(), form, x, dy, dx);
 }
 
@@ -60,7 +69,11 @@ pub fn multiply(workspace: &mut Workspace, by: &[f32], y: &mut [f32]) {
 /// If the lengths differ.
 #[track_caller]
 pub fn swiglu_forward(workspace: &mut Workspace, gate: &[f32], up: &[f32], y: &mut [f32]) {
-    assert_eq!((gate.len(), gate.len()), (up.len(), y.len()), "the lengths differ");
+    assert_eq!(
+        (gate.len(), gate.len()),
+        (up.len(), y.len()),
+        "the lengths differ"
+    );
     swiglu_kernel(workspace.isa(), gate, up, y);
 }
 
@@ -110,8 +123,15 @@ fn gelu<S: Simd>(s: S, form: Gelu, x: S::V) -> (S::V, S::V) {
         Gelu::Tanh => {
             // (1 + tanh u) / 2 = sigmoid(2u)
             let square = s.mul(x, x);
-            let u = s.mul(x, s.fma(square, s.splat(TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT)));
-            let du = s.fma(square, s.splat(3.0 * TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
+            let u = s.mul(
+                x,
+                s.fma(square, s.splat(TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT)),
+            );
+            let du = s.fma(
+                square,
+                s.splat(3.0 * TWICE_ROOT * CUBIC),
+                s.splat(TWICE_ROOT),
+            );
             let p = sigmoid(s, u);
             let dp = s.mul(s.fnma(p, p, p), du);
             (s.mul(x, p), s.fma(x, dp, p))
@@ -185,7 +205,14 @@ fn swiglu_body<S: Simd>(s: S, gate: &[f32], up: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn swiglu_backward_body<S: Simd>(s: S, gate: &[f32], up: &[f32], dy: &[f32], dgate: &mut [f32], dup: &mut [f32]) {
+fn swiglu_backward_body<S: Simd>(
+    s: S,
+    gate: &[f32],
+    up: &[f32],
+    dy: &[f32],
+    dgate: &mut [f32],
+    dup: &mut [f32],
+) {
     spans(
         s,
         gate.len(),

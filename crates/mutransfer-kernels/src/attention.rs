@@ -55,7 +55,8 @@ pub struct HeadsMut<'a> {
     pub v: MatrixMut<'a>,
 }
 
-/// `out = softmax(scale q kᵀ) v` per head; `log_sums` (`batch * heads * length`) is for the backward pass.
+/// `out = softmax(scale q kᵀ) v` per head; `log_sums` (`batch * heads * length`) is for the
+/// backward pass.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -68,7 +69,15 @@ pub fn attention_forward(
     log_sums: &mut [f32],
 ) {
     attention.check(heads, (out.rows(), out.columns()), log_sums);
-    forward_kernel(workspace.isa(), workspace.isa(), workspace, attention, heads, out, log_sums);
+    forward_kernel(
+        workspace.isa(),
+        workspace.isa(),
+        workspace,
+        attention,
+        heads,
+        out,
+        log_sums,
+    );
 }
 
 /// The gradients of [`attention_forward`], from its inputs, its output and its `log_sums`.
@@ -86,11 +95,23 @@ pub fn attention_backward(
     gradients: HeadsMut<'_>,
 ) {
     attention.check(heads, (out.rows(), out.columns()), log_sums);
-    for (rows, columns) in [&gradients.q, &gradients.k, &gradients.v].map(|m| (m.rows(), m.columns())) {
+    for (rows, columns) in
+        [&gradients.q, &gradients.k, &gradients.v].map(|m| (m.rows(), m.columns()))
+    {
         attention.check(heads, (rows, columns), log_sums);
     }
     attention.check(heads, (dout.rows(), dout.columns()), log_sums);
-    backward_kernel(workspace.isa(), workspace.isa(), workspace, attention, heads, out, log_sums, dout, gradients);
+    backward_kernel(
+        workspace.isa(),
+        workspace.isa(),
+        workspace,
+        attention,
+        heads,
+        out,
+        log_sums,
+        dout,
+        gradients,
+    );
 }
 
 impl Attention {
@@ -98,16 +119,27 @@ impl Attention {
     fn check(&self, heads: Heads<'_>, out: (usize, usize), log_sums: &[f32]) {
         let shape = (self.batch * self.length, self.heads * self.head_dim);
         for (name, m) in [("queries", heads.q), ("keys", heads.k), ("values", heads.v)] {
-            assert_eq!((m.rows(), m.columns()), shape, "the {name} have another shape");
+            assert_eq!(
+                (m.rows(), m.columns()),
+                shape,
+                "the {name} have another shape"
+            );
         }
         assert_eq!(out, shape, "the output or a gradient has another shape");
-        assert_eq!(log_sums.len(), self.batch * self.heads * self.length, "there is one sum per head and position");
+        assert_eq!(
+            log_sums.len(),
+            self.batch * self.heads * self.length,
+            "there is one sum per head and position"
+        );
     }
 
     /// First row and column of a head, counted over all sequences.
     #[inline(always)]
     fn place(&self, head: usize) -> (usize, usize) {
-        (head / self.heads * self.length, head % self.heads * self.head_dim)
+        (
+            head / self.heads * self.length,
+            head % self.heads * self.head_dim,
+        )
     }
 
     /// The part of a matrix that belongs to a head.
@@ -152,9 +184,18 @@ fn forward<S: Simd>(
     mut out: MatrixMut<'_>,
     log_sums: &mut [f32],
 ) {
-    let Attention { length, head_dim, scale, .. } = attention;
+    let Attention {
+        length,
+        head_dim,
+        scale,
+        ..
+    } = attention;
     let stride = score_stride(length);
-    let sizes = [packed_len::<S>(head_dim, length), length * head_dim, BAND * stride];
+    let sizes = [
+        packed_len::<S>(head_dim, length),
+        length * head_dim,
+        BAND * stride,
+    ];
     let [keys_t, values, scores] = split(&mut workspace.heads, sizes);
     for (head, log_sums) in log_sums.chunks_exact_mut(length.max(1)).enumerate() {
         let (row, column) = attention.place(head);
@@ -236,7 +277,10 @@ fn softmax_row<S: Simd>(s: S, row: &mut [f32], valid: usize) -> (f32, f32) {
 }
 
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "a backward pass has that many tensors")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a backward pass has that many tensors"
+)]
 fn backward<S: Simd>(
     s: S,
     isa: Isa,
@@ -248,11 +292,22 @@ fn backward<S: Simd>(
     dout: Matrix<'_>,
     mut gradients: HeadsMut<'_>,
 ) {
-    let Attention { length, head_dim, scale, causal, .. } = attention;
+    let Attention {
+        length,
+        head_dim,
+        scale,
+        causal,
+        ..
+    } = attention;
     let stride = score_stride(length);
-    let (packed, dense, strip) = (packed_len::<S>(head_dim, length), length * head_dim, STRIP.min(length) * stride);
+    let (packed, dense, strip) = (
+        packed_len::<S>(head_dim, length),
+        length * head_dim,
+        STRIP.min(length) * stride,
+    );
     let sizes = [packed, packed, dense, dense, dense, strip, strip];
-    let [keys_t, values_t, queries, keys, douts, scores, dscores] = split(&mut workspace.heads, sizes);
+    let [keys_t, values_t, queries, keys, douts, scores, dscores] =
+        split(&mut workspace.heads, sizes);
     for (head, log_sums) in log_sums.chunks_exact(length.max(1)).enumerate() {
         let (row, column) = attention.place(head);
         pack(s, attention.of(head, heads.k).transposed(), keys_t);
@@ -266,9 +321,10 @@ fn backward<S: Simd>(
             for i in (top..bottom).step_by(BAND) {
                 let rows = BAND.min(bottom - i);
                 let (seen, width) = attention.seen::<S>(i + rows);
-                for (alpha, a, b, to) in
-                    [(scale, &*queries, &*keys_t, &mut *scores), (1.0, &*douts, &*values_t, &mut *dscores)]
-                {
+                for (alpha, a, b, to) in [
+                    (scale, &*queries, &*keys_t, &mut *scores),
+                    (1.0, &*douts, &*values_t, &mut *dscores),
+                ] {
                     product(
                         isa,
                         Product {
@@ -277,7 +333,12 @@ fn backward<S: Simd>(
                             b: Columns::packed::<S>(b, head_dim),
                             start: Start::Zero,
                             bias: None,
-                            c: MatrixMut::with_stride(&mut to[(i - top) * stride..], rows, width, stride),
+                            c: MatrixMut::with_stride(
+                                &mut to[(i - top) * stride..],
+                                rows,
+                                width,
+                                stride,
+                            ),
                         },
                     );
                 }
@@ -311,16 +372,23 @@ fn backward<S: Simd>(
                 let columns = BAND.min(length - j);
                 let first = if causal { top.max(j) } else { top };
                 let fresh = if causal { j >= top } else { top == 0 };
-                let start = if fresh { Start::Zero } else { Start::Output(1.0) };
-                for (alpha, from, b, to) in
-                    [(1.0, &*scores, &*douts, &mut gradients.v), (scale, &*dscores, &*queries, &mut gradients.k)]
-                {
+                let start = if fresh {
+                    Start::Zero
+                } else {
+                    Start::Output(1.0)
+                };
+                for (alpha, from, b, to) in [
+                    (1.0, &*scores, &*douts, &mut gradients.v),
+                    (scale, &*dscores, &*queries, &mut gradients.k),
+                ] {
                     let strip = Matrix::with_stride(from, bottom - top, length, stride);
                     product(
                         isa,
                         Product {
                             alpha,
-                            a: strip.block(first - top, j, bottom - first, columns).transposed(),
+                            a: strip
+                                .block(first - top, j, bottom - first, columns)
+                                .transposed(),
                             b: Columns::of::<S>(dense(b).block(first, 0, bottom - first, head_dim)),
                             start,
                             bias: None,
@@ -343,7 +411,8 @@ fn softmax_row_backward<S: Simd>(
     log_sum: f32,
     delta: f32,
 ) {
-    let ((scores, rest), (dscores, drest)) = (scores.split_at_mut(valid), dscores.split_at_mut(valid));
+    let ((scores, rest), (dscores, drest)) =
+        (scores.split_at_mut(valid), dscores.split_at_mut(valid));
     let (log_sum, delta) = (s.splat(log_sum), s.splat(delta));
     spans(
         s,

@@ -8,7 +8,13 @@ use crate::simd::{Simd, kernel, spans};
 /// # Panics
 /// If a length does not fit or an index is outside the table.
 #[track_caller]
-pub fn embedding_forward(workspace: &mut Workspace, table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
+pub fn embedding_forward(
+    workspace: &mut Workspace,
+    table: &[f32],
+    width: usize,
+    indices: &[u32],
+    out: &mut [f32],
+) {
     check(table, width, indices, out);
     forward_kernel(workspace.isa(), table, width, indices, out);
 }
@@ -18,16 +24,29 @@ pub fn embedding_forward(workspace: &mut Workspace, table: &[f32], width: usize,
 /// # Panics
 /// If a length does not fit or an index is outside the table.
 #[track_caller]
-pub fn embedding_backward(workspace: &mut Workspace, dout: &[f32], width: usize, indices: &[u32], dtable: &mut [f32]) {
+pub fn embedding_backward(
+    workspace: &mut Workspace,
+    dout: &[f32],
+    width: usize,
+    indices: &[u32],
+    dtable: &mut [f32],
+) {
     check(dtable, width, indices, dout);
     backward_kernel(workspace.isa(), dout, width, indices, dtable);
 }
 
 #[track_caller]
 fn check(table: &[f32], width: usize, indices: &[u32], out: &[f32]) {
-    assert_eq!(out.len(), indices.len() * width, "the output is not one row per index");
+    assert_eq!(
+        out.len(),
+        indices.len() * width,
+        "the output is not one row per index"
+    );
     let rows = table.len() / width.max(1);
-    assert!(indices.iter().all(|&i| (i as usize) < rows), "an index is outside the table of {rows} rows");
+    assert!(
+        indices.iter().all(|&i| (i as usize) < rows),
+        "an index is outside the table of {rows} rows"
+    );
 }
 
 kernel! { fn forward_kernel(table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) = forward }
@@ -36,7 +55,10 @@ kernel! { fn backward_kernel(dout: &[f32], width: usize, indices: &[u32], dtable
 #[inline(always)]
 fn forward<S: Simd>(s: S, table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
     for (r, &index) in indices.iter().enumerate() {
-        let (from, to) = (&table[index as usize * width..][..width], &mut out[r * width..][..width]);
+        let (from, to) = (
+            &table[index as usize * width..][..width],
+            &mut out[r * width..][..width],
+        );
         spans(
             s,
             width,
@@ -50,7 +72,10 @@ fn forward<S: Simd>(s: S, table: &[f32], width: usize, indices: &[u32], out: &mu
 fn backward<S: Simd>(s: S, dout: &[f32], width: usize, indices: &[u32], dtable: &mut [f32]) {
     dtable.fill(0.0);
     for (r, &index) in indices.iter().enumerate() {
-        let (from, to) = (&dout[r * width..][..width], &mut dtable[index as usize * width..][..width]);
+        let (from, to) = (
+            &dout[r * width..][..width],
+            &mut dtable[index as usize * width..][..width],
+        );
         spans(
             s,
             width,

@@ -41,7 +41,8 @@ mod simd;
 mod tile;
 
 pub use activation::{
-    Gelu, gelu_backward, gelu_forward, gelu_forward_with_slope, multiply, swiglu_backward, swiglu_forward,
+    Gelu, gelu_backward, gelu_forward, gelu_forward_with_slope, multiply, swiglu_backward,
+    swiglu_forward,
 };
 pub use attention::{Attention, Heads, HeadsMut, attention_backward, attention_forward};
 pub use embedding::{embedding_backward, embedding_forward};
@@ -50,7 +51,8 @@ pub use loss::cross_entropy;
 pub use matmul::matmul;
 pub use matrix::{Matrix, MatrixMut, Workspace};
 pub use norm::{
-    NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward, rms_norm_forward,
+    NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward,
+    rms_norm_forward,
 };
 pub use optim::{Adam, Decay, Sgd, adam_step, sgd_step};
 pub use simd::Isa;

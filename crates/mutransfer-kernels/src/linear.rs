@@ -18,9 +18,23 @@ pub fn linear_forward(
     residual: Option<Matrix<'_>>,
     y: MatrixMut<'_>,
 ) {
-    assert!(bias.is_none_or(|bias| bias.len() == weight.columns()), "the bias is not one number per output");
+    assert!(
+        bias.is_none_or(|bias| bias.len() == weight.columns()),
+        "the bias is not one number per output"
+    );
     let start = residual.map_or(Start::Zero, Start::Matrix);
-    multiply_add(workspace, Terms { alpha: multiplier, a: x, b: weight, start, bias, sums: None, c: y });
+    multiply_add(
+        workspace,
+        Terms {
+            alpha: multiplier,
+            a: x,
+            b: weight,
+            start,
+            bias,
+            sums: None,
+            c: y,
+        },
+    );
 }
 
 /// `dX = multiplier dY Wᵀ`
@@ -36,7 +50,18 @@ pub fn linear_backward_input(
     dx: MatrixMut<'_>,
 ) {
     let (start, b) = (Start::Zero, weight.transposed());
-    multiply_add(workspace, Terms { alpha: multiplier, a: dy, b, start, bias: None, sums: None, c: dx });
+    multiply_add(
+        workspace,
+        Terms {
+            alpha: multiplier,
+            a: dy,
+            b,
+            start,
+            bias: None,
+            sums: None,
+            c: dx,
+        },
+    );
 }
 
 /// `dW = multiplier Xᵀ dY`, and the gradient of the bias, the column sums of `dY`.
@@ -52,8 +77,24 @@ pub fn linear_backward_weight(
     dweight: MatrixMut<'_>,
     dbias: Option<&mut [f32]>,
 ) {
-    let fits = dbias.as_ref().is_none_or(|dbias| dbias.len() == dy.columns());
-    assert!(fits, "the gradient of the bias is not one number per output");
+    let fits = dbias
+        .as_ref()
+        .is_none_or(|dbias| dbias.len() == dy.columns());
+    assert!(
+        fits,
+        "the gradient of the bias is not one number per output"
+    );
     let (start, a) = (Start::Zero, x.transposed());
-    multiply_add(workspace, Terms { alpha: multiplier, a, b: dy, start, bias: None, sums: dbias, c: dweight });
+    multiply_add(
+        workspace,
+        Terms {
+            alpha: multiplier,
+            a,
+            b: dy,
+            start,
+            bias: None,
+            sums: dbias,
+            c: dweight,
+        },
+    );
 }

@@ -4,17 +4,38 @@ use crate::math::share;
 use crate::matrix::Workspace;
 use crate::simd::{Simd, kernel, spans};
 
-/// The mean over the rows of `-ln softmax(logits)[target]`, and its gradient where a slice is given.
+/// The mean over the rows of `-ln softmax(logits)[target]`, and its gradient where a slice is
+/// given.
 ///
 /// # Panics
 /// If a length does not fit or a target is outside the vocabulary.
 #[track_caller]
-pub fn cross_entropy(workspace: &mut Workspace, logits: &[f32], targets: &[u32], gradient: Option<&mut [f32]>) -> f32 {
+pub fn cross_entropy(
+    workspace: &mut Workspace,
+    logits: &[f32],
+    targets: &[u32],
+    gradient: Option<&mut [f32]>,
+) -> f32 {
     let vocabulary = logits.len() / targets.len().max(1);
-    assert_eq!(logits.len(), vocabulary * targets.len(), "the logits are no whole rows");
-    assert!(targets.iter().all(|&t| (t as usize) < vocabulary), "a target is outside the vocabulary of {vocabulary}");
-    assert!(gradient.as_ref().is_none_or(|g| g.len() == logits.len()), "the gradient has another length");
-    cross_entropy_kernel(workspace.isa(), logits, targets, gradient.unwrap_or_default())
+    assert_eq!(
+        logits.len(),
+        vocabulary * targets.len(),
+        "the logits are no whole rows"
+    );
+    assert!(
+        targets.iter().all(|&t| (t as usize) < vocabulary),
+        "a target is outside the vocabulary of {vocabulary}"
+    );
+    assert!(
+        gradient.as_ref().is_none_or(|g| g.len() == logits.len()),
+        "the gradient has another length"
+    );
+    cross_entropy_kernel(
+        workspace.isa(),
+        logits,
+        targets,
+        gradient.unwrap_or_default(),
+    )
 }
 
 kernel! { fn cross_entropy_kernel(logits: &[f32], targets: &[u32], gradient: &mut [f32]) -> f32 = cross_entropy_body }
@@ -40,7 +61,12 @@ fn cross_entropy_body<S: Simd>(s: S, logits: &[f32], targets: &[u32], gradient: 
                 s,
                 vocabulary,
                 #[inline(always)]
-                |p| sum = s.add(sum, p.or(share(s, s.sub(p.load(row), s.splat(largest))), 0.0)),
+                |p| {
+                    sum = s.add(
+                        sum,
+                        p.or(share(s, s.sub(p.load(row), s.splat(largest))), 0.0),
+                    )
+                },
             );
         } else {
             let slope = &mut gradient[r * vocabulary..][..vocabulary];

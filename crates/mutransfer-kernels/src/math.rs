@@ -25,17 +25,36 @@ fn exp_of_difference<S: Simd>(s: S, x: S::V, small: S::V) -> S::V {
     let x = s.min(s.splat(88.0), s.max(s.splat(-87.3), x));
     let n = s.round(s.mul(x, s.splat(std::f32::consts::LOG2_E)));
     // ln 2 in two parts: the first has few enough bits for an exact product.
-    let r = s.sub(s.fnma(n, s.splat(-2.121_944_4e-4), s.fnma(n, s.splat(0.693_359_4), x)), small);
+    let r = s.sub(
+        s.fnma(
+            n,
+            s.splat(-2.121_944_4e-4),
+            s.fnma(n, s.splat(0.693_359_4), x),
+        ),
+        small,
+    );
     // Cephes, expf.
-    let p =
-        polynomial(s, r, [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5, 1.0, 1.0]);
+    let p = polynomial(
+        s,
+        r,
+        [
+            1.987_569_1e-4,
+            1.398_199_9e-3,
+            8.333_452e-3,
+            4.166_579_6e-2,
+            1.666_666_5e-1,
+            0.5,
+            1.0,
+            1.0,
+        ],
+    );
     s.scale_by_power(p, n)
 }
 
 /// `e^x` for the shares of a softmax, where `x` is at most about 0: exactly zero or at least 2^-64.
 ///
-/// Tinier shares change no sum, but their products are subnormal numbers, on which processors are slow: a diverging
-/// training, whose softmaxes are saturated, would take ten times as long.
+/// Tinier shares change no sum, but their products are subnormal numbers, on which processors are
+/// slow: a diverging training, whose softmaxes are saturated, would take ten times as long.
 #[inline(always)]
 pub(crate) fn share<S: Simd>(s: S, x: S::V) -> S::V {
     // Adding and subtracting 2^-41 rounds what is smaller to a multiple of its last bit, 2^-64.
@@ -59,7 +78,8 @@ pub(crate) fn normal<S: Simd>(s: S, x: S::V) -> (S::V, S::V) {
     let lost = s.square_error(x, square);
     let half = s.splat(0.5);
     let e = exp_of_difference(s, s.mul(square, s.splat(-0.5)), s.mul(lost, half));
-    // Beyond 9 the tail is 1e-19 of nothing that matters, and further out its products would be subnormal.
+    // Beyond 9 the tail is 1e-19 of nothing that matters, and further out its products would be
+    // subnormal.
     let e = s.select_negative(s.sub(s.splat(9.0), s.abs(x)), s.splat(0.0), e);
     // The tail beyond |x| is e^(-x²/2) times a smooth function, fitted in t with a relative error
     // below 1.2e-7 (a minimax fit of erfcx over 0..13).

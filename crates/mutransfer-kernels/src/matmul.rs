@@ -6,7 +6,9 @@
 
 use crate::matrix::{Matrix, MatrixMut, Workspace, reserve};
 use crate::simd::{Simd, kernel, spans};
-use crate::tile::{Columns, Product, Start, copy_rows, pack_panel, pack_rows, packed_len, panel_width, product};
+use crate::tile::{
+    Columns, Product, Start, copy_rows, pack_panel, pack_rows, packed_len, panel_width, product,
+};
 
 /// Inner dimension of a block: a panel of `B` of this depth fits the second-level cache many times.
 const DEPTH: usize = 512;
@@ -24,9 +26,31 @@ const FEW: usize = 64;
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn matmul(workspace: &mut Workspace, alpha: f32, a: Matrix<'_>, b: Matrix<'_>, beta: f32, c: MatrixMut<'_>) {
-    let start = if beta == 0.0 { Start::Zero } else { Start::Output(beta) };
-    multiply_add(workspace, Terms { alpha, a, b, start, bias: None, sums: None, c });
+pub fn matmul(
+    workspace: &mut Workspace,
+    alpha: f32,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    beta: f32,
+    c: MatrixMut<'_>,
+) {
+    let start = if beta == 0.0 {
+        Start::Zero
+    } else {
+        Start::Output(beta)
+    };
+    multiply_add(
+        workspace,
+        Terms {
+            alpha,
+            a,
+            b,
+            start,
+            bias: None,
+            sums: None,
+            c,
+        },
+    );
 }
 
 /// `C = start + bias + alpha A B`, and the column sums of `B` on the way.
@@ -45,7 +69,11 @@ pub(crate) struct Terms<'a> {
 pub(crate) fn multiply_add(workspace: &mut Workspace, terms: Terms<'_>) {
     let Terms { a, b, c, .. } = &terms;
     assert_eq!(a.columns(), b.rows(), "the inner dimensions differ");
-    assert_eq!((a.rows(), b.columns()), (c.rows(), c.columns()), "the output has another shape than the product");
+    assert_eq!(
+        (a.rows(), b.columns()),
+        (c.rows(), c.columns()),
+        "the output has another shape than the product"
+    );
     blocks(workspace.isa(), workspace, terms);
 }
 
@@ -53,19 +81,32 @@ kernel! { fn blocks(workspace: &mut Workspace, terms: Terms<'_>) = blocks_body }
 
 #[inline(always)]
 fn blocks_body<S: Simd>(s: S, workspace: &mut Workspace, terms: Terms<'_>) {
-    let Terms { alpha, a, b, start, bias, sums, mut c } = terms;
+    let Terms {
+        alpha,
+        a,
+        b,
+        start,
+        bias,
+        sums,
+        mut c,
+    } = terms;
     let (isa, sums) = (workspace.isa(), sums.unwrap_or_default());
     let (rows, columns, depth, panel) = (c.rows(), c.columns(), a.columns(), panel_width::<S>());
     let direct_a = a.row_stride().max(a.column_stride()) < FAR || columns <= panel;
     let direct_b = b.column_stride() == 1 && (b.row_stride() <= panel || rows <= FEW);
     let b_rows = b.column_stride() == 1;
     let height = if direct_a { rows.max(1) } else { HEIGHT };
-    // A panel of `B` that is used once stays where it is warm; one that is used again has its own place.
+    // A panel of `B` that is used once stays where it is warm; one that is used again has its own
+    // place.
     let used_once = rows <= height && (!b_rows || columns * DEPTH > AT_ONCE);
     sums.fill(0.0);
     for from in (0..depth.max(1)).step_by(DEPTH) {
         let kc = DEPTH.min(depth - from);
-        let (start, bias) = if from == 0 { (start, bias) } else { (Start::Output(1.0), None) };
+        let (start, bias) = if from == 0 {
+            (start, bias)
+        } else {
+            (Start::Output(1.0), None)
+        };
         let packed = match (direct_b, used_once) {
             (true, _) => 0,
             (false, true) => kc * panel,
@@ -83,7 +124,11 @@ fn blocks_body<S: Simd>(s: S, workspace: &mut Workspace, terms: Terms<'_>) {
         for ic in (0..rows).step_by(height) {
             let mc = height.min(rows - ic);
             let block = a.block(ic, from, mc, kc);
-            let block = if direct_a { block } else { copy(s, block, &mut workspace.pack_a) };
+            let block = if direct_a {
+                block
+            } else {
+                copy(s, block, &mut workspace.pack_a)
+            };
             for jc in (0..columns).step_by(panel) {
                 let nc = panel.min(columns - jc);
                 let source = b.block(from, jc, kc, nc);
@@ -96,7 +141,11 @@ fn blocks_body<S: Simd>(s: S, workspace: &mut Workspace, terms: Terms<'_>) {
                     Product {
                         alpha,
                         a: block,
-                        b: if direct_b { Columns::of::<S>(source) } else { Columns::packed::<S>(&pack_b[place..], kc) },
+                        b: if direct_b {
+                            Columns::of::<S>(source)
+                        } else {
+                            Columns::packed::<S>(&pack_b[place..], kc)
+                        },
                         start: match start {
                             Start::Matrix(m) => Start::Matrix(m.block(ic, jc, mc, nc)),
                             other => other,
@@ -113,13 +162,21 @@ fn blocks_body<S: Simd>(s: S, workspace: &mut Workspace, terms: Terms<'_>) {
 /// Copies a block of `A` in its own order, at a stride that spreads its rows over all cache sets.
 #[inline(always)]
 fn copy<'a, S: Simd>(s: S, block: Matrix<'_>, buffer: &'a mut Vec<f32>) -> Matrix<'a> {
-    let dense = if block.column_stride() == 1 { block } else { block.transposed() };
+    let dense = if block.column_stride() == 1 {
+        block
+    } else {
+        block.transposed()
+    };
     let (rows, columns) = (dense.rows(), dense.columns());
     let stride = columns.next_multiple_of(32) + 16;
     let to = reserve(buffer, rows * stride);
     copy_rows(s, dense, to, stride);
     let copied = Matrix::with_stride(to, rows, columns, stride);
-    if block.column_stride() == 1 { copied } else { copied.transposed() }
+    if block.column_stride() == 1 {
+        copied
+    } else {
+        copied.transposed()
+    }
 }
 
 #[inline(always)]

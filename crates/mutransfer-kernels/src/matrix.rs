@@ -32,14 +32,32 @@ impl<'a> Matrix<'a> {
     #[track_caller]
     pub fn with_stride(data: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
         check(data.len(), rows, columns, stride);
-        Self { data, rows, columns, row_stride: stride, column_stride: 1 }
+        Self {
+            data,
+            rows,
+            columns,
+            row_stride: stride,
+            column_stride: 1,
+        }
     }
 
     /// The same numbers with rows and columns exchanged; nothing is copied.
     #[must_use]
     pub fn transposed(self) -> Self {
-        let Self { data, rows, columns, row_stride, column_stride } = self;
-        Self { data, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
+        let Self {
+            data,
+            rows,
+            columns,
+            row_stride,
+            column_stride,
+        } = self;
+        Self {
+            data,
+            rows: columns,
+            columns: rows,
+            row_stride: column_stride,
+            column_stride: row_stride,
+        }
     }
 
     /// The block of `rows x columns` numbers that starts at `(row, column)`.
@@ -49,9 +67,17 @@ impl<'a> Matrix<'a> {
     #[must_use]
     #[track_caller]
     pub fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Self {
-        assert!(row + rows <= self.rows && column + columns <= self.columns, "the block is not inside the matrix");
+        assert!(
+            row + rows <= self.rows && column + columns <= self.columns,
+            "the block is not inside the matrix"
+        );
         let start = row * self.row_stride + column * self.column_stride;
-        Self { data: &self.data[start.min(self.data.len())..], rows, columns, ..self }
+        Self {
+            data: &self.data[start.min(self.data.len())..],
+            rows,
+            columns,
+            ..self
+        }
     }
 
     /// Number of rows.
@@ -119,7 +145,13 @@ impl<'a> MatrixMut<'a> {
     #[track_caller]
     pub fn with_stride(data: &'a mut [f32], rows: usize, columns: usize, stride: usize) -> Self {
         check(data.len(), rows, columns, stride);
-        Self { data: data.as_mut_ptr(), rows, columns, stride, slice: PhantomData }
+        Self {
+            data: data.as_mut_ptr(),
+            rows,
+            columns,
+            stride,
+            slice: PhantomData,
+        }
     }
 
     /// The first `column` columns and the rest.
@@ -129,12 +161,34 @@ impl<'a> MatrixMut<'a> {
     #[must_use]
     #[track_caller]
     pub fn split_columns(self, column: usize) -> (Self, Self) {
-        assert!(column <= self.columns, "a matrix of {} columns cannot be split at {column}", self.columns);
-        let Self { data, rows, columns, stride, slice } = self;
+        assert!(
+            column <= self.columns,
+            "a matrix of {} columns cannot be split at {column}",
+            self.columns
+        );
+        let Self {
+            data,
+            rows,
+            columns,
+            stride,
+            slice,
+        } = self;
         let rest = data.wrapping_add(column);
         (
-            Self { data, rows, columns: column, stride, slice },
-            Self { data: rest, rows, columns: columns - column, stride, slice },
+            Self {
+                data,
+                rows,
+                columns: column,
+                stride,
+                slice,
+            },
+            Self {
+                data: rest,
+                rows,
+                columns: columns - column,
+                stride,
+                slice,
+            },
         )
     }
 
@@ -144,10 +198,25 @@ impl<'a> MatrixMut<'a> {
     /// If the block is not inside the matrix.
     #[must_use]
     #[track_caller]
-    pub fn block(&mut self, row: usize, column: usize, rows: usize, columns: usize) -> MatrixMut<'_> {
-        assert!(row + rows <= self.rows && column + columns <= self.columns, "the block is not inside the matrix");
+    pub fn block(
+        &mut self,
+        row: usize,
+        column: usize,
+        rows: usize,
+        columns: usize,
+    ) -> MatrixMut<'_> {
+        assert!(
+            row + rows <= self.rows && column + columns <= self.columns,
+            "the block is not inside the matrix"
+        );
         let data = self.data.wrapping_add(row * self.stride + column);
-        MatrixMut { data, rows, columns, stride: self.stride, slice: PhantomData }
+        MatrixMut {
+            data,
+            rows,
+            columns,
+            stride: self.stride,
+            slice: PhantomData,
+        }
     }
 
     /// Number of rows.
@@ -181,8 +250,15 @@ impl<'a> MatrixMut<'a> {
 
 #[track_caller]
 fn check(len: usize, rows: usize, columns: usize, stride: usize) {
-    assert!(stride >= columns, "rows of {columns} numbers overlap at a stride of {stride}");
-    let needed = if rows == 0 { 0 } else { (rows - 1) * stride + columns };
+    assert!(
+        stride >= columns,
+        "rows of {columns} numbers overlap at a stride of {stride}"
+    );
+    let needed = if rows == 0 {
+        0
+    } else {
+        (rows - 1) * stride + columns
+    };
     assert!(
         len >= needed,
         "{rows} rows of {columns} at a stride of {stride} need {needed} numbers, the slice has {len}"
@@ -209,7 +285,12 @@ impl Workspace {
     /// A workspace for a chosen instruction set.
     #[must_use]
     pub fn with_isa(isa: Isa) -> Self {
-        Self { isa, pack_a: Vec::new(), pack_b: Vec::new(), heads: Vec::new() }
+        Self {
+            isa,
+            pack_a: Vec::new(),
+            pack_b: Vec::new(),
+            heads: Vec::new(),
+        }
     }
 
     /// The instruction set the kernels run on.
@@ -228,11 +309,15 @@ impl Default for Workspace {
 /// Numbers in a cache line.
 const LINE: usize = 16;
 
-/// Makes a scratch buffer long enough and lends that much of it, from the beginning of a cache line on.
+/// Makes a scratch buffer long enough and lends that much of it, from the beginning of a cache line
+/// on.
 pub(crate) fn reserve(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     if buffer.len() < len + LINE {
         buffer.resize(len + LINE, 0.0);
     }
-    let skipped = buffer.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+    let skipped = buffer
+        .as_ptr()
+        .align_offset(LINE * size_of::<f32>())
+        .min(LINE);
     &mut buffer[skipped..][..len]
 }

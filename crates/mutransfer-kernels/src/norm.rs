@@ -27,7 +27,11 @@ pub fn layer_norm_forward(
     statistics: Statistics<'_>,
 ) {
     let rows = rows(x, gain);
-    assert_eq!((gain.len(), x.len()), (bias.len(), y.len()), "the lengths differ");
+    assert_eq!(
+        (gain.len(), x.len()),
+        (bias.len(), y.len()),
+        "the lengths differ"
+    );
     assert_eq!(
         (rows, rows),
         (statistics.mean.len(), statistics.inverse_deviation.len()),
@@ -64,10 +68,26 @@ pub fn layer_norm_backward(
     gradients: NormGradients<'_>,
 ) {
     let rows = rows(x, gain);
-    assert_eq!((x.len(), rows, rows), (dy.len(), mean.len(), inverse_deviation.len()), "the lengths differ");
-    assert_eq!(gain.len(), gradients.bias.len(), "the gradient of the bias has another length");
+    assert_eq!(
+        (x.len(), rows, rows),
+        (dy.len(), mean.len(), inverse_deviation.len()),
+        "the lengths differ"
+    );
+    assert_eq!(
+        gain.len(),
+        gradients.bias.len(),
+        "the gradient of the bias has another length"
+    );
     gradients.check(x, gain);
-    layer_backward_kernel(workspace.isa(), x, gain, mean, inverse_deviation, dy, gradients);
+    layer_backward_kernel(
+        workspace.isa(),
+        x,
+        gain,
+        mean,
+        inverse_deviation,
+        dy,
+        gradients,
+    );
 }
 
 /// `y = x / √(mean(x²) + epsilon) * gain` for every row; `inverse_size` keeps one over the root.
@@ -84,7 +104,11 @@ pub fn rms_norm_forward(
     inverse_size: &mut [f32],
 ) {
     let rows = rows(x, gain);
-    assert_eq!((x.len(), rows), (y.len(), inverse_size.len()), "the lengths differ");
+    assert_eq!(
+        (x.len(), rows),
+        (y.len(), inverse_size.len()),
+        "the lengths differ"
+    );
     rms_forward_kernel(workspace.isa(), x, gain, epsilon, y, inverse_size);
 }
 
@@ -102,7 +126,11 @@ pub fn rms_norm_backward(
     gradients: NormGradients<'_>,
 ) {
     let rows = rows(x, gain);
-    assert_eq!((x.len(), rows), (dy.len(), inverse_size.len()), "the lengths differ");
+    assert_eq!(
+        (x.len(), rows),
+        (dy.len(), inverse_size.len()),
+        "the lengths differ"
+    );
     assert!(gradients.bias.is_empty(), "RMS norm has no bias");
     gradients.check(x, gain);
     rms_backward_kernel(workspace.isa(), x, gain, inverse_size, dy, gradients);
@@ -122,8 +150,15 @@ fn rows(x: &[f32], gain: &[f32]) -> usize {
 impl NormGradients<'_> {
     #[track_caller]
     fn check(&self, x: &[f32], gain: &[f32]) {
-        assert_eq!((x.len(), gain.len()), (self.x.len(), self.gain.len()), "a gradient has another length");
-        assert!(self.residual.is_none_or(|r| r.len() == x.len()), "the residual gradient has another length");
+        assert_eq!(
+            (x.len(), gain.len()),
+            (self.x.len(), self.gain.len()),
+            "a gradient has another length"
+        );
+        assert!(
+            self.residual.is_none_or(|r| r.len() == x.len()),
+            "the residual gradient has another length"
+        );
     }
 }
 
@@ -148,8 +183,18 @@ fn layer_forward<S: Simd>(
     y: &mut [f32],
     statistics: Statistics<'_>,
 ) {
-    let (width, Statistics { mean, inverse_deviation: inverse }) = (gain.len(), statistics);
-    for (r, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).enumerate() {
+    let (
+        width,
+        Statistics {
+            mean,
+            inverse_deviation: inverse,
+        },
+    ) = (gain.len(), statistics);
+    for (r, (x, y)) in x
+        .chunks_exact(width)
+        .zip(y.chunks_exact_mut(width))
+        .enumerate()
+    {
         let mut sum = s.splat(0.0);
         spans(
             s,
@@ -195,11 +240,19 @@ fn layer_backward<S: Simd>(
     gradients: NormGradients<'_>,
 ) {
     let width = gain.len();
-    let NormGradients { x: dx, residual, gain: dgain, bias: dbias } = gradients;
+    let NormGradients {
+        x: dx,
+        residual,
+        gain: dgain,
+        bias: dbias,
+    } = gradients;
     dgain.fill(0.0);
     dbias.fill(0.0);
-    for (r, ((x, dy), dx)) in
-        x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)).enumerate()
+    for (r, ((x, dy), dx)) in x
+        .chunks_exact(width)
+        .zip(dy.chunks_exact(width))
+        .zip(dx.chunks_exact_mut(width))
+        .enumerate()
     {
         let (center, scale) = (s.splat(mean[r]), s.splat(inverse[r]));
         let (mut sum, mut along) = (s.splat(0.0), s.splat(0.0));
@@ -217,7 +270,10 @@ fn layer_backward<S: Simd>(
                 along = s.fma(g, normed, along);
             },
         );
-        let (sum, along) = (s.splat(s.sum(sum) / width as f32), s.splat(s.sum(along) / width as f32));
+        let (sum, along) = (
+            s.splat(s.sum(sum) / width as f32),
+            s.splat(s.sum(along) / width as f32),
+        );
         spans(
             s,
             width,
@@ -248,9 +304,20 @@ fn add_row<S: Simd>(s: S, residual: Option<&[f32]>, r: usize, dx: &mut [f32]) {
 }
 
 #[inline(always)]
-fn rms_forward<S: Simd>(s: S, x: &[f32], gain: &[f32], epsilon: f32, y: &mut [f32], inverse: &mut [f32]) {
+fn rms_forward<S: Simd>(
+    s: S,
+    x: &[f32],
+    gain: &[f32],
+    epsilon: f32,
+    y: &mut [f32],
+    inverse: &mut [f32],
+) {
     let width = gain.len();
-    for (r, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).enumerate() {
+    for (r, (x, y)) in x
+        .chunks_exact(width)
+        .zip(y.chunks_exact_mut(width))
+        .enumerate()
+    {
         let mut squares = s.splat(0.0);
         spans(
             s,
@@ -270,12 +337,27 @@ fn rms_forward<S: Simd>(s: S, x: &[f32], gain: &[f32], epsilon: f32, y: &mut [f3
 }
 
 #[inline(always)]
-fn rms_backward<S: Simd>(s: S, x: &[f32], gain: &[f32], inverse: &[f32], dy: &[f32], gradients: NormGradients<'_>) {
+fn rms_backward<S: Simd>(
+    s: S,
+    x: &[f32],
+    gain: &[f32],
+    inverse: &[f32],
+    dy: &[f32],
+    gradients: NormGradients<'_>,
+) {
     let width = gain.len();
-    let NormGradients { x: dx, residual, gain: dgain, .. } = gradients;
+    let NormGradients {
+        x: dx,
+        residual,
+        gain: dgain,
+        ..
+    } = gradients;
     dgain.fill(0.0);
-    for (r, ((x, dy), dx)) in
-        x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)).enumerate()
+    for (r, ((x, dy), dx)) in x
+        .chunks_exact(width)
+        .zip(dy.chunks_exact(width))
+        .zip(dx.chunks_exact_mut(width))
+        .enumerate()
     {
         let scale = s.splat(inverse[r]);
         let mut along = s.splat(0.0);
@@ -297,7 +379,13 @@ fn rms_backward<S: Simd>(s: S, x: &[f32], gain: &[f32], inverse: &[f32], dy: &[f
             #[inline(always)]
             |p| {
                 let normed = s.mul(p.load(x), scale);
-                p.store(dx, s.mul(s.fnma(normed, along, s.mul(p.load(dy), p.load(gain))), scale));
+                p.store(
+                    dx,
+                    s.mul(
+                        s.fnma(normed, along, s.mul(p.load(dy), p.load(gain))),
+                        scale,
+                    ),
+                );
             },
         );
         add_row(s, residual, r, dx);

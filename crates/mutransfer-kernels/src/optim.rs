@@ -50,8 +50,15 @@ pub fn sgd_step(
     gradient: &[f32],
     momentum: Option<&mut [f32]>,
 ) {
-    assert_eq!(weights.len(), gradient.len(), "the gradient has another length");
-    assert!(momentum.as_ref().is_none_or(|m| m.len() == weights.len()), "the momentum has another length");
+    assert_eq!(
+        weights.len(),
+        gradient.len(),
+        "the gradient has another length"
+    );
+    assert!(
+        momentum.as_ref().is_none_or(|m| m.len() == weights.len()),
+        "the momentum has another length"
+    );
     match momentum {
         Some(momentum) => momentum_kernel(workspace.isa(), sgd, weights, gradient, momentum),
         None => sgd_kernel(workspace.isa(), sgd, weights, gradient),
@@ -75,8 +82,20 @@ pub fn adam_step(
 ) {
     assert!(step > 0, "steps count from 1");
     let len = weights.len();
-    assert_eq!((len, len, len), (gradient.len(), mean.len(), mean_square.len()), "the lengths differ");
-    adam_kernel(workspace.isa(), adam, step, weights, gradient, mean, mean_square);
+    assert_eq!(
+        (len, len, len),
+        (gradient.len(), mean.len(), mean_square.len()),
+        "the lengths differ"
+    );
+    adam_kernel(
+        workspace.isa(),
+        adam,
+        step,
+        weights,
+        gradient,
+        mean,
+        mean_square,
+    );
 }
 
 kernel! { fn sgd_kernel(sgd: Sgd, weights: &mut [f32], gradient: &[f32]) = sgd_body }
@@ -86,7 +105,8 @@ kernel! {
 }
 
 impl Decay {
-    /// What is added to the gradient, as a multiple of the weight, and what the weight is multiplied by.
+    /// What is added to the gradient, as a multiple of the weight, and what the weight is
+    /// multiplied by.
     fn factors(self, learning_rate: f64) -> (f32, f32) {
         match self {
             Self::Coupled(decay) => (decay as f32, 1.0),
@@ -105,13 +125,26 @@ fn sgd_body<S: Simd>(s: S, sgd: Sgd, weights: &mut [f32], gradient: &[f32]) {
         |p| {
             let w = p.load(weights);
             let g = s.fma(w, s.splat(coupled), p.load(gradient));
-            p.store(weights, s.fnma(g, s.splat(sgd.learning_rate as f32), s.mul(w, s.splat(keep))));
+            p.store(
+                weights,
+                s.fnma(
+                    g,
+                    s.splat(sgd.learning_rate as f32),
+                    s.mul(w, s.splat(keep)),
+                ),
+            );
         },
     );
 }
 
 #[inline(always)]
-fn momentum_body<S: Simd>(s: S, sgd: Sgd, weights: &mut [f32], gradient: &[f32], momentum: &mut [f32]) {
+fn momentum_body<S: Simd>(
+    s: S,
+    sgd: Sgd,
+    weights: &mut [f32],
+    gradient: &[f32],
+    momentum: &mut [f32],
+) {
     let (coupled, keep) = sgd.decay.factors(sgd.learning_rate);
     spans(
         s,
@@ -122,7 +155,14 @@ fn momentum_body<S: Simd>(s: S, sgd: Sgd, weights: &mut [f32], gradient: &[f32],
             let g = s.fma(w, s.splat(coupled), p.load(gradient));
             let m = s.fma(p.load(momentum), s.splat(sgd.momentum as f32), g);
             p.store(momentum, m);
-            p.store(weights, s.fnma(m, s.splat(sgd.learning_rate as f32), s.mul(w, s.splat(keep))));
+            p.store(
+                weights,
+                s.fnma(
+                    m,
+                    s.splat(sgd.learning_rate as f32),
+                    s.mul(w, s.splat(keep)),
+                ),
+            );
         },
     );
 }
@@ -150,11 +190,18 @@ fn adam_body<S: Simd>(
             let w = p.load(weights);
             let g = s.fma(w, s.splat(coupled), p.load(gradient));
             let m = s.fma(p.load(mean), s.splat(beta1 as f32), s.mul(g, s.splat(new1)));
-            let v = s.fma(p.load(mean_square), s.splat(beta2 as f32), s.mul(s.mul(g, g), s.splat(new2)));
+            let v = s.fma(
+                p.load(mean_square),
+                s.splat(beta2 as f32),
+                s.mul(s.mul(g, g), s.splat(new2)),
+            );
             p.store(mean, m);
             p.store(mean_square, v);
             let size = s.fma(s.sqrt(v), s.splat(correction), s.splat(adam.epsilon as f32));
-            p.store(weights, s.fnma(s.div(m, size), s.splat(rate), s.mul(w, s.splat(keep))));
+            p.store(
+                weights,
+                s.fnma(s.div(m, size), s.splat(rate), s.mul(w, s.splat(keep))),
+            );
         },
     );
 }

@@ -1,8 +1,8 @@
 //! One vocabulary of vector operations, three instruction sets.
 //!
 //! A kernel body is written once, generic over [`Simd`], and marked `#[inline(always)]`. The macro
-//! [`kernel!`] wraps it in one function per instruction set, so the choice is made once per call and
-//! never inside a loop, and everything below the wrapper is compiled with its features.
+//! [`kernel!`] wraps it in one function per instruction set, so the choice is made once per call
+//! and never inside a loop, and everything below the wrapper is compiled with its features.
 //!
 //! A value of a [`Simd`] type is the proof that the processor has the instructions: it can only be
 //! made inside those wrappers, and a wrapper is only reached through a checked [`Isa`].
@@ -173,10 +173,20 @@ pub(crate) struct Span<S: Simd> {
 pub(crate) fn spans<S: Simd>(s: S, len: usize, mut f: impl FnMut(Span<S>)) {
     let full = len / S::LANES * S::LANES;
     for at in (0..full).step_by(S::LANES) {
-        f(Span { s, at, tail: None, len: S::LANES });
+        f(Span {
+            s,
+            at,
+            tail: None,
+            len: S::LANES,
+        });
     }
     if full < len {
-        f(Span { s, at: full, tail: Some(s.mask(len - full)), len: len - full });
+        f(Span {
+            s,
+            at: full,
+            tail: Some(s.mask(len - full)),
+            len: len - full,
+        });
     }
 }
 

@@ -33,12 +33,20 @@ impl<'a> Columns<'a> {
     /// A matrix that is used where it lies; it must not be transposed.
     pub(crate) fn of<S: Simd>(matrix: Matrix<'a>) -> Self {
         assert_eq!(matrix.column_stride(), 1);
-        Self { data: matrix.data(), row: matrix.row_stride(), panel: panel_width::<S>() }
+        Self {
+            data: matrix.data(),
+            row: matrix.row_stride(),
+            panel: panel_width::<S>(),
+        }
     }
 
     /// Panels as [`pack_panel`] leaves them, one after the other.
     pub(crate) fn packed<S: Simd>(data: &'a [f32], depth: usize) -> Self {
-        Self { data, row: panel_width::<S>(), panel: depth * panel_width::<S>() }
+        Self {
+            data,
+            row: panel_width::<S>(),
+            panel: depth * panel_width::<S>(),
+        }
     }
 }
 
@@ -67,20 +75,36 @@ kernel! { pub(crate) fn product(product: Product<'_>) = product_body }
 
 #[inline(always)]
 fn product_body<S: Simd>(s: S, product: Product<'_>) {
-    let Product { alpha, a, b, start, bias, mut c } = product;
+    let Product {
+        alpha,
+        a,
+        b,
+        start,
+        bias,
+        mut c,
+    } = product;
     let (rows, columns, depth, panel) = (c.rows(), c.columns(), a.columns(), panel_width::<S>());
     if rows == 0 || columns == 0 {
         return;
     }
     let last = (columns - 1) / panel;
     let b_end = last * b.panel + depth.saturating_sub(1) * b.row + columns - last * panel;
-    assert!(a.rows() == rows && (depth == 0 || b.data.len() >= b_end), "the operands do not fit");
-    assert!(bias.is_none_or(|bias| bias.len() == columns), "the bias does not fit");
+    assert!(
+        a.rows() == rows && (depth == 0 || b.data.len() >= b_end),
+        "the operands do not fit"
+    );
+    assert!(
+        bias.is_none_or(|bias| bias.len() == columns),
+        "the bias does not fit"
+    );
     let (beta, from, from_row) = match start {
         Start::Zero => (0.0, c.as_mut_ptr().cast_const(), c.stride()),
         Start::Output(beta) => (beta, c.as_mut_ptr().cast_const(), c.stride()),
         Start::Matrix(m) => {
-            assert!(m.rows() == rows && m.columns() == columns && m.column_stride() == 1, "the addend does not fit");
+            assert!(
+                m.rows() == rows && m.columns() == columns && m.column_stride() == 1,
+                "the addend does not fit"
+            );
             (1.0, m.as_ptr(), m.row_stride())
         }
     };
@@ -175,8 +199,26 @@ unsafe fn rows_of_tiles<S: Simd, const NV: usize, const MASKED: bool>(
 
 /// One register tile: `MR` rows and `NV` vectors, the last of which is partial where `MASKED`.
 #[inline(always)]
-unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(s: S, tile: Tile, columns: usize) {
-    let Tile { depth, alpha, beta, mut a, a_row, a_column, mut b, b_row, from, from_row, bias, c, c_row } = tile;
+unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
+    s: S,
+    tile: Tile,
+    columns: usize,
+) {
+    let Tile {
+        depth,
+        alpha,
+        beta,
+        mut a,
+        a_row,
+        a_column,
+        mut b,
+        b_row,
+        from,
+        from_row,
+        bias,
+        c,
+        c_row,
+    } = tile;
     let mask = s.mask(columns - (NV - 1) * S::LANES);
     // SAFETY: the caller answers for `MR` rows, `columns` columns and `depth` products.
     unsafe {
@@ -208,7 +250,11 @@ unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(s: 
                     y = s.add(y, load::<S, NV, MASKED>(s, bias, v, mask));
                 }
                 if beta != 0.0 {
-                    y = s.fma(s.splat(beta), load::<S, NV, MASKED>(s, from.add(i * from_row), v, mask), y);
+                    y = s.fma(
+                        s.splat(beta),
+                        load::<S, NV, MASKED>(s, from.add(i * from_row), v, mask),
+                        y,
+                    );
                 }
                 let to = c.add(i * c_row + v * S::LANES);
                 if MASKED && v == NV - 1 {
@@ -223,11 +269,20 @@ unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(s: 
 
 /// Vector `v` of a row of the tile.
 #[inline(always)]
-unsafe fn load<S: Simd, const NV: usize, const MASKED: bool>(s: S, row: *const f32, v: usize, mask: S::Mask) -> S::V {
+unsafe fn load<S: Simd, const NV: usize, const MASKED: bool>(
+    s: S,
+    row: *const f32,
+    v: usize,
+    mask: S::Mask,
+) -> S::V {
     // SAFETY: the caller answers for the row.
     unsafe {
         let at = row.add(v * S::LANES);
-        if MASKED && v == NV - 1 { s.load_masked(at, mask) } else { s.load(at) }
+        if MASKED && v == NV - 1 {
+            s.load_masked(at, mask)
+        } else {
+            s.load(at)
+        }
     }
 }
 
@@ -238,7 +293,10 @@ pub(crate) fn copy_rows<S: Simd>(s: S, from: Matrix<'_>, to: &mut [f32], to_stri
     let full = columns / S::LANES * S::LANES;
     let mask = s.mask(columns - full);
     for i in 0..from.rows() {
-        let (row, to) = (from.row(i).as_ptr(), to[i * to_stride..][..columns].as_mut_ptr());
+        let (row, to) = (
+            from.row(i).as_ptr(),
+            to[i * to_stride..][..columns].as_mut_ptr(),
+        );
         // SAFETY: both slices have `columns` numbers.
         unsafe {
             for j in (0..full).step_by(S::LANES) {
@@ -316,7 +374,11 @@ pub(crate) fn pack_rows<S: Simd>(s: S, b: Matrix<'_>, to: &mut [f32]) {
             |q| {
                 let at = q.at();
                 s.prefetch(row.as_ptr().wrapping_add(AHEAD * 64 + at));
-                q.store_at(to, at / panel * panel * depth + p * panel + at % panel, q.load(row));
+                q.store_at(
+                    to,
+                    at / panel * panel * depth + p * panel + at % panel,
+                    q.load(row),
+                );
             },
         );
     }

@@ -3,7 +3,8 @@
 mod common;
 use common::{EPS, noise, workspaces};
 use mutransfer_kernels::{
-    Gelu, gelu_backward, gelu_forward, gelu_forward_with_slope, multiply, swiglu_backward, swiglu_forward,
+    Gelu, gelu_backward, gelu_forward, gelu_forward_with_slope, multiply, swiglu_backward,
+    swiglu_forward,
 };
 
 /// `erfc` by its continued fraction beyond 2 and its series below; good to about 1e-14.
@@ -12,7 +13,9 @@ fn erfc(x: f64) -> f64 {
         return 2.0 - erfc(-x);
     }
     if x > 2.0 {
-        let fraction = (1..=120).rev().fold(0.0, |f, k| f64::from(k) / 2.0 / (x + f));
+        let fraction = (1..=120)
+            .rev()
+            .fold(0.0, |f, k| f64::from(k) / 2.0 / (x + f));
         return (-x * x).exp() / std::f64::consts::PI.sqrt() / (x + fraction);
     }
     let (mut term, mut sum) = (x, x);
@@ -34,7 +37,10 @@ fn gelu(form: Gelu, x: f64) -> (f64, f64) {
         Gelu::Tanh => {
             let c = (2.0 / std::f64::consts::PI).sqrt();
             let t = 1.0 / (1.0 + (-2.0 * c * (x + 0.044_715 * x.powi(3))).exp());
-            (x * t, t + x * t * (1.0 - t) * 2.0 * c * (1.0 + 3.0 * 0.044_715 * x * x))
+            (
+                x * t,
+                t + x * t * (1.0 - t) * 2.0 * c * (1.0 + 3.0 * 0.044_715 * x * x),
+            )
         }
     }
 }
@@ -74,7 +80,11 @@ fn gelu_is_accurate_everywhere() {
             let what = format!("{isa} {form:?}");
             // The tanh form amplifies the rounding of its exponent, which grows like x³.
             let relative = |x: f64| {
-                if form == Gelu::Exact { 1e-6 } else { 1e-6 + 4.0 * EPS * (1.6 * x + 0.0714 * x.powi(3)).abs() }
+                if form == Gelu::Exact {
+                    1e-6
+                } else {
+                    1e-6 + 4.0 * EPS * (1.6 * x + 0.0714 * x.powi(3)).abs()
+                }
             };
             let mut y = vec![0.0; x.len()];
             gelu_forward(&mut workspace, form, &x, &mut y);
@@ -112,7 +122,10 @@ fn gelu_keeps_nan() {
         for form in [Gelu::Exact, Gelu::Tanh] {
             let mut y = [0.0; 3];
             gelu_forward(&mut workspace, form, &[f32::NAN, 1.0, f32::NAN], &mut y);
-            assert!(y[0].is_nan() && !y[1].is_nan() && y[2].is_nan(), "{isa} {form:?}");
+            assert!(
+                y[0].is_nan() && !y[1].is_nan() && y[2].is_nan(),
+                "{isa} {form:?}"
+            );
         }
     }
 }
@@ -129,7 +142,11 @@ fn swiglu() {
         for i in 0..len {
             let (g, u, d) = (f64::from(gate[i]), f64::from(up[i]), f64::from(dy[i]));
             let s = 1.0 / (1.0 + (-g).exp());
-            for (got, wanted) in [(y[i], g * s * u), (dgate[i], d * u * (s + g * s * (1.0 - s))), (dup[i], d * g * s)] {
+            for (got, wanted) in [
+                (y[i], g * s * u),
+                (dgate[i], d * u * (s + g * s * (1.0 - s))),
+                (dup[i], d * g * s),
+            ] {
                 let error = (f64::from(got) - wanted).abs();
                 assert!(
                     error <= EPS * (12.0 * wanted.abs() + 4.0 * (u * d * g).abs() * s) + 1e-34,

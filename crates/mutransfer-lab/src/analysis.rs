@@ -1,8 +1,9 @@
-//! Where the best learning rate lies at each width, how far it moves, and what copying it to the target costs.
+//! Where the best learning rate lies at each width, how far it moves, and what copying it to the
+//! target costs.
 //!
-//! Pure functions of [`Row`]s: no clock, no randomness, and the order of the rows never matters. Losses are in nats,
-//! learning rates are the swept ones (before any per-parameter scale) and are reported as base-2 logarithms, so that
-//! one unit is an octave, a factor of two.
+//! Pure functions of [`Row`]s: no clock, no randomness, and the order of the rows never matters.
+//! Losses are in nats, learning rates are the swept ones (before any per-parameter scale) and are
+//! reported as base-2 logarithms, so that one unit is an octave, a factor of two.
 
 mod bootstrap;
 mod conclusion;
@@ -40,7 +41,9 @@ use thiserror::Error;
 use crate::record::Row;
 
 pub use conclusion::conclusion;
-pub use coordinate::{Cell, Check, Fit, TOLERANCE, Trend, UNSETTLED, Verdict, coordinates_from_csv, judge};
+pub use coordinate::{
+    Cell, Check, Fit, TOLERANCE, Trend, UNSETTLED, Verdict, coordinates_from_csv, judge,
+};
 pub use cost::{Cost, Group, Runs, tuning_share};
 pub use curve::{Point, points};
 pub use findings::{doubts, findings, of_rows};
@@ -50,7 +53,10 @@ pub use joint::{Joint, PARAMETERS};
 pub use judgement::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
 pub use line::Line;
 pub use measured::{Measured, Number, with_interval};
-pub use monitor::{Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Pair, WINDOWS, Window, curves_from_csv, monitor};
+pub use monitor::{
+    Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Pair, WINDOWS, Window, curves_from_csv,
+    monitor,
+};
 pub use optimum::{Optimum, Parabola, optimum};
 pub use prediction::Prediction;
 pub use scaling::Decay;
@@ -97,7 +103,9 @@ pub enum AnalysisError {
         step: usize,
     },
     /// A rule of which nothing is expected.
-    #[error("rule `{rule}` of the measurements is unknown, so nothing says how its sizes should follow the width")]
+    #[error(
+        "rule `{rule}` of the measurements is unknown, so nothing says how its sizes should follow the width"
+    )]
     NoExpectation {
         /// Name of the parametrization.
         rule: String,
@@ -121,7 +129,9 @@ pub enum AnalysisError {
         second: f64,
     },
     /// A change has no logarithm.
-    #[error("rule {rule}, width {width}, seed {seed}: the relative change of the {changed} is {change}")]
+    #[error(
+        "rule {rule}, width {width}, seed {seed}: the relative change of the {changed} is {change}"
+    )]
     Change {
         /// Name of the parametrization.
         rule: String,
@@ -154,12 +164,16 @@ impl AnalysisError {
             Self::Table { .. } => {
                 "columns are width, step, module, l1, and optionally rule, seed, layer, quantity, l2, std"
             }
-            Self::ZeroActivation { .. } => "only logits may be zero, and at all widths or none; is the module dead?",
+            Self::ZeroActivation { .. } => {
+                "only logits may be zero, and at all widths or none; is the module dead?"
+            }
             Self::NoExpectation { .. } => {
                 "`mutransfer rules` lists the rules; --rule names that of a table without the column"
             }
             Self::OneWidth { .. } => "measure at two widths or more",
-            Self::Duplicate { .. } => "keep one depth and one number of steps per table, and drop the stale row",
+            Self::Duplicate { .. } => {
+                "keep one depth and one number of steps per table, and drop the stale row"
+            }
         }
     }
 }
@@ -180,8 +194,8 @@ pub struct Summary {
 pub struct RuleSummary {
     /// The optimum at each proxy width that has rows, narrowest first.
     pub optima: Vec<Optimum>,
-    /// Log2 of the best learning rate at the widest proxy minus at the narrowest, in octaves. Absent where either
-    /// has no vertex, because a value at the edge of a grid is only a bound.
+    /// Log2 of the best learning rate at the widest proxy minus at the narrowest, in octaves.
+    /// Absent where either has no vertex, because a value at the edge of a grid is only a bound.
     pub drift_octaves: Option<f64>,
     /// The zero-shot transfer; absent when the study has no target.
     pub target: Option<Target>,
@@ -190,13 +204,18 @@ pub struct RuleSummary {
 impl Summary {
     /// The rules in the order in which people compare them: the standard parametrization first.
     pub fn ordered_rules(&self) -> Vec<(&str, &RuleSummary)> {
-        let mut rules: Vec<_> = self.rules.iter().map(|(name, rule)| (name.as_str(), rule)).collect();
+        let mut rules: Vec<_> = self
+            .rules
+            .iter()
+            .map(|(name, rule)| (name.as_str(), rule))
+            .collect();
         rules.sort_by_key(|(name, _)| *name != "sp");
         rules
     }
 }
 
-/// What a rule is called in prose and figures: `sp` is SP, `mup` is μP, any other name stays as it is.
+/// What a rule is called in prose and figures: `sp` is SP, `mup` is μP, any other name stays as it
+/// is.
 pub fn display_name(rule: &str) -> &str {
     match rule {
         "sp" => "SP",
@@ -205,16 +224,20 @@ pub fn display_name(rule: &str) -> &str {
     }
 }
 
-/// Judges a study: the optimum per rule and proxy width, its drift, and the transfer to the width `target`.
+/// Judges a study: the optimum per rule and proxy width, its drift, and the transfer to the width
+/// `target`.
 ///
-/// `max_octaves` limits the parabola to that distance from the best grid point on either side: valleys are steeper
-/// towards large learning rates than a parabola, which pulls the vertex of a wide fit away from the bottom.
+/// `max_octaves` limits the parabola to that distance from the best grid point on either side:
+/// valleys are steeper towards large learning rates than a parabola, which pulls the vertex of a
+/// wide fit away from the bottom.
 ///
-/// The rows at the target width are the direct runs at [`transferred_lr`] and, if one was made, a verification sweep.
+/// The rows at the target width are the direct runs at [`transferred_lr`] and, if one was made, a
+/// verification sweep.
 ///
 /// # Errors
 ///
-/// When there are no rows, a learning rate is not positive, or a trial is listed twice with different losses.
+/// When there are no rows, a learning rate is not positive, or a trial is listed twice with
+/// different losses.
 pub fn summarize(
     rows: &[Row],
     proxies: &[usize],
@@ -222,10 +245,24 @@ pub fn summarize(
     max_octaves: Option<f64>,
 ) -> Result<Summary, AnalysisError> {
     curve::check(rows)?;
-    let proxies: Vec<usize> = proxies.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let proxies: Vec<usize> = proxies
+        .iter()
+        .copied()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     let names: BTreeSet<&str> = rows.iter().map(|row| row.rule.as_str()).collect();
-    let judge = |name: &str| (name.to_owned(), summarize_rule(rows, name, &proxies, target, max_octaves));
-    Ok(Summary { rules: names.into_iter().map(judge).collect(), target_width: target, proxies })
+    let judge = |name: &str| {
+        (
+            name.to_owned(),
+            summarize_rule(rows, name, &proxies, target, max_octaves),
+        )
+    };
+    Ok(Summary {
+        rules: names.into_iter().map(judge).collect(),
+        target_width: target,
+        proxies,
+    })
 }
 
 fn summarize_rule(
@@ -239,17 +276,24 @@ fn summarize_rule(
     let transferred = transferred_from(&optima);
     RuleSummary {
         drift_octaves: drift(&optima, proxies),
-        target: target.map(|width| target::judge(&points(rows, rule, width), width, transferred, max_octaves)),
+        target: target.map(|width| {
+            target::judge(&points(rows, rule, width), width, transferred, max_octaves)
+        }),
         optima,
     }
 }
 
 /// The learning rate to use unchanged at the target: the optimum of the widest proxy that has one.
 ///
-/// That is the vertex of its parabola, or the best learning rate of the grid where there is no vertex. Only rows at
-/// proxy widths count, so the value stays the same once rows at the target arrive. `None` when no proxy has an
-/// optimum.
-pub fn transferred_lr(rows: &[Row], rule: &str, proxies: &[usize], max_octaves: Option<f64>) -> Option<f64> {
+/// That is the vertex of its parabola, or the best learning rate of the grid where there is no
+/// vertex. Only rows at proxy widths count, so the value stays the same once rows at the target
+/// arrive. `None` when no proxy has an optimum.
+pub fn transferred_lr(
+    rows: &[Row],
+    rule: &str,
+    proxies: &[usize],
+    max_octaves: Option<f64>,
+) -> Option<f64> {
     let mut proxies = proxies.to_vec();
     proxies.sort_unstable();
     transferred_from(&optima(rows, rule, &proxies, max_octaves))
@@ -260,7 +304,9 @@ fn transferred_from(optima: &[Optimum]) -> Option<f64> {
 }
 
 fn optima(rows: &[Row], rule: &str, proxies: &[usize], max_octaves: Option<f64>) -> Vec<Optimum> {
-    let curves = proxies.iter().map(|&width| (width, points(rows, rule, width)));
+    let curves = proxies
+        .iter()
+        .map(|&width| (width, points(rows, rule, width)));
     curves
         .filter(|(_, points)| !points.is_empty())
         .map(|(width, points)| optimum::of_points(&points, width, max_octaves))
@@ -269,6 +315,13 @@ fn optima(rows: &[Row], rule: &str, proxies: &[usize], max_octaves: Option<f64>)
 
 fn drift(optima: &[Optimum], proxies: &[usize]) -> Option<f64> {
     let (narrowest, widest) = (proxies.first()?, proxies.last()?);
-    let vertex = |width: &usize| optima.iter().find(|o| o.width == *width)?.parabola.as_ref().map(|p| p.log2_lr);
+    let vertex = |width: &usize| {
+        optima
+            .iter()
+            .find(|o| o.width == *width)?
+            .parabola
+            .as_ref()
+            .map(|p| p.log2_lr)
+    };
     (narrowest < widest).then_some(vertex(widest)? - vertex(narrowest)?)
 }

@@ -55,16 +55,26 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn value(key: &'static str, problem: impl Into<String>) -> Self {
-        Self::Value { key, problem: problem.into() }
+        Self::Value {
+            key,
+            problem: problem.into(),
+        }
     }
 
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Study { .. } => Some("`mutransfer transfer --help` lists the keys of a study"),
-            Self::Recipe { .. } => Some("`mutransfer recipe show mnist-mlp` prints one to start from"),
-            Self::Corrupt { .. } => Some("delete the folder of this record; the same command runs its trial again"),
-            Self::File { verb: "write" | "create", .. } => Some("choose a folder you may write to with --out"),
+            Self::Recipe { .. } => {
+                Some("`mutransfer recipe show mnist-mlp` prints one to start from")
+            }
+            Self::Corrupt { .. } => {
+                Some("delete the folder of this record; the same command runs its trial again")
+            }
+            Self::File {
+                verb: "write" | "create",
+                ..
+            } => Some("choose a folder you may write to with --out"),
             _ => None,
         }
     }

@@ -1,7 +1,8 @@
-//! The pictures: loss against learning rate, the size of activations against width, how far training goes, loss against
-//! step, and what an analysis of a table finds.
+//! The pictures: loss against learning rate, the size of activations against width, how far
+//! training goes, loss against step, and what an analysis of a table finds.
 //!
-//! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library stays in `canvas`.
+//! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library
+//! stays in `canvas`.
 
 mod canvas;
 mod coordinates;
@@ -59,8 +60,13 @@ impl Pictures {
 
     /// Those that there are, by name of their file.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &Figure)> {
-        let all = [("losses", &self.losses), ("optima", &self.optima), ("regret", &self.regret)];
-        all.into_iter().filter_map(|(name, figure)| Some((name, figure.as_ref()?)))
+        let all = [
+            ("losses", &self.losses),
+            ("optima", &self.optima),
+            ("regret", &self.regret),
+        ];
+        all.into_iter()
+            .filter_map(|(name, figure)| Some((name, figure.as_ref()?)))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Runs trials as processes of their own, several at a time.
 //!
-//! One trial per process and thread beats every other arrangement on a CPU, and a crash takes one trial with it. Each
-//! worker holds the other end of a pipe: when this process ends, however it ends, so do its workers.
+//! One trial per process and thread beats every other arrangement on a CPU, and a crash takes one
+//! trial with it. Each worker holds the other end of a pipe: when this process ends, however it
+//! ends, so do its workers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -40,11 +41,13 @@ pub struct Results {
 
 /// Runs every trial that has no result yet, `jobs` at a time, and returns the results of all.
 ///
-/// `worker` makes the command that runs the trial in a folder. `results.csv` is brought up to date after every trial,
-/// `earlier` rows included. Setting `stop` ends the workers; what has finished by then is kept.
+/// `worker` makes the command that runs the trial in a folder. `results.csv` is brought up to date
+/// after every trial, `earlier` rows included. Setting `stop` ends the workers; what has finished
+/// by then is kept.
 ///
 /// # Errors
-/// When the folder cannot be written, a record is damaged, or no worker can be started. A trial that fails is no error.
+/// When the folder cannot be written, a record is damaged, or no worker can be started. A trial
+/// that fails is no error.
 pub fn run(
     store: &Store,
     trials: &[Trial],
@@ -54,7 +57,10 @@ pub fn run(
     worker: &(dyn Fn(&std::path::Path) -> Command + Sync),
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Results, Error> {
-    let mut results = Results { rows: earlier.to_vec(), ..Results::default() };
+    let mut results = Results {
+        rows: earlier.to_vec(),
+        ..Results::default()
+    };
     let mut waiting = VecDeque::new();
     for trial in trials {
         match store.outcome(trial)? {
@@ -66,7 +72,13 @@ pub fn run(
         }
     }
     store.write_results(&results.rows)?;
-    let pool = Pool { store, worker, waiting: Mutex::new(waiting), pipes: Mutex::default(), stop };
+    let pool = Pool {
+        store,
+        worker,
+        waiting: Mutex::new(waiting),
+        pipes: Mutex::default(),
+        stop,
+    };
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -82,9 +94,13 @@ pub fn run(
                     match event {
                         Event::Finished(trial, outcome) => {
                             results.rows.push(trial.row(&outcome));
-                            store.write_results(&results.rows).inspect_err(|_| pool.end())?;
+                            store
+                                .write_results(&results.rows)
+                                .inspect_err(|_| pool.end())?;
                         }
-                        Event::Failed(trial, why) => results.failed.push(format!("trial {}: {why}", trial.id())),
+                        Event::Failed(trial, why) => {
+                            results.failed.push(format!("trial {}: {why}", trial.id()))
+                        }
                         Event::Started(_) => {}
                     }
                 }
@@ -111,7 +127,9 @@ impl<'a> Pool<'a> {
     fn work(&self, events: &Sender<Result<Event<'a>, Error>>) {
         loop {
             let next = lock(&self.waiting).pop_front();
-            let Some(trial) = next.filter(|_| !self.stop.load(Ordering::Relaxed)) else { return };
+            let Some(trial) = next.filter(|_| !self.stop.load(Ordering::Relaxed)) else {
+                return;
+            };
             let _ = events.send(Ok(Event::Started(trial)));
             let outcome = self.outcome(trial);
             if self.stop.load(Ordering::Relaxed) && !matches!(outcome, Ok(Event::Finished(..))) {
@@ -126,9 +144,16 @@ impl<'a> Pool<'a> {
     fn outcome(&self, trial: &'a Trial) -> Result<Event<'a>, Error> {
         let folder = self.store.prepare(trial)?;
         let log = folder.join("log");
-        let file = File::create(&log).map_err(|source| Error::File { verb: "create", path: log.clone(), source })?;
+        let file = File::create(&log).map_err(|source| Error::File {
+            verb: "create",
+            path: log.clone(),
+            source,
+        })?;
         let mut command = (self.worker)(&folder);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(file);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(file);
         let mut child = command.spawn().map_err(Error::Spawn)?;
         let id = child.id();
         lock(&self.pipes).extend(child.stdin.take().map(|pipe| (id, pipe)));
@@ -152,8 +177,14 @@ impl<'a> Pool<'a> {
 
 fn why(status: ExitStatus, log: &std::path::Path) -> String {
     let said = std::fs::read_to_string(log).unwrap_or_default();
-    let last = said.lines().last().map_or_else(String::new, |line| format!(": {line}"));
-    format!("its worker ended with {status}{last} (log: {})", log.display())
+    let last = said
+        .lines()
+        .last()
+        .map_or_else(String::new, |line| format!(": {line}"));
+    format!(
+        "its worker ended with {status}{last} (log: {})",
+        log.display()
+    )
 }
 
 /// A thread that panicked holding a queue leaves the queue as good as it was.

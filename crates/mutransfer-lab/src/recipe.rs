@@ -1,4 +1,5 @@
-//! A recipe: a study that repeats a published demonstration at a small size, and what it is expected to measure.
+//! A recipe: a study that repeats a published demonstration at a small size, and what it is
+//! expected to measure.
 
 mod comparison;
 mod expected;
@@ -35,7 +36,8 @@ pub struct Recipe {
     /// Which loss is analysed.
     #[serde(default)]
     pub loss: Loss,
-    /// The learning rate at which training curves of neighbouring widths are compared, where they are; see [`gains`].
+    /// The learning rate at which training curves of neighbouring widths are compared, where they
+    /// are; see [`gains`].
     pub curves_at: Option<LearningRate>,
     /// A table of the rules to write, where there is one.
     pub table: Option<Comparison>,
@@ -94,28 +96,50 @@ impl Recipe {
     /// Reads and checks the text of a recipe; `path` is for messages.
     ///
     /// # Errors
-    /// When the text is no TOML, has unknown keys or senseless values, or expects what its study does not measure.
+    /// When the text is no TOML, has unknown keys or senseless values, or expects what its study
+    /// does not measure.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        let recipe: Self =
-            toml::from_str(text).map_err(|source| Error::Recipe { path: path.to_owned(), source: Box::new(source) })?;
+        let recipe: Self = toml::from_str(text).map_err(|source| Error::Recipe {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
         recipe.study.check()?;
         let tried = |at: &LearningRate| {
-            recipe.study.lr.learning_rates().iter().any(|lr| (lr.log2() - at.log2).abs() < SAME_LEARNING_RATE)
+            recipe
+                .study
+                .lr
+                .learning_rates()
+                .iter()
+                .any(|lr| (lr.log2() - at.log2).abs() < SAME_LEARNING_RATE)
         };
         if let Some(at) = recipe.curves_at.filter(|at| !tried(at)) {
-            return Err(Error::value("curves_at", format!("is {}, which the study does not try", String::from(at))));
+            return Err(Error::value(
+                "curves_at",
+                format!("is {}, which the study does not try", String::from(at)),
+            ));
         }
-        let unknown = recipe.expected.iter().flat_map(Expected::quantities).find(|quantity| !recipe.measures(quantity));
+        let unknown = recipe
+            .expected
+            .iter()
+            .flat_map(Expected::quantities)
+            .find(|quantity| !recipe.measures(quantity));
         match unknown.map(str::to_owned) {
             None => Ok(recipe),
-            Some(name) => Err(Error::value("expected", format!("names `{name}`, which the study does not measure"))),
+            Some(name) => Err(Error::value(
+                "expected",
+                format!("names `{name}`, which the study does not measure"),
+            )),
         }
     }
 
-    /// Whether a quantity is one that the study will have. Found out late, a slip of the pen would cost all the training.
+    /// Whether a quantity is one that the study will have. Found out late, a slip of the pen would
+    /// cost all the training.
     fn measures(&self, quantity: &str) -> bool {
         let mut steps = quantity.splitn(3, '.');
-        let (Some(kind), Some(rule), Some(rest)) = (steps.next(), steps.next(), steps.next()) else { return false };
+        let (Some(kind), Some(rule), Some(rest)) = (steps.next(), steps.next(), steps.next())
+        else {
+            return false;
+        };
         let known = match kind {
             "rules" => {
                 let groups = ["optima.", "prediction.", "transfer."];
@@ -124,7 +148,12 @@ impl Recipe {
             "gains" => self.compares(rest),
             _ => false,
         };
-        known && self.study.rules.iter().any(|known| known.to_string() == rule)
+        known
+            && self
+                .study
+                .rules
+                .iter()
+                .any(|known| known.to_string() == rule)
     }
 
     /// Whether `NARROW-WIDE.WINDOW` is among the comparisons of training curves.
@@ -133,7 +162,9 @@ impl Recipe {
         let pairs = widths.windows(2).map(|pair| pair_name(pair[0], pair[1]));
         let asked = comparison.split_once('.');
         let window = |index: &str| index.parse().is_ok_and(|index: usize| index < WINDOWS);
-        let found = asked.is_some_and(|(pair, index)| pairs.into_iter().any(|known| known == pair) && window(index));
+        let found = asked.is_some_and(|(pair, index)| {
+            pairs.into_iter().any(|known| known == pair) && window(index)
+        });
         found && self.curves_at.is_some()
     }
 }
@@ -142,8 +173,8 @@ fn pair_name(narrow: usize, wide: usize) -> String {
     format!("{narrow}-{wide}")
 }
 
-/// How much lower the training loss of the wider model is, in nats, as `RULE.NARROW-WIDE.WINDOW`, where windows are
-/// tenths of training, counted from 0. Above zero, wider is better.
+/// How much lower the training loss of the wider model is, in nats, as `RULE.NARROW-WIDE.WINDOW`,
+/// where windows are tenths of training, counted from 0. Above zero, wider is better.
 pub fn gains(judged: &[Monitor]) -> Value {
     let gain = |window: &Window| {
         let (low, high) = window.gain.interval();
@@ -152,7 +183,17 @@ pub fn gains(judged: &[Monitor]) -> Value {
             Some(_) => json!({ "value": window.gain.mean, "interval": [low, high] }),
         }
     };
-    let pair = |pair: &Pair| (pair_name(pair.narrow, pair.wide), pair.windows.iter().map(gain).collect());
-    let rule = |monitor: &Monitor| (monitor.rule.clone(), Value::Object(monitor.pairs.iter().map(pair).collect()));
+    let pair = |pair: &Pair| {
+        (
+            pair_name(pair.narrow, pair.wide),
+            pair.windows.iter().map(gain).collect(),
+        )
+    };
+    let rule = |monitor: &Monitor| {
+        (
+            monitor.rule.clone(),
+            Value::Object(monitor.pairs.iter().map(pair).collect()),
+        )
+    };
     Value::Object(judged.iter().map(rule).collect())
 }

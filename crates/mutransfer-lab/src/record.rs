@@ -1,12 +1,14 @@
 //! What a finished trial left behind: one row of the results table.
 //!
-//! The table is the interface between running and judging. Everything in [`crate::analysis`], the figures and the
-//! report is a function of such rows, so old results can be judged again without running anything.
+//! The table is the interface between running and judging. Everything in [`crate::analysis`], the
+//! figures and the report is a function of such rows, so old results can be judged again without
+//! running anything.
 
 use mutransfer::theory::{Layer, Quantity};
 use serde::{Deserialize, Serialize};
 
-/// How a trial ended. Divergence is a result, not an error: it says on which side of the optimum a learning rate lies.
+/// How a trial ended. Divergence is a result, not an error: it says on which side of the optimum a
+/// learning rate lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {

@@ -1,6 +1,8 @@
-//! The report of a study or a table: one HTML file that needs nothing else, for a reader who was not there.
+//! The report of a study or a table: one HTML file that needs nothing else, for a reader who was
+//! not there.
 //!
-//! These files decide what is said; the template only lays it out. All text from outside is escaped.
+//! These files decide what is said; the template only lays it out. All text from outside is
+//! escaped.
 
 mod caveats;
 mod checks;
@@ -81,13 +83,18 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     let mut environment = Environment::new();
     environment.add_template("report.css", include_str!("report.css"))?;
     environment.add_template("report.html", include_str!("report.html"))?;
-    Ok(environment.get_template("report.html")?.render(page(report)?)?)
+    Ok(environment
+        .get_template("report.html")?
+        .render(page(report)?)?)
 }
 
 /// What the template sees: finished text and nothing to compute.
 fn page(report: &Report) -> Result<Value, ReportError> {
     let analysis = &report.analysis;
-    let settings = report.settings.iter().map(|(name, value)| context! { name, value });
+    let settings = report
+        .settings
+        .iter()
+        .map(|(name, value)| context! { name, value });
     // Inside a script element only `<` could end the data early.
     let data = serde_json::to_string(&analysis_json(analysis))?.replace('<', "\\u003c");
     let pictures = &report.pictures;
@@ -120,7 +127,9 @@ fn picture(figure: &Figure) -> Value {
 }
 
 fn number(value: Option<f64>, decimals: usize) -> String {
-    value.map_or(ABSENT.to_owned(), |value| minus(&format!("{value:.decimals$}")))
+    value.map_or(ABSENT.to_owned(), |value| {
+        minus(&format!("{value:.decimals$}"))
+    })
 }
 
 /// With the sign that is as wide as a digit and that no line ends after, where a number begins.
@@ -128,7 +137,11 @@ fn minus(text: &str) -> String {
     let begins = |before: Option<char>| before.is_none_or(|before| before == ' ' || before == '(');
     let mut before = None;
     let sign = |character: char| {
-        let sign = if character == '-' && begins(before) { '−' } else { character };
+        let sign = if character == '-' && begins(before) {
+            '−'
+        } else {
+            character
+        };
         before = Some(character);
         sign
     };

@@ -17,7 +17,8 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Factor on the peak learning rate at `step` of `steps`, after a linear warm-up of `warmup` steps.
+    /// Factor on the peak learning rate at `step` of `steps`, after a linear warm-up of `warmup`
+    /// steps.
     ///
     /// ```
     /// use mutransfer_lab::schedule::Schedule;

@@ -7,7 +7,8 @@
 //! OUT/results.csv               all finished trials of the study
 //! ```
 //!
-//! A result appears by an atomic rename, so that whatever is killed at whatever moment, a result is whole or absent.
+//! A result appears by an atomic rename, so that whatever is killed at whatever moment, a result is
+//! whole or absent.
 
 use std::fs;
 use std::io::Write;
@@ -33,8 +34,14 @@ impl Store {
     /// # Errors
     /// When the folder cannot be created or written to.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let store = Self { root: root.to_owned() };
-        fs::create_dir_all(root).map_err(|source| Error::File { verb: "create", path: root.to_owned(), source })?;
+        let store = Self {
+            root: root.to_owned(),
+        };
+        fs::create_dir_all(root).map_err(|source| Error::File {
+            verb: "create",
+            path: root.to_owned(),
+            source,
+        })?;
         // Better to know now than after the first hour.
         store.write(".writable", b"")?;
         let _ = fs::remove_file(root.join(".writable"));
@@ -65,7 +72,11 @@ impl Store {
     /// When it cannot be written.
     pub fn prepare(&self, trial: &Trial) -> Result<PathBuf, Error> {
         let folder = self.folder(trial);
-        fs::create_dir_all(&folder).map_err(|source| Error::File { verb: "create", path: folder.clone(), source })?;
+        fs::create_dir_all(&folder).map_err(|source| Error::File {
+            verb: "create",
+            path: folder.clone(),
+            source,
+        })?;
         write_json(&folder.join("trial.json"), trial)?;
         Ok(folder)
     }
@@ -104,8 +115,15 @@ impl Store {
 /// When `trial.json` cannot be read or is damaged.
 pub fn read_trial(folder: &Path) -> Result<Trial, Error> {
     let path = folder.join("trial.json");
-    let text = fs::read(&path).map_err(|source| Error::File { verb: "read", path: path.clone(), source })?;
-    serde_json::from_slice(&text).map_err(|problem| Error::Corrupt { path, problem: problem.to_string() })
+    let text = fs::read(&path).map_err(|source| Error::File {
+        verb: "read",
+        path: path.clone(),
+        source,
+    })?;
+    serde_json::from_slice(&text).map_err(|problem| Error::Corrupt {
+        path,
+        problem: problem.to_string(),
+    })
 }
 
 /// How the trial in a folder ended; none if it has not.
@@ -120,17 +138,26 @@ fn read_result<T: DeserializeOwned>(folder: &Path) -> Result<Option<T>, Error> {
     let path = folder.join("result.json");
     let text = match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::File { verb: "read", path, source }),
+        Err(source) => {
+            return Err(Error::File {
+                verb: "read",
+                path,
+                source,
+            });
+        }
         Ok(text) => text,
     };
     match serde_json::from_slice(&text) {
         Ok(result) => Ok(Some(result)),
-        Err(problem) => Err(Error::Corrupt { path, problem: problem.to_string() }),
+        Err(problem) => Err(Error::Corrupt {
+            path,
+            problem: problem.to_string(),
+        }),
     }
 }
 
-/// `result.json`. Times differ from run to run, so they stay out of everything that is compared: [`Outcome`]s,
-/// `results.csv`, names of trials.
+/// `result.json`. Times differ from run to run, so they stay out of everything that is compared:
+/// [`Outcome`]s, `results.csv`, names of trials.
 #[derive(Serialize)]
 struct Ended<'a> {
     #[serde(flatten)]
@@ -162,10 +189,15 @@ fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Error> {
         file.write_all(content)?;
         file.persist(path).map_err(|error| error.error)
     });
-    written.map(drop).map_err(|source| Error::File { verb: "write", path: path.to_owned(), source })
+    written.map(drop).map_err(|source| Error::File {
+        verb: "write",
+        path: path.to_owned(),
+        source,
+    })
 }
 
-/// A file that is readable to whom other new files are, and that is gone if it is not made permanent.
+/// A file that is readable to whom other new files are, and that is gone if it is not made
+/// permanent.
 fn partial() -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     #[cfg(unix)]

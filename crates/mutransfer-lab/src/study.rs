@@ -110,7 +110,11 @@ fn one_octave() -> f64 {
 
 impl Default for Grid {
     fn default() -> Self {
-        Self { from: LearningRate { log2: -12.0 }, to: LearningRate { log2: -3.0 }, step: 1.0 }
+        Self {
+            from: LearningRate { log2: -12.0 },
+            to: LearningRate { log2: -3.0 },
+            step: 1.0,
+        }
     }
 }
 
@@ -173,19 +177,30 @@ impl Grid {
         let octaves = self.to.log2 - self.from.log2;
         // A grid such as 2^-3 to 2^-1 by 0.1 must not lose its last point to rounding.
         let count = (octaves / self.step + 1e-9).floor() as usize + 1;
-        (0..count).map(|index| (self.from.log2 + index as f64 * self.step).exp2()).collect()
+        (0..count)
+            .map(|index| (self.from.log2 + index as f64 * self.step).exp2())
+            .collect()
     }
 
     fn check(&self) -> Result<(), Error> {
         if !(self.step.is_finite() && self.step > 0.0) {
-            return Err(Error::value("lr.step", format!("is {}; it must be a positive number of octaves", self.step)));
+            return Err(Error::value(
+                "lr.step",
+                format!("is {}; it must be a positive number of octaves", self.step),
+            ));
         }
         if self.to.log2 < self.from.log2 {
             let (from, to) = (String::from(self.from), String::from(self.to));
-            return Err(Error::value("lr", format!("is an empty grid: `from` {from} is above `to` {to}")));
+            return Err(Error::value(
+                "lr",
+                format!("is an empty grid: `from` {from} is above `to` {to}"),
+            ));
         }
         match (self.to.log2 - self.from.log2) / self.step > 1000.0 {
-            true => Err(Error::value("lr", "has more than 1000 learning rates; raise `step`")),
+            true => Err(Error::value(
+                "lr",
+                "has more than 1000 learning rates; raise `step`",
+            )),
             false => Ok(()),
         }
     }
@@ -210,8 +225,10 @@ impl Study {
     /// # Errors
     /// When the text is no TOML, has unknown keys or senseless values.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        let study: Self =
-            toml::from_str(text).map_err(|source| Error::Study { path: path.to_owned(), source: Box::new(source) })?;
+        let study: Self = toml::from_str(text).map_err(|source| Error::Study {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
         study.check()?;
         Ok(study)
     }
@@ -233,32 +250,60 @@ impl Study {
             return Err(Error::value(key, "is zero; it must be at least 1"));
         }
         if self.widths.is_empty() {
-            return Err(Error::value("widths", "is empty; give the widths of the proxies"));
+            return Err(Error::value(
+                "widths",
+                "is empty; give the widths of the proxies",
+            ));
         }
         if self.rules.is_empty() {
-            return Err(Error::value("rules", "is empty; give \"sp\", \"mup\" or both"));
+            return Err(Error::value(
+                "rules",
+                "is empty; give \"sp\", \"mup\" or both",
+            ));
         }
         if self.head_dim.is_some() && self.heads.is_some() {
-            return Err(Error::value("heads", "and `head_dim` are both given; one of them grows with width"));
+            return Err(Error::value(
+                "heads",
+                "and `head_dim` are both given; one of them grows with width",
+            ));
         }
         if self.warmup() >= self.steps {
-            return Err(Error::value("warmup", format!("is {}, not below `steps` = {}", self.warmup(), self.steps)));
+            return Err(Error::value(
+                "warmup",
+                format!("is {}, not below `steps` = {}", self.warmup(), self.steps),
+            ));
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return Err(Error::value("weight_decay", format!("is {}; it must not be negative", self.weight_decay)));
+            return Err(Error::value(
+                "weight_decay",
+                format!("is {}; it must not be negative", self.weight_decay),
+            ));
         }
-        if self.init_std.is_some_and(|std| !(std.is_finite() && std > 0.0)) {
+        if self
+            .init_std
+            .is_some_and(|std| !(std.is_finite() && std > 0.0))
+        {
             return Err(Error::value("init_std", "must be a positive number"));
         }
-        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            return Err(Error::value("name", "must consist of letters, digits, `-`, `_` and `.`"));
+        if self.name.is_empty()
+            || !self
+                .name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        {
+            return Err(Error::value(
+                "name",
+                "must consist of letters, digits, `-`, `_` and `.`",
+            ));
         }
         self.lr.check()
     }
 
     /// Width at which every scale is 1.
     pub fn base_width(&self) -> usize {
-        self.base_width.or(self.widths.iter().copied().min()).unwrap_or(1)
+        self.base_width
+            .or(self.widths.iter().copied().min())
+            .unwrap_or(1)
     }
 
     /// Steps of warm-up.
@@ -288,7 +333,9 @@ impl Study {
         Model {
             family: self.model.clone(),
             depth: self.depth,
-            head_dim: self.head_dim.or(self.heads.is_none().then_some(DEFAULT_HEAD_DIM)),
+            head_dim: self
+                .head_dim
+                .or(self.heads.is_none().then_some(DEFAULT_HEAD_DIM)),
             heads: self.heads,
             variants: self.variants.clone(),
             context: self.context,
@@ -297,7 +344,8 @@ impl Study {
         }
     }
 
-    /// All trials that do not depend on results: the sweeps at the proxies and, if asked for, at the target.
+    /// All trials that do not depend on results: the sweeps at the proxies and, if asked for, at
+    /// the target.
     pub fn sweep(&self, data: &Data) -> Vec<Trial> {
         let mut trials = Vec::new();
         for &rule in &self.rules {

@@ -103,7 +103,8 @@ impl Trial {
         }
     }
 
-    /// Name of the trial: a hash of everything that determines its result. Where its data lies does not.
+    /// Name of the trial: a hash of everything that determines its result. Where its data lies does
+    /// not.
     pub fn id(&self) -> String {
         let mut trial = self.clone();
         if let Data::Text { path, .. } | Data::Images { path, .. } = &mut trial.data {
@@ -153,15 +154,20 @@ pub enum Outcome {
 
 /// A model in training, of any framework.
 pub trait Session {
-    /// One update at `factor` times the peak learning rates; the loss of its batch before the update.
+    /// One update at `factor` times the peak learning rates; the loss of its batch before the
+    /// update.
     fn step(&mut self, factor: f64) -> f64;
     /// Loss on held-out data.
     fn validation_loss(&self) -> f64;
 }
 
-/// Trains to the end, or until the loss diverges: it is non-finite, or averaged over a tenth of the steps above the
-/// validation loss of the untrained model. `on_step` sees each step and its loss.
-pub fn run(trial: &Trial, session: &mut dyn Session, mut on_step: impl FnMut(usize, f64)) -> Outcome {
+/// Trains to the end, or until the loss diverges: it is non-finite, or averaged over a tenth of the
+/// steps above the validation loss of the untrained model. `on_step` sees each step and its loss.
+pub fn run(
+    trial: &Trial,
+    session: &mut dyn Session,
+    mut on_step: impl FnMut(usize, f64),
+) -> Outcome {
     let window = (trial.steps / 10).max(1);
     let start = session.validation_loss();
     let mut losses: Vec<f64> = Vec::with_capacity(trial.steps);
@@ -169,19 +175,24 @@ pub fn run(trial: &Trial, session: &mut dyn Session, mut on_step: impl FnMut(usi
         let loss = session.step(trial.schedule.factor(step, trial.warmup, trial.steps));
         on_step(step, loss);
         losses.push(loss);
-        let recent = losses.len() >= window && mean(&losses[losses.len() - window..]) > SLACK * start;
+        let recent =
+            losses.len() >= window && mean(&losses[losses.len() - window..]) > SLACK * start;
         if !loss.is_finite() || recent {
             return Outcome::Diverged { step: step + 1 };
         }
     }
     let loss = session.validation_loss();
     match loss.is_finite() && loss <= start {
-        true => Outcome::Finished { train_loss: mean(&losses[losses.len() - window..]), loss },
+        true => Outcome::Finished {
+            train_loss: mean(&losses[losses.len() - window..]),
+            loss,
+        },
         false => Outcome::Diverged { step: trial.steps },
     }
 }
 
-/// Training batches differ among each other and from the validation data by about as much, without any divergence.
+/// Training batches differ among each other and from the validation data by about as much, without
+/// any divergence.
 const SLACK: f64 = 1.05;
 
 fn mean(values: &[f64]) -> f64 {
@@ -238,13 +249,19 @@ mod tests {
     }
 
     fn outcome(losses: &[f64], validation: f64) -> Outcome {
-        run(&trial(losses.len()), &mut Script(losses.iter().copied().collect(), 5.0, validation), |_, _| {})
+        run(
+            &trial(losses.len()),
+            &mut Script(losses.iter().copied().collect(), 5.0, validation),
+            |_, _| {},
+        )
     }
 
     #[test]
     fn a_falling_loss_finishes_with_the_mean_of_the_last_tenth() {
         let losses: Vec<f64> = (0..20).map(|step| 5.0 - 0.1 * f64::from(step)).collect();
-        let Outcome::Finished { train_loss, loss } = outcome(&losses, 3.2) else { panic!("diverged") };
+        let Outcome::Finished { train_loss, loss } = outcome(&losses, 3.2) else {
+            panic!("diverged")
+        };
         assert!((train_loss - 3.15).abs() < 1e-12);
         assert_eq!(loss, 3.2);
     }
@@ -256,8 +273,14 @@ mod tests {
         let mut risen = vec![5.0; 20];
         risen[5..].fill(6.0);
         assert_eq!(outcome(&risen, 1.0), Outcome::Diverged { step: 6 });
-        assert_eq!(outcome(&[5.0, 4.9, 4.8, 4.7], 5.1), Outcome::Diverged { step: 4 });
-        assert_eq!(outcome(&[5.0, 4.9, 4.8, 4.7], f64::INFINITY), Outcome::Diverged { step: 4 });
+        assert_eq!(
+            outcome(&[5.0, 4.9, 4.8, 4.7], 5.1),
+            Outcome::Diverged { step: 4 }
+        );
+        assert_eq!(
+            outcome(&[5.0, 4.9, 4.8, 4.7], f64::INFINITY),
+            Outcome::Diverged { step: 4 }
+        );
     }
 
     #[test]
@@ -271,8 +294,13 @@ mod tests {
 
     #[test]
     fn an_id_names_what_determines_the_result_and_nothing_else() {
-        let text =
-            |path: &str, hash: &str| Trial { data: Data::Text { path: path.into(), hash: hash.into() }, ..trial(10) };
+        let text = |path: &str, hash: &str| Trial {
+            data: Data::Text {
+                path: path.into(),
+                hash: hash.into(),
+            },
+            ..trial(10)
+        };
         assert_eq!(text("here", "a").id(), text("there", "a").id());
         assert_ne!(text("here", "a").id(), text("here", "b").id());
         assert_ne!(trial(10).id(), trial(11).id());

@@ -16,12 +16,30 @@ fn expectations(rule: &str) -> BTreeMap<String, Expectation> {
 }
 
 /// A quantity that is `size(width, seed)` at the five widths, for two seeds.
-fn rows(layer: Layer, quantity: Quantity, step: usize, size: impl Fn(f64, u64) -> f64) -> Vec<Coordinate> {
-    let sizes = WIDTHS.into_iter().flat_map(|width| [(width, 0), (width, 1)]);
+fn rows(
+    layer: Layer,
+    quantity: Quantity,
+    step: usize,
+    size: impl Fn(f64, u64) -> f64,
+) -> Vec<Coordinate> {
+    let sizes = WIDTHS
+        .into_iter()
+        .flat_map(|width| [(width, 0), (width, 1)]);
     let row = |(width, seed)| {
         let l1 = size(width as f64, seed);
         let (rule, module) = ("mup".into(), "m".into());
-        Coordinate { rule, width, seed, step, module, layer, quantity, l1, l2: l1, std: l1 }
+        Coordinate {
+            rule,
+            width,
+            seed,
+            step,
+            module,
+            layer,
+            quantity,
+            l1,
+            l2: l1,
+            std: l1,
+        }
     };
     sizes.map(row).collect()
 }
@@ -36,54 +54,98 @@ fn a_power_law_is_fitted_exactly_and_judged_by_what_is_expected() {
     let logits = check(&rows(Layer::Output, Quantity::Activation, 0, falling));
     let fit = logits.cells[0].fit.unwrap();
     for line in [fit.all, fit.upper.unwrap()] {
-        assert!((line.slope + 0.5).abs() < 1e-12 && (line.interval.1 - line.interval.0).abs() < 1e-12, "{fit:?}");
+        assert!(
+            (line.slope + 0.5).abs() < 1e-12 && (line.interval.1 - line.interval.0).abs() < 1e-12,
+            "{fit:?}"
+        );
     }
-    assert_eq!((logits.cells[0].expected, logits.verdict), (Some(-0.5), Verdict::Pass));
+    assert_eq!(
+        (logits.cells[0].expected, logits.verdict),
+        (Some(-0.5), Verdict::Pass)
+    );
     let hidden = check(&rows(Layer::Hidden, Quantity::Activation, 0, falling));
-    assert_eq!((hidden.cells[0].expected, hidden.verdict), (Some(0.0), Verdict::Fail));
+    assert_eq!(
+        (hidden.cells[0].expected, hidden.verdict),
+        (Some(0.0), Verdict::Fail)
+    );
     let constant = check(&rows(Layer::Hidden, Quantity::Activation, 0, |_, _| 2.5));
-    assert_eq!((constant.verdict, constant.diagnosis), (Verdict::Pass, None));
+    assert_eq!(
+        (constant.verdict, constant.diagnosis),
+        (Verdict::Pass, None)
+    );
 }
 
 #[test]
 fn noise_is_undetermined_and_not_finite_fails() {
-    let noisy = |width: f64, seed: u64| if seed == 0 { width.powf(0.5) } else { width.powf(-0.5) };
-    assert_eq!(check(&rows(Layer::Hidden, Quantity::Change, 1, noisy)).verdict, Verdict::Undetermined);
-    let diverged =
-        check(&rows(Layer::Hidden, Quantity::Change, 1, |width, _| if width > 3000.0 { f64::NAN } else { 1.0 }));
+    let noisy = |width: f64, seed: u64| {
+        if seed == 0 {
+            width.powf(0.5)
+        } else {
+            width.powf(-0.5)
+        }
+    };
+    assert_eq!(
+        check(&rows(Layer::Hidden, Quantity::Change, 1, noisy)).verdict,
+        Verdict::Undetermined
+    );
+    let diverged = check(&rows(Layer::Hidden, Quantity::Change, 1, |width, _| {
+        if width > 3000.0 { f64::NAN } else { 1.0 }
+    }));
     assert_eq!(diverged.verdict, Verdict::Fail);
-    assert!(diverged.diagnosis.unwrap().contains("training diverged or came to a halt"));
+    assert!(
+        diverged
+            .diagnosis
+            .unwrap()
+            .contains("training diverged or came to a halt")
+    );
 }
 
-/// A seed is a batch that all widths share: it may make everything larger, and says nothing about the slope by that.
+/// A seed is a batch that all widths share: it may make everything larger, and says nothing about
+/// the slope by that.
 #[test]
 fn every_seed_has_a_height_of_its_own() {
     let shifted = |width: f64, seed: u64| (seed + 1) as f64 * width.powf(0.05);
-    let cell = check(&rows(Layer::Hidden, Quantity::Change, 1, shifted)).cells.remove(0);
+    let cell = check(&rows(Layer::Hidden, Quantity::Change, 1, shifted))
+        .cells
+        .remove(0);
     let fit = cell.fit.unwrap();
-    assert!((fit.all.slope - 0.05).abs() < 1e-12 && (fit.all.interval.1 - fit.all.interval.0).abs() < 1e-12, "{fit:?}");
+    assert!(
+        (fit.all.slope - 0.05).abs() < 1e-12
+            && (fit.all.interval.1 - fit.all.interval.0).abs() < 1e-12,
+        "{fit:?}"
+    );
     // Where each width has its own seed nothing is shared.
     let mut alone = rows(Layer::Hidden, Quantity::Change, 1, shifted);
     alone.retain(|row| row.seed == 0);
     let pooled = check(&alone).cells[0].fit.unwrap();
-    alone.iter_mut().zip(0..).for_each(|(row, seed)| row.seed = seed);
+    alone
+        .iter_mut()
+        .zip(0..)
+        .for_each(|(row, seed)| row.seed = seed);
     assert_eq!(check(&alone).cells[0].fit.unwrap(), pooled);
 }
 
-/// What adds in squares to the limit and falls as width^-1/2, as the update's effect on other inputs does.
+/// What adds in squares to the limit and falls as width^-1/2, as the update's effect on other
+/// inputs does.
 #[test]
 fn a_line_that_small_widths_bend_does_not_fail_and_one_that_is_wrong_everywhere_does() {
-    let noise = |width: f64, seed: u64| (0.01 * (width.log2() * 7.0 + seed as f64 * 3.0).sin()).exp2();
+    let noise =
+        |width: f64, seed: u64| (0.01 * (width.log2() * 7.0 + seed as f64 * 3.0).sin()).exp2();
     let bent = |by: f64| {
         let size = |width: f64, seed| noise(width, seed) * (1.0 + by / width).sqrt();
-        check(&rows(Layer::Hidden, Quantity::OwnUpdate, 1, size)).cells.remove(0)
+        check(&rows(Layer::Hidden, Quantity::OwnUpdate, 1, size))
+            .cells
+            .remove(0)
     };
     assert!(!bent(400.0).passes_overall());
     assert_eq!(bent(400.0).verdict, Some(Verdict::Pass));
     assert!(bent(900.0).fit.unwrap().all.interval.1 < -0.13);
     assert_eq!(bent(900.0).verdict, Some(Verdict::Undetermined));
     let wrong = |width: f64, seed| noise(width, seed) * width.powf(-0.25);
-    assert_eq!(check(&rows(Layer::Hidden, Quantity::OwnUpdate, 1, wrong)).verdict, Verdict::Fail);
+    assert_eq!(
+        check(&rows(Layer::Hidden, Quantity::OwnUpdate, 1, wrong)).verdict,
+        Verdict::Fail
+    );
 }
 
 #[test]
@@ -92,12 +154,26 @@ fn logits_may_be_zero_at_all_widths_and_hidden_activations_never() {
     assert_eq!((zero.cells[0].fit, zero.verdict), (None, Verdict::Pass));
     let dead = rows(Layer::Hidden, Quantity::Activation, 2, |_, _| 0.0);
     let error = judge(&dead, &expectations("mup")).unwrap_err();
-    assert_eq!(error.to_string(), "rule mup: the size of m after 2 updates is zero at some width");
+    assert_eq!(
+        error.to_string(),
+        "rule mup: the size of m after 2 updates is zero at some width"
+    );
     let some = |width: f64, _| if width < 300.0 { 0.0 } else { 1.0 };
-    assert!(judge(&rows(Layer::Output, Quantity::Activation, 0, some), &expectations("mup")).is_err());
+    assert!(
+        judge(
+            &rows(Layer::Output, Quantity::Activation, 0, some),
+            &expectations("mup")
+        )
+        .is_err()
+    );
     let halted = check(&rows(Layer::Output, Quantity::Change, 2, some));
     assert_eq!(halted.verdict, Verdict::Fail);
-    assert!(halted.diagnosis.unwrap().contains("came to a halt at some width"));
+    assert!(
+        halted
+            .diagnosis
+            .unwrap()
+            .contains("came to a halt at some width")
+    );
 }
 
 /// 2308.01814 definition 2.8.5: what a rule promises is read off its table, not typed in twice.
@@ -113,9 +189,17 @@ fn expectations_follow_the_theory_of_the_rule() {
         ("sp", Layer::Hidden, Quantity::OwnUpdate, 0.0),
     ];
     for (rule, layer, quantity, expected) in cases {
-        assert_eq!(slope(rule, layer, quantity), Some(expected), "{rule} {layer:?} {quantity}");
+        assert_eq!(
+            slope(rule, layer, quantity),
+            Some(expected),
+            "{rule} {layer:?} {quantity}"
+        );
     }
-    assert_eq!(slope("mup", Layer::Output, Quantity::Activation), None, "trained logits are a mixture");
+    assert_eq!(
+        slope("mup", Layer::Output, Quantity::Activation),
+        None,
+        "trained logits are a mixture"
+    );
 }
 
 #[test]
@@ -133,14 +217,37 @@ fn the_diagnosis_names_module_quantity_slope_and_cause() {
 fn tables_of_other_programs() {
     let text = "t,module,width,l1,extra\n1,lm_head,64,0.5,x\n1,blocks.0.mlp,64,1.0,x\n2,lm_head,128,0.25,x\n";
     let rows = coordinates_from_csv(text, "mup").unwrap();
-    assert_eq!((rows[0].layer, rows[1].layer, rows[2].step), (Layer::Output, Layer::Hidden, 1));
-    assert_eq!((rows[0].rule.as_str(), rows[0].quantity), ("mup", Quantity::Activation));
+    assert_eq!(
+        (rows[0].layer, rows[1].layer, rows[2].step),
+        (Layer::Output, Layer::Hidden, 1)
+    );
+    assert_eq!(
+        (rows[0].rule.as_str(), rows[0].quantity),
+        ("mup", Quantity::Activation)
+    );
     let refused = |text: &str| coordinates_from_csv(text, "mup").unwrap_err().to_string();
     assert!(refused("width,step,l1\n64,0,1\n").contains("missing field `module`"));
     assert!(refused("width,step,module,l1\n64,0,m,big\n").contains("line: 2"));
-    let error =
-        |text: &str, rule: &str| judge(&coordinates_from_csv(text, rule).unwrap(), &expectations("mup")).unwrap_err();
-    assert!(error("width,step,module,l1\n", "mup").to_string().contains("no rows"));
-    assert!(error("width,step,module,l1\n64,0,m,1\n", "mup").to_string().contains("measured at a single width"));
-    assert!(error("width,step,module,l1\n64,0,m,1\n", "mine").to_string().contains("rule `mine`"));
+    let error = |text: &str, rule: &str| {
+        judge(
+            &coordinates_from_csv(text, rule).unwrap(),
+            &expectations("mup"),
+        )
+        .unwrap_err()
+    };
+    assert!(
+        error("width,step,module,l1\n", "mup")
+            .to_string()
+            .contains("no rows")
+    );
+    assert!(
+        error("width,step,module,l1\n64,0,m,1\n", "mup")
+            .to_string()
+            .contains("measured at a single width")
+    );
+    assert!(
+        error("width,step,module,l1\n64,0,m,1\n", "mine")
+            .to_string()
+            .contains("rule `mine`")
+    );
 }

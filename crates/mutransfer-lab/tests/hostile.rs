@@ -13,14 +13,26 @@ fn pick<'a>(random: &mut ChaCha8Rng, from: &[&'a str]) -> &'a str {
 
 /// Reads and analyses a table, says what is found, and may draw it, which takes long.
 fn judge(text: &str, target: Option<f64>, drawn: bool) -> bool {
-    let request = Request { target, replicates: 50, ..Request::default() };
-    let sweeps = read_tables(&[("runs.csv".to_owned(), text.to_owned())], &Columns::default());
-    let analysis = sweeps.and_then(|sweeps| Ok((analyze(&sweeps, "width", "lr", &request)?, sweeps)));
+    let request = Request {
+        target,
+        replicates: 50,
+        ..Request::default()
+    };
+    let sweeps = read_tables(
+        &[("runs.csv".to_owned(), text.to_owned())],
+        &Columns::default(),
+    );
+    let analysis =
+        sweeps.and_then(|sweeps| Ok((analyze(&sweeps, "width", "lr", &request)?, sweeps)));
     match analysis {
         Err(error) => assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
         Ok((analysis, sweeps)) => {
             assert!(serde_json::to_string(&analysis_json(&analysis)).is_ok());
-            assert!(findings(&analysis).iter().all(|sentence| sentence.ends_with('.')));
+            assert!(
+                findings(&analysis)
+                    .iter()
+                    .all(|sentence| sentence.ends_with('.'))
+            );
             if drawn {
                 let _ = figures::Pictures::draw(&sweeps, &analysis);
             }
@@ -66,7 +78,11 @@ fn cells_at_random_never_panic() {
             }
             text += &(row.join(",") + "\n");
         }
-        judged += usize::from(judge(&text, (table % 3 == 0).then_some(4096.0), table % 25 == 0));
+        judged += usize::from(judge(
+            &text,
+            (table % 3 == 0).then_some(4096.0),
+            table % 25 == 0,
+        ));
     }
     assert!(judged > 300, "{judged}");
 }
@@ -85,5 +101,8 @@ fn text_that_is_no_table_never_panics() {
     for text in texts {
         judge(text, None, true);
     }
-    assert!(judge(texts[2], None, true), "a byte order mark is no part of the first name");
+    assert!(
+        judge(texts[2], None, true),
+        "a byte order mark is no part of the first name"
+    );
 }

@@ -110,8 +110,8 @@ pub enum Heads {
 pub struct Architecture {
     /// The family.
     pub kind: Kind,
-    /// Blocks of a transformer, hidden matrices of a perceptron or convolutional network, blocks of each of the two
-    /// stages of a residual network.
+    /// Blocks of a transformer, hidden matrices of a perceptron or convolutional network, blocks of
+    /// each of the two stages of a residual network.
     pub depth: usize,
     /// Attention heads; only transformers have any.
     pub heads: Heads,
@@ -123,7 +123,8 @@ pub struct Architecture {
     pub context: usize,
     /// Start the readout at zero (TP5 appendix D). A tied readout is an embedding and does not.
     pub zero_readout: bool,
-    /// Start the queries at zero (TP5 appendix D). Not where they are normalised, as zero has no direction.
+    /// Start the queries at zero (TP5 appendix D). Not where they are normalised, as zero has no
+    /// direction.
     pub zero_query: bool,
 }
 
@@ -131,15 +132,27 @@ impl Architecture {
     /// Depth 2, heads of 16, sequences of 64 tokens, everything in its usual form, nothing at zero.
     pub fn new(kind: Kind, data: Format) -> Self {
         let (heads, variants) = (Heads::Dim(16), Variants::default());
-        Self { kind, depth: 2, heads, variants, data, context: 64, zero_readout: false, zero_query: false }
+        Self {
+            kind,
+            depth: 2,
+            heads,
+            variants,
+            data,
+            context: 64,
+            zero_readout: false,
+            zero_query: false,
+        }
     }
 
-    /// Scales for training at `width` what was tuned at `base_width`, inferred from the shapes of the modules.
+    /// Scales for training at `width` what was tuned at `base_width`, inferred from the shapes of
+    /// the modules.
     ///
-    /// Multipliers are those of the readout and of attention only: a rule with others is brought to the form of Table 8.
+    /// Multipliers are those of the readout and of attention only: a rule with others is brought to
+    /// the form of Table 8.
     ///
     /// # Errors
-    /// When a size is zero, heads do not tile a width, the rule has no table for the optimizer, or burn has no such optimizer.
+    /// When a size is zero, heads do not tile a width, the rule has no table for the optimizer, or
+    /// burn has no such optimizer.
     pub fn plan(
         &self,
         base_width: usize,
@@ -153,13 +166,19 @@ impl Architecture {
         }
         let mut parametrization = rule.into();
         let table = parametrization.table(optimizer)?;
-        if [Role::Input, Role::Hidden].iter().any(|role| table.law(*role).multiplier != Power::ONE) {
+        if [Role::Input, Role::Hidden]
+            .iter()
+            .any(|role| table.law(*role).multiplier != Power::ONE)
+        {
             parametrization = parametrization.with_form(Form::Table8);
         }
         let mut plan = Plan::new(&widths, &self.shapes(width)?, parametrization, optimizer)?;
         mutransfer_burn::supports(&plan)?;
         if self.kind.is_transformer() {
-            plan = plan.with_head_dim(base_width / self.heads(base_width)?, width / self.heads(width)?);
+            plan = plan.with_head_dim(
+                base_width / self.heads(base_width)?,
+                width / self.heads(width)?,
+            );
         }
         if self.zero_readout && !self.variants.has(Variant::Tied) {
             plan = plan.with_zero_init(READOUT)?;
@@ -177,30 +196,49 @@ impl Architecture {
     pub fn shapes(&self, width: usize) -> Result<Shapes, Error> {
         let device = Device::flex();
         self.check(width)?;
-        let forward = Multipliers { attention: 1.0, readout: 1.0 };
+        let forward = Multipliers {
+            attention: 1.0,
+            readout: 1.0,
+        };
         Ok(match self.kind {
-            Kind::Gpt | Kind::Bert => {
-                mutransfer_burn::shapes(&Transformer::new(&self.transformer(width, forward)?, &device))
-            }
+            Kind::Gpt | Kind::Bert => mutransfer_burn::shapes(&Transformer::new(
+                &self.transformer(width, forward)?,
+                &device,
+            )),
             Kind::Mlp => mutransfer_burn::shapes(&Mlp::new(&self.mlp(width, forward), &device)),
             Kind::Cnn => mutransfer_burn::shapes(&Cnn::new(&self.vision(width, forward)?, &device)),
-            Kind::ResNet => mutransfer_burn::shapes(&ResNet::new(&self.vision(width, forward)?, &device)),
+            Kind::ResNet => {
+                mutransfer_burn::shapes(&ResNet::new(&self.vision(width, forward)?, &device))
+            }
         })
     }
 
     fn check(&self, width: usize) -> Result<(), Error> {
-        let sizes = [("width", width), ("depth", self.depth), ("context", self.context)];
+        let sizes = [
+            ("width", width),
+            ("depth", self.depth),
+            ("context", self.context),
+        ];
         let zero = sizes.into_iter().find(|(_, size)| *size == 0);
         match (zero, self.kind, self.variants.0.first(), &self.data) {
             (Some((what, _)), ..) => Err(Error::Zero { what }),
-            (_, kind, Some(variant), _) if !kind.is_transformer() => {
-                Err(Error::NoTransformer { kind, variant: *variant })
-            }
+            (_, kind, Some(variant), _) if !kind.is_transformer() => Err(Error::NoTransformer {
+                kind,
+                variant: *variant,
+            }),
             (_, kind @ (Kind::Gpt | Kind::Bert), _, Format::Images { .. }) => {
-                Err(Error::WrongData { kind, wanted: "text", given: "images" })
+                Err(Error::WrongData {
+                    kind,
+                    wanted: "text",
+                    given: "images",
+                })
             }
             (_, kind @ (Kind::Cnn | Kind::ResNet), _, Format::Tokens { .. }) => {
-                Err(Error::WrongData { kind, wanted: "images", given: "text" })
+                Err(Error::WrongData {
+                    kind,
+                    wanted: "images",
+                    given: "text",
+                })
             }
             _ => self.heads(width).map(|_| ()),
         }
@@ -224,25 +262,50 @@ impl Architecture {
             (false, ..) => return Ok(1),
             (_, 0, _) => return Err(Error::Zero { what }),
             _ if !width.is_multiple_of(divisor) => {
-                return Err(Error::NotDivisible { of: "width", size: width, what, divisor });
+                return Err(Error::NotDivisible {
+                    of: "width",
+                    size: width,
+                    what,
+                    divisor,
+                });
             }
             (_, _, Heads::Dim(size)) => (width / size, size),
             (_, _, Heads::Count(count)) => (count, width / count),
         };
         let parts = [
-            (Variant::GroupedKv, "the number of heads", heads, "grouped-kv's group of", GROUP),
-            (Variant::Rope, "the size of a head", head_dim, "rope's pairs of", 2),
+            (
+                Variant::GroupedKv,
+                "the number of heads",
+                heads,
+                "grouped-kv's group of",
+                GROUP,
+            ),
+            (
+                Variant::Rope,
+                "the size of a head",
+                head_dim,
+                "rope's pairs of",
+                2,
+            ),
         ];
-        match parts
-            .into_iter()
-            .find(|(variant, _, size, _, divisor)| self.variants.has(*variant) && size % divisor != 0)
-        {
-            Some((_, of, size, what, divisor)) => Err(Error::NotDivisible { of, size, what, divisor }),
+        match parts.into_iter().find(|(variant, _, size, _, divisor)| {
+            self.variants.has(*variant) && size % divisor != 0
+        }) {
+            Some((_, of, size, what, divisor)) => Err(Error::NotDivisible {
+                of,
+                size,
+                what,
+                divisor,
+            }),
             None => Ok(heads),
         }
     }
 
-    pub(crate) fn transformer(&self, width: usize, forward: Multipliers) -> Result<TransformerConfig, Error> {
+    pub(crate) fn transformer(
+        &self,
+        width: usize,
+        forward: Multipliers,
+    ) -> Result<TransformerConfig, Error> {
         Ok(TransformerConfig {
             vocabulary: self.classes(),
             context: self.context,
@@ -261,14 +324,34 @@ impl Architecture {
             Format::Tokens { vocabulary } => WINDOW * vocabulary,
             Format::Images { shape, .. } => shape.iter().product(),
         };
-        MlpConfig { inputs, classes: self.classes(), width, depth: self.depth, readout_multiplier: forward.readout }
+        MlpConfig {
+            inputs,
+            classes: self.classes(),
+            width,
+            depth: self.depth,
+            readout_multiplier: forward.readout,
+        }
     }
 
     pub(crate) fn vision(&self, width: usize, forward: Multipliers) -> Result<VisionConfig, Error> {
-        let Format::Images { shape: [channels, ..], classes } = self.data else {
-            return Err(Error::WrongData { kind: self.kind, wanted: "images", given: "text" });
+        let Format::Images {
+            shape: [channels, ..],
+            classes,
+        } = self.data
+        else {
+            return Err(Error::WrongData {
+                kind: self.kind,
+                wanted: "images",
+                given: "text",
+            });
         };
-        Ok(VisionConfig { channels, classes, width, depth: self.depth, readout_multiplier: forward.readout })
+        Ok(VisionConfig {
+            channels,
+            classes,
+            width,
+            depth: self.depth,
+            readout_multiplier: forward.readout,
+        })
     }
 
     /// How many logits there are.
@@ -291,9 +374,20 @@ pub(crate) struct Multipliers {
 
 impl Multipliers {
     pub(crate) fn of(plan: &Plan) -> Self {
-        let tied = plan.forward().readout.iter().find(|(name, _)| name.as_str() == READOUT).map(|(_, factor)| *factor);
-        let own = || plan.param(READOUT).map_or(1.0, |param| param.scales.multiplier);
-        Self { attention: plan.forward().attention.unwrap_or(1.0), readout: tied.unwrap_or_else(own) }
+        let tied = plan
+            .forward()
+            .readout
+            .iter()
+            .find(|(name, _)| name.as_str() == READOUT)
+            .map(|(_, factor)| *factor);
+        let own = || {
+            plan.param(READOUT)
+                .map_or(1.0, |param| param.scales.multiplier)
+        };
+        Self {
+            attention: plan.forward().attention.unwrap_or(1.0),
+            readout: tied.unwrap_or_else(own),
+        }
     }
 }
 

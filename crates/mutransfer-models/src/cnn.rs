@@ -11,8 +11,8 @@ use mutransfer_burn::Probe;
 use crate::fused::linear;
 use crate::readout::read_out;
 
-/// Two convolutions of stride 2 with a quarter of `width` channels, the mean over positions, `depth` hidden matrices of
-/// `width` and a readout.
+/// Two convolutions of stride 2 with a quarter of `width` channels, the mean over positions,
+/// `depth` hidden matrices of `width` and a readout.
 #[derive(Module, Debug)]
 pub struct Cnn {
     first: Conv2d,
@@ -37,24 +37,37 @@ pub(crate) const CHANNELS: usize = 4;
 
 /// A 3 × 3 convolution that keeps the size of an image, or halves it.
 pub(crate) fn convolution(channels: [usize; 2], stride: usize) -> Conv2dConfig {
-    Conv2dConfig::new(channels, [3, 3]).with_stride([stride; 2]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+    Conv2dConfig::new(channels, [3, 3])
+        .with_stride([stride; 2])
+        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
 }
 
 /// `[batch, channels, height, width]` to `[batch, channels]`.
 pub(crate) fn mean_over_positions(images: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = images.dims();
-    images.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
+    images
+        .reshape([batch, channels, height * width])
+        .mean_dim(2)
+        .reshape([batch, channels])
 }
 
 impl Cnn {
     pub(crate) fn new(config: &VisionConfig, device: &Device) -> Self {
-        let VisionConfig { channels, classes, width, depth, readout_multiplier } = *config;
+        let VisionConfig {
+            channels,
+            classes,
+            width,
+            depth,
+            readout_multiplier,
+        } = *config;
         let narrow = width / CHANNELS;
         let fan_in = |index| if index == 0 { narrow } else { width };
         Self {
             first: convolution([channels, narrow], 2).init(device),
             second: convolution([narrow, narrow], 2).init(device),
-            hidden: (0..depth).map(|index| LinearConfig::new(fan_in(index), width).init(device)).collect(),
+            hidden: (0..depth)
+                .map(|index| LinearConfig::new(fan_in(index), width).init(device))
+                .collect(),
             readout: LinearConfig::new(width, classes).init(device),
             readout_multiplier,
         }

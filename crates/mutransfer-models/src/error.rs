@@ -70,7 +70,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// Less data than one batch needs.
-    #[error("data at {path} has {bytes} bytes, of which {part} gets {available}; it needs {needed} ({why})")]
+    #[error(
+        "data at {path} has {bytes} bytes, of which {part} gets {available}; it needs {needed} ({why})"
+    )]
     TooShort {
         /// Where.
         path: PathBuf,

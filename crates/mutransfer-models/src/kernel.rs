@@ -1,11 +1,14 @@
-//! How far training takes a small perceptron from where it started: its features, and its neural tangent kernel.
+//! How far training takes a small perceptron from where it started: its features, and its neural
+//! tangent kernel.
 //!
-//! The kernel `K(x, x') = Σ_l s_l · m_l² · <δ_l(x), δ_l(x')> · <h_{l-1}(x), h_{l-1}(x')>`, with `s` the scale of the
-//! learning rate, `m` the multiplier, `h` what a layer reads and `δ` the gradient of the output in what it computes, says
-//! how a step of gradient descent on x' moves the output at x (Jacot et al., arXiv 1806.07572; with a learning rate per
-//! layer TP4, arXiv 2011.14522). A network whose features change as `n^-r`, r at most 1/2, has a kernel that changes as
-//! `n^-2r`: what is linear in the features' change has the random signs of the initial readout, and sums to no more than
-//! what is quadratic. In the neural tangent parametrization that is 1/n (arXiv 1909.08156, 1909.11304).
+//! The kernel `K(x, x') = Σ_l s_l · m_l² · <δ_l(x), δ_l(x')> · <h_{l-1}(x), h_{l-1}(x')>`, with `s`
+//! the scale of the learning rate, `m` the multiplier, `h` what a layer reads and `δ` the gradient
+//! of the output in what it computes, says how a step of gradient descent on x' moves the output at
+//! x (Jacot et al., arXiv 1806.07572; with a learning rate per layer TP4, arXiv 2011.14522). A
+//! network whose features change as `n^-r`, r at most 1/2, has a kernel that changes as `n^-2r`:
+//! what is linear in the features' change has the random signs of the initial readout, and sums to
+//! no more than what is quadratic. In the neural tangent parametrization that is 1/n (arXiv
+//! 1909.08156, 1909.11304).
 
 #[cfg(test)]
 mod tests;
@@ -41,9 +44,9 @@ pub struct KernelChange {
     pub last_loss: f64,
 }
 
-/// Trains a perceptron with two hidden layers by plain gradient descent, under a rule that is the standard one at
-/// `base_width`. The examples are random and depend on the seed only; the targets are ±1 from the initial output, so that
-/// all widths and rules begin with the same errors.
+/// Trains a perceptron with two hidden layers by plain gradient descent, under a rule that is the
+/// standard one at `base_width`. The examples are random and depend on the seed only; the targets
+/// are ±1 from the initial output, so that all widths and rules begin with the same errors.
 ///
 /// # Errors
 /// When a width is zero, the rule has no table for SGD, or the loss does not stay finite.
@@ -57,14 +60,21 @@ pub fn kernel_change(
     let mut network = Perceptron::new(&plan(rule, base_width, width)?, learning_rate, seed)?;
     let (examples, signs) = examples(seed);
     let before = network.pass(&examples);
-    // The initial output vanishes with width under some rules. Left in the errors, it would tilt the slopes.
+    // The initial output vanishes with width under some rules. Left in the errors, it would tilt
+    // the slopes.
     let targets = before.output.clone() + signs;
     let mut now = before.clone();
     for step in 1..=STEPS {
         network.descend(&now, &targets);
         now = network.pass(&examples);
         if !now.loss(&targets).is_finite() {
-            return Err(Error::NotFinite { rule: rule.name(), width, seed, learning_rate, step });
+            return Err(Error::NotFinite {
+                rule: rule.name(),
+                width,
+                seed,
+                learning_rate,
+                step,
+            });
         }
     }
     Ok(KernelChange {
@@ -80,19 +90,33 @@ fn plan(rule: &Parametrization, base_width: usize, width: usize) -> Result<Plan,
         return Err(Error::Zero { what: "width" });
     }
     let widths = Widths::between(&shapes(base_width), &shapes(2 * base_width))?;
-    Ok(Plan::new(&widths, &shapes(width), rule.clone(), Optimizer::Sgd)?)
+    Ok(Plan::new(
+        &widths,
+        &shapes(width),
+        rule.clone(),
+        Optimizer::Sgd,
+    )?)
 }
 
 fn shapes(width: usize) -> Shapes {
     let sizes = [[ENTRIES, width], [width, width], [width, 1]];
-    LAYERS.into_iter().zip(sizes.map(|dims| Shape::new(dims).with_axes(Axes::IN_OUT))).collect()
+    LAYERS
+        .into_iter()
+        .zip(sizes.map(|dims| Shape::new(dims).with_axes(Axes::IN_OUT)))
+        .collect()
 }
 
 /// Normal inputs `[examples, entries]` and signs `[examples, 1]`.
 fn examples(seed: u64) -> (Tensor<2>, Tensor<2>) {
     let inputs = normal(seed, "inputs", EXAMPLES * ENTRIES);
-    let signs = normal(seed, "signs", EXAMPLES).into_iter().map(f32::signum).collect();
-    (matrix(inputs, [EXAMPLES, ENTRIES]), matrix(signs, [EXAMPLES, 1]))
+    let signs = normal(seed, "signs", EXAMPLES)
+        .into_iter()
+        .map(f32::signum)
+        .collect();
+    (
+        matrix(inputs, [EXAMPLES, ENTRIES]),
+        matrix(signs, [EXAMPLES, 1]),
+    )
 }
 
 fn matrix(entries: Vec<f32>, dims: [usize; 2]) -> Tensor<2> {
@@ -100,13 +124,20 @@ fn matrix(entries: Vec<f32>, dims: [usize; 2]) -> Tensor<2> {
 }
 
 fn entries(matrix: Tensor<2>) -> Vec<f32> {
-    matrix.into_data().try_to_vec().expect("tensors on the CPU are f32")
+    matrix
+        .into_data()
+        .try_to_vec()
+        .expect("tensors on the CPU are f32")
 }
 
 /// `|now - before| / |before|`
 fn relative_change(before: &[f32], now: &[f32]) -> f64 {
     let square = |entry: f32| f64::from(entry).powi(2);
-    let moved: f64 = before.iter().zip(now).map(|(before, now)| square(now - before)).sum();
+    let moved: f64 = before
+        .iter()
+        .zip(now)
+        .map(|(before, now)| square(now - before))
+        .sum();
     (moved / before.iter().copied().map(square).sum::<f64>()).sqrt()
 }
 
@@ -123,8 +154,18 @@ impl Layer {
         let std = param.init_std(hyper.init).unwrap_or_default();
         let dims = [0, 1].map(|axis| param.dims[axis].size());
         let draws = normal(seed, name, dims[0] * dims[1]);
-        let weight = matrix(draws.into_iter().map(|draw| (f64::from(draw) * std) as f32).collect(), dims);
-        Self { weight, multiplier: param.scales.multiplier, scale: param.scales.learning_rate }
+        let weight = matrix(
+            draws
+                .into_iter()
+                .map(|draw| (f64::from(draw) * std) as f32)
+                .collect(),
+            dims,
+        );
+        Self {
+            weight,
+            multiplier: param.scales.multiplier,
+            scale: param.scales.learning_rate,
+        }
     }
 
     fn forward(&self, read: &Tensor<2>) -> Tensor<2> {
@@ -136,7 +177,8 @@ impl Layer {
     }
 }
 
-/// tanh between the layers: it is smooth, so that gradients can be checked by differences, and bounded.
+/// tanh between the layers: it is smooth, so that gradients can be checked by differences, and
+/// bounded.
 struct Perceptron {
     layers: [Layer; 3],
     learning_rate: f64,
@@ -157,11 +199,23 @@ impl Perceptron {
     fn new(plan: &Plan, learning_rate: f64, seed: u64) -> Result<Self, Error> {
         let hyper = Hyper::default();
         let layer = |name: &str| {
-            let missing = || mutransfer::Error::Missing { name: name.into(), present: "given", absent: "planned" };
-            Ok::<_, Error>(Layer::new(name, plan.param(name).ok_or_else(missing)?, &hyper, seed))
+            let missing = || mutransfer::Error::Missing {
+                name: name.into(),
+                present: "given",
+                absent: "planned",
+            };
+            Ok::<_, Error>(Layer::new(
+                name,
+                plan.param(name).ok_or_else(missing)?,
+                &hyper,
+                seed,
+            ))
         };
         let [input, hidden, readout] = LAYERS.map(layer);
-        Ok(Self { layers: [input?, hidden?, readout?], learning_rate })
+        Ok(Self {
+            layers: [input?, hidden?, readout?],
+            learning_rate,
+        })
     }
 
     fn pass(&self, examples: &Tensor<2>) -> Pass {
@@ -173,7 +227,11 @@ impl Perceptron {
         let last = output.ones_like();
         let middle = readout.backward(&last) * slope(&second);
         let lowest = hidden.backward(&middle) * slope(&first);
-        Pass { read: [examples.clone(), first, second], deltas: [lowest, middle, last], output }
+        Pass {
+            read: [examples.clone(), first, second],
+            deltas: [lowest, middle, last],
+            output,
+        }
     }
 
     /// One step down the gradient of the loss.
@@ -181,7 +239,10 @@ impl Perceptron {
         let errors = (pass.output.clone() - targets.clone()) / EXAMPLES as f64;
         for ((layer, read), delta) in self.layers.iter_mut().zip(&pass.read).zip(&pass.deltas) {
             let rate = self.learning_rate * layer.scale * layer.multiplier;
-            let step = read.clone().transpose().matmul(delta.clone() * errors.clone() * rate);
+            let step = read
+                .clone()
+                .transpose()
+                .matmul(delta.clone() * errors.clone() * rate);
             layer.weight.inplace(|weight| weight - step);
         }
     }
@@ -193,7 +254,9 @@ impl Perceptron {
         let terms = layers.map(|((layer, read), delta)| {
             entries(inner(delta) * inner(read) * (layer.scale * layer.multiplier.powi(2)))
         });
-        terms.reduce(|sum, term| sum.iter().zip(term).map(|(sum, term)| sum + term).collect()).unwrap_or_default()
+        terms
+            .reduce(|sum, term| sum.iter().zip(term).map(|(sum, term)| sum + term).collect())
+            .unwrap_or_default()
     }
 }
 
@@ -205,6 +268,10 @@ impl Pass {
     /// Half the mean squared error.
     fn loss(&self, targets: &Tensor<2>) -> f64 {
         let errors = entries(self.output.clone() - targets.clone());
-        errors.iter().map(|error| f64::from(*error).powi(2)).sum::<f64>() / (2 * errors.len()) as f64
+        errors
+            .iter()
+            .map(|error| f64::from(*error).powi(2))
+            .sum::<f64>()
+            / (2 * errors.len()) as f64
     }
 }

@@ -1,7 +1,7 @@
 //! The proxy models of mutransfer on burn, the data they train on, and one trainer for all of them.
 //!
-//! Parameters are named and shaped by burn modules, from which the plan is inferred; the forward multipliers of the plan
-//! are applied here.
+//! Parameters are named and shaped by burn modules, from which the plan is inferred; the forward
+//! multipliers of the plan are applied here.
 
 mod architecture;
 mod cnn;

@@ -1,4 +1,5 @@
-//! A multilayer perceptron over a window of tokens, each as a one-hot vector, or over the pixels of an image.
+//! A multilayer perceptron over a window of tokens, each as a one-hot vector, or over the pixels of
+//! an image.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -36,13 +37,16 @@ impl Mlp {
         let width = config.width;
         Self {
             input: LinearConfig::new(config.inputs, width).init(device),
-            hidden: (0..config.depth).map(|_| LinearConfig::new(width, width).init(device)).collect(),
+            hidden: (0..config.depth)
+                .map(|_| LinearConfig::new(width, width).init(device))
+                .collect(),
             readout: LinearConfig::new(width, config.classes).init(device),
             readout_multiplier: config.readout_multiplier,
         }
     }
 
-    /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`; position t sees the last four tokens.
+    /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`; position t sees the last four
+    /// tokens.
     pub fn forward(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
         self.layers(self.windows(tokens), probe)
     }
@@ -53,7 +57,15 @@ impl Mlp {
     }
 
     fn layers<const D: usize>(&self, input: Tensor<D>, probe: &mut Probe) -> Tensor<D> {
-        probe.linear(|| ("input".into(), Layer::Input, &self.input, input.clone(), 1.0));
+        probe.linear(|| {
+            (
+                "input".into(),
+                Layer::Input,
+                &self.input,
+                input.clone(),
+                1.0,
+            )
+        });
         let mut hidden = gelu(linear(&self.input, input));
         probe.activation(|| ("input".into(), Layer::Input, hidden.clone()));
         for (index, layer) in self.hidden.iter().enumerate() {
@@ -65,7 +77,8 @@ impl Mlp {
         read_out(&self.readout, self.readout_multiplier, hidden, probe)
     }
 
-    /// One-hot tokens t, t−1, … side by side, `[batch, time, 4 · vocabulary]`, zero before the sequence begins.
+    /// One-hot tokens t, t−1, … side by side, `[batch, time, 4 · vocabulary]`, zero before the
+    /// sequence begins.
     fn windows(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         let [batch, time] = tokens.dims();
         let [inputs, _] = self.input.weight.dims();

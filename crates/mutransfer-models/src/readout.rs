@@ -14,7 +14,15 @@ pub(crate) fn read_out<const D: usize>(
     hidden: Tensor<D>,
     probe: &mut Probe,
 ) -> Tensor<D> {
-    probe.linear(|| ("readout".into(), Layer::Output, readout, hidden.clone(), multiplier));
+    probe.linear(|| {
+        (
+            "readout".into(),
+            Layer::Output,
+            readout,
+            hidden.clone(),
+            multiplier,
+        )
+    });
     let logits = scaled_linear(readout, multiplier, hidden);
     probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
     logits

@@ -11,8 +11,8 @@ use mutransfer_burn::Probe;
 use crate::cnn::{VisionConfig, convolution, mean_over_positions};
 use crate::readout::read_out;
 
-/// A stem of stride 2, `depth` blocks of `width` channels, `depth` blocks of twice as many on images half the size, the mean over
-/// positions and a readout.
+/// A stem of stride 2, `depth` blocks of `width` channels, `depth` blocks of twice as many on
+/// images half the size, the mean over positions and a readout.
 #[derive(Module, Debug)]
 pub struct ResNet {
     stem: Conv2d,
@@ -35,16 +35,27 @@ struct Block {
 
 impl ResNet {
     pub(crate) fn new(config: &VisionConfig, device: &Device) -> Self {
-        let VisionConfig { channels, classes, width, depth, readout_multiplier } = *config;
+        let VisionConfig {
+            channels,
+            classes,
+            width,
+            depth,
+            readout_multiplier,
+        } = *config;
         let sizes = |index| match index {
             _ if index < depth => ([width, width], 1),
             _ if index == depth => ([width, 2 * width], 2),
             _ => ([2 * width, 2 * width], 1),
         };
         Self {
-            stem: convolution([channels, width], 2).with_bias(false).init(device),
+            stem: convolution([channels, width], 2)
+                .with_bias(false)
+                .init(device),
             norm: BatchNormConfig::new(width).init(device),
-            blocks: (0..2 * depth).map(sizes).map(|(channels, stride)| Block::new(channels, stride, device)).collect(),
+            blocks: (0..2 * depth)
+                .map(sizes)
+                .map(|(channels, stride)| Block::new(channels, stride, device))
+                .collect(),
             readout: LinearConfig::new(2 * width, classes).init(device),
             readout_multiplier,
         }
@@ -68,11 +79,18 @@ impl Block {
     fn new(channels: [usize; 2], stride: usize, device: &Device) -> Self {
         let [input, output] = channels;
         let norm = || BatchNormConfig::new(output).init(device);
-        let projection = || Conv2dConfig::new(channels, [1, 1]).with_stride([stride; 2]).with_bias(false).init(device);
+        let projection = || {
+            Conv2dConfig::new(channels, [1, 1])
+                .with_stride([stride; 2])
+                .with_bias(false)
+                .init(device)
+        };
         Self {
             first: convolution(channels, stride).with_bias(false).init(device),
             first_norm: norm(),
-            second: convolution([output, output], 1).with_bias(false).init(device),
+            second: convolution([output, output], 1)
+                .with_bias(false)
+                .init(device),
             second_norm: norm(),
             shortcut: (input != output).then(projection),
             shortcut_norm: (input != output).then(norm),

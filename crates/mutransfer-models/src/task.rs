@@ -33,9 +33,17 @@ pub(crate) struct NextToken<'a> {
 
 impl NextToken<'_> {
     fn of(&self, sequences: &[Vec<u8>], device: &Device) -> Batch<Tensor<2, Int>> {
-        let part = |from: usize| sequences.iter().flat_map(move |s| s[from..from + self.context].iter().copied());
+        let part = |from: usize| {
+            sequences
+                .iter()
+                .flat_map(move |s| s[from..from + self.context].iter().copied())
+        };
         let input = integers(part(0), device).reshape([sequences.len(), self.context]);
-        Batch { input, judged: None, targets: integers(part(1), device) }
+        Batch {
+            input,
+            judged: None,
+            targets: integers(part(1), device),
+        }
     }
 }
 
@@ -43,11 +51,18 @@ impl Task for NextToken<'_> {
     type Input = Tensor<2, Int>;
 
     fn batch(&self, seed: u64, step: usize, size: usize, device: &Device) -> Batch<Self::Input> {
-        self.of(&self.corpus.batch(seed, step, size, self.context + 1), device)
+        self.of(
+            &self.corpus.batch(seed, step, size, self.context + 1),
+            device,
+        )
     }
 
     fn validation(&self, size: usize, device: &Device) -> Vec<Batch<Self::Input>> {
-        self.corpus.validation(self.context + 1).chunks(size).map(|chunk| self.of(chunk, device)).collect()
+        self.corpus
+            .validation(self.context + 1)
+            .chunks(size)
+            .map(|chunk| self.of(chunk, device))
+            .collect()
     }
 }
 
@@ -61,9 +76,21 @@ pub(crate) struct Masked<'a> {
 const VALIDATION_SEED: u64 = u64::MAX;
 
 impl Masked<'_> {
-    fn of(&self, sequences: &[Vec<u8>], seed: u64, step: usize, device: &Device) -> Batch<Tensor<2, Int>> {
+    fn of(
+        &self,
+        sequences: &[Vec<u8>],
+        seed: u64,
+        step: usize,
+        device: &Device,
+    ) -> Batch<Tensor<2, Int>> {
         let original: Vec<u8> = sequences.iter().flatten().copied().collect();
-        let masked = mask::draw(seed, step, &original, self.context, self.corpus.vocabulary());
+        let masked = mask::draw(
+            seed,
+            step,
+            &original,
+            self.context,
+            self.corpus.vocabulary(),
+        );
         let targets = masked.positions.iter().map(|&position| original[position]);
         let judged = masked.positions.iter().map(|&position| position as i32);
         Batch {
@@ -78,13 +105,20 @@ impl Task for Masked<'_> {
     type Input = Tensor<2, Int>;
 
     fn batch(&self, seed: u64, step: usize, size: usize, device: &Device) -> Batch<Self::Input> {
-        self.of(&self.corpus.batch(seed, step, size, self.context), seed, step, device)
+        self.of(
+            &self.corpus.batch(seed, step, size, self.context),
+            seed,
+            step,
+            device,
+        )
     }
 
     fn validation(&self, size: usize, device: &Device) -> Vec<Batch<Self::Input>> {
         let sequences = self.corpus.validation(self.context);
         let chunks = sequences.chunks(size).enumerate();
-        chunks.map(|(index, chunk)| self.of(chunk, VALIDATION_SEED, index, device)).collect()
+        chunks
+            .map(|(index, chunk)| self.of(chunk, VALIDATION_SEED, index, device))
+            .collect()
     }
 }
 
@@ -96,7 +130,11 @@ impl Classify<'_> {
         let [channels, height, width] = self.0.shape();
         let shape = [labels.len(), channels, height, width];
         let input = Tensor::from_data(TensorData::new(pixels, shape), device);
-        Batch { input, judged: None, targets: integers(labels.iter().copied(), device) }
+        Batch {
+            input,
+            judged: None,
+            targets: integers(labels.iter().copied(), device),
+        }
     }
 }
 
@@ -112,7 +150,9 @@ impl Task for Classify<'_> {
         let (pixels, labels) = self.0.validation();
         let entries: usize = self.0.shape().iter().product();
         let chunks = pixels.chunks(size * entries).zip(labels.chunks(size));
-        chunks.map(|(pixels, labels)| self.of(pixels.to_vec(), labels, device)).collect()
+        chunks
+            .map(|(pixels, labels)| self.of(pixels.to_vec(), labels, device))
+            .collect()
     }
 }
 

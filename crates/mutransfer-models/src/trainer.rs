@@ -25,11 +25,13 @@ pub struct Batches {
 
 /// A model in training.
 pub trait Trainer {
-    /// One update at `factor` times the peak learning rates; the loss of its batch before the update, in nats per answer.
+    /// One update at `factor` times the peak learning rates; the loss of its batch before the
+    /// update, in nats per answer.
     fn step(&mut self, factor: f64) -> f64;
     /// Loss on the held-out data, in nats per answer.
     fn validation_loss(&self) -> f64;
-    /// What a probe sees of each module on the batch of step 0; the first call is what later ones are compared with.
+    /// What a probe sees of each module on the batch of step 0; the first call is what later ones
+    /// are compared with.
     fn coordinates(&mut self) -> Vec<Measurement>;
     /// Every parameter by name, row by row.
     fn parameters(&self) -> Vec<(String, Vec<f32>)>;
@@ -38,7 +40,8 @@ pub trait Trainer {
 /// A new model of `width`, initialised and ready to train.
 ///
 /// # Errors
-/// When the plan is for another model, for an optimizer that burn does not have, or the data for another task.
+/// When the plan is for another model, for an optimizer that burn does not have, or the data for
+/// another task.
 pub fn trainer<'a>(
     architecture: &Architecture,
     width: usize,
@@ -54,28 +57,60 @@ pub fn trainer<'a>(
     macro_rules! run {
         ($model:expr, $task:expr) => {{
             let model = Some(initialize($model, plan, hyper, batches.seed)?);
-            Box::new(Run { model, task: $task, optimizer, batches, step: 0, device, probe: Probe::on() })
+            Box::new(Run {
+                model,
+                task: $task,
+                optimizer,
+                batches,
+                step: 0,
+                device,
+                probe: Probe::on(),
+            })
         }};
     }
-    let wrong = |kind, wanted, given| Err(Error::WrongData { kind, wanted, given });
+    let wrong = |kind, wanted, given| {
+        Err(Error::WrongData {
+            kind,
+            wanted,
+            given,
+        })
+    };
     Ok(match (architecture.kind, dataset) {
         (Kind::Gpt, Dataset::Text(corpus)) => {
-            run!(Transformer::new(&architecture.transformer(width, forward)?, &device), NextToken { corpus, context })
+            run!(
+                Transformer::new(&architecture.transformer(width, forward)?, &device),
+                NextToken { corpus, context }
+            )
         }
         (Kind::Bert, Dataset::Text(corpus)) => {
-            run!(Transformer::new(&architecture.transformer(width, forward)?, &device), Masked { corpus, context })
+            run!(
+                Transformer::new(&architecture.transformer(width, forward)?, &device),
+                Masked { corpus, context }
+            )
         }
         (Kind::Mlp, Dataset::Text(corpus)) => {
-            run!(Mlp::new(&architecture.mlp(width, forward), &device), NextToken { corpus, context })
+            run!(
+                Mlp::new(&architecture.mlp(width, forward), &device),
+                NextToken { corpus, context }
+            )
         }
         (Kind::Mlp, Dataset::Images(images)) => {
-            run!(Mlp::new(&architecture.mlp(width, forward), &device), Classify(images))
+            run!(
+                Mlp::new(&architecture.mlp(width, forward), &device),
+                Classify(images)
+            )
         }
         (Kind::Cnn, Dataset::Images(images)) => {
-            run!(Cnn::new(&architecture.vision(width, forward)?, &device), Classify(images))
+            run!(
+                Cnn::new(&architecture.vision(width, forward)?, &device),
+                Classify(images)
+            )
         }
         (Kind::ResNet, Dataset::Images(images)) => {
-            run!(ResNet::new(&architecture.vision(width, forward)?, &device), Classify(images))
+            run!(
+                ResNet::new(&architecture.vision(width, forward)?, &device),
+                Classify(images)
+            )
         }
         (kind, Dataset::Text(_)) => return wrong(kind, "images", "text"),
         (kind, Dataset::Images(_)) => return wrong(kind, "text", "images"),
@@ -119,7 +154,8 @@ impl Model<Tensor<4>> for ResNet {
 }
 
 struct Run<M, T> {
-    /// Always there, but for the moment in which burn's optimizer maps the old model to the new one.
+    /// Always there, but for the moment in which burn's optimizer maps the old model to the new
+    /// one.
     model: Option<M>,
     task: T,
     optimizer: Optimizer,
@@ -135,7 +171,8 @@ impl<M, T: Task> Run<M, T> {
     }
 
     fn batch(&self, step: usize) -> Batch<T::Input> {
-        self.task.batch(self.batches.seed, step, self.batches.size, &self.device)
+        self.task
+            .batch(self.batches.seed, step, self.batches.size, &self.device)
     }
 }
 
@@ -158,7 +195,10 @@ impl<M: Model<T::Input>, T: Task> Trainer for Run<M, T> {
         let batches = self.task.validation(self.batches.size, &device);
         let rows = |batch: &Batch<T::Input>| batch.targets.dims()[0] as f64;
         let all: f64 = batches.iter().map(rows).sum();
-        let total: f64 = batches.into_iter().map(|batch| rows(&batch) * scalar(&loss(&model, batch))).sum();
+        let total: f64 = batches
+            .into_iter()
+            .map(|batch| rows(&batch) * scalar(&loss(&model, batch)))
+            .sum();
         total / all
     }
 
@@ -166,7 +206,10 @@ impl<M: Model<T::Input>, T: Task> Trainer for Run<M, T> {
         // As in training: batch norm must see this batch, not the mean of earlier ones.
         let batch = self.batch(0);
         let Self { model, probe, .. } = self;
-        model.as_ref().expect("a step leaves a model behind").logits(batch.input, probe);
+        model
+            .as_ref()
+            .expect("a step leaves a model behind")
+            .logits(batch.input, probe);
         probe.take()
     }
 
@@ -204,7 +247,11 @@ impl ModuleVisitor for Reader {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let values = param.val().into_data().try_to_vec().expect("parameters are f32");
+        let values = param
+            .val()
+            .into_data()
+            .try_to_vec()
+            .expect("parameters are f32");
         self.found.push((self.path.join("."), values));
     }
 }

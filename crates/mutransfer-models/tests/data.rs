@@ -8,14 +8,23 @@ use mutransfer_models::data::{Corpus, Language, Text};
 fn text_of(bytes: usize) -> (tempfile::TempDir, Text) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text");
-    fs::write(&path, (0..bytes).map(|index| (index % 251) as u8).collect::<Vec<_>>()).unwrap();
+    fs::write(
+        &path,
+        (0..bytes)
+            .map(|index| (index % 251) as u8)
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
     let text = Text::read(&path).unwrap();
     (folder, text)
 }
 
 #[test]
 fn a_batch_depends_on_seed_and_step_only() {
-    for corpus in [Corpus::Synthetic(Language::new(0)), Corpus::Text(text_of(5000).1)] {
+    for corpus in [
+        Corpus::Synthetic(Language::new(0)),
+        Corpus::Text(text_of(5000).1),
+    ] {
         let batch = |seed, step| corpus.batch(seed, step, 4, 33);
         assert_eq!(batch(1, 2), batch(1, 2));
         assert_ne!(batch(1, 2), batch(1, 3));
@@ -31,7 +40,9 @@ fn the_last_tenth_of_a_text_is_held_out() {
     let path = folder.path().join("text");
     fs::write(&path, [vec![b'a'; 900], vec![b'b'; 100]].concat()).unwrap();
     let corpus = Corpus::Text(Text::read(&path).unwrap());
-    let seen: Vec<u8> = (0..200).flat_map(|step| corpus.batch(0, step, 4, 20).concat()).collect();
+    let seen: Vec<u8> = (0..200)
+        .flat_map(|step| corpus.batch(0, step, 4, 20).concat())
+        .collect();
     assert!(seen.iter().all(|byte| *byte == b'a'));
     let held_out = corpus.validation(20);
     assert_eq!(held_out.len(), 5);
@@ -55,8 +66,18 @@ fn a_folder_is_read_in_order_of_paths() {
 fn data_that_cannot_be_used_is_an_error_that_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
-    assert!(Text::read(&missing).unwrap_err().to_string().starts_with("cannot read data at "));
-    assert!(Text::read(folder.path()).unwrap_err().to_string().ends_with(" is empty"));
+    assert!(
+        Text::read(&missing)
+            .unwrap_err()
+            .to_string()
+            .starts_with("cannot read data at ")
+    );
+    assert!(
+        Text::read(folder.path())
+            .unwrap_err()
+            .to_string()
+            .ends_with(" is empty")
+    );
     let (_folder, text) = text_of(1000);
     assert!(text.check(8, 65).is_ok());
     let error = text.check(16, 65).unwrap_err().to_string();
@@ -67,11 +88,15 @@ fn data_that_cannot_be_used_is_an_error_that_says_why() {
         "{error}"
     );
     let error = text.check(1, 101).unwrap_err().to_string();
-    assert!(error.ends_with("of which validation gets 100; it needs 101 (one sequence of 101 bytes)"), "{error}");
+    assert!(
+        error.ends_with("of which validation gets 100; it needs 101 (one sequence of 101 bytes)"),
+        "{error}"
+    );
 }
 
-/// Counts how often each rank is drawn by decoding a long text with the language's own definition: an observer who
-/// knows the rankings pays the entropy of Zipf's law per word, and one who knows only frequencies pays more.
+/// Counts how often each rank is drawn by decoding a long text with the language's own definition:
+/// an observer who knows the rankings pays the entropy of Zipf's law per word, and one who knows
+/// only frequencies pays more.
 #[test]
 fn the_entropy_rate_is_the_best_possible_loss() {
     let language = Language::new(0);
@@ -87,20 +112,36 @@ fn the_entropy_rate_is_the_best_possible_loss() {
             .iter()
             .map(|row| {
                 let sum: f64 = row.iter().sum();
-                row.iter().filter(|count| **count > 0.0).map(|count| -count / total * (count / sum).ln()).sum::<f64>()
+                row.iter()
+                    .filter(|count| **count > 0.0)
+                    .map(|count| -count / total * (count / sum).ln())
+                    .sum::<f64>()
             })
             .sum::<f64>()
     };
     let unigram = counted(&|_, _| 0, 1);
     let bigram = counted(&|text, at| usize::from(text[at - 1]), Language::VOCABULARY);
-    // The whole context: the last word, and the last ordinary word (not one of the four most frequent).
-    let ordinary = |text: &[u8], at: usize| text[..at].iter().rev().find(|word| **word >= 4).copied().unwrap_or(4);
+    // The whole context: the last word, and the last ordinary word (not one of the four most
+    // frequent).
+    let ordinary = |text: &[u8], at: usize| {
+        text[..at]
+            .iter()
+            .rev()
+            .find(|word| **word >= 4)
+            .copied()
+            .unwrap_or(4)
+    };
     let whole = counted(
-        &|text, at| usize::from(text[at - 1]) * Language::VOCABULARY + usize::from(ordinary(text, at)),
+        &|text, at| {
+            usize::from(text[at - 1]) * Language::VOCABULARY + usize::from(ordinary(text, at))
+        },
         Language::VOCABULARY * Language::VOCABULARY,
     );
     let floor = language.entropy_rate();
-    assert!(unigram > bigram + 0.05 && bigram > whole + 0.05, "{unigram} {bigram} {whole}");
+    assert!(
+        unigram > bigram + 0.05 && bigram > whole + 0.05,
+        "{unigram} {bigram} {whole}"
+    );
     // Counting 400,000 words in the contexts that matter underestimates their entropy by little.
     assert!((whole - floor).abs() < 0.05, "{whole} is not about {floor}");
 }

@@ -14,13 +14,18 @@ use tempfile::{TempDir, tempdir};
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/images");
 
 fn idx(magic: u32, sizes: &[u32], entries: &[u8]) -> Vec<u8> {
-    let header = [magic].into_iter().chain(sizes.iter().copied()).flat_map(u32::to_be_bytes);
+    let header = [magic]
+        .into_iter()
+        .chain(sizes.iter().copied())
+        .flat_map(u32::to_be_bytes);
     header.chain(entries.iter().copied()).collect()
 }
 
 /// Images of 2x3 pixels whose first pixel is their number from `start` on.
 fn images(start: u8, count: u8) -> Vec<u8> {
-    let pixels: Vec<u8> = (start..start + count).flat_map(|number| [number, 1, 2, 3, 4, 5]).collect();
+    let pixels: Vec<u8> = (start..start + count)
+        .flat_map(|number| [number, 1, 2, 3, 4, 5])
+        .collect();
     idx(0x0803, &[count.into(), 2, 3], &pixels)
 }
 
@@ -53,7 +58,8 @@ fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
     folder
 }
 
-/// The numbers of the images that training draws, and of those held out, as `pixels` of one image tell them.
+/// The numbers of the images that training draws, and of those held out, as `pixels` of one image
+/// tell them.
 fn numbers(images: &Images, number: impl Fn(&[f32]) -> u32) -> (Vec<u32>, Vec<u32>) {
     let size = images.shape().iter().product();
     let numbers = |pixels: &[f32]| {
@@ -62,11 +68,14 @@ fn numbers(images: &Images, number: impl Fn(&[f32]) -> u32) -> (Vec<u32>, Vec<u3
         numbers.dedup();
         numbers
     };
-    let seen: Vec<f32> = (0..200).flat_map(|step| images.batch(0, step, 8).0).collect();
+    let seen: Vec<f32> = (0..200)
+        .flat_map(|step| images.batch(0, step, 8).0)
+        .collect();
     (numbers(&seen), numbers(&images.validation().0))
 }
 
-/// The number of an image whose first pixels are evenly spaced levels, standardised over `training`.
+/// The number of an image whose first pixels are evenly spaced levels, standardised over
+/// `training`.
 fn numbered(training: std::ops::Range<u32>) -> impl Fn(&[f32]) -> u32 {
     let levels: Vec<f64> = training.map(f64::from).collect();
     let (mean, deviation) = moments(levels.iter().copied());
@@ -76,7 +85,10 @@ fn numbered(training: std::ops::Range<u32>) -> impl Fn(&[f32]) -> u32 {
 fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.clone().count() as f64;
     let mean = values.clone().sum::<f64>() / count;
-    (mean, (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt())
+    (
+        mean,
+        (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt(),
+    )
 }
 
 #[test]
@@ -90,11 +102,21 @@ fn an_idx_pair_is_read_in_every_spelling() {
     let others = [
         folder(&[(dotted.0, images(0, 20)), (dotted.1, labels(0, 20))]),
         folder(&[(plain.0, images(0, 20)), (dotted.1, labels(0, 20))]),
-        folder(&[("train-images-idx3-ubyte.gz", packed.0.clone()), ("train-labels-idx1-ubyte.gz", packed.1.clone())]),
+        folder(&[
+            ("train-images-idx3-ubyte.gz", packed.0.clone()),
+            ("train-labels-idx1-ubyte.gz", packed.1.clone()),
+        ]),
         // Gzip is known by how it begins, not by its name.
-        folder(&[(plain.0, packed.0.clone()), ("train-labels-idx1-ubyte.gz", labels(0, 20))]),
+        folder(&[
+            (plain.0, packed.0.clone()),
+            ("train-labels-idx1-ubyte.gz", labels(0, 20)),
+        ]),
         // As after unpacking with the packed files kept.
-        folder(&[(plain.0, images(0, 20)), ("train-images-idx3-ubyte.gz", packed.0), (plain.1, labels(0, 20))]),
+        folder(&[
+            (plain.0, images(0, 20)),
+            ("train-images-idx3-ubyte.gz", packed.0),
+            (plain.1, labels(0, 20)),
+        ]),
     ];
     for other in &others {
         assert!(Images::recognises(other.path()));
@@ -108,13 +130,22 @@ fn an_idx_pair_is_read_in_every_spelling() {
 
 #[test]
 fn the_last_tenth_is_held_out_where_there_are_no_test_images() {
-    let folder = folder(&[("a-images-idx3-ubyte", images(0, 40)), ("a-labels-idx1-ubyte", labels(0, 40))]);
+    let folder = folder(&[
+        ("a-images-idx3-ubyte", images(0, 40)),
+        ("a-labels-idx1-ubyte", labels(0, 40)),
+    ]);
     let images = Images::read(folder.path()).unwrap();
     // Pixels of one channel share a mean, so numbers are told by how many levels lie below.
-    let all: Vec<f64> = (0..36).flat_map(|number| [number, 1, 2, 3, 4, 5]).map(f64::from).collect();
+    let all: Vec<f64> = (0..36)
+        .flat_map(|number| [number, 1, 2, 3, 4, 5])
+        .map(f64::from)
+        .collect();
     let (mean, deviation) = moments(all.iter().copied());
     let number = |pixels: &[f32]| (f64::from(pixels[0]) * deviation + mean).round() as u32;
-    assert_eq!(numbers(&images, number), ((0..36).collect(), (36..40).collect()));
+    assert_eq!(
+        numbers(&images, number),
+        ((0..36).collect(), (36..40).collect())
+    );
     assert_eq!(images.validation().1, [0, 1, 2, 0]);
 }
 
@@ -129,7 +160,9 @@ fn test_images_of_their_own_are_held_out() {
     let folder = folder(&files);
     let images = Images::read(folder.path()).unwrap();
     assert_eq!(images.validation().1, [0, 1, 2, 0, 1]);
-    let labels: Vec<u8> = (0..50).flat_map(|step| images.batch(3, step, 8).1).collect();
+    let labels: Vec<u8> = (0..50)
+        .flat_map(|step| images.batch(3, step, 8).1)
+        .collect();
     assert!([0, 1, 2].iter().all(|label| labels.contains(label)));
     // Test images alone are images like any others.
     let alone = Images::read(&folder.path().join("t10k-images-idx3-ubyte")).unwrap();
@@ -148,34 +181,56 @@ fn cifar_is_read_channel_by_channel() {
     assert!(Images::recognises(folder.path()));
     let images = Images::read(folder.path()).unwrap();
     assert_eq!((images.shape(), images.classes()), ([3, 32, 32], 10));
-    assert_eq!(numbers(&images, numbered(0..40)), ((0..40).collect(), (40..50).collect()));
+    assert_eq!(
+        numbers(&images, numbered(0..40)),
+        ((0..40).collect(), (40..50).collect())
+    );
     let (pixels, labels) = images.validation();
     assert_eq!(labels, (0..10).collect::<Vec<u8>>());
     // Green is 100 or 101 in equal parts, and blue never changes.
-    assert_eq!((pixels[1024], pixels[3072 + 1024], pixels[2048]), (-1.0, 1.0, 0.0));
+    assert_eq!(
+        (pixels[1024], pixels[3072 + 1024], pixels[2048]),
+        (-1.0, 1.0, 0.0)
+    );
     let alone = Images::read(&folder.path().join("data_batch_1.bin")).unwrap();
-    assert_eq!(numbers(&alone, numbered(0..18)), ((0..18).collect(), vec![18, 19]));
+    assert_eq!(
+        numbers(&alone, numbered(0..18)),
+        ((0..18).collect(), vec![18, 19])
+    );
 }
 
 #[test]
 fn batches_depend_on_seed_and_step_only() {
-    let folder = folder(&[("a-images-idx3-ubyte", images(0, 200)), ("a-labels-idx1-ubyte", labels(0, 200))]);
+    let folder = folder(&[
+        ("a-images-idx3-ubyte", images(0, 200)),
+        ("a-labels-idx1-ubyte", labels(0, 200)),
+    ]);
     for images in [Images::read(folder.path()).unwrap(), Images::synthetic(0)] {
         assert_eq!(images.batch(1, 2, 8), images.clone().batch(1, 2, 8));
         assert_ne!(images.batch(1, 2, 8), images.batch(1, 3, 8));
         assert_ne!(images.batch(1, 2, 8), images.batch(2, 2, 8));
         assert_eq!(images.validation(), images.validation());
-        assert_eq!(images.batch(1, 2, 8).0.len(), 8 * images.shape().iter().product::<usize>());
+        assert_eq!(
+            images.batch(1, 2, 8).0.len(),
+            8 * images.shape().iter().product::<usize>()
+        );
         assert!(images.check(8).is_ok());
     }
     assert_eq!(Images::synthetic(1).hash(), Images::synthetic(1).hash());
     assert_ne!(Images::synthetic(1).hash(), Images::synthetic(2).hash());
-    assert_ne!(Images::synthetic(1).batch(0, 0, 2), Images::synthetic(2).batch(0, 0, 2));
+    assert_ne!(
+        Images::synthetic(1).batch(0, 0, 2),
+        Images::synthetic(2).batch(0, 0, 2)
+    );
 }
 
 #[test]
 fn text_is_not_taken_for_images() {
-    let folder = folder(&[("a.txt", b"once upon a time".to_vec()), ("b.bin", vec![7; 3000]), ("c", Vec::new())]);
+    let folder = folder(&[
+        ("a.txt", b"once upon a time".to_vec()),
+        ("b.bin", vec![7; 3000]),
+        ("c", Vec::new()),
+    ]);
     for path in [folder.path().to_owned(), folder.path().join("missing")] {
         assert!(!Images::recognises(&path));
     }
@@ -183,15 +238,23 @@ fn text_is_not_taken_for_images() {
         assert!(!Images::recognises(&folder.path().join(name)), "{name}");
     }
     let error = Images::read(folder.path()).unwrap_err().to_string();
-    assert!(error.contains(" holds no images: expected *-images-idx3-ubyte"), "{error}");
+    assert!(
+        error.contains(" holds no images: expected *-images-idx3-ubyte"),
+        "{error}"
+    );
 }
 
-/// Asserts how the error goes on after the name of the file at fault, or of the folder where that is empty.
+/// Asserts how the error goes on after the name of the file at fault, or of the folder where that
+/// is empty.
 #[track_caller]
 fn assert_error(files: &[(&str, Vec<u8>)], at: &str, expected: &str) {
     let folder = folder(files);
     let error = Images::read(folder.path()).unwrap_err().to_string();
-    let path = if at.is_empty() { folder.path().to_owned() } else { folder.path().join(at) };
+    let path = if at.is_empty() {
+        folder.path().to_owned()
+    } else {
+        folder.path().join(at)
+    };
     let start = format!("data at {} ", path.display());
     assert_eq!(error.strip_prefix(&start), Some(expected), "{error}");
 }
@@ -202,21 +265,57 @@ fn idx_files_that_cannot_be_used_are_errors_that_say_why() {
     let pair = |images, labels| [(first, images), (second, labels)];
     let good = || (images(0, 20), labels(0, 20));
     let swapped = pair(labels(0, 20), labels(0, 20));
-    assert_error(&swapped, first, "begins with 0x00000801: expected 0x00000803, an IDX file of images");
+    assert_error(
+        &swapped,
+        first,
+        "begins with 0x00000801: expected 0x00000803, an IDX file of images",
+    );
     let swapped = pair(images(0, 20), images(0, 20));
-    assert_error(&swapped, second, "begins with 0x00000803: expected 0x00000801, an IDX file of labels");
+    assert_error(
+        &swapped,
+        second,
+        "begins with 0x00000803: expected 0x00000801, an IDX file of labels",
+    );
     let cut = pair(good().0[..100].to_vec(), good().1);
-    assert_error(&cut, first, "is cut off after 100 bytes: expected 136 (a header and 20 images)");
+    assert_error(
+        &cut,
+        first,
+        "is cut off after 100 bytes: expected 136 (a header and 20 images)",
+    );
     let cut = pair(good().0[..10].to_vec(), good().1);
-    assert_error(&cut, first, "is cut off after 10 bytes: expected 16 (the header of an IDX file of images)");
+    assert_error(
+        &cut,
+        first,
+        "is cut off after 10 bytes: expected 16 (the header of an IDX file of images)",
+    );
     let long = pair([good().0, vec![0]].concat(), good().1);
-    assert_error(&long, first, "goes on after 136 bytes: expected its end there (a header and 20 images)");
-    assert_error(&pair(good().0, labels(0, 19)), second, "has 19 labels: expected 20, one for each image beside it");
+    assert_error(
+        &long,
+        first,
+        "goes on after 136 bytes: expected its end there (a header and 20 images)",
+    );
+    assert_error(
+        &pair(good().0, labels(0, 19)),
+        second,
+        "has 19 labels: expected 20, one for each image beside it",
+    );
     assert_error(&pair(Vec::new(), good().1), first, "is empty");
-    assert_error(&pair(idx(0x0803, &[0, 2, 3], &[]), good().1), first, "is empty");
-    assert_error(&[(first, good().0)], first, &format!("has no labels beside it: expected {second}, also as .gz"));
+    assert_error(
+        &pair(idx(0x0803, &[0, 2, 3], &[]), good().1),
+        first,
+        "is empty",
+    );
+    assert_error(
+        &[(first, good().0)],
+        first,
+        &format!("has no labels beside it: expected {second}, also as .gz"),
+    );
     let one_class = pair(good().0, idx(0x0801, &[20], &[0; 20]));
-    assert_error(&one_class, second, "has label 0 only: expected two classes or more");
+    assert_error(
+        &one_class,
+        second,
+        "has label 0 only: expected two classes or more",
+    );
 }
 
 #[test]
@@ -228,7 +327,11 @@ fn absurd_sizes_are_errors_before_memory_is_taken() {
     ] {
         let expected = "expected images of one pixel or more, and at most 1073741824 bytes in all";
         let files = [("a-images-idx3-ubyte", idx(0x0803, &sizes, &[0; 10]))];
-        assert_error(&files, "a-images-idx3-ubyte", &format!("claims the sizes {text}: {expected}"));
+        assert_error(
+            &files,
+            "a-images-idx3-ubyte",
+            &format!("claims the sizes {text}: {expected}"),
+        );
     }
 }
 
@@ -239,23 +342,45 @@ fn damaged_gzip_is_an_error() {
     let checksum = flipped.len() - 6;
     flipped[checksum] ^= 1;
     for bytes in [packed[..packed.len() - 20].to_vec(), flipped] {
-        let folder = folder(&[("a-images-idx3-ubyte.gz", bytes), ("a-labels-idx1-ubyte", labels(0, 200))]);
+        let folder = folder(&[
+            ("a-images-idx3-ubyte.gz", bytes),
+            ("a-labels-idx1-ubyte", labels(0, 200)),
+        ]);
         let error = Images::read(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("a-images-idx3-ubyte.gz begins as gzip and cannot be unpacked ("), "{error}");
+        assert!(
+            error.contains("a-images-idx3-ubyte.gz begins as gzip and cannot be unpacked ("),
+            "{error}"
+        );
         assert!(error.ends_with("): expected a whole gzip file"), "{error}");
     }
 }
 
 #[test]
 fn parts_that_do_not_go_together_are_errors() {
-    let training = [("train-images-idx3-ubyte", images(0, 20)), ("train-labels-idx1-ubyte", labels(0, 20))];
+    let training = [
+        ("train-images-idx3-ubyte", images(0, 20)),
+        ("train-labels-idx1-ubyte", labels(0, 20)),
+    ];
     let (first, second) = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte");
-    let with = |images, labels| [training.to_vec(), vec![(first, images), (second, labels)]].concat();
+    let with =
+        |images, labels| [training.to_vec(), vec![(first, images), (second, labels)]].concat();
     let unknown = with(images(0, 2), idx(0x0801, &[2], &[2, 3]));
-    assert_error(&unknown, second, "has label 3 at image 1, counted from 0: expected labels below 3");
+    assert_error(
+        &unknown,
+        second,
+        "has label 3 at image 1, counted from 0: expected labels below 3",
+    );
     let turned = with(idx(0x0803, &[1, 3, 2], &[0; 6]), labels(0, 1));
-    assert_error(&turned, first, "has images of 3x2 pixels: expected 2x3, as in training");
-    let sets = [training.to_vec(), vec![("b-images-idx3-ubyte", images(0, 2))]].concat();
+    assert_error(
+        &turned,
+        first,
+        "has images of 3x2 pixels: expected 2x3, as in training",
+    );
+    let sets = [
+        training.to_vec(),
+        vec![("b-images-idx3-ubyte", images(0, 2))],
+    ]
+    .concat();
     let expected = "holds several sets of images, b-images-idx3-ubyte and train-images-idx3-ubyte: \
                     name the file of one of them";
     assert_error(&sets, "", expected);
@@ -268,27 +393,45 @@ fn cifar_files_that_cannot_be_used_are_errors_that_say_why() {
     assert_error(&cut, "data_batch_1.bin", expected);
     let mut wrong = cifar(0, 20);
     wrong[3073] = 10;
-    let files = [("data_batch_1.bin", cifar(0, 20)), ("data_batch_2.bin", wrong)];
+    let files = [
+        ("data_batch_1.bin", cifar(0, 20)),
+        ("data_batch_2.bin", wrong),
+    ];
     let expected = "has label 10 at image 1, counted from 0: expected labels below 10";
     assert_error(&files, "data_batch_2.bin", expected);
-    assert_error(&[("test_batch.bin", Vec::new())], "test_batch.bin", "is empty");
+    assert_error(
+        &[("test_batch.bin", Vec::new())],
+        "test_batch.bin",
+        "is empty",
+    );
 }
 
 #[test]
 fn too_few_images_are_an_error_that_says_why() {
-    let folder = folder(&[("a-images-idx3-ubyte", images(0, 20)), ("a-labels-idx1-ubyte", labels(0, 20))]);
+    let folder = folder(&[
+        ("a-images-idx3-ubyte", images(0, 20)),
+        ("a-labels-idx1-ubyte", labels(0, 20)),
+    ]);
     let images = Images::read(folder.path()).unwrap();
     assert!(images.check(18).is_ok());
     let error = images.check(19).unwrap_err().to_string();
-    assert!(error.ends_with(" has 20 images, of which training gets 18: expected 19 or more"), "{error}");
+    assert!(
+        error.ends_with(" has 20 images, of which training gets 18: expected 19 or more"),
+        "{error}"
+    );
 }
 
 #[test]
 fn images_are_standardised() {
     let assert_standard = |images: &Images, tolerance: f64| {
-        let pixels: Vec<f32> = (0..50).flat_map(|step| images.batch(0, step, 64).0).collect();
+        let pixels: Vec<f32> = (0..50)
+            .flat_map(|step| images.batch(0, step, 64).0)
+            .collect();
         let (mean, deviation) = moments(pixels.iter().map(|pixel| f64::from(*pixel)));
-        assert!(mean.abs() < tolerance && (deviation - 1.0).abs() < tolerance, "{mean} {deviation}");
+        assert!(
+            mean.abs() < tolerance && (deviation - 1.0).abs() < tolerance,
+            "{mean} {deviation}"
+        );
     };
     // 3200 draws of images whose pixels go together.
     assert_standard(&Images::synthetic(0), 0.02);
@@ -312,7 +455,10 @@ fn the_built_in_task_is_not_for_a_linear_classifier() {
     let scores = |weights: &[[f32; 10]], pixels: &[f32]| {
         let mut scores = [0.0f32; 10];
         for (weights, pixel) in weights.iter().zip(pixels) {
-            scores.iter_mut().zip(weights).for_each(|(score, weight)| *score += weight * pixel);
+            scores
+                .iter_mut()
+                .zip(weights)
+                .for_each(|(score, weight)| *score += weight * pixel);
         }
         let total: f32 = scores.iter().map(|score| score.exp()).sum();
         scores.map(|score| score.exp() / total)
@@ -324,14 +470,20 @@ fn the_built_in_task_is_not_for_a_linear_classifier() {
             let mut errors = scores(&before, pixels);
             errors[usize::from(*label)] -= 1.0;
             for (weights, pixel) in weights.iter_mut().zip(pixels) {
-                weights.iter_mut().zip(errors).for_each(|(weight, error)| *weight -= 0.05 / 64.0 * error * pixel);
+                weights
+                    .iter_mut()
+                    .zip(errors)
+                    .for_each(|(weight, error)| *weight -= 0.05 / 64.0 * error * pixel);
             }
         }
     }
     let (pixels, labels) = images.validation();
-    let right =
-        pixels.chunks_exact(144).zip(&labels).map(|(pixels, label)| scores(&weights, pixels)[usize::from(*label)]);
+    let right = pixels
+        .chunks_exact(144)
+        .zip(&labels)
+        .map(|(pixels, label)| scores(&weights, pixels)[usize::from(*label)]);
     let loss = right.map(|probability| -probability.ln()).sum::<f32>() / labels.len() as f32;
-    // Better than chance, ln 10 = 2.30, and far from the 0.6 to 0.9 of two hidden layers after half as many steps.
+    // Better than chance, ln 10 = 2.30, and far from the 0.6 to 0.9 of two hidden layers after half
+    // as many steps.
     assert!((1.5..2.1).contains(&loss), "{loss}");
 }

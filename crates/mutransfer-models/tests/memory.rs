@@ -1,4 +1,5 @@
-//! Steps of a training find their memory where the step before left it. Alone in its process, as it counts all of it.
+//! Steps of a training find their memory where the step before left it. Alone in its process, as it
+//! counts all of it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -34,11 +35,28 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn memory_does_not_grow_over_steps() {
     let dataset = Dataset::Text(Corpus::Synthetic(Language::new(0)));
-    let architecture =
-        Architecture { heads: Heads::Dim(32), context: 128, ..Architecture::new(Kind::Gpt, dataset.format()) };
-    let plan = architecture.plan(64, 128, Rule::Mup, Optimizer::AdamW).unwrap();
-    let batches = Batches { size: 16, seed: 0, is_fixed: false };
-    let mut trainer = trainer(&architecture, 128, &plan, &Hyper::default(), &dataset, batches).unwrap();
+    let architecture = Architecture {
+        heads: Heads::Dim(32),
+        context: 128,
+        ..Architecture::new(Kind::Gpt, dataset.format())
+    };
+    let plan = architecture
+        .plan(64, 128, Rule::Mup, Optimizer::AdamW)
+        .unwrap();
+    let batches = Batches {
+        size: 16,
+        seed: 0,
+        is_fixed: false,
+    };
+    let mut trainer = trainer(
+        &architecture,
+        128,
+        &plan,
+        &Hyper::default(),
+        &dataset,
+        batches,
+    )
+    .unwrap();
     let mut after = |steps: usize| {
         (0..steps).for_each(|_| _ = trainer.step(1.0));
         LIVE.load(Ordering::Relaxed)
@@ -46,5 +64,8 @@ fn memory_does_not_grow_over_steps() {
     let warm = after(3);
     assert!(warm > 20 << 20, "activations of {warm} bytes are not kept");
     let grown = after(12) - warm;
-    assert!(grown.abs() < 64 << 10, "twelve steps left {grown} bytes more");
+    assert!(
+        grown.abs() < 64 << 10,
+        "twelve steps left {grown} bytes more"
+    );
 }

@@ -6,10 +6,16 @@ use std::collections::BTreeMap;
 use mutransfer::theory::Quantity;
 use mutransfer::{Hyper, Optimizer, Role, Rule};
 use mutransfer_models::data::{Corpus, Dataset, Images, Language};
-use mutransfer_models::{Architecture, Batches, Error, Heads, Kind, Trainer, Variant, Variants, trainer};
+use mutransfer_models::{
+    Architecture, Batches, Error, Heads, Kind, Trainer, Variant, Variants, trainer,
+};
 
 fn architecture(kind: Kind, heads: Heads) -> Architecture {
-    Architecture { heads, context: 16, ..Architecture::new(kind, dataset(kind).format()) }
+    Architecture {
+        heads,
+        context: 16,
+        ..Architecture::new(kind, dataset(kind).format())
+    }
 }
 
 /// The built-in data for a model.
@@ -20,10 +26,18 @@ fn dataset(kind: Kind) -> Dataset {
     }
 }
 
-const BATCHES: Batches = Batches { size: 4, seed: 1, is_fixed: false };
+const BATCHES: Batches = Batches {
+    size: 4,
+    seed: 1,
+    is_fixed: false,
+};
 
 fn hyper() -> Hyper {
-    Hyper { learning_rate: 0.01, momentum: 0.9, ..Hyper::default() }
+    Hyper {
+        learning_rate: 0.01,
+        momentum: 0.9,
+        ..Hyper::default()
+    }
 }
 
 struct Setup {
@@ -36,8 +50,19 @@ struct Setup {
 
 impl Setup {
     fn trainer<'a>(&self, dataset: &'a Dataset) -> Box<dyn Trainer + 'a> {
-        let plan = self.architecture.plan(self.base, self.width, self.rule, self.optimizer).unwrap();
-        trainer(&self.architecture, self.width, &plan, &hyper(), dataset, BATCHES).unwrap()
+        let plan = self
+            .architecture
+            .plan(self.base, self.width, self.rule, self.optimizer)
+            .unwrap();
+        trainer(
+            &self.architecture,
+            self.width,
+            &plan,
+            &hyper(),
+            dataset,
+            BATCHES,
+        )
+        .unwrap()
     }
 
     /// Bits of the losses of five steps and of the validation loss.
@@ -54,28 +79,56 @@ const BOTH_WAYS: [Heads; 2] = [Heads::Dim(8), Heads::Count(2)];
 
 /// Every model, and the transformers with every variant by itself and with all of them.
 fn every_model() -> Vec<Architecture> {
-    let kinds = Kind::NAMED.iter().map(|(_, kind)| architecture(*kind, BOTH_WAYS[0]));
+    let kinds = Kind::NAMED
+        .iter()
+        .map(|(_, kind)| architecture(*kind, BOTH_WAYS[0]));
     let single = Variant::NAMED.iter().map(|(_, variant)| vec![*variant]);
     let all = Variant::NAMED.iter().map(|(_, variant)| *variant).collect();
-    let variants = single
-        .chain([all])
-        .map(|variants| Architecture { variants: Variants(variants), ..architecture(Kind::Gpt, BOTH_WAYS[1]) });
-    kinds.chain([architecture(Kind::Gpt, BOTH_WAYS[1])]).chain(variants).collect()
+    let variants = single.chain([all]).map(|variants| Architecture {
+        variants: Variants(variants),
+        ..architecture(Kind::Gpt, BOTH_WAYS[1])
+    });
+    kinds
+        .chain([architecture(Kind::Gpt, BOTH_WAYS[1])])
+        .chain(variants)
+        .collect()
 }
 
 #[test]
 fn at_the_base_width_mup_and_sp_train_bit_identically() {
     for architecture in every_model() {
         for optimizer in mutransfer_burn::OPTIMIZERS {
-            let name = format!("{} {:?} {optimizer}", architecture.kind, architecture.variants);
+            let name = format!(
+                "{} {:?} {optimizer}",
+                architecture.kind, architecture.variants
+            );
             // 24 over 2 heads or heads of 8: no power of two hides a rounding error.
             let at = |rule, base, width| {
                 let architecture = architecture.clone();
-                Setup { architecture, rule, optimizer, base, width }.losses()
+                Setup {
+                    architecture,
+                    rule,
+                    optimizer,
+                    base,
+                    width,
+                }
+                .losses()
             };
-            let width = if architecture.heads == Heads::Dim(8) { 24 } else { 12 };
-            assert_eq!(at(Rule::Mup, width, width), at(Rule::Sp, width, width), "{name}");
-            assert_ne!(at(Rule::Mup, 8, width), at(Rule::Sp, 8, width), "{name}: away from the base");
+            let width = if architecture.heads == Heads::Dim(8) {
+                24
+            } else {
+                12
+            };
+            assert_eq!(
+                at(Rule::Mup, width, width),
+                at(Rule::Sp, width, width),
+                "{name}"
+            );
+            assert_ne!(
+                at(Rule::Mup, 8, width),
+                at(Rule::Sp, 8, width),
+                "{name}: away from the base"
+            );
         }
     }
 }
@@ -96,11 +149,18 @@ fn the_same_trial_gives_the_same_bits() {
 fn every_model_learns_a_batch_by_heart() {
     for architecture in every_model() {
         for optimizer in [Optimizer::AdamW, Optimizer::Sgd] {
-            let name = format!("{} {:?} {optimizer}", architecture.kind, architecture.variants);
+            let name = format!(
+                "{} {:?} {optimizer}",
+                architecture.kind, architecture.variants
+            );
             let dataset = dataset(architecture.kind);
             let plan = architecture.plan(8, 16, Rule::Mup, optimizer).unwrap();
-            let batches = Batches { is_fixed: true, ..BATCHES };
-            let mut trainer = trainer(&architecture, 16, &plan, &hyper(), &dataset, batches).unwrap();
+            let batches = Batches {
+                is_fixed: true,
+                ..BATCHES
+            };
+            let mut trainer =
+                trainer(&architecture, 16, &plan, &hyper(), &dataset, batches).unwrap();
             let before = trainer.step(1.0);
             let after = (0..60).map(|_| trainer.step(1.0)).last().unwrap();
             assert!(after < 0.9 * before, "{name}: {before} to {after}");
@@ -113,7 +173,13 @@ fn training_lowers_the_loss_but_not_below_the_floor() {
     for optimizer in [Optimizer::AdamW, Optimizer::Sgd] {
         let dataset = dataset(Kind::Gpt);
         let architecture = architecture(Kind::Gpt, BOTH_WAYS[0]);
-        let setup = Setup { architecture, rule: Rule::Mup, optimizer, base: 8, width: 16 };
+        let setup = Setup {
+            architecture,
+            rule: Rule::Mup,
+            optimizer,
+            base: 8,
+            width: 16,
+        };
         let mut trainer = setup.trainer(&dataset);
         let before = trainer.validation_loss();
         for _ in 0..60 {
@@ -121,14 +187,19 @@ fn training_lowers_the_loss_but_not_below_the_floor() {
         }
         let after = trainer.validation_loss();
         assert!(after < before - 0.1, "{optimizer}: {before} to {after}");
-        assert!(after > dataset.floor(Kind::Gpt).unwrap(), "{optimizer}: {after}");
+        assert!(
+            after > dataset.floor(Kind::Gpt).unwrap(),
+            "{optimizer}: {after}"
+        );
     }
 }
 
 #[test]
 fn the_plan_comes_from_the_modules() {
     let heads_of_eight = architecture(Kind::Gpt, Heads::Dim(8));
-    let plan = heads_of_eight.plan(16, 64, Rule::Mup, Optimizer::AdamW).unwrap();
+    let plan = heads_of_eight
+        .plan(16, 64, Rule::Mup, Optimizer::AdamW)
+        .unwrap();
     let role = |name: &str| plan.param(name).unwrap_or_else(|| panic!("no {name}")).role;
     assert_eq!(role("tokens.weight"), Role::Input);
     assert_eq!(role("positions.weight"), Role::Input);
@@ -136,21 +207,40 @@ fn the_plan_comes_from_the_modules() {
     assert_eq!(role("blocks.0.mlp.down.weight"), Role::Hidden);
     assert_eq!(role("blocks.0.attention_norm.gamma"), Role::Vector);
     assert_eq!(role("readout.weight"), Role::Output);
-    assert_eq!(plan.param("readout.weight").unwrap().scales.multiplier, 0.25);
+    assert_eq!(
+        plan.param("readout.weight").unwrap().scales.multiplier,
+        0.25
+    );
     // Heads that stay the same size keep the standard scale; heads that grow get √base/size.
     let close = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-15);
     close(plan.forward().attention, 1.0 / 8f64.sqrt());
-    let two_heads = architecture(Kind::Gpt, Heads::Count(2)).plan(16, 64, Rule::Mup, Optimizer::AdamW).unwrap();
+    let two_heads = architecture(Kind::Gpt, Heads::Count(2))
+        .plan(16, 64, Rule::Mup, Optimizer::AdamW)
+        .unwrap();
     close(two_heads.forward().attention, 8f64.sqrt() / 32.0);
 }
 
 #[test]
 fn zero_readout_gives_zero_logits_and_zero_query_zero_attention_logits() {
     let dataset = dataset(Kind::Gpt);
-    let zero = Architecture { zero_readout: true, zero_query: true, ..architecture(Kind::Gpt, BOTH_WAYS[0]) };
-    let setup = Setup { architecture: zero, rule: Rule::Mup, optimizer: Optimizer::AdamW, base: 8, width: 16 };
+    let zero = Architecture {
+        zero_readout: true,
+        zero_query: true,
+        ..architecture(Kind::Gpt, BOTH_WAYS[0])
+    };
+    let setup = Setup {
+        architecture: zero,
+        rule: Rule::Mup,
+        optimizer: Optimizer::AdamW,
+        base: 8,
+        width: 16,
+    };
     let mut trainer = setup.trainer(&dataset);
-    let zeros = ["readout", "blocks.0.attention.logits", "blocks.1.attention.logits"];
+    let zeros = [
+        "readout",
+        "blocks.0.attention.logits",
+        "blocks.1.attention.logits",
+    ];
     let sizes = sizes(trainer.as_mut());
     for module in zeros {
         assert_eq!(sizes[module], 0.0, "{module}");
@@ -167,10 +257,13 @@ fn zero_readout_gives_zero_logits_and_zero_query_zero_attention_logits() {
 fn sizes(trainer: &mut dyn Trainer) -> BTreeMap<String, f64> {
     let measured = trainer.coordinates().into_iter();
     let activations = measured.filter(|measured| measured.quantity == Quantity::Activation);
-    activations.map(|measured| (measured.module, measured.sizes.l1)).collect()
+    activations
+        .map(|measured| (measured.module, measured.sizes.l1))
+        .collect()
 }
 
-/// Under SP the update of a hidden layer makes its output grow with width, under μP it does not (TP5 figure 5).
+/// Under SP the update of a hidden layer makes its output grow with width, under μP it does not
+/// (TP5 figure 5).
 #[test]
 fn activations_grow_with_width_under_sp_and_not_under_mup() {
     let dataset = dataset(Kind::Gpt);
@@ -189,44 +282,93 @@ fn activations_grow_with_width_under_sp_and_not_under_mup() {
         sizes(trainer.as_mut())["blocks.1.mlp"]
     };
     let growth = |rule| size(rule, 128) / size(rule, 16);
-    assert!(growth(Rule::Sp) > 2.0 * growth(Rule::Mup), "SP {} μP {}", growth(Rule::Sp), growth(Rule::Mup));
-    assert!((0.5..1.5).contains(&growth(Rule::Mup)), "{}", growth(Rule::Mup));
+    assert!(
+        growth(Rule::Sp) > 2.0 * growth(Rule::Mup),
+        "SP {} μP {}",
+        growth(Rule::Sp),
+        growth(Rule::Mup)
+    );
+    assert!(
+        (0.5..1.5).contains(&growth(Rule::Mup)),
+        "{}",
+        growth(Rule::Mup)
+    );
 }
 
 #[test]
 fn variants_and_data_that_do_not_fit_are_errors() {
-    let with = |kind, heads, variant| Architecture { variants: Variants(vec![variant]), ..architecture(kind, heads) };
-    let error = |architecture: Architecture, width| architecture.shapes(width).unwrap_err().to_string();
+    let with = |kind, heads, variant| Architecture {
+        variants: Variants(vec![variant]),
+        ..architecture(kind, heads)
+    };
+    let error =
+        |architecture: Architecture, width| architecture.shapes(width).unwrap_err().to_string();
     let odd = with(Kind::Gpt, Heads::Dim(8), Variant::GroupedKv);
-    assert_eq!(error(odd, 24), "the number of heads 3 is not divisible by grouped-kv's group of 2");
+    assert_eq!(
+        error(odd, 24),
+        "the number of heads 3 is not divisible by grouped-kv's group of 2"
+    );
     let rope = with(Kind::Gpt, Heads::Dim(9), Variant::Rope);
-    assert_eq!(error(rope, 18), "the size of a head 9 is not divisible by rope's pairs of 2");
+    assert_eq!(
+        error(rope, 18),
+        "the size of a head 9 is not divisible by rope's pairs of 2"
+    );
     let mlp = with(Kind::Mlp, Heads::Dim(8), Variant::Rope);
-    assert_eq!(error(mlp, 16), "`rope` is a variant of transformers, and mlp is none");
+    assert_eq!(
+        error(mlp, 16),
+        "`rope` is a variant of transformers, and mlp is none"
+    );
     let text = Architecture::new(Kind::ResNet, dataset(Kind::Gpt).format());
-    assert_eq!(error(text, 16), "the model resnet needs images, and the data is text");
+    assert_eq!(
+        error(text, 16),
+        "the model resnet needs images, and the data is text"
+    );
     let images = Architecture::new(Kind::Bert, dataset(Kind::Cnn).format());
-    assert_eq!(error(images, 16), "the model bert needs text, and the data is images");
+    assert_eq!(
+        error(images, 16),
+        "the model bert needs text, and the data is images"
+    );
 }
 
 #[test]
 fn a_tied_readout_is_the_embedding_with_a_multiplier() {
-    let tied = Architecture { variants: Variants(vec![Variant::Tied]), ..architecture(Kind::Gpt, BOTH_WAYS[0]) };
+    let tied = Architecture {
+        variants: Variants(vec![Variant::Tied]),
+        ..architecture(Kind::Gpt, BOTH_WAYS[0])
+    };
     let plan = tied.plan(16, 64, Rule::Mup, Optimizer::AdamW).unwrap();
     assert!(plan.param("readout.weight").is_none());
     assert_eq!(plan.param("tokens.weight").unwrap().role, Role::Input);
-    let multipliers: Vec<_> = plan.forward().readout.iter().map(|(name, factor)| (name.as_str(), *factor)).collect();
+    let multipliers: Vec<_> = plan
+        .forward()
+        .readout
+        .iter()
+        .map(|(name, factor)| (name.as_str(), *factor))
+        .collect();
     assert_eq!(multipliers, [("readout.weight", 0.25)]);
 }
 
 #[test]
 fn sizes_that_do_not_fit_are_errors() {
-    let error = |kind, heads, width| architecture(kind, heads).shapes(width).unwrap_err().to_string();
-    assert_eq!(error(Kind::Gpt, Heads::Dim(16), 40), "width 40 is not divisible by head_dim 16");
-    assert_eq!(error(Kind::Gpt, Heads::Count(3), 40), "width 40 is not divisible by heads 3");
+    let error = |kind, heads, width| {
+        architecture(kind, heads)
+            .shapes(width)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        error(Kind::Gpt, Heads::Dim(16), 40),
+        "width 40 is not divisible by head_dim 16"
+    );
+    assert_eq!(
+        error(Kind::Gpt, Heads::Count(3), 40),
+        "width 40 is not divisible by heads 3"
+    );
     assert_eq!(error(Kind::Gpt, Heads::Dim(0), 40), "head_dim is zero");
     assert_eq!(error(Kind::Mlp, Heads::Dim(16), 0), "width is zero");
     assert!(architecture(Kind::Mlp, Heads::Dim(16)).shapes(40).is_ok());
-    let bad = architecture(Kind::Gpt, Heads::Dim(16)).plan(16, 40, Rule::Mup, Optimizer::AdamW).unwrap_err();
+    let bad = architecture(Kind::Gpt, Heads::Dim(16))
+        .plan(16, 40, Rule::Mup, Optimizer::AdamW)
+        .unwrap_err();
     assert!(matches!(bad, Error::NotDivisible { size: 40, .. }));
 }

@@ -1,4 +1,5 @@
-//! mup's own oracles (its tests 4 and 5): a wider model has the lower loss, and a zero readout answers exactly zero.
+//! mup's own oracles (its tests 4 and 5): a wider model has the lower loss, and a zero readout
+//! answers exactly zero.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -10,8 +11,8 @@ use mutransfer_models::{Architecture, Batches, Kind, trainer};
 const WIDTHS: [usize; 3] = [64, 256, 1024];
 const BASE: usize = 64;
 
-/// A model and how it is trained. The convolutional network learns a batch by heart: 200 batches teach it too little to
-/// tell widths apart.
+/// A model and how it is trained. The convolutional network learns a batch by heart: 200 batches
+/// teach it too little to tell widths apart.
 struct Case(Kind, Optimizer, f64, usize, bool);
 
 const CASES: [Case; 4] = [
@@ -24,12 +25,29 @@ const CASES: [Case; 4] = [
 /// Losses of the first step, and means over the twenty steps before the 100th and the 200th.
 fn losses(case: &Case, dataset: &Dataset, width: usize) -> [f64; 3] {
     let Case(kind, optimizer, learning_rate, size, is_fixed) = *case;
-    let architecture = Architecture { zero_readout: true, ..Architecture::new(kind, dataset.format()) };
-    let plan = architecture.plan(BASE, width, Rule::Mup, optimizer).unwrap();
-    let hyper = Hyper { learning_rate, momentum: 0.9, ..Hyper::default() };
-    let batches = Batches { size, seed: 0, is_fixed };
+    let architecture = Architecture {
+        zero_readout: true,
+        ..Architecture::new(kind, dataset.format())
+    };
+    let plan = architecture
+        .plan(BASE, width, Rule::Mup, optimizer)
+        .unwrap();
+    let hyper = Hyper {
+        learning_rate,
+        momentum: 0.9,
+        ..Hyper::default()
+    };
+    let batches = Batches {
+        size,
+        seed: 0,
+        is_fixed,
+    };
     let mut trainer = trainer(&architecture, width, &plan, &hyper, dataset, batches).unwrap();
-    let logits = trainer.coordinates().into_iter().find(|seen| seen.module == "readout").unwrap();
+    let logits = trainer
+        .coordinates()
+        .into_iter()
+        .find(|seen| seen.module == "readout")
+        .unwrap();
     assert_eq!(logits.sizes.l1, 0.0, "{kind} {optimizer}: the first logits");
     let losses: Vec<f64> = (0..200).map(|_| trainer.step(1.0)).collect();
     let mean = |end: usize| losses[end - 20..end].iter().sum::<f64>() / 20.0;
@@ -43,7 +61,10 @@ fn wider_is_better(dataset: &Dataset, cases: &[Case]) {
         println!("{name}: {all:.4?}");
         for [narrow, wide] in [[all[0], all[1]], [all[1], all[2]]] {
             assert_eq!(narrow[0], wide[0], "{name}: zero logits give one loss");
-            assert!(wide[1] < narrow[1] && wide[2] < narrow[2], "{name}: {all:?}");
+            assert!(
+                wide[1] < narrow[1] && wide[2] < narrow[2],
+                "{name}: {all:?}"
+            );
         }
     }
 }

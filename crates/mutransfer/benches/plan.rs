@@ -21,7 +21,10 @@ fn main() -> Result<(), Error> {
     }
     for (what, mut milliseconds) in ["widths", "plan"].into_iter().zip(milliseconds) {
         milliseconds.sort_by(f64::total_cmp);
-        println!("{TENSORS} tensors, {what}: {:.1} ms (median of {ROUNDS})", milliseconds[ROUNDS / 2]);
+        println!(
+            "{TENSORS} tensors, {what}: {:.1} ms (median of {ROUNDS})",
+            milliseconds[ROUNDS / 2]
+        );
     }
     Ok(())
 }
@@ -31,7 +34,10 @@ fn model(width: usize) -> Shapes {
     let layer = |index: usize| {
         let matrix = Shape::new([width, width]).with_axes(Axes::IN_OUT);
         let name = |part: &str| ParamName::from(format!("blocks.{index}.{part}"));
-        [(name("weight"), matrix), (name("bias"), Shape::new([width]))]
+        [
+            (name("weight"), matrix),
+            (name("bias"), Shape::new([width])),
+        ]
     };
     (0..TENSORS / 2).flat_map(layer).collect()
 }

@@ -32,8 +32,8 @@ struct Written {
     output: WrittenLaw,
 }
 
-/// A law by its powers, or by the exponents of the literature: multiplier n^-a, init n^-b, learning rate n^-c, gradient
-/// times n^d, which is epsilon times n^-d.
+/// A law by its powers, or by the exponents of the literature: multiplier n^-a, init n^-b, learning
+/// rate n^-c, gradient times n^d, which is epsilon times n^-d.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenLaw {
@@ -50,22 +50,52 @@ struct WrittenLaw {
 
 impl Custom {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        let table = |message: String| Error::BadTable { name: name.to_owned(), message };
+        let table = |message: String| Error::BadTable {
+            name: name.to_owned(),
+            message,
+        };
         let written: Written = toml::from_str(text).map_err(|error| table(error.to_string()))?;
-        let family =
-            written.family.as_deref().map(str::parse).transpose().map_err(|error: Error| table(error.to_string()))?;
-        let vector = written.vector.clone().unwrap_or_else(|| written.input.for_vectors());
-        let rows = [written.fixed.unwrap_or_default(), vector, written.input, written.hidden, written.output];
+        let family = written
+            .family
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|error: Error| table(error.to_string()))?;
+        let vector = written
+            .vector
+            .clone()
+            .unwrap_or_else(|| written.input.for_vectors());
+        let rows = [
+            written.fixed.unwrap_or_default(),
+            vector,
+            written.input,
+            written.hidden,
+            written.output,
+        ];
         let mut laws = [Law::ONE; 5];
         // Biases last: what is wrong with `[input]`, which they follow, is to be said of `[input]`.
-        for role in [Role::Input, Role::Hidden, Role::Output, Role::Fixed, Role::Vector] {
+        for role in [
+            Role::Input,
+            Role::Hidden,
+            Role::Output,
+            Role::Fixed,
+            Role::Vector,
+        ] {
             let row = &rows[role as usize];
-            laws[role as usize] = row.law(role).map_err(|error| table(format!("[{role}] {error}")))?;
+            laws[role as usize] = row
+                .law(role)
+                .map_err(|error| table(format!("[{role}] {error}")))?;
         }
         let [fixed, vector, input, hidden, output] = laws;
         Ok(Self {
             name: written.name.unwrap_or_else(|| name.to_owned()),
-            laws: Laws { fixed, vector, input, hidden, output },
+            laws: Laws {
+                fixed,
+                vector,
+                input,
+                hidden,
+                output,
+            },
             attention: written
                 .attention
                 .as_deref()
@@ -90,7 +120,13 @@ impl Custom {
 impl WrittenLaw {
     /// Biases and gains train as inputs, but start at a constant and have no multiplier.
     fn for_vectors(&self) -> Self {
-        Self { multiplier: None, init_std: None, a: None, b: None, ..self.clone() }
+        Self {
+            multiplier: None,
+            init_std: None,
+            a: None,
+            b: None,
+            ..self.clone()
+        }
     }
 
     fn law(&self, role: Role) -> Result<Law, Error> {
@@ -100,15 +136,20 @@ impl WrittenLaw {
             Role::Fixed => (Power::ONE, Power::ONE),
             Role::Vector | Role::Input => (Power::fan_out(1, 1), Power::fan_out(1, 1)),
         };
-        let power = |name: &str, written: &Option<String>, letter: &str, exponent: &Option<String>, of: Power| match (
-            written, exponent,
-        ) {
+        let power = |name: &str,
+                     written: &Option<String>,
+                     letter: &str,
+                     exponent: &Option<String>,
+                     of: Power| match (written, exponent) {
             (None, None) => Ok(Power::ONE),
             (Some(power), None) => power.parse(),
             (None, Some(text)) => exponent_from(text)
                 .map(|exponent| of.raised(Rational32::from(0) - exponent))
                 .ok_or_else(|| Error::BadPower { text: text.clone() }),
-            (Some(_), Some(_)) => Err(Error::Twice { name: name.to_owned(), letter: letter.to_owned() }),
+            (Some(_), Some(_)) => Err(Error::Twice {
+                name: name.to_owned(),
+                letter: letter.to_owned(),
+            }),
         };
         Ok(Law {
             multiplier: power("multiplier", &self.multiplier, "a", &self.a, width)?,

@@ -48,12 +48,13 @@ pub struct PlanDocument {
     pub form: String,
     /// Name of the optimizer.
     pub optimizer: String,
-    /// How weight decay enters the step: l2 (added to the gradient), times-lr (multiplied by the learning rate of the
-    /// step), independent (multiplied by the schedule's factor only).
+    /// How weight decay enters the step: l2 (added to the gradient), times-lr (multiplied by the
+    /// learning rate of the step), independent (multiplied by the schedule's factor only).
     pub decay: Decay,
     /// Fingerprint of the plan, whatever the base values.
     pub hash: String,
-    /// The base values that numbers below were multiplied with. A quantity that is absent here is a scale below.
+    /// The base values that numbers below were multiplied with. A quantity that is absent here is a
+    /// scale below.
     pub hyper: Given,
     /// Every parameter by name.
     pub params: BTreeMap<String, ParamDocument>,
@@ -77,7 +78,8 @@ pub struct ParamDocument {
     pub weight_decay: f64,
     /// Epsilon, added after the square root.
     pub eps: f64,
-    /// Standard deviation of the initial weights; null for biases and gains, which start at a constant.
+    /// Standard deviation of the initial weights; null for biases and gains, which start at a
+    /// constant.
     pub init_std: Option<f64>,
     /// Standard deviation relative to that of the base model.
     pub init_scale: f64,
@@ -106,8 +108,8 @@ pub struct ForwardDocument {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClipDocument {
-    /// `gradient`: multiply each parameter's gradient norm by its factor before the global norm is taken. `update`: clip
-    /// each parameter's normalised update at the threshold times its factor.
+    /// `gradient`: multiply each parameter's gradient norm by its factor before the global norm is
+    /// taken. `update`: clip each parameter's normalised update at the threshold times its factor.
     pub of: String,
     /// Factors other than 1.
     pub factors: BTreeMap<String, f64>,
@@ -125,11 +127,18 @@ impl Plan {
             decay: self.decay(),
             hash: self.hash(),
             hyper: given,
-            params: self.params().map(|(name, param)| (name.to_string(), ParamDocument::new(param, given))).collect(),
+            params: self
+                .params()
+                .map(|(name, param)| (name.to_string(), ParamDocument::new(param, given)))
+                .collect(),
             forward: ForwardDocument {
                 attention: forward.attention,
                 residual: forward.residual,
-                readout: forward.readout.iter().map(|(name, factor)| (name.to_string(), *factor)).collect(),
+                readout: forward
+                    .readout
+                    .iter()
+                    .map(|(name, factor)| (name.to_string(), *factor))
+                    .collect(),
             },
             clip: self.clip_document(),
         }
@@ -142,9 +151,18 @@ impl Plan {
 
     fn clip_document(&self) -> Option<ClipDocument> {
         let others = self.params().filter(|(_, param)| param.clip != 1.0);
-        let factors: BTreeMap<_, _> = others.map(|(name, param)| (name.to_string(), param.clip)).collect();
-        let of = if self.clip() == Clip::Update { "update" } else { "gradient" };
-        (!factors.is_empty()).then(|| ClipDocument { of: of.to_owned(), factors })
+        let factors: BTreeMap<_, _> = others
+            .map(|(name, param)| (name.to_string(), param.clip))
+            .collect();
+        let of = if self.clip() == Clip::Update {
+            "update"
+        } else {
+            "gradient"
+        };
+        (!factors.is_empty()).then(|| ClipDocument {
+            of: of.to_owned(),
+            factors,
+        })
     }
 }
 
@@ -169,7 +187,8 @@ impl ParamDocument {
 mod tests {
     use super::*;
 
-    /// The schema that users read is the one of the types. `UPDATE=1 cargo test -p mutransfer schema` writes it.
+    /// The schema that users read is the one of the types. `UPDATE=1 cargo test -p mutransfer
+    /// schema` writes it.
     #[test]
     fn schema_is_that_of_the_types() {
         let schema = schemars::schema_for!(PlanDocument);
@@ -178,6 +197,9 @@ mod tests {
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(path, &text).expect("docs can be written");
         }
-        assert_eq!(std::fs::read_to_string(path).expect("the schema is there"), text);
+        assert_eq!(
+            std::fs::read_to_string(path).expect("the schema is there"),
+            text
+        );
     }
 }

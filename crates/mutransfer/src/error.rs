@@ -17,7 +17,9 @@ pub enum Error {
         absent: &'static str,
     },
     /// A parameter has another number of dimensions in another model.
-    #[error("parameter `{name}` has dimensions {base:?} in the base model and {other:?} in the {model} model")]
+    #[error(
+        "parameter `{name}` has dimensions {base:?} in the base model and {other:?} in the {model} model"
+    )]
     Rank {
         /// The parameter.
         name: ParamName,
@@ -114,8 +116,11 @@ pub enum Error {
         /// The parameter.
         name: ParamName,
     },
-    /// A tie under a form in which embedding and readout need different numbers for the same tensor.
-    #[error("`{readout}` is tied to `{embedding}`, but {rule} in the form {form} has another {quantity} for each")]
+    /// A tie under a form in which embedding and readout need different numbers for the same
+    /// tensor.
+    #[error(
+        "`{readout}` is tied to `{embedding}`, but {rule} in the form {form} has another {quantity} for each"
+    )]
     TiedConflict {
         /// The name in the forward pass.
         readout: ParamName,
@@ -161,7 +166,9 @@ pub enum Error {
         family: Family,
     },
     /// A rule outside of what the theory covers.
-    #[error("`{rule}` under {optimizer} is not classified: it scales its backward pass apart from the forward pass")]
+    #[error(
+        "`{rule}` under {optimizer} is not classified: it scales its backward pass apart from the forward pass"
+    )]
     NotClassified {
         /// The rule.
         rule: String,
@@ -175,7 +182,9 @@ pub enum Error {
         name: String,
     },
     /// A power that cannot be read.
-    #[error("`{text}` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as `m_in^-1/2 m_out`")]
+    #[error(
+        "`{text}` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as `m_in^-1/2 m_out`"
+    )]
     BadPower {
         /// As typed.
         text: String,
@@ -222,32 +231,52 @@ impl Error {
     /// What to do about it, where there is something general to say.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Missing { .. } => Some("build base, delta and target from the same code at different widths"),
-            Self::NotDeclaredGrowing { .. } => {
-                Some("make this dimension differ between base and delta if it is a width, or keep it fixed")
+            Self::Missing { .. } => {
+                Some("build base, delta and target from the same code at different widths")
             }
+            Self::NotDeclaredGrowing { .. } => Some(
+                "make this dimension differ between base and delta if it is a width, or keep it fixed",
+            ),
             Self::UnknownAxes { .. } => Some(
                 "say how weights are stored (layout out-in: torch, candle; in-out: burn, JAX); an embedding and a readout \
                  look alike in [vocabulary, width], so declare such a matrix input or output",
             ),
-            Self::NothingGrows => Some("build the delta model with another width than the base model"),
+            Self::NothingGrows => {
+                Some("build the delta model with another width than the base model")
+            }
             Self::TiedConflict { .. } => Some("tied embeddings need the form table8 (or table9)"),
             Self::TooManyGrowing { .. } => {
                 Some("keep fixed dimensions (vocabulary, context, kernel) equal in base and delta")
             }
-            Self::NoTable { .. } => Some("`mutransfer rules` lists which families each rule covers"),
+            Self::NoTable { .. } => {
+                Some("`mutransfer rules` lists which families each rule covers")
+            }
             _ => None,
         }
     }
 }
 
 /// The value of this name among `all`, or an error that lists them.
-pub(crate) fn named<T: Copy + ToString>(kind: &'static str, all: &[T], name: &str) -> Result<T, Error> {
+pub(crate) fn named<T: Copy + ToString>(
+    kind: &'static str,
+    all: &[T],
+    name: &str,
+) -> Result<T, Error> {
     let found = all.iter().find(|value| value.to_string() == name).copied();
-    found.ok_or_else(|| unknown(kind, &all.iter().map(T::to_string).collect::<Vec<_>>(), name))
+    found.ok_or_else(|| {
+        unknown(
+            kind,
+            &all.iter().map(T::to_string).collect::<Vec<_>>(),
+            name,
+        )
+    })
 }
 
 pub(crate) fn unknown<T: AsRef<str>>(kind: &'static str, all: &[T], name: &str) -> Error {
     let known = all.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    Error::Unknown { kind, name: name.to_owned(), known }
+    Error::Unknown {
+        kind,
+        name: name.to_owned(),
+        known,
+    }
 }

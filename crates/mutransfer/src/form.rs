@@ -1,4 +1,5 @@
-//! Rotations of a parametrization: the same training with scales moved between multiplier, init and learning rate.
+//! Rotations of a parametrization: the same training with scales moved between multiplier, init and
+//! learning rate.
 
 use std::fmt;
 use std::str::FromStr;

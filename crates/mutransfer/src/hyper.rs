@@ -6,9 +6,10 @@ use crate::Decay;
 
 /// Initial standard deviation of the weights at the base width.
 ///
-/// torch's seven initialisers are four of these, whatever the distribution: `normal_`, `uniform_` and `trunc_normal_`
-/// are `Constant`, `kaiming_*` with `mode="fan_in"` or `"fan_out"` are `FanIn` and `FanOut`, `xavier_*` are `Xavier`. That
-/// does not hold for look-up tables, whose fans torch takes to be those of a readout.
+/// torch's seven initialisers are four of these, whatever the distribution: `normal_`, `uniform_`
+/// and `trunc_normal_` are `Constant`, `kaiming_*` with `mode="fan_in"` or `"fan_out"` are `FanIn`
+/// and `FanOut`, `xavier_*` are `Xavier`. That does not hold for look-up tables, whose fans torch
+/// takes to be those of a readout.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
@@ -23,7 +24,8 @@ pub enum Init {
 }
 
 impl Init {
-    /// Standard deviation for a layer that sums over `fan_in` terms and whose terms each reach `fan_out` outputs.
+    /// Standard deviation for a layer that sums over `fan_in` terms and whose terms each reach
+    /// `fan_out` outputs.
     pub fn std(self, fan_in: usize, fan_out: usize) -> f64 {
         let [fan_in, fan_out] = [fan_in, fan_out].map(|fan| fan as f64);
         match self {
@@ -78,15 +80,17 @@ pub struct Setting {
     pub weight_decay: f64,
     /// Epsilon.
     pub eps: f64,
-    /// Standard deviation of the initial weights; none for biases and gains, which start at a constant.
+    /// Standard deviation of the initial weights; none for biases and gains, which start at a
+    /// constant.
     pub init_std: Option<f64>,
     /// Factor on the weight in the forward pass.
     pub multiplier: f64,
 }
 
 impl Setting {
-    /// The weight decay to give to an optimizer that multiplies it by the learning rate, as torch's AdamW does, when the
-    /// plan's is in the convention `decay`. Decay in the gradient has no such equivalent and is returned as it is.
+    /// The weight decay to give to an optimizer that multiplies it by the learning rate, as torch's
+    /// AdamW does, when the plan's is in the convention `decay`. Decay in the gradient has no such
+    /// equivalent and is returned as it is.
     pub fn decay_times_lr(&self, decay: Decay) -> f64 {
         match decay {
             Decay::Independent => self.weight_decay / self.learning_rate,

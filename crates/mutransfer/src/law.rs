@@ -27,9 +27,11 @@ impl Law {
         eps: Power::ONE,
     };
 
-    /// The same training with the multiplier times `theta` and the weights divided by it (TP5 lemma J.1).
+    /// The same training with the multiplier times `theta` and the weights divided by it (TP5 lemma
+    /// J.1).
     ///
-    /// The gradient grows by `theta`; the other numbers follow so that no step changes what the network computes:
+    /// The gradient grows by `theta`; the other numbers follow so that no step changes what the
+    /// network computes:
     ///
     /// | | raw gradient | entrywise, spectral | trust ratio |
     /// |---|---|---|---|
@@ -76,8 +78,13 @@ pub(crate) struct Laws {
 }
 
 impl Laws {
-    pub(crate) const ONE: Self =
-        Self { fixed: Law::ONE, vector: Law::ONE, input: Law::ONE, hidden: Law::ONE, output: Law::ONE };
+    pub(crate) const ONE: Self = Self {
+        fixed: Law::ONE,
+        vector: Law::ONE,
+        input: Law::ONE,
+        hidden: Law::ONE,
+        output: Law::ONE,
+    };
 
     pub(crate) fn of(&self, role: Role) -> Law {
         match role {
@@ -94,9 +101,11 @@ impl Laws {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
     pub(crate) laws: [[Law; 2]; 5],
-    /// What a role's gradient norm, or the threshold of its update, is multiplied with for clipping.
+    /// What a role's gradient norm, or the threshold of its update, is multiplied with for
+    /// clipping.
     pub(crate) clip: [Power; 5],
-    /// Factor on the attention scale `1/√head_dim`, as a power of the head dimension's ratio (its fan-in).
+    /// Factor on the attention scale `1/√head_dim`, as a power of the head dimension's ratio (its
+    /// fan-in).
     pub attention: Power,
     /// Factor on the output of every residual branch.
     pub residual: Power,
@@ -105,7 +114,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// The law of a role outside of the residual blocks, which is also the one inside at the base depth.
+    /// The law of a role outside of the residual blocks, which is also the one inside at the base
+    /// depth.
     pub fn law(&self, role: Role) -> &Law {
         self.law_at(role, Place::Outside)
     }

@@ -1,9 +1,10 @@
 //! Scaling rules for hyperparameter transfer.
 //!
-//! A network's best learning rate moves when the network grows. A *parametrization* says, for every tensor, how its
-//! initial standard deviation, forward multiplier, learning rate, weight decay and epsilon must follow the tensor's
-//! sizes so that the best values stay put. Then one tunes a small proxy and copies the values (μTransfer,
-//! [arXiv 2203.03466](https://arxiv.org/abs/2203.03466), "TP5" below).
+//! A network's best learning rate moves when the network grows. A *parametrization* says, for every
+//! tensor, how its initial standard deviation, forward multiplier, learning rate, weight decay and
+//! epsilon must follow the tensor's sizes so that the best values stay put. Then one tunes a small
+//! proxy and copies the values (μTransfer, [arXiv 2203.03466](https://arxiv.org/abs/2203.03466),
+//! "TP5" below).
 //!
 //! This crate computes those numbers and nothing else: no tensors, no I/O, no clock, no randomness.
 //!
@@ -31,8 +32,9 @@
 //! # Ok::<(), mutransfer::Error>(())
 //! ```
 //!
-//! Conventions: `m_in` and `m_out` are a tensor's fan-in and fan-out divided by those of the base model, exactly 1
-//! where a dimension does not grow. At the base every scale is 1, so the model is its standard twin, bit for bit.
+//! Conventions: `m_in` and `m_out` are a tensor's fan-in and fan-out divided by those of the base
+//! model, exactly 1 where a dimension does not grow. At the base every scale is 1, so the model is
+//! its standard twin, bit for bit.
 
 /// The examples of the README.
 #[cfg(doctest)]
@@ -70,8 +72,8 @@ pub use law::{Law, Table};
 pub use num_rational::Rational32;
 pub use optimizer::{Decay, Family, Optimizer};
 pub use options::{
-    Alignment, Alpha, Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay, Options, SgdHidden,
-    TrustReadout,
+    Alignment, Alpha, Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay,
+    Options, SgdHidden, TrustReadout,
 };
 pub use parametrization::Parametrization;
 pub use plan::{Forward, Group, ParamPlan, Plan, Scales};

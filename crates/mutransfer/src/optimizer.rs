@@ -23,7 +23,12 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::RawGradient, Self::Entrywise, Self::Frobenius, Self::Spectral];
+    pub const ALL: [Self; 4] = [
+        Self::RawGradient,
+        Self::Entrywise,
+        Self::Frobenius,
+        Self::Spectral,
+    ];
 }
 
 impl fmt::Display for Family {
@@ -83,7 +88,8 @@ impl FromStr for Decay {
 
 macro_rules! optimizers {
     ($($(#[$doc:meta])* $name:ident, $text:literal, $family:ident, $decay:ident;)*) => {
-        /// The optimizers that plans can be made for. An optimizer that is not here is refused rather than guessed.
+        /// The optimizers that plans can be made for. An optimizer that is not here is refused
+        /// rather than guessed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub enum Optimizer {
@@ -132,7 +138,8 @@ optimizers! {
     AdamW, "adamw", Entrywise, TimesLr;
     /// Adam with Nesterov's momentum.
     NAdam, "nadam", Entrywise, L2;
-    /// Adam with rectified variance; it steps like SGD at first, where its rule would be that of SGD (TP5 B.3).
+    /// Adam with rectified variance; it steps like SGD at first, where its rule would be that of
+    /// SGD (TP5 B.3).
     RAdam, "radam", Entrywise, L2;
     /// Adam with the infinity norm.
     Adamax, "adamax", Entrywise, L2;
@@ -150,7 +157,8 @@ optimizers! {
     Sophia, "sophia", Entrywise, TimesLr;
     /// Adafactor as published, its steps proportional to the parameter's root mean square.
     Adafactor, "adafactor", Frobenius, TimesLr;
-    /// Adafactor without parameter scaling, whose factored moments scale as Adam's (2308.01814 section 2.10.3).
+    /// Adafactor without parameter scaling, whose factored moments scale as Adam's (2308.01814
+    /// section 2.10.3).
     AdafactorUnscaled, "adafactor-unscaled", Entrywise, TimesLr;
     /// Layerwise trust ratio on the gradient.
     Lars, "lars", Frobenius, L2;
@@ -168,12 +176,14 @@ optimizers! {
     MuonPlain, "muon-plain", Spectral, TimesLr;
     /// Muon with Keller Jordan's factor `√max(1, fan_out/fan_in)`.
     MuonKellerJordan, "muon-keller-jordan", Spectral, TimesLr;
-    /// Muon with Moonlight's factor `0.2·√max(fan_out, fan_in)` (2502.16982); its decay uses the unadjusted rate.
+    /// Muon with Moonlight's factor `0.2·√max(fan_out, fan_in)` (2502.16982); its decay uses the
+    /// unadjusted rate.
     MuonMoonlight, "muon-moonlight", Spectral, TimesLr;
 }
 
 impl Optimizer {
-    /// The kind of update it makes to a parameter of this role: Muon leaves all but hidden matrices to Adam.
+    /// The kind of update it makes to a parameter of this role: Muon leaves all but hidden matrices
+    /// to Adam.
     pub fn family_of(self, role: Role) -> Family {
         match (self.family(), role) {
             (Family::Spectral, Role::Hidden) => Family::Spectral,
@@ -200,8 +210,8 @@ impl Optimizer {
         }
     }
 
-    /// Exponent of `theta` in a weight decay of the convention when weights are multiplied by `1/theta`
-    /// (lemma J.1 of TP5, carried on to decay).
+    /// Exponent of `theta` in a weight decay of the convention when weights are multiplied by
+    /// `1/theta` (lemma J.1 of TP5, carried on to decay).
     pub(crate) fn decay_rotation(self, family: Family, decay: Decay) -> i32 {
         match (decay, family) {
             (Decay::Independent, _) | (Decay::TimesLr, Family::Frobenius) => 0,

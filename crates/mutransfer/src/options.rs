@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, Power};
 
-/// The choices. Those about batch and duration are in [`Horizon`](crate::Horizon), those about Muon's factor and the SP
-/// baseline are names of optimizers and rules.
+/// The choices. Those about batch and duration are in [`Horizon`](crate::Horizon), those about
+/// Muon's factor and the SP baseline are names of optimizers and rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
@@ -38,14 +38,16 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HiddenDecay {
-    /// Learning rate times decay stays constant (2308.01814, 2405.13698, 2505.01618, 2512.22382, 2510.19093).
+    /// Learning rate times decay stays constant (2308.01814, 2405.13698, 2505.01618, 2512.22382,
+    /// 2510.19093).
     #[default]
     KeepProduct,
     /// The decay itself stays constant, so that the decay per step falls as the learning rate.
     ConstantLambda,
     /// Halfway: the decay per step falls as the root of the learning rate (2510.15262).
     Sqrt,
-    /// Decay per step 1/width in compute-optimal runs (2512.05620); the same per step as `ConstantLambda`.
+    /// Decay per step 1/width in compute-optimal runs (2512.05620); the same per step as
+    /// `ConstantLambda`.
     IndependentInverseWidth,
 }
 
@@ -142,7 +144,8 @@ pub enum Clip {
     Invariant,
     /// A constant threshold on the norms as they are.
     Constant,
-    /// A threshold on each tensor's update instead, which grows with the tensor (2308.01814 section 2.10.2).
+    /// A threshold on each tensor's update instead, which grows with the tensor (2308.01814 section
+    /// 2.10.2).
     Update,
 }
 
@@ -171,7 +174,8 @@ impl Default for Alpha {
 impl Alpha {
     /// `m_L^exponent(alpha)`, and 1 without a law of depth.
     pub(crate) fn power(self, exponent: impl Fn(Rational32) -> Rational32) -> Power {
-        self.0.map_or(Power::ONE, |alpha| Power::depth(exponent(alpha)))
+        self.0
+            .map_or(Power::ONE, |alpha| Power::depth(exponent(alpha)))
     }
 }
 
@@ -188,7 +192,9 @@ impl<'de> Deserialize<'de> for Alpha {
         match (text.as_str(), crate::power::exponent_from(&text)) {
             ("none", _) => Ok(Self(None)),
             (_, Some(alpha)) if range.contains(&alpha) => Ok(Self(Some(alpha))),
-            _ => Err(serde::de::Error::custom(format!("`{text}` is no depth exponent; give 1/2 to 1, or none"))),
+            _ => Err(serde::de::Error::custom(format!(
+                "`{text}` is no depth exponent; give 1/2 to 1, or none"
+            ))),
         }
     }
 }
@@ -206,9 +212,15 @@ impl Options {
     ///
     /// # Errors
     /// When a key or a value is unknown; the message lists those there are.
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
-        let pairs: serde_json::Map<_, _> =
-            pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned().into())).collect();
-        serde_json::from_value(pairs.into()).map_err(|error| Error::BadOption { message: error.to_string() })
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Error> {
+        let pairs: serde_json::Map<_, _> = pairs
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned().into()))
+            .collect();
+        serde_json::from_value(pairs.into()).map_err(|error| Error::BadOption {
+            message: error.to_string(),
+        })
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use crate::custom::Custom;
 use crate::law::Laws;
 use crate::options::{
-    Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay, SgdHidden, TrustReadout,
+    Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay, SgdHidden,
+    TrustReadout,
 };
 use crate::{Decay, Error, Family, Form, Law, Optimizer, Options, Place, Power, Role, Rule, Table};
 
-/// What a plan applies. A published [`Rule`] becomes one by `into()`, a user's table by [`Parametrization::from_toml`].
+/// What a plan applies. A published [`Rule`] becomes one by `into()`, a user's table by
+/// [`Parametrization::from_toml`].
 ///
 /// ```
 /// use mutransfer::{Form, Optimizer, Parametrization, Role, Rule};
@@ -40,7 +42,12 @@ impl From<Rule> for Parametrization {
 
 impl Parametrization {
     fn new(source: Source) -> Self {
-        Self { source, form: None, decay: None, options: Options::default() }
+        Self {
+            source,
+            form: None,
+            decay: None,
+            options: Options::default(),
+        }
     }
 
     /// A user's table; `name` is used where the text gives none. `docs/rules.md` has the format.
@@ -48,7 +55,9 @@ impl Parametrization {
     /// # Errors
     /// When the text is no such table, with the line.
     pub fn from_toml(name: &str, text: &str) -> Result<Self, Error> {
-        Ok(Self::new(Source::Custom(Arc::new(Custom::parse(name, text)?))))
+        Ok(Self::new(Source::Custom(Arc::new(Custom::parse(
+            name, text,
+        )?))))
     }
 
     /// In another form; without this the rule's own.
@@ -124,12 +133,15 @@ impl Parametrization {
         for role in Role::ALL {
             laws[role as usize] = self.chosen(role, optimizer.family_of(role), optimizer)?;
         }
-        let given = |role: Role| matches!(&self.source, Source::Custom(custom) if custom.gives_decay(role));
+        let given =
+            |role: Role| matches!(&self.source, Source::Custom(custom) if custom.gives_decay(role));
         let mut table = own.map(|role, place, _| {
             let law = laws[role as usize];
             let family = optimizer.family_of(role);
-            let rotate = |law: Law, to: Power| law.rotated(to / law.multiplier, family, optimizer, decay);
-            // Decay in the gradient is defined in the form of Table 8, whose gradients have the size of the base's.
+            let rotate =
+                |law: Law, to: Power| law.rotated(to / law.multiplier, family, optimizer, decay);
+            // Decay in the gradient is defined in the form of Table 8, whose gradients have the
+            // size of the base's.
             let mut canonical = rotate(law, self.canonical(role));
             if !given(role) {
                 canonical.weight_decay = self.decay_of(role, canonical.learning_rate, decay);
@@ -146,10 +158,19 @@ impl Parametrization {
         let mut law = self.laws(family, optimizer)?.of(role);
         let per_square_in = Power::fan_in(1, 1) * Power::fan_out(-1, 1);
         let changes = [
-            (self.options.embedding_lr == EmbeddingRate::InverseSqrt && role == Role::Input, Power::fan_out(-1, 2)),
             (
-                self.options.sgd_hidden == SgdHidden::One && family == Family::RawGradient && role == Role::Hidden,
-                if self.is_standard() { Power::ONE } else { per_square_in },
+                self.options.embedding_lr == EmbeddingRate::InverseSqrt && role == Role::Input,
+                Power::fan_out(-1, 2),
+            ),
+            (
+                self.options.sgd_hidden == SgdHidden::One
+                    && family == Family::RawGradient
+                    && role == Role::Hidden,
+                if self.is_standard() {
+                    Power::ONE
+                } else {
+                    per_square_in
+                },
             ),
             (
                 self.options.trust_readout == TrustReadout::FanIn
@@ -169,7 +190,11 @@ impl Parametrization {
             Source::Rule(rule) => rule.laws(family, &self.options),
             Source::Custom(custom) => custom.is_for(family).then_some(custom.laws),
         };
-        laws.ok_or_else(|| Error::NoTable { rule: self.name(), optimizer: optimizer.to_string(), family })
+        laws.ok_or_else(|| Error::NoTable {
+            rule: self.name(),
+            optimizer: optimizer.to_string(),
+            family,
+        })
     }
 
     fn attention(&self) -> Power {
@@ -182,7 +207,11 @@ impl Parametrization {
 
     /// The multiplier of a role in the form of Table 8.
     fn canonical(&self, role: Role) -> Power {
-        if self.is_standard() { Power::ONE } else { Form::Table8.multiplier(role) }
+        if self.is_standard() {
+            Power::ONE
+        } else {
+            Form::Table8.multiplier(role)
+        }
     }
 
     fn multiplier(&self, role: Role, own: Law) -> Power {
@@ -193,8 +222,9 @@ impl Parametrization {
         }
     }
 
-    /// What clipping multiplies the gradient norm of a role by, so that it is that of Table 8, or the threshold of its
-    /// update: vector-like tensors grow as n^1/2 in norm, matrices as n (2308.01814 section 2.10.2).
+    /// What clipping multiplies the gradient norm of a role by, so that it is that of Table 8, or
+    /// the threshold of its update: vector-like tensors grow as n^1/2 in norm, matrices as n
+    /// (2308.01814 section 2.10.2).
     fn clip(&self, role: Role, multiplier: Power) -> Power {
         match self.options.clip {
             Clip::Constant => Power::ONE,
@@ -203,26 +233,40 @@ impl Parametrization {
         }
     }
 
-    /// Decay per step over learning rate, or the decay per step itself where it is independent of the rate.
+    /// Decay per step over learning rate, or the decay per step itself where it is independent of
+    /// the rate.
     fn decay_of(&self, role: Role, learning_rate: Power, decay: Decay) -> Power {
         let per_step = match (role, self.options.hidden_decay) {
-            (Role::Hidden, HiddenDecay::ConstantLambda | HiddenDecay::IndependentInverseWidth) => learning_rate,
-            (Role::Hidden, HiddenDecay::Sqrt) => learning_rate.raised(num_rational::Rational32::new(1, 2)),
+            (Role::Hidden, HiddenDecay::ConstantLambda | HiddenDecay::IndependentInverseWidth) => {
+                learning_rate
+            }
+            (Role::Hidden, HiddenDecay::Sqrt) => {
+                learning_rate.raised(num_rational::Rational32::new(1, 2))
+            }
             _ => Power::ONE,
         };
-        if decay == Decay::Independent { per_step } else { per_step / learning_rate }
+        if decay == Decay::Independent {
+            per_step
+        } else {
+            per_step / learning_rate
+        }
     }
 
-    fn alpha_power(&self, exponent: impl Fn(num_rational::Rational32) -> num_rational::Rational32) -> Power {
+    fn alpha_power(
+        &self,
+        exponent: impl Fn(num_rational::Rational32) -> num_rational::Rational32,
+    ) -> Power {
         match self.source {
             Source::Rule(rule) if rule.is_standard() => Power::ONE,
-            // u-μP scales a branch by the tau rule, which is no power; its rates by the root of the depth.
+            // u-μP scales a branch by the tau rule, which is no power; its rates by the root of the
+            // depth.
             Source::Rule(Rule::UnitMup) => Power::ONE,
             _ => self.options.depth.power(exponent),
         }
     }
 
-    /// The law of a parameter in a residual block: 2505.01618 Table 1; for a raw gradient 2310.02244 and 2512.05620.
+    /// The law of a parameter in a residual block: 2505.01618 Table 1; for a raw gradient
+    /// 2310.02244 and 2512.05620.
     fn with_depth(&self, place: Place, family: Family, decay: Decay, law: Law) -> Law {
         if place == Place::Outside {
             return law;
@@ -238,8 +282,16 @@ impl Parametrization {
                 || self.is_absolute());
         Law {
             learning_rate: law.learning_rate * learning_rate,
-            weight_decay: if keeps { law.weight_decay / learning_rate } else { law.weight_decay },
-            eps: if family == Family::RawGradient { law.eps } else { law.eps * self.alpha_power(|alpha| -alpha) },
+            weight_decay: if keeps {
+                law.weight_decay / learning_rate
+            } else {
+                law.weight_decay
+            },
+            eps: if family == Family::RawGradient {
+                law.eps
+            } else {
+                law.eps * self.alpha_power(|alpha| -alpha)
+            },
             ..law
         }
     }
@@ -247,13 +299,15 @@ impl Parametrization {
     fn with_eps(&self, role: Role, place: Place, law: Law) -> Law {
         let in_block = self.alpha_power(|alpha| -alpha);
         let final_norm = role == Role::Vector && place == Place::Outside;
-        let constant_norm =
-            self.options.final_norm_eps == FinalNormEps::Constant || self.options.eps == Eps::CompleteDP;
+        let constant_norm = self.options.final_norm_eps == FinalNormEps::Constant
+            || self.options.eps == Eps::CompleteDP;
         let eps = match self.options.eps {
             Eps::Faithful | Eps::CompleteDP if final_norm && constant_norm => Power::ONE,
             Eps::Faithful | Eps::CompleteDP => law.eps,
             Eps::FanIn => Power::fan_in(-1, 1),
-            Eps::CompleteP if place == Place::Block && role != Role::Fixed => Power::fan_out(-1, 1) * in_block,
+            Eps::CompleteP if place == Place::Block && role != Role::Fixed => {
+                Power::fan_out(-1, 1) * in_block
+            }
             Eps::CompleteP if place == Place::Block => in_block,
             Eps::CompleteP | Eps::Constant => Power::ONE,
         };

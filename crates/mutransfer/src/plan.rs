@@ -1,4 +1,5 @@
-//! A plan: every parameter of the target model with its scales. Plain data, to be printed, compared, saved and hashed.
+//! A plan: every parameter of the target model with its scales. Plain data, to be printed,
+//! compared, saved and hashed.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use serde::Serialize;
 use crate::growth::{Fans, Placed};
 use crate::theory::Exponents;
 use crate::{
-    Axes, Clip, Decay, Dim, Error, Family, Hyper, Init, Optimizer, ParamName, Parametrization, Place, Ratios, Role,
-    Setting, Shapes, Table, Widths,
+    Axes, Clip, Decay, Dim, Error, Family, Hyper, Init, Optimizer, ParamName, Parametrization,
+    Place, Ratios, Role, Setting, Shapes, Table, Widths,
 };
 
 /// The five factors by which a parameter's numbers differ from those of the base model.
@@ -37,8 +38,8 @@ pub struct ParamPlan {
     pub axes: Option<Axes>,
     /// Its factors relative to the base model.
     pub scales: Scales,
-    /// What its gradient norm is to be multiplied by before a global norm is clipped; 1 in the form of Table 8. With
-    /// [`Clip::Update`] the scale of its threshold instead.
+    /// What its gradient norm is to be multiplied by before a global norm is clipped; 1 in the form
+    /// of Table 8. With [`Clip::Update`] the scale of its threshold instead.
     pub clip: f64,
 }
 
@@ -51,7 +52,8 @@ pub struct Forward {
     /// Factor on the output of every residual branch; none where depth is not considered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub residual: Option<f64>,
-    /// Factor on the weight of every readout that is tied to an embedding, where it is used as readout.
+    /// Factor on the weight of every readout that is tied to an embedding, where it is used as
+    /// readout.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub readout: BTreeMap<ParamName, f64>,
 }
@@ -89,9 +91,9 @@ impl Plan {
     /// Applies a rule to the shapes of the target model.
     ///
     /// # Errors
-    /// When `target` does not have the parameters of `widths`, when a dimension differs that does not grow, when the
-    /// orientation of a growing matrix is unknown, when the rule has no table for the optimizer, or when tied parameters
-    /// would need two settings.
+    /// When `target` does not have the parameters of `widths`, when a dimension differs that does
+    /// not grow, when the orientation of a growing matrix is unknown, when the rule has no table
+    /// for the optimizer, or when tied parameters would need two settings.
     pub fn new(
         widths: &Widths,
         target: &Shapes,
@@ -100,18 +102,37 @@ impl Plan {
     ) -> Result<Self, Error> {
         let rule = rule.into();
         let table = rule.table(optimizer)?;
-        let depth = |place: Place| if place == Place::Block { widths.depth(rule.is_absolute()) } else { 1.0 };
-        let params = widths.place(target, rule.is_absolute())?.into_iter().map(|(name, placed)| {
-            let place = Place::of(name);
-            (name.clone(), ParamPlan::new(placed, &table, optimizer, place, depth(place)))
-        });
+        let depth = |place: Place| {
+            if place == Place::Block {
+                widths.depth(rule.is_absolute())
+            } else {
+                1.0
+            }
+        };
+        let params = widths
+            .place(target, rule.is_absolute())?
+            .into_iter()
+            .map(|(name, placed)| {
+                let place = Place::of(name);
+                (
+                    name.clone(),
+                    ParamPlan::new(placed, &table, optimizer, place, depth(place)),
+                )
+            });
         let params: BTreeMap<ParamName, ParamPlan> = params.collect();
-        let residual_ratios = Ratios { depth: widths.depth_ratio(), ..Ratios::ONE };
+        let residual_ratios = Ratios {
+            depth: widths.depth_ratio(),
+            ..Ratios::ONE
+        };
         let has_factor = widths.depth_ratio() != 1.0 && !rule.is_absolute();
         let residual = has_factor.then(|| table.residual.at(residual_ratios));
         let mut readout = BTreeMap::new();
         for (alias, embedding) in widths.ties() {
-            let missing = || Error::Missing { name: embedding.clone(), present: "base", absent: "target" };
+            let missing = || Error::Missing {
+                name: embedding.clone(),
+                present: "base",
+                absent: "target",
+            };
             let param = params.get(embedding).ok_or_else(missing)?;
             let multiplier = tied_multiplier(&rule, &table, alias, embedding, param)?;
             readout.insert(alias.clone(), multiplier);
@@ -122,7 +143,11 @@ impl Plan {
             optimizer,
             decay: table.decay,
             params,
-            forward: Forward { attention: None, residual, readout },
+            forward: Forward {
+                attention: None,
+                residual,
+                readout,
+            },
             clip: rule.options().clip,
             table,
             is_absolute: rule.is_absolute(),
@@ -134,19 +159,29 @@ impl Plan {
     /// SP divides the logits by `√size`; μP by `size / √base`, which is the same at the base.
     pub fn with_head_dim(mut self, base: usize, size: usize) -> Self {
         let base = if self.is_absolute { 1 } else { base };
-        let ratios = Ratios { fan_in: size as f64 / base as f64, ..Ratios::ONE };
+        let ratios = Ratios {
+            fan_in: size as f64 / base as f64,
+            ..Ratios::ONE
+        };
         self.forward.attention = Some(self.table.attention.at(ratios) / (size as f64).sqrt());
         self
     }
 
-    /// Starts every parameter that matches `pattern` at zero, recommended for readout and query (TP5 appendix D).
+    /// Starts every parameter that matches `pattern` at zero, recommended for readout and query
+    /// (TP5 appendix D).
     ///
     /// # Errors
     /// When no parameter matches.
     pub fn with_zero_init(mut self, pattern: &str) -> Result<Self, Error> {
-        let mut matching = self.params.iter_mut().filter(|(name, _)| name.matches(pattern)).peekable();
+        let mut matching = self
+            .params
+            .iter_mut()
+            .filter(|(name, _)| name.matches(pattern))
+            .peekable();
         if matching.peek().is_none() {
-            return Err(Error::NoMatch { pattern: pattern.to_owned() });
+            return Err(Error::NoMatch {
+                pattern: pattern.to_owned(),
+            });
         }
         matching.for_each(|(_, param)| param.scales.init_std = 0.0);
         Ok(self)
@@ -177,8 +212,8 @@ impl Plan {
         &self.forward
     }
 
-    /// Whether weight decay is added to a gradient that the optimizer then normalises, which does not transfer across
-    /// width (TP5 B.3).
+    /// Whether weight decay is added to a gradient that the optimizer then normalises, which does
+    /// not transfer across width (TP5 B.3).
     pub fn couples_decay(&self) -> bool {
         self.optimizer.family() != Family::RawGradient && self.decay == Decay::L2
     }
@@ -207,26 +242,39 @@ impl Plan {
     pub fn groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         for (name, param) in &self.params {
-            let Scales { learning_rate, weight_decay, eps, .. } = param.scales;
+            let Scales {
+                learning_rate,
+                weight_decay,
+                eps,
+                ..
+            } = param.scales;
             let same = |group: &&mut Group| {
-                (group.learning_rate, group.weight_decay, group.eps) == (learning_rate, weight_decay, eps)
+                (group.learning_rate, group.weight_decay, group.eps)
+                    == (learning_rate, weight_decay, eps)
             };
             match groups.iter_mut().find(same) {
                 Some(group) => group.names.push(name.clone()),
-                None => groups.push(Group { learning_rate, weight_decay, eps, names: vec![name.clone()] }),
+                None => groups.push(Group {
+                    learning_rate,
+                    weight_decay,
+                    eps,
+                    names: vec![name.clone()],
+                }),
             }
         }
         groups
     }
 
-    /// Roles whose gradient norm grows with width in this form, so that a constant clipping threshold would bite harder
-    /// on wider models.
+    /// Roles whose gradient norm grows with width in this form, so that a constant clipping
+    /// threshold would bite harder on wider models.
     pub fn growing_gradients(&self) -> Vec<Role> {
         let faithful = Exponents::of(&self.table, self.optimizer).faithful();
         let grows = |role: &Role| {
             let (grows_in, grows_out) = role.grows();
             let entries = i32::from(grows_in) + i32::from(grows_out);
-            let Some(entry) = faithful.get(*role) else { return false };
+            let Some(entry) = faithful.get(*role) else {
+                return false;
+            };
             num_rational::Rational32::new(entries, 2) > entry
         };
         Role::ALL
@@ -244,13 +292,20 @@ impl Plan {
 }
 
 /// What an optimizer puts on a matrix by itself.
-fn own_factor(optimizer: Optimizer, dims: &[Dim], axes: Option<Axes>, size: fn(Dim) -> usize) -> f64 {
-    let out = axes.and_then(|axes| axes.fan_out).map_or(1, |axis| size(dims[axis]));
+fn own_factor(
+    optimizer: Optimizer,
+    dims: &[Dim],
+    axes: Option<Axes>,
+    size: fn(Dim) -> usize,
+) -> f64 {
+    let out = axes
+        .and_then(|axes| axes.fan_out)
+        .map_or(1, |axis| size(dims[axis]));
     optimizer.own_factor(out as f64, Fans::of(dims, axes).fan_in(size) as f64)
 }
 
-/// The multiplier of a tied tensor where it is a readout, if both of its uses agree on everything else but init, in which
-/// it is an embedding.
+/// The multiplier of a tied tensor where it is a readout, if both of its uses agree on everything
+/// else but init, in which it is an embedding.
 fn tied_multiplier(
     rule: &Parametrization,
     table: &Table,
@@ -265,24 +320,49 @@ fn tied_multiplier(
         ("epsilon", input.eps, output.eps),
     ];
     // The width is the embedding's fan-out and the readout's fan-in.
-    if let Some((quantity, ..)) = quantities.into_iter().find(|(_, input, output)| *input != output.swapped()) {
+    if let Some((quantity, ..)) = quantities
+        .into_iter()
+        .find(|(_, input, output)| *input != output.swapped())
+    {
         let (readout, embedding) = (readout.clone(), embedding.clone());
-        return Err(Error::TiedConflict { readout, embedding, rule: rule.name(), form: rule.form(), quantity });
+        return Err(Error::TiedConflict {
+            readout,
+            embedding,
+            rule: rule.name(),
+            form: rule.form(),
+            quantity,
+        });
     }
-    let width = param.axes.and_then(|axes| axes.fan_out).map_or(1.0, |axis| param.dims[axis].ratio());
-    Ok(output.multiplier.at(Ratios { fan_in: width, ..Ratios::ONE }))
+    let width = param
+        .axes
+        .and_then(|axes| axes.fan_out)
+        .map_or(1.0, |axis| param.dims[axis].ratio());
+    Ok(output.multiplier.at(Ratios {
+        fan_in: width,
+        ..Ratios::ONE
+    }))
 }
 
 impl ParamPlan {
     fn new(placed: Placed, table: &Table, optimizer: Optimizer, place: Place, depth: f64) -> Self {
-        let Placed { role, ratios, dims, axes } = placed;
+        let Placed {
+            role,
+            ratios,
+            dims,
+            axes,
+        } = placed;
         let own = match optimizer.family_of(role) {
             Family::Spectral => {
-                own_factor(optimizer, &dims, axes, Dim::size) / own_factor(optimizer, &dims, axes, Dim::base)
+                own_factor(optimizer, &dims, axes, Dim::size)
+                    / own_factor(optimizer, &dims, axes, Dim::base)
             }
             _ => 1.0,
         };
-        let ratios = Ratios { depth, own, ..ratios };
+        let ratios = Ratios {
+            depth,
+            own,
+            ..ratios
+        };
         let law = table.law_at(role, place);
         let scales = Scales {
             multiplier: law.multiplier.at(ratios),
@@ -292,7 +372,13 @@ impl ParamPlan {
             eps: law.eps.at(ratios),
         };
         let clip = table.clip[role as usize].at(ratios);
-        Self { role, dims, axes, scales, clip }
+        Self {
+            role,
+            dims,
+            axes,
+            scales,
+            clip,
+        }
     }
 
     /// The absolute numbers at these hyperparameters.
@@ -306,16 +392,18 @@ impl ParamPlan {
         }
     }
 
-    /// Standard deviation of its initial weights; none for biases and gains, which start at a constant at any width.
+    /// Standard deviation of its initial weights; none for biases and gains, which start at a
+    /// constant at any width.
     pub fn init_std(&self, init: Init) -> Option<f64> {
-        self.is_drawn().then(|| self.base_std(init, Dim::base) * self.scales.init_std)
+        self.is_drawn()
+            .then(|| self.base_std(init, Dim::base) * self.scales.init_std)
     }
 
-    /// What to multiply the output of a framework's initialiser by, which knows the target's sizes only; none for biases
-    /// and gains.
+    /// What to multiply the output of a framework's initialiser by, which knows the target's sizes
+    /// only; none for biases and gains.
     ///
-    /// With `Init::FanIn` a hidden matrix has 1, since dividing by the root of the fan-in is what μP asks; a readout in
-    /// the form of Table 8 has `√m_in`.
+    /// With `Init::FanIn` a hidden matrix has 1, since dividing by the root of the fan-in is what
+    /// μP asks; a readout in the form of Table 8 has `√m_in`.
     pub fn init_factor(&self, init: Init) -> Option<f64> {
         Some(self.init_std(init)? / self.base_std(init, Dim::size))
     }

@@ -18,13 +18,20 @@ pub struct Ratios {
     pub depth: f64,
     /// `m_aspect`: `min(1, fan_out/fan_in)` over that of the base (spectral condition).
     pub aspect: f64,
-    /// `m_own`: the factor that the optimizer itself puts on an update of this shape, over that at the base shape.
+    /// `m_own`: the factor that the optimizer itself puts on an update of this shape, over that at
+    /// the base shape.
     pub own: f64,
 }
 
 impl Ratios {
     /// The base itself.
-    pub const ONE: Self = Self { fan_in: 1.0, fan_out: 1.0, depth: 1.0, aspect: 1.0, own: 1.0 };
+    pub const ONE: Self = Self {
+        fan_in: 1.0,
+        fan_out: 1.0,
+        depth: 1.0,
+        aspect: 1.0,
+        own: 1.0,
+    };
 
     fn values(&self) -> [f64; RATIOS] {
         [self.fan_in, self.fan_out, self.depth, self.aspect, self.own]
@@ -50,7 +57,8 @@ impl Power {
         Self(exponents)
     }
 
-    /// `m_in^(numerator/denominator)`. The fraction must be in lowest terms with a positive denominator.
+    /// `m_in^(numerator/denominator)`. The fraction must be in lowest terms with a positive
+    /// denominator.
     pub const fn fan_in(numerator: i32, denominator: i32) -> Self {
         Self::only(0, numerator, denominator)
     }
@@ -75,7 +83,8 @@ impl Power {
         Self::only(4, numerator, denominator)
     }
 
-    /// The product of two monomials that share no ratio, for tables that are constants; else use `*`.
+    /// The product of two monomials that share no ratio, for tables that are constants; else use
+    /// `*`.
     pub const fn and(self, other: Self) -> Self {
         let mut exponents = self.0;
         let mut at = 0;
@@ -96,18 +105,38 @@ impl Power {
 
     /// Its value. Exactly 1 at ratios of 1.
     pub fn at(&self, ratios: Ratios) -> f64 {
-        let factors = self.0.iter().zip(ratios.values()).filter(|(exponent, _)| **exponent != ZERO);
-        factors.map(|(exponent, ratio)| raise(ratio, *exponent)).product()
+        let factors = self
+            .0
+            .iter()
+            .zip(ratios.values())
+            .filter(|(exponent, _)| **exponent != ZERO);
+        factors
+            .map(|(exponent, ratio)| raise(ratio, *exponent))
+            .product()
     }
 
-    /// Exponent of the width `n` for a tensor whose growing fan-in and fan-out are both proportional to `n`.
+    /// Exponent of the width `n` for a tensor whose growing fan-in and fan-out are both
+    /// proportional to `n`.
     ///
-    /// `aspect` is the exponent of `min(1, fan_out/fan_in)` there: 0 for a square matrix, -1 for a readout. `own` is that of
-    /// the factor that the optimizer itself puts on a square matrix.
-    pub(crate) fn width_exponent(&self, grows_in: bool, grows_out: bool, own: Rational32) -> Rational32 {
+    /// `aspect` is the exponent of `min(1, fan_out/fan_in)` there: 0 for a square matrix, -1 for a
+    /// readout. `own` is that of the factor that the optimizer itself puts on a square matrix.
+    pub(crate) fn width_exponent(
+        &self,
+        grows_in: bool,
+        grows_out: bool,
+        own: Rational32,
+    ) -> Rational32 {
         let count = |grows: bool, exponent: Rational32| if grows { exponent } else { ZERO };
-        let aspect = if grows_in && !grows_out { -self.0[3] } else { ZERO };
-        let own = if grows_in && grows_out { self.0[4] * own } else { ZERO };
+        let aspect = if grows_in && !grows_out {
+            -self.0[3]
+        } else {
+            ZERO
+        };
+        let own = if grows_in && grows_out {
+            self.0[4] * own
+        } else {
+            ZERO
+        };
         count(grows_in, self.0[0]) + count(grows_out, self.0[1]) + aspect + own
     }
 
@@ -130,7 +159,10 @@ impl std::ops::Mul for Power {
 
     fn mul(self, other: Self) -> Self {
         let mut exponents = self.0;
-        exponents.iter_mut().zip(other.0).for_each(|(own, other)| *own += other);
+        exponents
+            .iter_mut()
+            .zip(other.0)
+            .for_each(|(own, other)| *own += other);
         Self(exponents)
     }
 }
@@ -143,7 +175,8 @@ impl std::ops::Div for Power {
     }
 }
 
-/// Whole and half exponents without `powf`, so that ratios which are powers of two give exact results.
+/// Whole and half exponents without `powf`, so that ratios which are powers of two give exact
+/// results.
 fn raise(ratio: f64, exponent: Rational32) -> f64 {
     match exponent.denom() {
         1 => ratio.powi(*exponent.numer()),
@@ -154,7 +187,11 @@ fn raise(ratio: f64, exponent: Rational32) -> f64 {
 
 impl fmt::Display for Power {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = NAMES.iter().zip(&self.0).filter(|(_, exponent)| **exponent != ZERO).peekable();
+        let mut shown = NAMES
+            .iter()
+            .zip(&self.0)
+            .filter(|(_, exponent)| **exponent != ZERO)
+            .peekable();
         if shown.peek().is_none() {
             return f.write_str("1");
         }
@@ -174,11 +211,18 @@ impl FromStr for Power {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let bad = || Error::BadPower { text: text.to_owned() };
-        let factors = text.split([' ', '*', '·']).filter(|factor| !matches!(*factor, "" | "1"));
+        let bad = || Error::BadPower {
+            text: text.to_owned(),
+        };
+        let factors = text
+            .split([' ', '*', '·'])
+            .filter(|factor| !matches!(*factor, "" | "1"));
         let mut product = factors.map(|factor| {
             let (name, exponent) = factor.split_once('^').unwrap_or((factor, "1"));
-            let at = NAMES.iter().position(|known| *known == name).ok_or_else(bad)?;
+            let at = NAMES
+                .iter()
+                .position(|known| *known == name)
+                .ok_or_else(bad)?;
             let mut power = Self::ONE;
             power.0[at] = exponent_from(exponent).ok_or_else(bad)?;
             Ok(power)
@@ -187,7 +231,11 @@ impl FromStr for Power {
             true => Err(bad()),
             false => product.try_fold(Self::ONE, |left, right| {
                 let product = left * right?;
-                if product.0.iter().all(is_small) { Ok(product) } else { Err(bad()) }
+                if product.0.iter().all(is_small) {
+                    Ok(product)
+                } else {
+                    Err(bad())
+                }
             }),
         }
     }
@@ -205,11 +253,15 @@ fn is_small(exponent: &Rational32) -> bool {
 /// A rational number written `-1/2`, `(1/2)`, `2` or `0.25`, of at most 10 in size.
 pub(crate) fn exponent_from(text: &str) -> Option<Rational32> {
     let text = text.trim();
-    let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text);
+    let text = text
+        .strip_prefix('(')
+        .and_then(|text| text.strip_suffix(')'))
+        .unwrap_or(text);
     let written = match text.split_once('/') {
         Some((_, denominator)) if denominator.trim().parse::<i32>().ok()? <= 0 => return None,
         Some((numerator, denominator)) => {
-            let [numerator, denominator] = [numerator, denominator].map(|part| part.trim().parse::<i32>());
+            let [numerator, denominator] =
+                [numerator, denominator].map(|part| part.trim().parse::<i32>());
             Rational32::new(numerator.ok()?, denominator.ok()?)
         }
         None => decimal(text)?,

@@ -26,7 +26,13 @@ pub enum Role {
 
 impl Role {
     /// All roles, in the order tables are printed.
-    pub const ALL: [Self; 5] = [Self::Fixed, Self::Vector, Self::Input, Self::Hidden, Self::Output];
+    pub const ALL: [Self; 5] = [
+        Self::Fixed,
+        Self::Vector,
+        Self::Input,
+        Self::Hidden,
+        Self::Output,
+    ];
 
     /// Whether fan-in and fan-out grow.
     pub(crate) fn grows(self) -> (bool, bool) {
@@ -73,9 +79,14 @@ impl Place {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Outside, Self::Block];
 
-    /// A parameter lies in a block when its path goes through a numbered part of something, as `blocks.3.norm.weight`.
+    /// A parameter lies in a block when its path goes through a numbered part of something, as
+    /// `blocks.3.norm.weight`.
     pub fn of(name: &ParamName) -> Self {
-        let numbered = name.as_str().split('.').skip(1).any(|part| part.parse::<u32>().is_ok());
+        let numbered = name
+            .as_str()
+            .split('.')
+            .skip(1)
+            .any(|part| part.parse::<u32>().is_ok());
         if numbered { Self::Block } else { Self::Outside }
     }
 }

@@ -25,11 +25,18 @@ impl ParamName {
     /// assert_eq!(ParamName::from("blocks.7.norm.weight").template(), "blocks.*.norm.weight");
     /// ```
     pub fn template(&self) -> String {
-        let part = |part| if str::parse::<u32>(part).is_ok() { "*" } else { part };
+        let part = |part| {
+            if str::parse::<u32>(part).is_ok() {
+                "*"
+            } else {
+                part
+            }
+        };
         self.0.split('.').map(part).collect::<Vec<_>>().join(".")
     }
 
-    /// Whether the path matches `pattern`, in which `*` stands for any text within one part of the path.
+    /// Whether the path matches `pattern`, in which `*` stands for any text within one part of the
+    /// path.
     ///
     /// ```
     /// use mutransfer::ParamName;
@@ -79,9 +86,10 @@ impl fmt::Display for ParamName {
 
 /// Which axis a layer sums over (`fan_in`) and which it writes to (`fan_out`).
 ///
-/// Layouts differ between frameworks (burn stores `[in, out]`, torch and candle `[out, in]`), so orientation is data.
-/// An embedding sums over no axis: it looks one row up, and has only a `fan_out`, like a bias. Axes that are neither,
-/// such as the receptive field of a convolution, never grow.
+/// Layouts differ between frameworks (burn stores `[in, out]`, torch and candle `[out, in]`), so
+/// orientation is data. An embedding sums over no axis: it looks one row up, and has only a
+/// `fan_out`, like a bias. Axes that are neither, such as the receptive field of a convolution,
+/// never grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Axes {
     /// Axis summed over in the forward pass.
@@ -92,13 +100,25 @@ pub struct Axes {
 
 impl Axes {
     /// Matrices stored `[in, out]`, as in burn.
-    pub const IN_OUT: Self = Self { fan_in: Some(0), fan_out: Some(1) };
+    pub const IN_OUT: Self = Self {
+        fan_in: Some(0),
+        fan_out: Some(1),
+    };
     /// Matrices and convolutions stored `[out, in, ...]`, as in torch and candle.
-    pub const OUT_IN: Self = Self { fan_in: Some(1), fan_out: Some(0) };
+    pub const OUT_IN: Self = Self {
+        fan_in: Some(1),
+        fan_out: Some(0),
+    };
     /// Look-up tables stored `[entries, features]`.
-    pub const LOOKUP: Self = Self { fan_in: None, fan_out: Some(1) };
+    pub const LOOKUP: Self = Self {
+        fan_in: None,
+        fan_out: Some(1),
+    };
     /// Biases and gains.
-    pub const VECTOR: Self = Self { fan_in: None, fan_out: Some(0) };
+    pub const VECTOR: Self = Self {
+        fan_in: None,
+        fan_out: Some(0),
+    };
 
     /// The axes there are.
     pub(crate) fn both(self) -> impl Iterator<Item = usize> {
@@ -110,8 +130,9 @@ impl Axes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// `[out, in, ...]`: torch, candle. Look-up tables are `[entries, features]` there, which is the other way round, so
-    /// a matrix that grows in its last dimension only may be a readout or an embedding and must be declared.
+    /// `[out, in, ...]`: torch, candle. Look-up tables are `[entries, features]` there, which is
+    /// the other way round, so a matrix that grows in its last dimension only may be a readout or
+    /// an embedding and must be declared.
     OutIn,
     /// `[..., in, out]`: burn, JAX, TensorFlow.
     InOut,
@@ -125,7 +146,10 @@ impl Layout {
     pub(crate) fn axes(self, rank: usize) -> Axes {
         match self {
             Self::OutIn => Axes::OUT_IN,
-            Self::InOut => Axes { fan_in: Some(rank - 2), fan_out: Some(rank - 1) },
+            Self::InOut => Axes {
+                fan_in: Some(rank - 2),
+                fan_out: Some(rank - 1),
+            },
         }
     }
 }
@@ -171,7 +195,10 @@ impl Shape {
 
     /// The same dimensions with this orientation.
     pub fn with_axes(self, axes: Axes) -> Self {
-        Self { axes: Some(axes), ..self }
+        Self {
+            axes: Some(axes),
+            ..self
+        }
     }
 }
 
@@ -207,7 +234,8 @@ impl Shapes {
         self.0.is_empty()
     }
 
-    /// How many numbers all parameters hold together; sizes that no memory holds count as the largest number there is.
+    /// How many numbers all parameters hold together; sizes that no memory holds count as the
+    /// largest number there is.
     pub fn entries(&self) -> usize {
         let entries = |shape: &Shape| shape.dims.iter().copied().fold(1, usize::saturating_mul);
         self.0.values().map(entries).fold(0, usize::saturating_add)
@@ -216,6 +244,11 @@ impl Shapes {
 
 impl<N: Into<ParamName>> FromIterator<(N, Shape)> for Shapes {
     fn from_iter<I: IntoIterator<Item = (N, Shape)>>(items: I) -> Self {
-        Self(items.into_iter().map(|(name, shape)| (name.into(), shape)).collect())
+        Self(
+            items
+                .into_iter()
+                .map(|(name, shape)| (name.into(), shape))
+                .collect(),
+        )
     }
 }

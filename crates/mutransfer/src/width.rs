@@ -55,13 +55,19 @@ pub struct Widths {
 }
 
 impl Widths {
-    /// Finds what grows from two sizes of the same model: `base`, and `delta`, where every width differs.
+    /// Finds what grows from two sizes of the same model: `base`, and `delta`, where every width
+    /// differs.
     ///
     /// # Errors
-    /// When the models do not have the same parameters, when nothing grows, or when more grows than a fan-in and a
-    /// fan-out.
+    /// When the models do not have the same parameters, when nothing grows, or when more grows than
+    /// a fan-in and a fan-out.
     pub fn between(base: &Shapes, delta: &Shapes) -> Result<Self, Error> {
-        same_keys(base.iter().map(|(name, _)| name), "base", delta.iter().map(|(name, _)| name), "delta")?;
+        same_keys(
+            base.iter().map(|(name, _)| name),
+            "base",
+            delta.iter().map(|(name, _)| name),
+            "delta",
+        )?;
         let both = base.iter().zip(delta.iter());
         let growth = |((name, base), (_, delta)): ((&ParamName, &Shape), (&ParamName, &Shape))| {
             Ok((name.clone(), Growth::between(name, base, delta)?))
@@ -70,8 +76,16 @@ impl Widths {
     }
 
     pub(crate) fn of(params: BTreeMap<ParamName, Growth>) -> Result<Self, Error> {
-        match params.values().any(|growth| growth.growing().next().is_some()) {
-            true => Ok(Self { params, layout: None, ties: BTreeMap::new(), depth: None }),
+        match params
+            .values()
+            .any(|growth| growth.growing().next().is_some())
+        {
+            true => Ok(Self {
+                params,
+                layout: None,
+                ties: BTreeMap::new(),
+                depth: None,
+            }),
             false => Err(Error::NothingGrows),
         }
     }
@@ -96,47 +110,80 @@ impl Widths {
         }
         match matched {
             true => Ok(self),
-            false => Err(Error::NoMatch { pattern: pattern.to_owned() }),
+            false => Err(Error::NoMatch {
+                pattern: pattern.to_owned(),
+            }),
         }
     }
 
-    /// Says that `readout` is the same tensor as `embedding`, which has the role input and is not scaled as a readout;
-    /// the readout's multiplier goes to the forward pass. `readout` may be absent from the shapes, or in them too.
+    /// Says that `readout` is the same tensor as `embedding`, which has the role input and is not
+    /// scaled as a readout; the readout's multiplier goes to the forward pass. `readout` may be
+    /// absent from the shapes, or in them too.
     ///
     /// # Errors
     /// When neither is a parameter, when both are and differ in size, or when they are one.
     pub fn tie(mut self, readout: &str, embedding: &str) -> Result<Self, Error> {
         // An embedding that is tied itself stands for the parameter that it is.
-        let embedding = self.ties.get(embedding).map_or(embedding, ParamName::as_str).to_owned();
+        let embedding = self
+            .ties
+            .get(embedding)
+            .map_or(embedding, ParamName::as_str)
+            .to_owned();
         let embedding = embedding.as_str();
         if readout == embedding {
-            return Err(Error::TiedToItself { name: readout.into() });
+            return Err(Error::TiedToItself {
+                name: readout.into(),
+            });
         }
         let known = |name: &str| self.params.contains_key(name);
-        let is_input = |name: &str| self.params.get(name).is_some_and(|growth| growth.declared == Some(Role::Input));
+        let is_input = |name: &str| {
+            self.params
+                .get(name)
+                .is_some_and(|growth| growth.declared == Some(Role::Input))
+        };
         let is_known = known(embedding);
         let swapped = !is_known || (is_input(readout) && !is_input(embedding));
-        let (alias, kept) = if swapped { (embedding, readout) } else { (readout, embedding) };
-        let Some(growth) = self.params.get(kept) else {
-            return Err(Error::NoMatch { pattern: kept.to_owned() });
+        let (alias, kept) = if swapped {
+            (embedding, readout)
+        } else {
+            (readout, embedding)
         };
-        if let Some(other) = self.params.get(alias).filter(|other| other.extents != growth.extents) {
+        let Some(growth) = self.params.get(kept) else {
+            return Err(Error::NoMatch {
+                pattern: kept.to_owned(),
+            });
+        };
+        if let Some(other) = self
+            .params
+            .get(alias)
+            .filter(|other| other.extents != growth.extents)
+        {
             let [left, right] = [growth.base_dims(), other.base_dims()];
-            return Err(Error::TiedSizes { readout: alias.into(), embedding: kept.into(), left, right });
+            return Err(Error::TiedSizes {
+                readout: alias.into(),
+                embedding: kept.into(),
+                left,
+                right,
+            });
         }
         self.params.remove(alias);
-        self.ties.values_mut().filter(|tensor| tensor.as_str() == alias).for_each(|tensor| *tensor = kept.into());
+        self.ties
+            .values_mut()
+            .filter(|tensor| tensor.as_str() == alias)
+            .for_each(|tensor| *tensor = kept.into());
         if let Some(growth) = self.params.get_mut(kept) {
             growth.declared = Some(Role::Input);
         }
-        // Where the shapes have the readout's name only, that is still what the forward pass calls it.
+        // Where the shapes have the readout's name only, that is still what the forward pass calls
+        // it.
         let used = if is_known { alias } else { readout };
         self.ties.insert(used.into(), kept.into());
         Ok(self)
     }
 
-    /// Says that the target has `target` residual blocks where the base has `base`. Parameters are then compared by
-    /// their names without numbers, and those in blocks follow the rule's law of depth.
+    /// Says that the target has `target` residual blocks where the base has `base`. Parameters are
+    /// then compared by their names without numbers, and those in blocks follow the rule's law of
+    /// depth.
     ///
     /// # Errors
     /// When either is zero.
@@ -152,7 +199,8 @@ impl Widths {
 
     /// Blocks of the target over those of the base.
     pub fn depth_ratio(&self) -> f64 {
-        self.depth.map_or(1.0, |[base, target]| target as f64 / base as f64)
+        self.depth
+            .map_or(1.0, |[base, target]| target as f64 / base as f64)
     }
 
     /// The same; without a base, as in u-μP, the blocks themselves.
@@ -171,11 +219,13 @@ impl Widths {
     /// Parameters by their names without numbers, for the blocks that a deeper target has more.
     pub(crate) fn templates(&self) -> BTreeMap<String, &Growth> {
         let of_blocks = self.params.iter().filter(|_| self.depth.is_some());
-        of_blocks.map(|(name, growth)| (name.template(), growth)).collect()
+        of_blocks
+            .map(|(name, growth)| (name.template(), growth))
+            .collect()
     }
 
-    /// Role, ratios and dimensions of every parameter of `target`, in order of names. Without a base, as in u-μP, every
-    /// growing dimension counts from 1.
+    /// Role, ratios and dimensions of every parameter of `target`, in order of names. Without a
+    /// base, as in u-μP, every growing dimension counts from 1.
     pub(crate) fn place<'a>(
         &'a self,
         target: &'a Shapes,
@@ -190,7 +240,10 @@ impl Widths {
     }
 
     /// What is known of each of the target's parameters, which come in order of names.
-    fn growths<'a>(&'a self, names: impl Iterator<Item = &'a ParamName> + Clone) -> Result<Vec<&'a Growth>, Error> {
+    fn growths<'a>(
+        &'a self,
+        names: impl Iterator<Item = &'a ParamName> + Clone,
+    ) -> Result<Vec<&'a Growth>, Error> {
         if self.depth.is_none() {
             same_keys(self.params.keys(), "base", names, "target")?;
             return Ok(self.params.values().collect());
@@ -198,8 +251,15 @@ impl Widths {
         self.has_templates(names.clone())?;
         let templates = self.templates();
         let growth = |name: &ParamName| {
-            let known = self.params.get(name).or_else(|| templates.get(&name.template()).copied());
-            known.ok_or_else(|| Error::Missing { name: name.clone(), present: "target", absent: "base" })
+            let known = self
+                .params
+                .get(name)
+                .or_else(|| templates.get(&name.template()).copied());
+            known.ok_or_else(|| Error::Missing {
+                name: name.clone(),
+                present: "target",
+                absent: "base",
+            })
         };
         names.map(growth).collect()
     }
@@ -212,8 +272,16 @@ impl Widths {
     /// Whether a target of another depth has every kind of parameter that the base has.
     fn has_templates<'a>(&self, names: impl Iterator<Item = &'a ParamName>) -> Result<(), Error> {
         let present: BTreeSet<String> = names.map(ParamName::template).collect();
-        match self.params.keys().find(|name| !present.contains(&name.template())) {
-            Some(name) => Err(Error::Missing { name: name.clone(), present: "base", absent: "target" }),
+        match self
+            .params
+            .keys()
+            .find(|name| !present.contains(&name.template()))
+        {
+            Some(name) => Err(Error::Missing {
+                name: name.clone(),
+                present: "base",
+                absent: "target",
+            }),
             None => Ok(()),
         }
     }
@@ -231,7 +299,11 @@ fn same_keys<'a>(
     }
     let [lefts, rights] = [left.collect::<BTreeSet<_>>(), right.collect()];
     let missing = |from: &BTreeSet<&ParamName>, to: &BTreeSet<&ParamName>, present, absent| {
-        from.difference(to).next().map(|&name| Error::Missing { name: name.clone(), present, absent })
+        from.difference(to).next().map(|&name| Error::Missing {
+            name: name.clone(),
+            present,
+            absent,
+        })
     };
     missing(&lefts, &rights, left_model, right_model)
         .or_else(|| missing(&rights, &lefts, right_model, left_model))
@@ -243,7 +315,12 @@ impl Growth {
     fn between(name: &ParamName, base: &Shape, delta: &Shape) -> Result<Self, Error> {
         if base.dims.len() != delta.dims.len() {
             let [base, other] = [base, delta].map(|shape| shape.dims.clone());
-            return Err(Error::Rank { name: name.clone(), base, other, model: "delta" });
+            return Err(Error::Rank {
+                name: name.clone(),
+                base,
+                other,
+                model: "delta",
+            });
         }
         for (shape, model) in [(base, "base"), (delta, "delta")] {
             crate::growth::no_zero(name, shape, model)?;

@@ -14,7 +14,8 @@ fn row(text: &str) -> Layers<Rational32> {
     Layers::new(values[0], values[1], values[2])
 }
 
-/// Multipliers n^-a and standard deviations n^-b, as printed in the paper's table of parametrizations.
+/// Multipliers n^-a and standard deviations n^-b, as printed in the paper's table of
+/// parametrizations.
 fn init(parametrization: &str) -> Pairs {
     let (a, b) = match parametrization {
         "SP" => ("0,0,0", "0,1/2,1/2"),
@@ -24,10 +25,15 @@ fn init(parametrization: &str) -> Pairs {
         other => panic!("no {other}"),
     };
     let (a, b) = (row(a), row(b));
-    Layers::new((a.input, b.input), (a.hidden, b.hidden), (a.output, b.output))
+    Layers::new(
+        (a.input, b.input),
+        (a.hidden, b.hidden),
+        (a.output, b.output),
+    )
 }
 
-/// Family, parametrization, exponents of (embedding, hidden, readout) under full alignment and under none.
+/// Family, parametrization, exponents of (embedding, hidden, readout) under full alignment and
+/// under none.
 const RATES: [(Family, &str, &str, &str); 12] = [
     (Family::RawGradient, "SP", "1/2,-1/2,-1", "1/2,0,-1/2"),
     (Family::RawGradient, "NTK", "1/2,1/2,0", "1/2,1,1/2"),
@@ -49,7 +55,11 @@ fn all_24_rows() {
     for (family, name, full, none) in RATES {
         for (alignment, expected) in [(Alignment::Full, full), (Alignment::None, none)] {
             let solved = largest_stable_rates(init(name), family, alignment, Backward::Min);
-            assert_eq!(solved, Ok(row(expected)), "{name} with {family} and alignment {alignment:?}");
+            assert_eq!(
+                solved,
+                Ok(row(expected)),
+                "{name} with {family} and alignment {alignment:?}"
+            );
         }
     }
 }
@@ -57,32 +67,54 @@ fn all_24_rows() {
 /// O11: as printed, with max, SGD's rates in SP would come out other than the paper's own.
 #[test]
 fn the_printed_max_contradicts_the_paper() {
-    let solve = |backward| largest_stable_rates(init("SP"), Family::RawGradient, Alignment::Full, backward);
+    let solve =
+        |backward| largest_stable_rates(init("SP"), Family::RawGradient, Alignment::Full, backward);
     assert_eq!(solve(Backward::Max), Ok(row("1,0,-1")));
     assert_ne!(solve(Backward::Max), solve(Backward::default()));
 }
 
 #[test]
 fn sp_per_layer_is_what_the_solver_finds_for_sp() {
-    let cases = [(Optimizer::Sgd, 0), (Optimizer::AdamW, 4), (Optimizer::Adafactor, 8)];
+    let cases = [
+        (Optimizer::Sgd, 0),
+        (Optimizer::AdamW, 4),
+        (Optimizer::Adafactor, 8),
+    ];
     for (optimizer, at) in cases {
         for (alignment, expected) in [("full", RATES[at].2), ("none", RATES[at].3)] {
-            let rule = Parametrization::from(Rule::SpPerLayer).with_options(options([("alignment", alignment)]));
+            let rule = Parametrization::from(Rule::SpPerLayer)
+                .with_options(options([("alignment", alignment)]));
             let read = Exponents::of(&rule.table(optimizer).unwrap(), optimizer);
-            let rates = Layers::new(-read.layers.input.c, -read.layers.hidden.c, -read.layers.output.c);
+            let rates = Layers::new(
+                -read.layers.input.c,
+                -read.layers.hidden.c,
+                -read.layers.output.c,
+            );
             assert_eq!(rates, row(expected), "{optimizer}, alignment {alignment}");
-            assert_eq!(-read.vector_c, row(expected).input, "{optimizer}: biases are as the embedding");
+            assert_eq!(
+                -read.vector_c,
+                row(expected).input,
+                "{optimizer}: biases are as the embedding"
+            );
         }
     }
 }
 
 #[test]
 fn no_rates_for_what_is_unstable_from_the_start_or_has_no_constraints() {
-    let constant = Layers { hidden: (fraction("0"), fraction("0")), ..init("SP") };
+    let constant = Layers {
+        hidden: (fraction("0"), fraction("0")),
+        ..init("SP")
+    };
     let solve = |init, family| largest_stable_rates(init, family, Alignment::Full, Backward::Min);
     assert_eq!(
         solve(constant, Family::Entrywise),
-        Err("the init is unstable: a+b must be 0 for the input, 1/2 for hidden layers, at least 1/2 for the readout")
+        Err(
+            "the init is unstable: a+b must be 0 for the input, 1/2 for hidden layers, at least 1/2 for the readout"
+        )
     );
-    assert_eq!(solve(init("SP"), Family::Spectral), Err("no constraints are published for spectral updates"));
+    assert_eq!(
+        solve(init("SP"), Family::Spectral),
+        Err("no constraints are published for spectral updates")
+    );
 }

@@ -1,4 +1,5 @@
-//! `.bsh` files: those of the Python package `mup` byte for byte, any name back as it was, and one error for each mistake.
+//! `.bsh` files: those of the Python package `mup` byte for byte, any name back as it was, and one
+//! error for each mistake.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod reference;
@@ -102,9 +103,17 @@ fn a_file_gives_the_plans_of_base_and_delta() {
     for fixture in fixtures() {
         let read = fixture.declare(Widths::from_bsh(&fixture.bsh).unwrap());
         for target in &fixture.targets {
-            let [from_file, from_shapes] = [&read, &fixture.declare(fixture.widths())]
-                .map(|widths| Plan::new(widths, &target.shapes(), Rule::Mup, Optimizer::Sgd).unwrap());
-            assert_eq!(from_file.hash(), from_shapes.hash(), "{} of width {}", fixture.model, target.width);
+            let [from_file, from_shapes] =
+                [&read, &fixture.declare(fixture.widths())].map(|widths| {
+                    Plan::new(widths, &target.shapes(), Rule::Mup, Optimizer::Sgd).unwrap()
+                });
+            assert_eq!(
+                from_file.hash(),
+                from_shapes.hash(),
+                "{} of width {}",
+                fixture.model,
+                target.width
+            );
         }
     }
 }
@@ -112,18 +121,32 @@ fn a_file_gives_the_plans_of_base_and_delta() {
 #[test]
 fn a_tied_readout_is_not_written() {
     let shapes = |width: usize| {
-        Shapes::from_iter(["embedding", "readout"].map(|name| (format!("{name}.weight"), Shape::new([50, width]))))
+        Shapes::from_iter(
+            ["embedding", "readout"]
+                .map(|name| (format!("{name}.weight"), Shape::new([50, width]))),
+        )
     };
     let widths = Widths::between(&shapes(64), &shapes(96)).unwrap();
-    let tied = widths.tie("readout.weight", "embedding.weight").unwrap().to_bsh();
-    assert!(tied.ends_with("\"width\"\nembedding.weight:\n- null\n- 64\n"), "{tied}");
+    let tied = widths
+        .tie("readout.weight", "embedding.weight")
+        .unwrap()
+        .to_bsh();
+    assert!(
+        tied.ends_with("\"width\"\nembedding.weight:\n- null\n- 64\n"),
+        "{tied}"
+    );
 }
 
-/// `mup` takes the letters of `module.` off both ends of every name, so that this one becomes `bed.weight`.
+/// `mup` takes the letters of `module.` off both ends of every name, so that this one becomes
+/// `bed.weight`.
 #[test]
 fn names_keep_their_prefix() {
     let widths = Widths::from_bsh("module.model.embed.weight: [64]").unwrap();
-    assert!(widths.to_bsh().ends_with("\"width\"\nmodule.model.embed.weight:\n- 64\n"));
+    assert!(
+        widths
+            .to_bsh()
+            .ends_with("\"width\"\nmodule.model.embed.weight:\n- 64\n")
+    );
 }
 
 /// What people write by hand is read too: flow lists, comments, `~`, the longer form of a key.
@@ -142,7 +165,10 @@ fn other_spellings_are_read() {
     ];
     for text in spellings {
         let widths = Widths::from_bsh(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
-        assert!(widths.to_bsh().ends_with("\"width\"\nw:\n- 64\n- null\n"), "{text:?}");
+        assert!(
+            widths.to_bsh().ends_with("\"width\"\nw:\n- 64\n- null\n"),
+            "{text:?}"
+        );
     }
 }
 
@@ -169,39 +195,81 @@ fn mistakes_are_named() {
         ("v: &sizes [64]\nw: *sizes", no_sizes),
         ("? [w]\n: [64]", no_name),
         ("v: [64]\n? {w: 1}\n: [64]", no_name),
-        ("w: [64]\nw: [32]", "shapes in .bsh: parameter `w` is given twice"),
-        ("w: [64]\n---\nv: [64]", "shapes in .bsh: expected nothing after the sizes of the last parameter"),
-        ("w: [64, 0]", "axis 1 of parameter `w` has size zero in the base model"),
-        ("w: [1, 2, null, 3]", "axes [0, 1, 3] of parameter `w` grow; at most a fan-in and a fan-out axis can"),
-        ("{}", "no dimension grows between the base and the delta model"),
-        ("w: [null]\ns: []", "no dimension grows between the base and the delta model"),
+        (
+            "w: [64]\nw: [32]",
+            "shapes in .bsh: parameter `w` is given twice",
+        ),
+        (
+            "w: [64]\n---\nv: [64]",
+            "shapes in .bsh: expected nothing after the sizes of the last parameter",
+        ),
+        (
+            "w: [64, 0]",
+            "axis 1 of parameter `w` has size zero in the base model",
+        ),
+        (
+            "w: [1, 2, null, 3]",
+            "axes [0, 1, 3] of parameter `w` grow; at most a fan-in and a fan-out axis can",
+        ),
+        (
+            "{}",
+            "no dimension grows between the base and the delta model",
+        ),
+        (
+            "w: [null]\ns: []",
+            "no dimension grows between the base and the delta model",
+        ),
     ];
     for (text, message) in cases {
-        assert_eq!(Widths::from_bsh(text).unwrap_err().to_string(), message, "{text:?}");
+        assert_eq!(
+            Widths::from_bsh(text).unwrap_err().to_string(),
+            message,
+            "{text:?}"
+        );
     }
 }
 
 /// The words are those of the YAML parser; that they say where is ours to ask.
 #[test]
 fn broken_yaml_is_an_error_with_its_line() {
-    for (text, line) in [("w: [64", 2), ("v: [64]\nw: \"64", 2), ("v: [64]\n}", 2), ("v: [64]\n\nw: [64]]", 3)] {
+    for (text, line) in [
+        ("w: [64", 2),
+        ("v: [64]\nw: \"64", 2),
+        ("v: [64]\n}", 2),
+        ("v: [64]\n\nw: [64]]", 3),
+    ] {
         let message = Widths::from_bsh(text).unwrap_err().to_string();
-        assert!(message.starts_with("shapes in .bsh: ") && message.contains(&format!("line {line}")), "{message}");
+        assert!(
+            message.starts_with("shapes in .bsh: ") && message.contains(&format!("line {line}")),
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn deep_nesting_is_an_error() {
-    for text in ["w: ".to_owned() + &"[".repeat(100_000), "{w: ".repeat(100_000), "? ".repeat(100_000)] {
+    for text in [
+        "w: ".to_owned() + &"[".repeat(100_000),
+        "{w: ".repeat(100_000),
+        "? ".repeat(100_000),
+    ] {
         assert!(Widths::from_bsh(&text).is_err(), "{}", &text[..20]);
     }
 }
 
 #[test]
 fn a_target_that_does_not_fit_a_file_is_refused() {
-    let widths = Widths::from_bsh("w: [64, 64]\nb: [64]").unwrap().with_layout(Layout::OutIn);
-    let message = |shapes: Shapes| Plan::new(&widths, &shapes, Rule::Mup, Optimizer::AdamW).unwrap_err().to_string();
-    let shapes = |weight: &[usize]| Shapes::from_iter([("w", Shape::new(weight)), ("b", Shape::vector(128))]);
+    let widths = Widths::from_bsh("w: [64, 64]\nb: [64]")
+        .unwrap()
+        .with_layout(Layout::OutIn);
+    let message = |shapes: Shapes| {
+        Plan::new(&widths, &shapes, Rule::Mup, Optimizer::AdamW)
+            .unwrap_err()
+            .to_string()
+    };
+    let shapes = |weight: &[usize]| {
+        Shapes::from_iter([("w", Shape::new(weight)), ("b", Shape::vector(128))])
+    };
     assert_eq!(
         message(shapes(&[128, 128]).without("b")),
         "parameter `b` of the base model is missing in the target model"
@@ -212,19 +280,40 @@ fn a_target_that_does_not_fit_a_file_is_refused() {
     );
 }
 
-const WORDS: &[&str] =
-    &["null", "~", "yes", "Off", "y", "<<", "=", "0x1F", "0b1", "1e5", "1.5e+3", "12:30", "2001-01-01", ".inf", "---"];
+const WORDS: &[&str] = &[
+    "null",
+    "~",
+    "yes",
+    "Off",
+    "y",
+    "<<",
+    "=",
+    "0x1F",
+    "0b1",
+    "1e5",
+    "1.5e+3",
+    "12:30",
+    "2001-01-01",
+    ".inf",
+    "---",
+];
 
-/// Characters that mean something in YAML, words that are no text there, and names too long for one line.
+/// Characters that mean something in YAML, words that are no text there, and names too long for one
+/// line.
 fn name() -> impl Strategy<Value = String> {
     let special: Vec<char> =
-        "-?:,[]{}#&*!|>'\"%@`~=<.+_0179exon \t\n\r\\/\u{85}\u{a0}\u{2028}é\u{feff}𝄞".chars().collect();
+        "-?:,[]{}#&*!|>'\"%@`~=<.+_0179exon \t\n\r\\/\u{85}\u{a0}\u{2028}é\u{feff}𝄞"
+            .chars()
+            .collect();
     let text = |chars: Vec<char>| chars.into_iter().collect::<String>();
     prop_oneof![
         prop::collection::vec(any::<char>(), 0..12).prop_map(text),
         prop::collection::vec(prop::sample::select(special), 0..12).prop_map(text),
         prop::sample::select(WORDS).prop_map(str::to_owned),
-        (prop::sample::select(&["a", "a ", "é", "'", "0"][..]), 30usize..200)
+        (
+            prop::sample::select(&["a", "a ", "é", "'", "0"][..]),
+            30usize..200
+        )
             .prop_map(|(part, count)| part.repeat(count)),
     ]
 }
@@ -233,7 +322,10 @@ fn name() -> impl Strategy<Value = String> {
 fn models(params: &[(String, Vec<usize>)]) -> [Shapes; 3] {
     [1, 2, 3].map(|times| {
         let grown = |dims: &[usize]| dims.iter().map(|size| size * times).collect::<Vec<_>>();
-        params.iter().map(|(name, dims)| (name.clone(), Shape::new(grown(dims)))).collect()
+        params
+            .iter()
+            .map(|(name, dims)| (name.clone(), Shape::new(grown(dims))))
+            .collect()
     })
 }
 

@@ -1,4 +1,5 @@
-//! G7, G8: depth (CompleteP 2505.01618 Table 1), and depth with batch and duration (Complete(d)P 2512.22382 Table 1).
+//! G7, G8: depth (CompleteP 2505.01618 Table 1), and depth with batch and duration (Complete(d)P
+//! 2512.22382 Table 1).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::approx_constant, reason = "numbers as printed")]
 
@@ -6,8 +7,8 @@ mod common;
 
 use common::{close, digits, options, scales};
 use mutransfer::{
-    Axes, Decay, Eps, Form, Horizon, Hyper, Init, Optimizer, Options, Parametrization, Place, Plan, Power, Role, Rule,
-    Shape, Shapes, Widths,
+    Axes, Decay, Eps, Form, Horizon, Hyper, Init, Optimizer, Options, Parametrization, Place, Plan,
+    Power, Role, Rule, Shape, Shapes, Widths,
 };
 
 const HEAD: usize = 8;
@@ -25,16 +26,29 @@ fn model(width: usize, blocks: usize) -> Shapes {
         ]
     };
     let ends = [
-        ("embedding".to_owned(), Shape::new([50, width]).with_axes(Axes::LOOKUP)),
+        (
+            "embedding".to_owned(),
+            Shape::new([50, width]).with_axes(Axes::LOOKUP),
+        ),
         ("norm.gain".to_owned(), Shape::vector(width)),
         ("readout".to_owned(), weight([width, 50])),
     ];
-    ends.into_iter().chain((0..blocks).flat_map(block)).collect()
+    ends.into_iter()
+        .chain((0..blocks).flat_map(block))
+        .collect()
 }
 
 /// A plan for a model that is `wider` and `deeper` than its base.
-fn grown(rule: impl Into<Parametrization>, optimizer: Optimizer, wider: usize, deeper: usize) -> Plan {
-    let widths = Widths::between(&model(4, 2), &model(5, 2)).unwrap().with_depth(2, 2 * deeper).unwrap();
+fn grown(
+    rule: impl Into<Parametrization>,
+    optimizer: Optimizer,
+    wider: usize,
+    deeper: usize,
+) -> Plan {
+    let widths = Widths::between(&model(4, 2), &model(5, 2))
+        .unwrap()
+        .with_depth(2, 2 * deeper)
+        .unwrap();
     Plan::new(&widths, &model(4 * wider, 2 * deeper), rule, optimizer).unwrap()
 }
 
@@ -44,7 +58,9 @@ fn with_alpha(alpha: &str) -> Parametrization {
 
 /// A, B, C, W, E in the last block, which the base does not have.
 fn in_block(plan: &Plan, part: &str) -> [f64; 5] {
-    let blocks = plan.params().filter_map(|(name, _)| name.as_str().strip_prefix("blocks.")?.split('.').next());
+    let blocks = plan
+        .params()
+        .filter_map(|(name, _)| name.as_str().strip_prefix("blocks.")?.split('.').next());
     let last: usize = blocks.map(|number| number.parse().unwrap()).max().unwrap();
     scales(plan, &format!("blocks.{last}.{part}"))
 }
@@ -52,14 +68,20 @@ fn in_block(plan: &Plan, part: &str) -> [f64; 5] {
 /// G7, m_N = 1, m_L = 32: (alpha, residual, learning rate, epsilon).
 #[test]
 fn complete_p_at_one_width() {
-    for (alpha, residual, rate, eps) in [("1", 0.03125, 1.0, 0.03125), ("1/2", 0.1767767, 0.1767767, 0.1767767)] {
+    for (alpha, residual, rate, eps) in [
+        ("1", 0.03125, 1.0, 0.03125),
+        ("1/2", 0.1767767, 0.1767767, 0.1767767),
+    ] {
         let plan = grown(with_alpha(alpha), Optimizer::AdamW, 1, 32);
         digits(plan.forward().residual.unwrap(), residual);
         for part in ["hidden.weight", "hidden.bias", "norm.gain"] {
             let [_, _, learning_rate, weight_decay, epsilon] = in_block(&plan, part);
             digits(learning_rate, rate);
             digits(epsilon, eps);
-            assert_eq!(weight_decay, 1.0, "{part}: the published tables have no depth factor in the decay");
+            assert_eq!(
+                weight_decay, 1.0,
+                "{part}: the published tables have no depth factor in the decay"
+            );
         }
         for outside in ["embedding", "norm.gain", "readout"] {
             assert_eq!(scales(&plan, outside), [1.0; 5], "{outside}");
@@ -71,7 +93,10 @@ fn complete_p_at_one_width() {
 #[test]
 fn complete_p_wider_and_deeper() {
     let plan = grown(with_alpha("1/2"), Optimizer::AdamW, 4, 4);
-    assert_eq!(in_block(&plan, "hidden.weight"), [1.0, 0.5, 0.125, 4.0, 0.125]);
+    assert_eq!(
+        in_block(&plan, "hidden.weight"),
+        [1.0, 0.5, 0.125, 4.0, 0.125]
+    );
     assert_eq!(in_block(&plan, "hidden.bias"), [1.0, 1.0, 0.5, 1.0, 0.125]);
     assert_eq!(scales(&plan, "readout")[0], 0.25);
     assert_eq!(plan.forward().residual, Some(0.5));
@@ -130,14 +155,30 @@ const COLUMNS: [Column; 3] = [
     },
 ];
 
-/// Everything as in the published table: readout without multiplier, epsilon of the final norm constant.
+/// Everything as in the published table: readout without multiplier, epsilon of the final norm
+/// constant.
 fn complete_dp(column: &Column) -> (Plan, Hyper, Horizon) {
     let [wider, deeper, batch, tokens] = column.ratios;
-    let options = Options { eps: Eps::CompleteDP, ..options([("depth", column.alpha)]) };
-    let rule = Parametrization::from(Rule::Mup).with_form(Form::Table3).with_options(options);
+    let options = Options {
+        eps: Eps::CompleteDP,
+        ..options([("depth", column.alpha)])
+    };
+    let rule = Parametrization::from(Rule::Mup)
+        .with_form(Form::Table3)
+        .with_options(options);
     let horizon = Horizon::new(batch as f64, tokens as f64);
-    let unit = Hyper { learning_rate: 1.0, weight_decay: 1.0, eps: 1.0, init: Init::Constant(1.0), ..Hyper::default() };
-    (grown(rule, Optimizer::AdamW, wider, deeper), horizon.apply(&unit, Decay::TimesLr).unwrap(), horizon)
+    let unit = Hyper {
+        learning_rate: 1.0,
+        weight_decay: 1.0,
+        eps: 1.0,
+        init: Init::Constant(1.0),
+        ..Hyper::default()
+    };
+    (
+        grown(rule, Optimizer::AdamW, wider, deeper),
+        horizon.apply(&unit, Decay::TimesLr).unwrap(),
+        horizon,
+    )
 }
 
 #[test]
@@ -157,16 +198,30 @@ fn complete_dp_table() {
         .map(setting);
         close(plan.forward().residual.unwrap_or(1.0), column.residual);
         let rates = [embedding, hidden, bias, readout].map(|setting| setting.learning_rate);
-        rates.into_iter().zip(column.learning_rate).for_each(|(rate, expected)| digits(rate, expected));
+        rates
+            .into_iter()
+            .zip(column.learning_rate)
+            .for_each(|(rate, expected)| digits(rate, expected));
         assert_eq!(bias.learning_rate, norm.learning_rate);
         assert_eq!(last_norm.learning_rate, embedding.learning_rate);
         let variance = [hidden, readout].map(|setting| setting.init_std.unwrap().powi(2));
-        variance.into_iter().zip(column.variance).for_each(|(variance, expected)| close(variance, expected));
+        variance
+            .into_iter()
+            .zip(column.variance)
+            .for_each(|(variance, expected)| close(variance, expected));
         let eps = [hidden, shared, embedding, readout].map(|setting| setting.eps);
-        eps.into_iter().zip(column.eps).for_each(|(eps, expected)| digits(eps, expected));
-        assert_eq!(last_norm.eps, readout.eps, "output norms are as output weights");
+        eps.into_iter()
+            .zip(column.eps)
+            .for_each(|(eps, expected)| digits(eps, expected));
+        assert_eq!(
+            last_norm.eps, readout.eps,
+            "output norms are as output weights"
+        );
         let decays = [hidden, embedding].map(|setting| setting.weight_decay);
-        decays.into_iter().zip(column.weight_decay).for_each(|(decay, expected)| digits(decay, expected));
+        decays
+            .into_iter()
+            .zip(column.weight_decay)
+            .for_each(|(decay, expected)| digits(decay, expected));
         assert_eq!(readout.weight_decay, hidden.weight_decay);
         assert_eq!(norm.weight_decay, embedding.weight_decay);
         assert_eq!((hidden.multiplier, readout.multiplier), (1.0, 1.0));
@@ -193,10 +248,19 @@ fn depth_of_every_family() {
     for (optimizer, alpha, expected) in exponents {
         let table = with_alpha(alpha).table(optimizer).unwrap();
         for role in Role::ALL {
-            let [block, outside] = [Place::Block, Place::Outside].map(|place| table.law_at(role, place).learning_rate);
-            assert_eq!(block, outside * expected.parse::<Power>().unwrap(), "{optimizer}, alpha {alpha}, {role}");
+            let [block, outside] =
+                [Place::Block, Place::Outside].map(|place| table.law_at(role, place).learning_rate);
+            assert_eq!(
+                block,
+                outside * expected.parse::<Power>().unwrap(),
+                "{optimizer}, alpha {alpha}, {role}"
+            );
         }
-        let residual = if alpha == "1" { "m_L^-1".to_owned() } else { format!("m_L^-{alpha}") };
+        let residual = if alpha == "1" {
+            "m_L^-1".to_owned()
+        } else {
+            format!("m_L^-{alpha}")
+        };
         assert_eq!(table.residual.to_string(), residual, "{optimizer}");
     }
 }
@@ -205,7 +269,10 @@ fn depth_of_every_family() {
 #[test]
 fn depth_in_muons_epsilon() {
     let table = with_alpha("1").table(Optimizer::Muon).unwrap();
-    assert_eq!(table.law_at(Role::Hidden, Place::Block).eps.to_string(), "m_in^1/2 m_out^-1/2 m_L^-1");
+    assert_eq!(
+        table.law_at(Role::Hidden, Place::Block).eps.to_string(),
+        "m_in^1/2 m_out^-1/2 m_L^-1"
+    );
 }
 
 #[test]

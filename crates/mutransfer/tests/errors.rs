@@ -8,8 +8,8 @@ use std::mem::discriminant;
 use common::{Layout, mlp, weight};
 use mutransfer::theory::Theory;
 use mutransfer::{
-    Axes, Decay, Error, Form, Horizon, Hyper, Optimizer, Options, Parametrization, Plan, Power, Role, Rule, Settings,
-    Shape, Shapes, Widths,
+    Axes, Decay, Error, Form, Horizon, Hyper, Optimizer, Options, Parametrization, Plan, Power,
+    Role, Rule, Settings, Shape, Shapes, Widths,
 };
 
 fn of_target(target: Shapes) -> Error {
@@ -19,7 +19,11 @@ fn of_target(target: Shapes) -> Error {
 
 fn with(name: &str, shape: Shape) -> Shapes {
     let target = mlp(128, Layout::InOut);
-    target.iter().map(|(name, shape)| (name.clone(), shape.clone())).chain([(name.into(), shape)]).collect()
+    target
+        .iter()
+        .map(|(name, shape)| (name.clone(), shape.clone()))
+        .chain([(name.into(), shape)])
+        .collect()
 }
 
 /// One growing matrix of this shape at every width.
@@ -34,7 +38,13 @@ fn of_matrix(shape: impl Fn(usize) -> Shape) -> Error {
 fn contradiction() -> Error {
     let widths = Widths::between(&mlp(64, Layout::InOut), &mlp(96, Layout::InOut)).unwrap();
     let widths = widths.declare("hidden.weight", Role::Output).unwrap();
-    Plan::new(&widths, &mlp(128, Layout::InOut), Rule::Mup, Optimizer::AdamW).unwrap_err()
+    Plan::new(
+        &widths,
+        &mlp(128, Layout::InOut),
+        Rule::Mup,
+        Optimizer::AdamW,
+    )
+    .unwrap_err()
 }
 
 /// An embedding, a readout, and a hidden matrix between them.
@@ -42,13 +52,19 @@ fn language_model(width: usize, words: usize) -> Shapes {
     Shapes::from_iter([
         ("embedding", Shape::new([50, width]).with_axes(Axes::LOOKUP)),
         ("hidden", weight(width, width, Layout::InOut)),
-        ("readout", Shape::new([words, width]).with_axes(Axes::OUT_IN)),
+        (
+            "readout",
+            Shape::new([words, width]).with_axes(Axes::OUT_IN),
+        ),
     ])
 }
 
 fn tied(rule: impl Into<Parametrization>) -> Error {
     let [base, delta, target] = [8, 9, 16].map(|width| language_model(width, 50));
-    let widths = Widths::between(&base, &delta).unwrap().tie("readout", "embedding").unwrap();
+    let widths = Widths::between(&base, &delta)
+        .unwrap()
+        .tie("readout", "embedding")
+        .unwrap();
     Plan::new(&widths, &target, rule, Optimizer::AdamW).unwrap_err()
 }
 
@@ -61,9 +77,14 @@ fn cases() -> Vec<(Error, &'static str)> {
     let base = mlp(64, Layout::InOut);
     let widths = || Widths::between(&base, &mlp(96, Layout::InOut)).unwrap();
     let unequal = Widths::between(&language_model(8, 40), &language_model(9, 40)).unwrap();
-    let muon = Parametrization::from(Rule::SpPerLayer).table(Optimizer::Muon).unwrap_err();
+    let muon = Parametrization::from(Rule::SpPerLayer)
+        .table(Optimizer::Muon)
+        .unwrap_err();
     let sgd_only = "family = 'raw-gradient'\ninput = {}\nhidden = {}\noutput = {}";
-    let sgd_only = Parametrization::from_toml("mine", sgd_only).unwrap().table(Optimizer::AdamW).unwrap_err();
+    let sgd_only = Parametrization::from_toml("mine", sgd_only)
+        .unwrap()
+        .table(Optimizer::AdamW)
+        .unwrap_err();
     vec![
         (
             of_target(mlp(128, Layout::InOut).without("hidden.weight")),
@@ -98,14 +119,27 @@ fn cases() -> Vec<(Error, &'static str)> {
             "parameter `w` of dimensions [256, 10] grows, but which axis is fan-in is unknown",
         ),
         (
-            of_matrix(|width| Shape::new([width, 10]).with_axes(Axes { fan_in: Some(0), fan_out: Some(2) })),
+            of_matrix(|width| {
+                Shape::new([width, 10]).with_axes(Axes {
+                    fan_in: Some(0),
+                    fan_out: Some(2),
+                })
+            }),
             "parameter `w` has 2 dimensions, its axes name dimension 2",
         ),
         (
-            of_matrix(|width| Shape::new([width, 10]).with_axes(Axes { fan_in: Some(0), fan_out: Some(0) })),
+            of_matrix(|width| {
+                Shape::new([width, 10]).with_axes(Axes {
+                    fan_in: Some(0),
+                    fan_out: Some(0),
+                })
+            }),
             "axis 0 of parameter `w` cannot be both fan-in and fan-out",
         ),
-        (contradiction(), "parameter `hidden.weight` is declared output but its growing axes make it hidden"),
+        (
+            contradiction(),
+            "parameter `hidden.weight` is declared output but its growing axes make it hidden",
+        ),
         (
             unequal.tie("readout", "embedding").unwrap_err(),
             "`readout` cannot be tied to `embedding`: dimensions [40, 8] and [50, 8]",
@@ -114,10 +148,22 @@ fn cases() -> Vec<(Error, &'static str)> {
             tied(Parametrization::from(Rule::Mup).with_form(Form::Table3)),
             "`readout` is tied to `embedding`, but mup in the form table3 has another learning rate for each",
         ),
-        (widths().with_depth(0, 4).unwrap_err(), "a depth of zero blocks"),
-        (widths().declare("head.*", Role::Output).unwrap_err(), "no parameter matches `head.*`"),
-        (widths().tie("head", "words").unwrap_err(), "no parameter matches `head`"),
-        (Widths::between(&base, &base).unwrap_err(), "no dimension grows between the base and the delta model"),
+        (
+            widths().with_depth(0, 4).unwrap_err(),
+            "a depth of zero blocks",
+        ),
+        (
+            widths().declare("head.*", Role::Output).unwrap_err(),
+            "no parameter matches `head.*`",
+        ),
+        (
+            widths().tie("head", "words").unwrap_err(),
+            "no parameter matches `head`",
+        ),
+        (
+            Widths::between(&base, &base).unwrap_err(),
+            "no dimension grows between the base and the delta model",
+        ),
         (
             "rmsprob".parse::<Optimizer>().unwrap_err(),
             "unknown optimizer `rmsprob`; known: sgd, momentum, nesterov, adam, adamw, nadam, radam, adamax, rmsprop, \
@@ -129,13 +175,34 @@ fn cases() -> Vec<(Error, &'static str)> {
             "unknown rule `mu-p`; known: sp, sp-constant-std, sp-inverse-width, sp-per-layer, ntk, mean-field, mup, \
              u-mup, spectral, uniform:S, sp+SWITCH, mup-SWITCH",
         ),
-        ("sp+head".parse::<Rule>().unwrap_err(), "unknown switch `head`; known: embedding, norm, attention, last"),
-        ("table7".parse::<Form>().unwrap_err(), "unknown form `table7`; known: table3, table8, table9, folded"),
-        ("bias".parse::<Role>().unwrap_err(), "unknown role `bias`; known: fixed, vector, input, hidden, output"),
-        ("none".parse::<Decay>().unwrap_err(), "unknown weight decay `none`; known: l2, times-lr, independent"),
-        ("nchw".parse::<Layout>().unwrap_err(), "unknown layout `nchw`; known: out-in, in-out"),
-        (muon, "rule `sp-per-layer` has no table for muon, whose updates are spectral"),
-        (sgd_only, "rule `mine` has no table for adamw, whose updates are entrywise"),
+        (
+            "sp+head".parse::<Rule>().unwrap_err(),
+            "unknown switch `head`; known: embedding, norm, attention, last",
+        ),
+        (
+            "table7".parse::<Form>().unwrap_err(),
+            "unknown form `table7`; known: table3, table8, table9, folded",
+        ),
+        (
+            "bias".parse::<Role>().unwrap_err(),
+            "unknown role `bias`; known: fixed, vector, input, hidden, output",
+        ),
+        (
+            "none".parse::<Decay>().unwrap_err(),
+            "unknown weight decay `none`; known: l2, times-lr, independent",
+        ),
+        (
+            "nchw".parse::<Layout>().unwrap_err(),
+            "unknown layout `nchw`; known: out-in, in-out",
+        ),
+        (
+            muon,
+            "rule `sp-per-layer` has no table for muon, whose updates are spectral",
+        ),
+        (
+            sgd_only,
+            "rule `mine` has no table for adamw, whose updates are entrywise",
+        ),
         (
             Theory::of_rule(&Rule::UnitMup.into(), Optimizer::Sgd).unwrap_err(),
             "`u-mup` under sgd is not classified: it scales its backward pass apart from the forward pass",
@@ -161,7 +228,10 @@ fn cases() -> Vec<(Error, &'static str)> {
             table("input = {}\nhidden = {}\noutput = { rate = '1' }"),
             "table `mine`: TOML parse error at line 3, column…",
         ),
-        (table("input = {}\nhidden = {}"), "table `mine`: TOML parse error…"),
+        (
+            table("input = {}\nhidden = {}"),
+            "table `mine`: TOML parse error…",
+        ),
         (
             Options::from_pairs([("hidden-decays", "sqrt")]).unwrap_err(),
             "options: unknown field `hidden-decays`, expected…",
@@ -170,16 +240,30 @@ fn cases() -> Vec<(Error, &'static str)> {
             Options::from_pairs([("depth", "2")]).unwrap_err(),
             "options: `2` is no depth exponent; give 1/2 to 1, or none",
         ),
-        (Shapes::from_json("{\"w\": 3}").unwrap_err(), "shapes in JSON: parameter `w`: expected a list of sizes, or…"),
-        (Shapes::from_json("{\"w\": [3], \"w\": [3]}").unwrap_err(), "shapes in JSON: parameter `w` is given twice…"),
-        (Shapes::from_safetensors(&[1, 2, 3]).unwrap_err(), "shapes in safetensors: …"),
-        (Widths::from_bsh("- 3").unwrap_err(), "shapes in .bsh: expected a list of sizes for each parameter name"),
+        (
+            Shapes::from_json("{\"w\": 3}").unwrap_err(),
+            "shapes in JSON: parameter `w`: expected a list of sizes, or…",
+        ),
+        (
+            Shapes::from_json("{\"w\": [3], \"w\": [3]}").unwrap_err(),
+            "shapes in JSON: parameter `w` is given twice…",
+        ),
+        (
+            Shapes::from_safetensors(&[1, 2, 3]).unwrap_err(),
+            "shapes in safetensors: …",
+        ),
+        (
+            Widths::from_bsh("- 3").unwrap_err(),
+            "shapes in .bsh: expected a list of sizes for each parameter name",
+        ),
         (
             Settings::from_json("{").unwrap_err(),
             "shapes in JSON (settings): EOF while parsing an object at line 1 column 1",
         ),
         (
-            Horizon::new(16.0, 1.0).apply(&Hyper::default(), Decay::TimesLr).unwrap_err(),
+            Horizon::new(16.0, 1.0)
+                .apply(&Hyper::default(), Decay::TimesLr)
+                .unwrap_err(),
             "(1 - beta1) m_B/m_D is 1.600, not between 0 and 1; lower the batch or raise beta1",
         ),
     ]
@@ -220,23 +304,35 @@ fn hints() {
         of_matrix(|width| Shape::new([width, width, width])),
         of_matrix(|_| Shape::new([3, 3])),
         tied(Parametrization::from(Rule::Mup).with_form(Form::Table3)),
-        Parametrization::from(Rule::SpPerLayer).table(Optimizer::Muon).unwrap_err(),
+        Parametrization::from(Rule::SpPerLayer)
+            .table(Optimizer::Muon)
+            .unwrap_err(),
     ];
     for error in hinted {
         assert!(error.hint().is_some_and(|hint| !hint.is_empty()), "{error}");
     }
 }
 
-/// Ties in the forms that allow them: one tensor, its multiplier where it is a readout (TP5 at Table 8).
+/// Ties in the forms that allow them: one tensor, its multiplier where it is a readout (TP5 at
+/// Table 8).
 #[test]
 fn ties_that_are_no_error() {
     let [base, delta, target] = [8, 9, 32].map(|width| language_model(width, 50));
-    let widths = || Widths::between(&base, &delta).unwrap().tie("readout", "embedding").unwrap();
+    let widths = || {
+        Widths::between(&base, &delta)
+            .unwrap()
+            .tie("readout", "embedding")
+            .unwrap()
+    };
     for (form, readout) in [(Form::Table8, 0.25), (Form::Table9, 0.5)] {
         let rule = Parametrization::from(Rule::Mup).with_form(form);
         for optimizer in [Optimizer::AdamW, Optimizer::Sgd] {
             let plan = Plan::new(&widths(), &target, rule.clone(), optimizer).unwrap();
-            assert_eq!(plan.forward().readout.values().copied().collect::<Vec<_>>(), [readout], "{form} {optimizer}");
+            assert_eq!(
+                plan.forward().readout.values().copied().collect::<Vec<_>>(),
+                [readout],
+                "{form} {optimizer}"
+            );
             assert!(plan.param("readout").is_none());
         }
     }

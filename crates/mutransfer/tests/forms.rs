@@ -57,9 +57,21 @@ fn epsilon_in_ratios() {
         (Form::Table9, ["m_out^-1/2", "m_out^-1", "m_in^-1/2"]),
     ];
     for (form, expected) in cases {
-        assert_eq!([Role::Input, Role::Hidden, Role::Output].map(|role| eps(form, role)), expected, "{form}");
-        assert_eq!(eps(form, Role::Vector), "m_out^-1", "{form}: gains stay unrotated");
-        assert_eq!(eps(form, Role::Fixed), "1", "{form}: a gain shared by heads of fixed size");
+        assert_eq!(
+            [Role::Input, Role::Hidden, Role::Output].map(|role| eps(form, role)),
+            expected,
+            "{form}"
+        );
+        assert_eq!(
+            eps(form, Role::Vector),
+            "m_out^-1",
+            "{form}: gains stay unrotated"
+        );
+        assert_eq!(
+            eps(form, Role::Fixed),
+            "1",
+            "{form}: a gain shared by heads of fixed size"
+        );
     }
 }
 
@@ -70,11 +82,20 @@ fn one_readout_in_three_forms() {
     let cases = [
         (Form::Table3, [1.0, 0.125, 0.125, 8.0, 1.0]),
         (Form::Table8, [0.125, 1.0, 1.0, 1.0, 0.125]),
-        (Form::Table9, [1.0 / root, 1.0 / root, 1.0 / root, root, 1.0 / root]),
+        (
+            Form::Table9,
+            [1.0 / root, 1.0 / root, 1.0 / root, root, 1.0 / root],
+        ),
         (Form::Folded, [1.0, 0.125, 0.125, 8.0, 1.0]),
     ];
     for (form, expected) in cases {
-        let plan = plan(formed("mup", Some(form)), Optimizer::AdamW, 64, 512, Layout::InOut);
+        let plan = plan(
+            formed("mup", Some(form)),
+            Optimizer::AdamW,
+            64,
+            512,
+            Layout::InOut,
+        );
         for (found, expected) in scales(&plan, "readout.weight").into_iter().zip(expected) {
             close(found, expected);
         }
@@ -103,7 +124,8 @@ fn own_forms() {
 fn forms_leave_sp_alone() {
     for form in Form::ALL {
         for role in Role::ALL {
-            let [own, formed] = [formed("sp", None), formed("sp", Some(form))].map(|p| law(p, Optimizer::AdamW, role));
+            let [own, formed] = [formed("sp", None), formed("sp", Some(form))]
+                .map(|p| law(p, Optimizer::AdamW, role));
             assert_eq!(own, formed, "{form} {role}");
         }
     }

@@ -1,13 +1,13 @@
-//! Nothing that comes from outside makes anything panic: any text, any bytes, valid texts with mistakes, any sizes. Worth
-//! running without optimisation too, where overflow panics.
+//! Nothing that comes from outside makes anything panic: any text, any bytes, valid texts with
+//! mistakes, any sizes. Worth running without optimisation too, where overflow panics.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::str::FromStr;
 
 use mutransfer::theory::{Exponents, Theory};
 use mutransfer::{
-    Axes, Clip, Form, HiddenDecay, Hyper, Init, Layout, Optimizer, Options, Parametrization, Plan, Power, Rule,
-    Settings, Shape, Shapes, Widths,
+    Axes, Clip, Form, HiddenDecay, Hyper, Init, Layout, Optimizer, Options, Parametrization, Plan,
+    Power, Rule, Settings, Shape, Shapes, Widths,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -25,7 +25,10 @@ fn read_everything(text: &str) {
 }
 
 fn judge(rule: &Parametrization) {
-    let options = Options { hidden_decay: HiddenDecay::Sqrt, ..Options::default() };
+    let options = Options {
+        hidden_decay: HiddenDecay::Sqrt,
+        ..Options::default()
+    };
     let rule = rule.clone().with_options(options);
     for &optimizer in Optimizer::ALL {
         let forms = Form::ALL.map(|form| rule.clone().with_form(form));
@@ -38,21 +41,46 @@ fn judge(rule: &Parametrization) {
 
 fn plan_everything(base: &Shapes, delta: &Shapes, target: &Shapes) {
     let _ = target.entries();
-    let Ok(widths) = Widths::between(base, delta) else { return };
+    let Ok(widths) = Widths::between(base, delta) else {
+        return;
+    };
     let _ = widths.to_bsh();
     for layout in Layout::ALL {
         let widths = widths.clone().with_layout(layout);
         for rule in Rule::NAMED {
-            for optimizer in [Optimizer::Sgd, Optimizer::AdamW, Optimizer::Lamb, Optimizer::MuonMoonlight] {
-                let options = Options { clip: Clip::Update, ..Options::default() };
+            for optimizer in [
+                Optimizer::Sgd,
+                Optimizer::AdamW,
+                Optimizer::Lamb,
+                Optimizer::MuonMoonlight,
+            ] {
+                let options = Options {
+                    clip: Clip::Update,
+                    ..Options::default()
+                };
                 let rule = Parametrization::from(rule).with_options(options);
-                let Ok(plan) = Plan::new(&widths, target, rule, optimizer) else { continue };
-                for init in [Init::FanIn(1.0), Init::FanOut(1.0), Init::Xavier(1.0), Init::Constant(1.0)] {
-                    let _ = plan.to_json(&Hyper { init, ..Hyper::default() });
-                    let _ = plan.params().filter_map(|(_, param)| param.init_factor(init)).sum::<f64>();
+                let Ok(plan) = Plan::new(&widths, target, rule, optimizer) else {
+                    continue;
+                };
+                for init in [
+                    Init::FanIn(1.0),
+                    Init::FanOut(1.0),
+                    Init::Xavier(1.0),
+                    Init::Constant(1.0),
+                ] {
+                    let _ = plan.to_json(&Hyper {
+                        init,
+                        ..Hyper::default()
+                    });
+                    let _ = plan
+                        .params()
+                        .filter_map(|(_, param)| param.init_factor(init))
+                        .sum::<f64>();
                 }
                 let _ = (plan.hash(), plan.groups(), plan.growing_gradients());
-                let _ = plan.with_head_dim(1, usize::MAX).document(&Hyper::default());
+                let _ = plan
+                    .with_head_dim(1, usize::MAX)
+                    .document(&Hyper::default());
             }
         }
     }
@@ -72,7 +100,10 @@ const VALID: &[&str] = &[
 ];
 
 fn text() -> impl Strategy<Value = String> {
-    let special: Vec<char> = "{}[]()\"':,.-+*/^_=#&?!|>~0123456789 \n\t\\eEmnw·é\u{0}\u{85}\u{feff}𝄞".chars().collect();
+    let special: Vec<char> =
+        "{}[]()\"':,.-+*/^_=#&?!|>~0123456789 \n\t\\eEmnw·é\u{0}\u{85}\u{feff}𝄞"
+            .chars()
+            .collect();
     let of = |chars: Vec<char>| chars.into_iter().collect::<String>();
     prop_oneof![
         prop::collection::vec(any::<char>(), 0..40).prop_map(of),
@@ -90,12 +121,19 @@ fn nearly_valid() -> impl Strategy<Value = String> {
     ];
     let edits = prop::collection::vec((any::<prop::sample::Index>(), 0usize..4, part), 1..3);
     (select(VALID), edits).prop_map(|(text, edits)| {
-        edits.into_iter().fold(text.to_owned(), |text, (at, length, part)| {
-            let chars: Vec<char> = text.chars().collect();
-            let at = at.index(chars.len() + 1);
-            let rest = chars.iter().skip(at + length);
-            chars[..at].iter().copied().chain(part.chars()).chain(rest.copied()).collect()
-        })
+        edits
+            .into_iter()
+            .fold(text.to_owned(), |text, (at, length, part)| {
+                let chars: Vec<char> = text.chars().collect();
+                let at = at.index(chars.len() + 1);
+                let rest = chars.iter().skip(at + length);
+                chars[..at]
+                    .iter()
+                    .copied()
+                    .chain(part.chars())
+                    .chain(rest.copied())
+                    .collect()
+            })
     })
 }
 
@@ -113,23 +151,46 @@ fn table() -> impl Strategy<Value = String> {
     let power = prop::collection::vec(factor, 1..3).prop_map(|factors| factors.join(" "));
     let law = prop_oneof![
         prop::collection::vec(power, 4..5).prop_map(|powers| {
-            let [multiplier, init, rate, eps] = &powers[..] else { unreachable!("four powers") };
-            format!("{{multiplier = '{multiplier}', init_std = '{init}', lr = '{rate}', eps = '{eps}'}}")
+            let [multiplier, init, rate, eps] = &powers[..] else {
+                unreachable!("four powers")
+            };
+            format!(
+                "{{multiplier = '{multiplier}', init_std = '{init}', lr = '{rate}', eps = '{eps}'}}"
+            )
         }),
         prop::collection::vec(exponent(), 4..5).prop_map(|exponents| {
             let letters = ["a", "b", "c", "d"].into_iter().zip(exponents);
-            let pairs: Vec<String> = letters.map(|(letter, exponent)| format!("{letter} = '{exponent}'")).collect();
+            let pairs: Vec<String> = letters
+                .map(|(letter, exponent)| format!("{letter} = '{exponent}'"))
+                .collect();
             format!("{{{}}}", pairs.join(", "))
         }),
     ];
-    prop::collection::vec(law, 3..4)
-        .prop_map(|laws| format!("input = {}\nhidden = {}\noutput = {}", laws[0], laws[1], laws[2]))
+    prop::collection::vec(law, 3..4).prop_map(|laws| {
+        format!(
+            "input = {}\nhidden = {}\noutput = {}",
+            laws[0], laws[1], laws[2]
+        )
+    })
 }
 
 /// Sizes at which products, sums and conversions to floats go wrong.
 fn size() -> impl Strategy<Value = usize> {
     const LARGEST: usize = usize::MAX;
-    prop_oneof![0usize..4, select(&[1 << 16, 1 << 31, (1 << 32) + 1, 1 << 53, LARGEST / 2, LARGEST - 1, LARGEST][..])]
+    prop_oneof![
+        0usize..4,
+        select(
+            &[
+                1 << 16,
+                1 << 31,
+                (1 << 32) + 1,
+                1 << 53,
+                LARGEST / 2,
+                LARGEST - 1,
+                LARGEST
+            ][..]
+        )
+    ]
 }
 
 fn axes() -> impl Strategy<Value = Option<Axes>> {
@@ -146,7 +207,10 @@ fn parameter() -> impl Strategy<Value = [Shape; 3]> {
                 (1 | 2, Some(others)) => others[model - 1],
                 _ => *base,
             };
-            Shape { dims: dims.iter().map(of).collect(), axes }
+            Shape {
+                dims: dims.iter().map(of).collect(),
+                axes,
+            }
         })
     })
 }
@@ -212,8 +276,14 @@ fn powers_of_many_factors_end_somewhere() {
         ("m_in^10".to_owned(), true),
         ("m_in^10 m_in".to_owned(), false),
         ("m_in^10 m_in^-10 ".repeat(1000), true),
-        ("m_in^9.999 m_in^(1/7) m_in^(1/9) m_in^(1/11) m_in^(1/16) ".repeat(100), false),
-        ("m_in^(1/997) m_in^(1/991) m_in^(1/983) m_in^(1/977)".to_owned(), false),
+        (
+            "m_in^9.999 m_in^(1/7) m_in^(1/9) m_in^(1/11) m_in^(1/16) ".repeat(100),
+            false,
+        ),
+        (
+            "m_in^(1/997) m_in^(1/991) m_in^(1/983) m_in^(1/977)".to_owned(),
+            false,
+        ),
         ("m_in^2147483647/2147483647".to_owned(), true),
         ("m_in^-2147483648/2147483647".to_owned(), false),
     ];

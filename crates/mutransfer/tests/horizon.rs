@@ -50,7 +50,10 @@ fn the_product_over_a_run_is_constant() {
     for (batch, tokens) in [(1.0, 4.0), (2.0, 16.0), (4.0, 2.0)] {
         let horizon = Horizon::new(batch, tokens);
         let hyper = horizon.apply(&BASE, Decay::TimesLr).unwrap();
-        close(hyper.learning_rate * hyper.weight_decay * horizon.iterations(), BASE.learning_rate * BASE.weight_decay);
+        close(
+            hyper.learning_rate * hyper.weight_decay * horizon.iterations(),
+            BASE.learning_rate * BASE.weight_decay,
+        );
         let hyper = horizon.apply(&BASE, Decay::Independent).unwrap();
         close(hyper.weight_decay * horizon.iterations(), BASE.weight_decay);
     }
@@ -71,12 +74,21 @@ fn other_laws_of_batch_and_duration() {
     ];
     for (batch_law, exponent, expected) in cases {
         let tokens_exponent = fraction(exponent);
-        let horizon = Horizon { batch: 4.0, tokens: 2.0, batch_law, tokens_exponent };
+        let horizon = Horizon {
+            batch: 4.0,
+            tokens: 2.0,
+            batch_law,
+            tokens_exponent,
+        };
         let hyper = horizon.apply(&BASE, Decay::TimesLr).unwrap();
         close(hyper.learning_rate / BASE.learning_rate, expected);
         close(hyper.weight_decay / BASE.weight_decay, 2f64.sqrt());
         close(hyper.beta1, 0.8);
-        assert_eq!(horizon.keeps_noise(), exponent == "1/2", "{batch_law:?} {exponent}");
+        assert_eq!(
+            horizon.keeps_noise(),
+            exponent == "1/2",
+            "{batch_law:?} {exponent}"
+        );
     }
 }
 
@@ -84,7 +96,10 @@ fn other_laws_of_batch_and_duration() {
 #[test]
 fn surge_rises_and_falls() {
     let rate = |batch: f64| {
-        let horizon = Horizon { batch_law: BatchLaw::Surge { noise: 4.0 }, ..Horizon::new(batch, batch) };
+        let horizon = Horizon {
+            batch_law: BatchLaw::Surge { noise: 4.0 },
+            ..Horizon::new(batch, batch)
+        };
         horizon.apply(&BASE, Decay::TimesLr).unwrap().learning_rate * batch.sqrt()
     };
     assert!(rate(2.0) > rate(1.0));
@@ -94,17 +109,39 @@ fn surge_rises_and_falls() {
 
 #[test]
 fn named_durations() {
-    let expected = [("iso-horizon", "1/2"), ("bjorck", "8/25"), ("constant", "0"), ("step-law", "-307/1000")];
-    assert_eq!(Horizon::DURATION, expected.map(|(name, exponent)| (name, fraction(exponent))));
+    let expected = [
+        ("iso-horizon", "1/2"),
+        ("bjorck", "8/25"),
+        ("constant", "0"),
+        ("step-law", "-307/1000"),
+    ];
+    assert_eq!(
+        Horizon::DURATION,
+        expected.map(|(name, exponent)| (name, fraction(exponent)))
+    );
     assert_eq!(Horizon::new(2.0, 3.0).tokens_exponent, fraction("1/2"));
 }
 
 #[test]
 fn betas_must_stay_below_one() {
-    let message = |batch, tokens| Horizon::new(batch, tokens).apply(&BASE, Decay::TimesLr).unwrap_err().to_string();
-    assert_eq!(message(16.0, 1.0), "(1 - beta1) m_B/m_D is 1.600, not between 0 and 1; lower the batch or raise beta1");
-    assert_eq!(message(0.0, 1.0), "the ratio of batch is 0; it must be positive");
-    assert_eq!(message(1.0, f64::NAN), "the ratio of tokens is NaN; it must be positive");
+    let message = |batch, tokens| {
+        Horizon::new(batch, tokens)
+            .apply(&BASE, Decay::TimesLr)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        message(16.0, 1.0),
+        "(1 - beta1) m_B/m_D is 1.600, not between 0 and 1; lower the batch or raise beta1"
+    );
+    assert_eq!(
+        message(0.0, 1.0),
+        "the ratio of batch is 0; it must be positive"
+    );
+    assert_eq!(
+        message(1.0, f64::NAN),
+        "the ratio of tokens is NaN; it must be positive"
+    );
 }
 
 /// G13 (2510.19093).

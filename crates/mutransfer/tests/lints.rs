@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use common::rule;
 use mutransfer::{
-    Check, Finding, Form, LINTS, Layout, Lint, Optimizer, Options, Parametrization, Role, Rule, Shape, Shapes, Widths,
+    Check, Finding, Form, LINTS, Layout, Lint, Optimizer, Options, Parametrization, Role, Rule,
+    Shape, Shapes, Widths,
 };
 
 /// A language model stored as torch stores it, by its sizes alone.
@@ -23,17 +24,23 @@ fn model(width: usize) -> Shapes {
 }
 
 fn with(shapes: &Shapes, name: &str, dims: &[usize]) -> Shapes {
-    let others = shapes.iter().map(|(name, shape)| (name.clone(), shape.clone()));
+    let others = shapes
+        .iter()
+        .map(|(name, shape)| (name.clone(), shape.clone()));
     others.chain([(name.into(), Shape::new(dims))]).collect()
 }
 
 fn between(base: &Shapes, delta: &Shapes) -> Widths {
-    let widths = Widths::between(base, delta).unwrap().with_layout(Layout::OutIn);
+    let widths = Widths::between(base, delta)
+        .unwrap()
+        .with_layout(Layout::OutIn);
     widths.declare("embedding", Role::Input).unwrap()
 }
 
 fn widths() -> Widths {
-    between(&model(16), &model(32)).declare("readout", Role::Output).unwrap()
+    between(&model(16), &model(32))
+        .declare("readout", Role::Output)
+        .unwrap()
 }
 
 /// Everything there is to check.
@@ -50,22 +57,53 @@ struct Subject {
 fn right() -> Subject {
     let zero_init = vec!["readout".to_owned()];
     let (rule, optimizer) = (Rule::Mup.into(), Optimizer::AdamW);
-    Subject { widths: widths(), target: model(64), rule, optimizer, clips: true, zero_init }
+    Subject {
+        widths: widths(),
+        target: model(64),
+        rule,
+        optimizer,
+        clips: true,
+        zero_init,
+    }
 }
 
 impl Subject {
     /// With weight decay.
     fn findings(&self) -> Vec<Finding> {
-        let Self { widths, target, rule, optimizer, clips, zero_init } = self;
-        Check { widths, target, rule, optimizer: *optimizer, decays: true, clips: *clips, zero_init }
-            .findings()
-            .unwrap()
+        let Self {
+            widths,
+            target,
+            rule,
+            optimizer,
+            clips,
+            zero_init,
+        } = self;
+        Check {
+            widths,
+            target,
+            rule,
+            optimizer: *optimizer,
+            decays: true,
+            clips: *clips,
+            zero_init,
+        }
+        .findings()
+        .unwrap()
     }
 }
 
 /// Codes with the parameter they are about.
 fn found(subject: &Subject) -> Vec<(&'static str, Option<String>)> {
-    subject.findings().iter().map(|one| (one.lint.code, one.parameter.as_ref().map(ToString::to_string))).collect()
+    subject
+        .findings()
+        .iter()
+        .map(|one| {
+            (
+                one.lint.code,
+                one.parameter.as_ref().map(ToString::to_string),
+            )
+        })
+        .collect()
 }
 
 #[track_caller]
@@ -77,21 +115,45 @@ fn assert_only(code: &'static str, parameter: Option<&str>, subject: Subject) {
 fn a_correct_model_triggers_none() {
     assert_eq!(found(&right()), []);
     for name in ["mup", "mean-field", "uniform:0"] {
-        let subject = Subject { rule: rule(name).into(), ..right() };
+        let subject = Subject {
+            rule: rule(name).into(),
+            ..right()
+        };
         assert_eq!(found(&subject), [], "{name}");
     }
-    for optimizer in [Optimizer::Sgd, Optimizer::Lion, Optimizer::Muon, Optimizer::MuonMoonlight] {
-        assert_eq!(found(&Subject { optimizer, ..right() }), [], "{optimizer}");
+    for optimizer in [
+        Optimizer::Sgd,
+        Optimizer::Lion,
+        Optimizer::Muon,
+        Optimizer::MuonMoonlight,
+    ] {
+        assert_eq!(
+            found(&Subject {
+                optimizer,
+                ..right()
+            }),
+            [],
+            "{optimizer}"
+        );
     }
     let deeper = with(&model(64), "blocks.1.query", &[64, 64]);
-    assert_eq!(found(&Subject { widths: widths().with_depth(1, 2).unwrap(), target: deeper, ..right() }), []);
+    assert_eq!(
+        found(&Subject {
+            widths: widths().with_depth(1, 2).unwrap(),
+            target: deeper,
+            ..right()
+        }),
+        []
+    );
 }
 
 #[test]
 fn mu001_readout_not_declared() {
     let widths = between(&model(16), &model(32));
     assert_only("MU001", Some("readout"), Subject { widths, ..right() });
-    let widths = Widths::between(&model(16), &model(32)).unwrap().with_layout(Layout::OutIn);
+    let widths = Widths::between(&model(16), &model(32))
+        .unwrap()
+        .with_layout(Layout::OutIn);
     let widths = widths.declare("readout", Role::Output).unwrap();
     assert_only("MU001", Some("embedding"), Subject { widths, ..right() });
 }
@@ -105,20 +167,53 @@ fn mu002_nothing_grows() {
 
 #[test]
 fn mu003_silent_standard_parametrization() {
-    assert_only("MU003", None, Subject { target: model(16), ..right() });
+    assert_only(
+        "MU003",
+        None,
+        Subject {
+            target: model(16),
+            ..right()
+        },
+    );
     // u-μP has no base that the target could be.
-    assert_eq!(found(&Subject { rule: Rule::UnitMup.into(), target: model(16), ..right() }), []);
+    assert_eq!(
+        found(&Subject {
+            rule: Rule::UnitMup.into(),
+            target: model(16),
+            ..right()
+        }),
+        []
+    );
 }
 
 #[test]
 fn mu004_scaled_twice() {
     let readout = "input = {}\nhidden = { b = '1/2', c = '1' }\noutput = { a = '1', c = '1' }";
     let readout = Parametrization::from_toml("twice", readout).unwrap();
-    assert_only("MU004", None, Subject { rule: readout, ..right() });
+    assert_only(
+        "MU004",
+        None,
+        Subject {
+            rule: readout,
+            ..right()
+        },
+    );
     let muon = "input = {}\nhidden = { b = '1/2', c = '1' }\noutput = { a = '1' }";
     let muon = Parametrization::from_toml("twice", muon).unwrap();
-    for optimizer in [Optimizer::Muon, Optimizer::MuonKellerJordan, Optimizer::MuonMoonlight] {
-        assert_only("MU004", None, Subject { rule: muon.clone(), optimizer, ..right() });
+    for optimizer in [
+        Optimizer::Muon,
+        Optimizer::MuonKellerJordan,
+        Optimizer::MuonMoonlight,
+    ] {
+        assert_only(
+            "MU004",
+            None,
+            Subject {
+                rule: muon.clone(),
+                optimizer,
+                ..right()
+            },
+        );
     }
 }
 
@@ -127,12 +222,31 @@ fn mu005_tied_without_multiplier() {
     let untied = |width| model(width).without("readout");
     let widths = between(&untied(16), &untied(32));
     let zero_init = Vec::new();
-    assert_only("MU005", None, Subject { widths: widths.clone(), target: untied(64), zero_init, ..right() });
+    assert_only(
+        "MU005",
+        None,
+        Subject {
+            widths: widths.clone(),
+            target: untied(64),
+            zero_init,
+            ..right()
+        },
+    );
 
     let tied = widths.tie("readout", "embedding").unwrap();
-    assert_eq!(found(&Subject { widths: tied.clone(), ..right() }), []);
+    assert_eq!(
+        found(&Subject {
+            widths: tied.clone(),
+            ..right()
+        }),
+        []
+    );
     let table3 = Parametrization::from(Rule::Mup).with_form(Form::Table3);
-    let codes = found(&Subject { widths: tied, rule: table3, ..right() });
+    let codes = found(&Subject {
+        widths: tied,
+        rule: table3,
+        ..right()
+    });
     assert_eq!(codes, [("MU005", Some("readout".to_owned()))]);
 }
 
@@ -142,85 +256,207 @@ fn mu005_in_a_deeper_model() {
     let untied = |width| model(width).without("readout");
     let widths = between(&untied(16), &untied(32)).with_depth(1, 2).unwrap();
     let target = with(&untied(64), "blocks.1.query", &[64, 64]);
-    assert_only("MU005", None, Subject { widths, target, ..right() });
+    assert_only(
+        "MU005",
+        None,
+        Subject {
+            widths,
+            target,
+            ..right()
+        },
+    );
 }
 
 #[test]
 fn mu006_fan_in_unknown() {
     let cube = |width| with(&model(width), "cube", &[3, 3, width]);
-    let growing = between(&cube(16), &cube(32)).declare("readout", Role::Output).unwrap();
+    let growing = between(&cube(16), &cube(32))
+        .declare("readout", Role::Output)
+        .unwrap();
     let without_layout = Widths::between(&model(16), &model(32)).unwrap();
-    let without_layout = without_layout.declare("embedding", Role::Input).unwrap().declare("readout", Role::Output);
-    let codes = found(&Subject { widths: without_layout.unwrap(), ..right() });
+    let without_layout = without_layout
+        .declare("embedding", Role::Input)
+        .unwrap()
+        .declare("readout", Role::Output);
+    let codes = found(&Subject {
+        widths: without_layout.unwrap(),
+        ..right()
+    });
     let matrices = ["blocks.0.down", "blocks.0.query", "blocks.0.up"];
     assert_eq!(codes, matrices.map(|name| ("MU006", Some(name.to_owned()))));
     // A lone growing axis that no layer sums over may be anything, so its role is what is missing.
-    assert_only("MU001", Some("cube"), Subject { widths: growing, target: cube(64), ..right() });
+    assert_only(
+        "MU001",
+        Some("cube"),
+        Subject {
+            widths: growing,
+            target: cube(64),
+            ..right()
+        },
+    );
 }
 
 #[test]
 fn mu007_parts_of_a_fused_matrix_grow_unequally() {
     // Grouped keys and values: queries grow, they do not.
     let fused = |width: usize| with(&model(width), "blocks.0.qkv", &[width + 2 * 8, width]);
-    let widths = between(&fused(16), &fused(32)).declare("readout", Role::Output).unwrap();
-    assert_only("MU007", Some("blocks.0.qkv"), Subject { widths: widths.clone(), target: fused(64), ..right() });
+    let widths = between(&fused(16), &fused(32))
+        .declare("readout", Role::Output)
+        .unwrap();
+    assert_only(
+        "MU007",
+        Some("blocks.0.qkv"),
+        Subject {
+            widths: widths.clone(),
+            target: fused(64),
+            ..right()
+        },
+    );
     let together = |width: usize| with(&model(width), "blocks.0.qkv", &[3 * width, width]);
-    let widths = between(&together(16), &together(32)).declare("readout", Role::Output).unwrap();
-    assert_eq!(found(&Subject { widths, target: together(64), ..right() }), []);
+    let widths = between(&together(16), &together(32))
+        .declare("readout", Role::Output)
+        .unwrap();
+    assert_eq!(
+        found(&Subject {
+            widths,
+            target: together(64),
+            ..right()
+        }),
+        []
+    );
 }
 
 #[test]
 fn mu007_in_every_block_of_a_deeper_model() {
     let fused = |width: usize| with(&model(width), "blocks.0.qkv", &[width + 2 * 8, width]);
-    let widths = between(&fused(16), &fused(32)).declare("readout", Role::Output).unwrap().with_depth(1, 2).unwrap();
+    let widths = between(&fused(16), &fused(32))
+        .declare("readout", Role::Output)
+        .unwrap()
+        .with_depth(1, 2)
+        .unwrap();
     let target = with(&fused(64), "blocks.1.qkv", &[80, 64]);
     let blocks = ["blocks.0.qkv", "blocks.1.qkv"];
-    assert_eq!(found(&Subject { widths, target, ..right() }), blocks.map(|name| ("MU007", Some(name.to_owned()))));
+    assert_eq!(
+        found(&Subject {
+            widths,
+            target,
+            ..right()
+        }),
+        blocks.map(|name| ("MU007", Some(name.to_owned())))
+    );
 }
 
 #[test]
 fn mu008_sizes_contradict_each_other() {
     let target = |target: Shapes| Subject { target, ..right() };
-    assert_only("MU008", Some("blocks.0.norm"), target(model(64).without("blocks.0.norm")));
-    assert_only("MU008", Some("extra"), target(with(&model(64), "extra", &[64])));
-    assert_only("MU008", Some("blocks.0.norm"), target(with(&model(64), "blocks.0.norm", &[64, 1])));
-    assert_only("MU008", Some("embedding"), target(with(&model(64), "embedding", &[51, 64])));
-    assert_only("MU008", Some("blocks.0.norm"), target(with(&model(64), "blocks.0.norm", &[0])));
+    assert_only(
+        "MU008",
+        Some("blocks.0.norm"),
+        target(model(64).without("blocks.0.norm")),
+    );
+    assert_only(
+        "MU008",
+        Some("extra"),
+        target(with(&model(64), "extra", &[64])),
+    );
+    assert_only(
+        "MU008",
+        Some("blocks.0.norm"),
+        target(with(&model(64), "blocks.0.norm", &[64, 1])),
+    );
+    assert_only(
+        "MU008",
+        Some("embedding"),
+        target(with(&model(64), "embedding", &[51, 64])),
+    );
+    assert_only(
+        "MU008",
+        Some("blocks.0.norm"),
+        target(with(&model(64), "blocks.0.norm", &[0])),
+    );
     let contradiction = widths().declare("blocks.0.query", Role::Input).unwrap();
-    assert_only("MU008", Some("blocks.0.query"), Subject { widths: contradiction, ..right() });
+    assert_only(
+        "MU008",
+        Some("blocks.0.query"),
+        Subject {
+            widths: contradiction,
+            ..right()
+        },
+    );
     let cube = |width| with(&model(width), "cube", &[width, width, width]);
     let finding = Finding::of_error(Widths::between(&cube(16), &cube(32)).unwrap_err());
-    assert_eq!((finding.lint.code, finding.parameter), ("MU008", Some("cube".into())));
+    assert_eq!(
+        (finding.lint.code, finding.parameter),
+        ("MU008", Some("cube".into()))
+    );
 }
 
 #[test]
 fn mu009_weight_decay_in_the_gradient() {
-    assert_only("MU009", None, Subject { optimizer: Optimizer::Adam, ..right() });
+    assert_only(
+        "MU009",
+        None,
+        Subject {
+            optimizer: Optimizer::Adam,
+            ..right()
+        },
+    );
 }
 
 #[test]
 fn mu010_zero_init_under_a_trust_ratio() {
-    assert_only("MU010", Some("readout"), Subject { optimizer: Optimizer::Adafactor, ..right() });
+    assert_only(
+        "MU010",
+        Some("readout"),
+        Subject {
+            optimizer: Optimizer::Adafactor,
+            ..right()
+        },
+    );
 }
 
 #[test]
 fn mu011_gradient_norm_grows_with_width() {
     let table3 = Parametrization::from(Rule::Mup).with_form(Form::Table3);
-    assert_only("MU011", None, Subject { rule: table3, ..right() });
-    assert_only("MU011", None, Subject { rule: Rule::Spectral.into(), ..right() });
+    assert_only(
+        "MU011",
+        None,
+        Subject {
+            rule: table3,
+            ..right()
+        },
+    );
+    assert_only(
+        "MU011",
+        None,
+        Subject {
+            rule: Rule::Spectral.into(),
+            ..right()
+        },
+    );
 }
 
 /// MU012 is about a trainer's numbers; tests/settings.rs has its counterexamples.
 #[test]
 fn mu013_rule_does_not_transfer() {
     let standard = ["sp", "sp-constant-std", "sp-inverse-width", "sp-per-layer"];
-    for name in standard.into_iter().chain(["ntk", "uniform:1/4", "uniform:1/2", "sp+embedding"]) {
+    for name in standard
+        .into_iter()
+        .chain(["ntk", "uniform:1/4", "uniform:1/2", "sp+embedding"])
+    {
         // The gradients of some of them grow with width, which is a finding of its own.
-        let subject = Subject { rule: rule(name).into(), clips: false, ..right() };
+        let subject = Subject {
+            rule: rule(name).into(),
+            clips: false,
+            ..right()
+        };
         assert_eq!(found(&subject), [("MU013", None)], "{name}");
     }
     let slow = "input = { c = '1/2' }\nhidden = { b = '1/2', c = '1' }\noutput = { a = '1' }";
-    let subject = Subject { rule: Parametrization::from_toml("slow", slow).unwrap(), ..right() };
+    let subject = Subject {
+        rule: Parametrization::from_toml("slow", slow).unwrap(),
+        ..right()
+    };
     assert_eq!(
         subject.findings()[0].message,
         "slow under adamw is in the regime features; input is not updated maximally"
@@ -231,17 +467,38 @@ fn mu013_rule_does_not_transfer() {
 fn mu014_epsilon_does_not_follow_the_gradient() {
     let options = Options::from_pairs([("eps", "constant")]).unwrap();
     let constant = Parametrization::from(Rule::Mup).with_options(options);
-    assert_only("MU014", None, Subject { rule: constant, ..right() });
+    assert_only(
+        "MU014",
+        None,
+        Subject {
+            rule: constant,
+            ..right()
+        },
+    );
 }
 
 #[test]
 fn lints_have_distinct_codes_and_texts() {
     let codes: Vec<_> = LINTS.iter().map(|lint| lint.code).collect();
-    assert_eq!(codes, (1..=14).map(|number| format!("MU{number:03}")).collect::<Vec<_>>());
-    for texts in [|lint: &Lint| lint.title, |lint: &Lint| lint.what, |lint: &Lint| lint.why, |lint: &Lint| lint.fix] {
+    assert_eq!(
+        codes,
+        (1..=14)
+            .map(|number| format!("MU{number:03}"))
+            .collect::<Vec<_>>()
+    );
+    for texts in [
+        |lint: &Lint| lint.title,
+        |lint: &Lint| lint.what,
+        |lint: &Lint| lint.why,
+        |lint: &Lint| lint.fix,
+    ] {
         let distinct: BTreeSet<_> = LINTS.iter().map(|lint| texts(lint)).collect();
         assert_eq!(distinct.len(), LINTS.len());
-        assert!(distinct.iter().all(|text| text.len() > 10 && !text.contains("  ") && *text == text.trim()));
+        assert!(
+            distinct
+                .iter()
+                .all(|text| text.len() > 10 && !text.contains("  ") && *text == text.trim())
+        );
     }
     assert!(LINTS.iter().all(|lint| !lint.source.is_empty()));
 }
@@ -253,5 +510,8 @@ fn lints_are_found_by_code() {
         assert_eq!(lint.code.to_lowercase().parse::<&Lint>().unwrap(), *lint);
     }
     let error = "MU099".parse::<&Lint>().unwrap_err().to_string();
-    assert!(error.starts_with("unknown lint `MU099`; known: MU001, MU002,"), "{error}");
+    assert!(
+        error.starts_with("unknown lint `MU099`; known: MU001, MU002,"),
+        "{error}"
+    );
 }

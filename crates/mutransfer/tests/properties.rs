@@ -1,11 +1,13 @@
-//! Identities that hold for every table: base is standard, scalings compose, layout and order do not matter.
+//! Identities that hold for every table: base is standard, scalings compose, layout and order do
+//! not matter.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
 use common::{Layout, mlp, plan};
 use mutransfer::{
-    Optimizer, Parametrization, Plan, Power, Rational32, Role, Rule, SWITCHES, Scales, Shape, Shapes, Widths,
+    Optimizer, Parametrization, Plan, Power, Rational32, Role, Rule, SWITCHES, Scales, Shape,
+    Shapes, Widths,
 };
 use proptest::prelude::*;
 
@@ -14,7 +16,11 @@ fn any_rule() -> impl Strategy<Value = Rule> {
     let uniform = (0i32..=50).prop_map(|percent| Rule::Uniform(Rational32::new(percent, 100)));
     let listed = prop::sample::subsequence(&SWITCHES[..], 1..=4);
     let ablation = (any::<bool>(), listed).prop_map(|(from_mup, switches)| {
-        let (start, joint) = if from_mup { ("mup-", "-") } else { ("sp+", "+") };
+        let (start, joint) = if from_mup {
+            ("mup-", "-")
+        } else {
+            ("sp+", "+")
+        };
         format!("{start}{}", switches.join(joint)).parse().unwrap()
     });
     prop_oneof![named, uniform, ablation]
@@ -23,7 +29,9 @@ fn any_rule() -> impl Strategy<Value = Rule> {
 /// Pairs for which there is a table.
 fn any_table() -> impl Strategy<Value = (Rule, Optimizer)> {
     let pairs = (any_rule(), prop::sample::select(Optimizer::ALL));
-    pairs.prop_filter("published", |(rule, optimizer)| Parametrization::from(*rule).table(*optimizer).is_ok())
+    pairs.prop_filter("published", |(rule, optimizer)| {
+        Parametrization::from(*rule).table(*optimizer).is_ok()
+    })
 }
 
 fn relative() -> impl Strategy<Value = (Rule, Optimizer)> {
@@ -31,8 +39,18 @@ fn relative() -> impl Strategy<Value = (Rule, Optimizer)> {
 }
 
 fn scales(plan: &Plan) -> Vec<(String, [f64; 5])> {
-    let row = |s: Scales| [s.multiplier, s.init_std, s.learning_rate, s.weight_decay, s.eps];
-    plan.params().map(|(name, param)| (name.to_string(), row(param.scales))).collect()
+    let row = |s: Scales| {
+        [
+            s.multiplier,
+            s.init_std,
+            s.learning_rate,
+            s.weight_decay,
+            s.eps,
+        ]
+    };
+    plan.params()
+        .map(|(name, param)| (name.to_string(), row(param.scales)))
+        .collect()
 }
 
 proptest! {
@@ -115,7 +133,8 @@ proptest! {
     }
 }
 
-/// The MLP and a convolution by their sizes alone; where the layout cannot tell, roles are declared.
+/// The MLP and a convolution by their sizes alone; where the layout cannot tell, roles are
+/// declared.
 fn laid_out(rule: Rule, optimizer: Optimizer, base: usize, target: usize, layout: Layout) -> Plan {
     let matrix = |fan_in: usize, fan_out: usize| match layout {
         Layout::InOut => Shape::new([fan_in, fan_out]),
@@ -138,17 +157,29 @@ fn laid_out(rule: Rule, optimizer: Optimizer, base: usize, target: usize, layout
             ("scalar", Shape::vector(1)),
         ])
     };
-    let widths = Widths::between(&shapes(base), &shapes(base + 1)).unwrap().with_layout(layout);
-    let widths = widths.declare("embedding", Role::Input).unwrap().declare("readout", Role::Output).unwrap();
+    let widths = Widths::between(&shapes(base), &shapes(base + 1))
+        .unwrap()
+        .with_layout(layout);
+    let widths = widths
+        .declare("embedding", Role::Input)
+        .unwrap()
+        .declare("readout", Role::Output)
+        .unwrap();
     Plan::new(&widths, &shapes(target), rule, optimizer).unwrap()
 }
 
 #[test]
 fn optimizers_are_read_as_they_are_written() {
     for optimizer in Optimizer::ALL {
-        assert_eq!(optimizer.to_string().parse::<Optimizer>().unwrap(), *optimizer);
+        assert_eq!(
+            optimizer.to_string().parse::<Optimizer>().unwrap(),
+            *optimizer
+        );
         let json = serde_json::to_string(optimizer).unwrap();
-        assert_eq!(serde_json::from_str::<Optimizer>(&json).unwrap(), *optimizer);
+        assert_eq!(
+            serde_json::from_str::<Optimizer>(&json).unwrap(),
+            *optimizer
+        );
     }
 }
 

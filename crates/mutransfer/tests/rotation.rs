@@ -1,11 +1,14 @@
-//! G2: tables that are rotations of each other train the same network, step by step (TP5 lemma J.1).
+//! G2: tables that are rotations of each other train the same network, step by step (TP5 lemma
+//! J.1).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
 use common::rule;
 use common::trainer::{LAYERS, Network, Numbers, Recipe, numbers, shapes};
-use mutransfer::{Decay, Form, Hyper, Law, Optimizer, Parametrization, Plan, Power, Ratios, Rule, Widths};
+use mutransfer::{
+    Decay, Form, Hyper, Law, Optimizer, Parametrization, Plan, Power, Ratios, Rule, Widths,
+};
 
 const BASE: usize = 6;
 const WIDTH: usize = 18;
@@ -23,20 +26,30 @@ const OPTIMIZERS: [Optimizer; 8] = [
 
 /// Epsilon and decay are large, so that a wrong one shows.
 const HYPER: fn(Optimizer) -> Hyper = |optimizer| Hyper {
-    learning_rate: if matches!(optimizer, Optimizer::Sgd | Optimizer::Momentum) { 0.3 } else { 0.02 },
+    learning_rate: if matches!(optimizer, Optimizer::Sgd | Optimizer::Momentum) {
+        0.3
+    } else {
+        0.02
+    },
     weight_decay: 0.1,
     eps: 1e-3,
     ..Hyper::default()
 };
 
 fn recipe(optimizer: Optimizer, decay: Decay) -> Recipe {
-    Recipe { optimizer, decay, threshold: 0.05 }
+    Recipe {
+        optimizer,
+        decay,
+        threshold: 0.05,
+    }
 }
 
 /// Everything the network computes on its way.
 fn outputs(numbers: [Numbers; 3], recipe: Recipe) -> Vec<f64> {
     let mut network = Network::new(WIDTH, numbers);
-    (0..STEPS).flat_map(|_| network.step(recipe).outputs).collect()
+    (0..STEPS)
+        .flat_map(|_| network.step(recipe).outputs)
+        .collect()
 }
 
 fn planned(rule: Rule, form: Option<Form>, recipe: Recipe) -> [Numbers; 3] {
@@ -48,7 +61,10 @@ fn planned(rule: Rule, form: Option<Form>, recipe: Recipe) -> [Numbers; 3] {
 }
 
 fn distance(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(left, right)| (left - right).abs()).fold(0.0, f64::max)
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| (left - right).abs())
+        .fold(0.0, f64::max)
 }
 
 #[test]
@@ -62,12 +78,21 @@ fn every_form_and_every_rule_equal_to_mup_trains_as_table_8() {
         ("uniform:0", None),
         ("spectral", None),
     ];
-    for (optimizer, decay) in OPTIMIZERS.into_iter().flat_map(|optimizer| Decay::ALL.map(|decay| (optimizer, decay))) {
+    for (optimizer, decay) in OPTIMIZERS
+        .into_iter()
+        .flat_map(|optimizer| Decay::ALL.map(|decay| (optimizer, decay)))
+    {
         let recipe = recipe(optimizer, decay);
         let expected = outputs(planned(Rule::Mup, None, recipe), recipe);
         for (name, form) in others {
-            let apart = distance(&outputs(planned(rule(name), form, recipe), recipe), &expected);
-            assert!(apart < 1e-12, "{name} {form:?} with {optimizer}, {decay}: {apart:e}");
+            let apart = distance(
+                &outputs(planned(rule(name), form, recipe), recipe),
+                &expected,
+            );
+            assert!(
+                apart < 1e-12,
+                "{name} {form:?} with {optimizer}, {decay}: {apart:e}"
+            );
         }
     }
 }
@@ -76,7 +101,12 @@ fn every_form_and_every_rule_equal_to_mup_trains_as_table_8() {
 fn rotated(numbers: Numbers, by: f64, layer: usize, recipe: Recipe) -> Numbers {
     let family = recipe.optimizer.family_of(LAYERS[layer].1);
     let law = Law::ONE.rotated(Power::fan_in(1, 1), family, recipe.optimizer, recipe.decay);
-    let at = |power: Power| power.at(Ratios { fan_in: by, ..Ratios::ONE });
+    let at = |power: Power| {
+        power.at(Ratios {
+            fan_in: by,
+            ..Ratios::ONE
+        })
+    };
     Numbers {
         multiplier: numbers.multiplier * at(law.multiplier),
         init_std: numbers.init_std * at(law.init_std),
@@ -91,7 +121,10 @@ fn rotated(numbers: Numbers, by: f64, layer: usize, recipe: Recipe) -> Numbers {
 #[test]
 fn any_rotation_of_any_layer_changes_nothing() {
     let thetas = [3.0, 0.2, 1.0 / WIDTH as f64];
-    for (optimizer, decay) in OPTIMIZERS.into_iter().flat_map(|optimizer| Decay::ALL.map(|decay| (optimizer, decay))) {
+    for (optimizer, decay) in OPTIMIZERS
+        .into_iter()
+        .flat_map(|optimizer| Decay::ALL.map(|decay| (optimizer, decay)))
+    {
         let recipe = recipe(optimizer, decay);
         let own = planned(Rule::Mup, None, recipe);
         let turned = [0, 1, 2].map(|layer| rotated(own[layer], thetas[layer], layer, recipe));
@@ -113,10 +146,15 @@ fn every_number_matters_to_the_trainer() {
         |numbers| numbers.weight_decay *= 1.01,
         |numbers| numbers.eps *= 1.01,
     ];
-    for (layer, (at, change)) in (0..3).flat_map(|layer| changes.iter().enumerate().map(move |each| (layer, each))) {
+    for (layer, (at, change)) in
+        (0..3).flat_map(|layer| changes.iter().enumerate().map(move |each| (layer, each)))
+    {
         let mut wrong = own;
         change(&mut wrong[layer]);
-        assert!(distance(&outputs(wrong, recipe), &expected) > 1e-9, "number {at} of layer {layer}");
+        assert!(
+            distance(&outputs(wrong, recipe), &expected) > 1e-9,
+            "number {at} of layer {layer}"
+        );
     }
 }
 
@@ -126,7 +164,10 @@ fn clip_factors_make_clipping_independent_of_the_form() {
     let recipe = recipe(Optimizer::Sgd, Decay::TimesLr);
     let expected = outputs(planned(Rule::Mup, None, recipe), recipe);
     let table3 = planned(Rule::Mup, Some(Form::Table3), recipe);
-    let without = table3.map(|numbers| Numbers { clip: 1.0, ..numbers });
+    let without = table3.map(|numbers| Numbers {
+        clip: 1.0,
+        ..numbers
+    });
     assert!(distance(&outputs(table3, recipe), &expected) < 1e-12);
     assert!(distance(&outputs(without, recipe), &expected) > 1e-6);
 }

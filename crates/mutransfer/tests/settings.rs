@@ -1,10 +1,14 @@
-//! Trainers whose numbers are wrong without being any table: MU012 finds exactly the tensors they are wrong for.
+//! Trainers whose numbers are wrong without being any table: MU012 finds exactly the tensors they
+//! are wrong for.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
 use common::{Layout, weight};
-use mutransfer::{Axes, Finding, Hyper, Init, Optimizer, Plan, PlanDocument, Rule, Settings, Shape, Shapes, Widths};
+use mutransfer::{
+    Axes, Finding, Hyper, Init, Optimizer, Plan, PlanDocument, Rule, Settings, Shape, Shapes,
+    Widths,
+};
 use serde_json::{Value, json};
 
 const RATE: f64 = 0.01;
@@ -17,7 +21,10 @@ const TARGET: [usize; 3] = [256, 512, 64];
 fn model([model, feed_forward, keys]: [usize; 3]) -> Shapes {
     let weight = |fan_in, fan_out| weight(fan_in, fan_out, Layout::InOut);
     Shapes::from_iter([
-        ("embedding", Shape::new([1024, model]).with_axes(Axes::LOOKUP)),
+        (
+            "embedding",
+            Shape::new([1024, model]).with_axes(Axes::LOOKUP),
+        ),
         ("gain", Shape::vector(model)),
         ("query", weight(model, model)),
         ("key", weight(model, keys)),
@@ -30,7 +37,11 @@ fn model([model, feed_forward, keys]: [usize; 3]) -> Shapes {
 fn planned() -> PlanDocument {
     let widths = Widths::between(&model(BASE), &model(BASE.map(|size| size + 1))).unwrap();
     let plan = Plan::new(&widths, &model(TARGET), Rule::Mup, Optimizer::AdamW).unwrap();
-    let hyper = Hyper { learning_rate: RATE, init: Init::FanIn(1.0), ..Hyper::default() };
+    let hyper = Hyper {
+        learning_rate: RATE,
+        init: Init::FanIn(1.0),
+        ..Hyper::default()
+    };
     plan.with_head_dim(HEAD[0], HEAD[1]).document(&hyper)
 }
 
@@ -40,7 +51,9 @@ fn findings(change: impl Fn(&mut Value)) -> Vec<Finding> {
     let mut own = serde_json::to_value(&plan).unwrap();
     change(&mut own);
     let settings = json!({ "params": params_only(&own["params"]), "forward": own["forward"] });
-    Settings::from_json(&settings.to_string()).unwrap().compare(&plan)
+    Settings::from_json(&settings.to_string())
+        .unwrap()
+        .compare(&plan)
 }
 
 /// What a trainer prints: the numbers, without roles.
@@ -49,14 +62,22 @@ fn params_only(params: &Value) -> Value {
         json!({ "lr": param["lr"], "weight_decay": param["weight_decay"], "eps": param["eps"],
                 "init_std": param["init_std"], "multiplier": param["multiplier"] })
     };
-    params.as_object().unwrap().iter().map(|(name, param)| (name.clone(), numbers(param))).collect()
+    params
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, param)| (name.clone(), numbers(param)))
+        .collect()
 }
 
 #[track_caller]
 fn assert_wrong(expected: &[&str], change: impl Fn(&mut Value)) {
     let findings = findings(change);
     assert!(findings.iter().all(|finding| finding.lint.code == "MU012"));
-    let wrong: Vec<_> = findings.iter().filter_map(|finding| Some(finding.parameter.as_ref()?.as_str())).collect();
+    let wrong: Vec<_> = findings
+        .iter()
+        .filter_map(|finding| Some(finding.parameter.as_ref()?.as_str()))
+        .collect();
     assert_eq!(wrong, expected);
     assert_eq!(wrong.len(), findings.len(), "{findings:?}");
 }
@@ -80,7 +101,8 @@ fn one_global_ratio() {
     });
 }
 
-/// mup on weights stored `[in, out]`: the last dimension is taken for the fan-in, which square matrices do not show.
+/// mup on weights stored `[in, out]`: the last dimension is taken for the fan-in, which square
+/// matrices do not show.
 #[test]
 fn last_dimension_as_fan_in() {
     assert_wrong(&["down", "key", "up"], |own| {
@@ -90,7 +112,8 @@ fn last_dimension_as_fan_in() {
     });
 }
 
-/// ezmup: 1024 words are divisible by the base width of 64, so that embedding and readout look like hidden matrices.
+/// ezmup: 1024 words are divisible by the base width of 64, so that embedding and readout look like
+/// hidden matrices.
 #[test]
 fn vocabulary_read_as_a_width() {
     assert_wrong(&["embedding", "readout"], |own| {
@@ -125,20 +148,31 @@ fn attention_scales() {
     let scale = |attention: f64| findings(|own| own["forward"]["attention"] = attention.into());
     for wrong in [1.0 / 32.0, 1.0 / 256f64.sqrt(), 1.0 / 32f64.sqrt()] {
         let [found] = scale(wrong).try_into().unwrap();
-        assert!(found.message.starts_with(&format!("forward multiplier attention is {wrong}, ")), "{}", found.message);
+        assert!(
+            found
+                .message
+                .starts_with(&format!("forward multiplier attention is {wrong}, ")),
+            "{}",
+            found.message
+        );
     }
     assert_eq!(scale(16f64.sqrt() / 32.0), []);
 }
 
 #[test]
 fn a_finding_says_what_is_wrong() {
-    let [found] = findings(|own| set(own, "down", "lr", 0.0025)).try_into().unwrap();
+    let [found] = findings(|own| set(own, "down", "lr", 0.0025))
+        .try_into()
+        .unwrap();
     assert_eq!(found.message, "lr is 0.0025, the plan has 0.005");
     let both = findings(|own| {
         set(own, "down", "lr", 0.0025);
         set(own, "down", "eps", 1.0);
     });
-    assert_eq!(both[0].message, "lr is 0.0025, the plan has 0.005; eps is 1, the plan has 0.0000000025");
+    assert_eq!(
+        both[0].message,
+        "lr is 0.0025, the plan has 0.005; eps is 1, the plan has 0.0000000025"
+    );
 }
 
 #[test]
@@ -148,33 +182,61 @@ fn parameters_without_a_group_and_groups_without_a_parameter() {
         let key = params.remove("key").unwrap();
         params.insert("keys".to_owned(), key);
     });
-    let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
-    assert_eq!(messages, ["`keys` is no parameter of the plan", "`key` of the plan is in no group of the trainer"]);
+    let messages: Vec<_> = found
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "`keys` is no parameter of the plan",
+            "`key` of the plan is in no group of the trainer"
+        ]
+    );
 }
 
 /// Trainers print in single precision, and need not print everything.
 #[test]
 fn rounded_and_missing_numbers_are_right() {
-    assert_wrong(&[], |own| set(own, "query", "lr", f64::from((RATE / 4.0) as f32)));
+    assert_wrong(&[], |own| {
+        set(own, "query", "lr", f64::from((RATE / 4.0) as f32))
+    });
     assert_wrong(&[], |own| own["params"]["query"] = json!({}));
-    assert_eq!(Settings::from_json(r#"{"params": {}}"#).unwrap().compare(&planned()), []);
+    assert_eq!(
+        Settings::from_json(r#"{"params": {}}"#)
+            .unwrap()
+            .compare(&planned()),
+        []
+    );
 }
 
-/// A checkpoint may keep a tied tensor under the readout's name; its multiplier belongs to that use.
+/// A checkpoint may keep a tied tensor under the readout's name; its multiplier belongs to that
+/// use.
 #[test]
 fn a_tie_is_named_as_the_readout_whichever_name_the_shapes_have() {
     let shapes = |width: usize, name: &str| {
-        let text =
-            format!(r#"{{"{name}": [50, {width}], "up": {{"dims": [{width}, {width}], "fan_in": 0, "fan_out": 1}}}}"#);
+        let text = format!(
+            r#"{{"{name}": [50, {width}], "up": {{"dims": [{width}, {width}], "fan_in": 0, "fan_out": 1}}}}"#
+        );
         Shapes::from_json(&text).unwrap()
     };
     for name in ["head", "token"] {
-        let widths =
-            Widths::between(&shapes(8, name), &shapes(16, name)).unwrap().with_layout(mutransfer::Layout::OutIn);
-        let plan = Plan::new(&widths.tie("head", "token").unwrap(), &shapes(32, name), Rule::Mup, Optimizer::AdamW);
+        let widths = Widths::between(&shapes(8, name), &shapes(16, name))
+            .unwrap()
+            .with_layout(mutransfer::Layout::OutIn);
+        let plan = Plan::new(
+            &widths.tie("head", "token").unwrap(),
+            &shapes(32, name),
+            Rule::Mup,
+            Optimizer::AdamW,
+        );
         let plan = plan.unwrap();
         assert_eq!(
-            plan.forward().readout.iter().map(|(name, by)| (name.as_str(), *by)).collect::<Vec<_>>(),
+            plan.forward()
+                .readout
+                .iter()
+                .map(|(name, by)| (name.as_str(), *by))
+                .collect::<Vec<_>>(),
             [("head", 0.25)]
         );
         assert_eq!(plan.param(name).unwrap().scales.multiplier, 1.0);
@@ -183,6 +245,11 @@ fn a_tie_is_named_as_the_readout_whichever_name_the_shapes_have() {
 
 #[test]
 fn settings_that_compare_nothing_are_refused() {
-    let error = Settings::from_json(r#"{"parameters": {}}"#).unwrap_err().to_string();
-    assert_eq!(error, "shapes in JSON (settings): nothing to compare: neither `params` nor `forward` is there");
+    let error = Settings::from_json(r#"{"parameters": {}}"#)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "shapes in JSON (settings): nothing to compare: neither `params` nor `forward` is there"
+    );
 }

@@ -20,10 +20,34 @@ fn json_with_and_without_axes() {
     let expected = Shapes::from_iter([
         ("linear", Shape::new([64, 10]).with_axes(Axes::IN_OUT)),
         ("table", Shape::new([50, 64]).with_axes(Axes::LOOKUP)),
-        ("conv", Shape { dims: vec![64, 3, 5, 5], axes: None }),
-        ("bare", Shape { dims: vec![64, 64], axes: None }),
-        ("bias", Shape { dims: vec![10], axes: Some(Axes::VECTOR) }),
-        ("scalar", Shape { dims: vec![], axes: None }),
+        (
+            "conv",
+            Shape {
+                dims: vec![64, 3, 5, 5],
+                axes: None,
+            },
+        ),
+        (
+            "bare",
+            Shape {
+                dims: vec![64, 64],
+                axes: None,
+            },
+        ),
+        (
+            "bias",
+            Shape {
+                dims: vec![10],
+                axes: Some(Axes::VECTOR),
+            },
+        ),
+        (
+            "scalar",
+            Shape {
+                dims: vec![],
+                axes: None,
+            },
+        ),
     ]);
     assert_eq!(Shapes::from_json(text).unwrap(), expected);
 }
@@ -59,7 +83,11 @@ fn mistakes_in_json_are_named() {
     ];
     for (text, message) in cases {
         let error = Shapes::from_json(text).unwrap_err();
-        assert_eq!(error.to_string(), format!("shapes in JSON: {message}"), "{text}");
+        assert_eq!(
+            error.to_string(),
+            format!("shapes in JSON: {message}"),
+            "{text}"
+        );
     }
 }
 
@@ -69,7 +97,8 @@ fn shapes_that_cannot_be_are_named_when_planned() {
     let message = |base: &str, delta: &str| {
         let [base, delta] = [base, delta].map(|text| Shapes::from_json(text).unwrap());
         let widths = Widths::between(&base, &delta);
-        let plan = widths.and_then(|widths| Plan::new(&widths, &delta, Rule::Mup, Optimizer::AdamW));
+        let plan =
+            widths.and_then(|widths| Plan::new(&widths, &delta, Rule::Mup, Optimizer::AdamW));
         plan.unwrap_err().to_string()
     };
     let axes = |width: usize, fan_in: usize, fan_out: usize| {
@@ -86,9 +115,21 @@ fn shapes_that_cannot_be_are_named_when_planned() {
             r#"{"w": [0]}"#.to_owned(),
             "axis 0 of parameter `w` has size zero in the delta model",
         ),
-        (axes(4, 0, 2), axes(8, 0, 2), "parameter `w` has 2 dimensions, its axes name dimension 2"),
-        (axes(4, 0, 0), axes(8, 0, 0), "axis 0 of parameter `w` cannot be both fan-in and fan-out"),
-        ("{}".to_owned(), "{}".to_owned(), "no dimension grows between the base and the delta model"),
+        (
+            axes(4, 0, 2),
+            axes(8, 0, 2),
+            "parameter `w` has 2 dimensions, its axes name dimension 2",
+        ),
+        (
+            axes(4, 0, 0),
+            axes(8, 0, 0),
+            "axis 0 of parameter `w` cannot be both fan-in and fan-out",
+        ),
+        (
+            "{}".to_owned(),
+            "{}".to_owned(),
+            "no dimension grows between the base and the delta model",
+        ),
     ];
     for (base, delta, expected) in cases {
         assert_eq!(message(&base, &delta), expected, "{base} {delta}");
@@ -97,30 +138,66 @@ fn shapes_that_cannot_be_are_named_when_planned() {
 
 #[test]
 fn a_tie_needs_two_names_and_a_tensor() {
-    let shapes = |width: usize| Shapes::from_iter(["a", "b", "c"].map(|name| (name, Shape::new([50, width]))));
-    let widths = || Widths::between(&shapes(64), &shapes(96)).unwrap().with_layout(Layout::OutIn);
-    assert_eq!(widths().tie("a", "a").unwrap_err().to_string(), "`a` cannot be tied to itself");
-    assert_eq!(widths().tie("d", "e").unwrap_err().to_string(), "no parameter matches `d`");
+    let shapes = |width: usize| {
+        Shapes::from_iter(["a", "b", "c"].map(|name| (name, Shape::new([50, width]))))
+    };
+    let widths = || {
+        Widths::between(&shapes(64), &shapes(96))
+            .unwrap()
+            .with_layout(Layout::OutIn)
+    };
+    assert_eq!(
+        widths().tie("a", "a").unwrap_err().to_string(),
+        "`a` cannot be tied to itself"
+    );
+    assert_eq!(
+        widths().tie("d", "e").unwrap_err().to_string(),
+        "no parameter matches `d`"
+    );
     // Ties of ties are ties to the one tensor that is left.
     let declared = || widths().declare("c", Role::Input).unwrap();
     let orders = [[("a", "b"), ("b", "c")], [("b", "c"), ("a", "b")]];
-    for (widths, [first, second]) in orders.into_iter().flat_map(|order| [(widths(), order), (declared(), order)]) {
-        let tied = widths.tie(first.0, first.1).and_then(|widths| widths.tie(second.0, second.1)).unwrap();
+    for (widths, [first, second]) in orders
+        .into_iter()
+        .flat_map(|order| [(widths(), order), (declared(), order)])
+    {
+        let tied = widths
+            .tie(first.0, first.1)
+            .and_then(|widths| widths.tie(second.0, second.1))
+            .unwrap();
         let plan = Plan::new(&tied, &shapes(128), Rule::Mup, Optimizer::AdamW).unwrap();
-        let [(kept, _)] = plan.params().collect::<Vec<_>>()[..] else { panic!("{tied:?}") };
+        let [(kept, _)] = plan.params().collect::<Vec<_>>()[..] else {
+            panic!("{tied:?}")
+        };
         assert!(tied.ties().all(|(_, tensor)| tensor == kept), "{tied:?}");
-        assert_eq!(plan.forward().readout.values().copied().collect::<Vec<_>>(), [0.5, 0.5]);
+        assert_eq!(
+            plan.forward().readout.values().copied().collect::<Vec<_>>(),
+            [0.5, 0.5]
+        );
     }
 }
 
-/// With a depth, names are compared by template only; a tied tensor that the target lacks must not pass.
+/// With a depth, names are compared by template only; a tied tensor that the target lacks must not
+/// pass.
 #[test]
 fn a_tied_tensor_is_missed_at_any_depth() {
-    let shapes = |width: usize| Shapes::from_iter(["a", "b"].map(|name| (name, Shape::new([50, width]))));
-    let widths = Widths::between(&shapes(64), &shapes(96)).and_then(|widths| widths.tie("a", "b")).unwrap();
+    let shapes =
+        |width: usize| Shapes::from_iter(["a", "b"].map(|name| (name, Shape::new([50, width]))));
+    let widths = Widths::between(&shapes(64), &shapes(96))
+        .and_then(|widths| widths.tie("a", "b"))
+        .unwrap();
     let deep = widths.with_depth(2, 4).unwrap();
-    let error = Plan::new(&deep, &shapes(128).without("b"), Rule::Mup, Optimizer::AdamW).unwrap_err();
-    assert_eq!(error.to_string(), "parameter `b` of the base model is missing in the target model");
+    let error = Plan::new(
+        &deep,
+        &shapes(128).without("b"),
+        Rule::Mup,
+        Optimizer::AdamW,
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "parameter `b` of the base model is missing in the target model"
+    );
 }
 
 /// A small file with tensors that train and one that does not.
@@ -138,7 +215,11 @@ fn safetensors() -> Vec<u8> {
         let bytes = shape.iter().product::<usize>() * dtype.bitsize() / 8;
         TensorView::new(dtype, shape, &data[..bytes]).unwrap()
     };
-    safetensors::serialize(tensors.map(|(name, dtype, shape)| (name, view(dtype, shape))), None).unwrap()
+    safetensors::serialize(
+        tensors.map(|(name, dtype, shape)| (name, view(dtype, shape))),
+        None,
+    )
+    .unwrap()
 }
 
 fn header_length(file: &[u8]) -> usize {
@@ -182,7 +263,9 @@ fn only_the_header_of_safetensors_is_needed() {
 #[test]
 fn damaged_safetensors_are_errors() {
     let tensor = |shape: &str, end: &str| {
-        with_header(&format!(r#"{{"w":{{"dtype":"F32","shape":{shape},"data_offsets":[0,{end}]}}}}"#))
+        with_header(&format!(
+            r#"{{"w":{{"dtype":"F32","shape":{shape},"data_offsets":[0,{end}]}}}}"#
+        ))
     };
     assert!(Shapes::from_safetensors(&tensor("[2]", "8")).is_ok());
     let damaged = [
@@ -206,7 +289,11 @@ fn damaged_safetensors_are_errors() {
         format!(r#""{at}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{from},{to}]}}"#)
     });
     for count in 1..=9 {
-        let header = end_of_memory.clone().take(count).collect::<Vec<_>>().join(",");
+        let header = end_of_memory
+            .clone()
+            .take(count)
+            .collect::<Vec<_>>()
+            .join(",");
         let _ = Shapes::from_safetensors(&with_header(&format!("{{{header}}}")));
     }
 }

@@ -1,4 +1,5 @@
-//! Tables that are the same up to a rotation, exactly, for every optimizer family and decay convention.
+//! Tables that are the same up to a rotation, exactly, for every optimizer family and decay
+//! convention.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -6,7 +7,8 @@ mod common;
 use common::{Layout, close, plan, rule, scales, weight};
 use mutransfer::theory::{Exponents, shift};
 use mutransfer::{
-    Decay, Family, Form, Law, Optimizer, Parametrization, Place, Plan, Power, Role, Rule, Shapes, Table, Widths,
+    Decay, Family, Form, Law, Optimizer, Parametrization, Place, Plan, Power, Role, Rule, Shapes,
+    Table, Widths,
 };
 
 /// One or two optimizers of each family, all variants of Muon.
@@ -23,7 +25,9 @@ const OPTIMIZERS: [Optimizer; 9] = [
 ];
 
 fn everywhere() -> impl Iterator<Item = (Optimizer, Decay)> {
-    OPTIMIZERS.into_iter().flat_map(|optimizer| Decay::ALL.map(|decay| (optimizer, decay)))
+    OPTIMIZERS
+        .into_iter()
+        .flat_map(|optimizer| Decay::ALL.map(|decay| (optimizer, decay)))
 }
 
 fn table(rule: Parametrization, (optimizer, decay): (Optimizer, Decay)) -> Table {
@@ -38,20 +42,31 @@ fn assert_rotation(name: &str, from: &Table, to: &Table, (optimizer, decay): (Op
             let (from, to) = (*from.law_at(role, place), *to.law_at(role, place));
             let theta = to.multiplier / from.multiplier;
             let rotated = from.rotated(theta, optimizer.family_of(role), optimizer, decay);
-            assert_eq!(rotated, to, "{name} with {optimizer}, {decay}: {role} {place:?}");
+            assert_eq!(
+                rotated, to,
+                "{name} with {optimizer}, {decay}: {role} {place:?}"
+            );
         }
     }
 }
 
 #[test]
 fn equivalent_rules_are_rotations_of_each_other() {
-    for (left, right) in [("mup", "mean-field"), ("uniform:1/2", "ntk"), ("uniform:0", "mup")] {
+    for (left, right) in [
+        ("mup", "mean-field"),
+        ("uniform:1/2", "ntk"),
+        ("uniform:0", "mup"),
+    ] {
         for with in everywhere() {
             let [from, to] = [left, right].map(|name| table(rule(name).into(), with));
             assert_rotation(&format!("{left} to {right}"), &from, &to, with);
             assert_rotation(&format!("{right} to {left}"), &to, &from, with);
             let [from, to] = [from, to].map(|table| Exponents::of(&table, with.0));
-            assert!(shift(&from, &to).is_some(), "{left} to {right} with {}", with.0);
+            assert!(
+                shift(&from, &to).is_some(),
+                "{left} to {right} with {}",
+                with.0
+            );
         }
     }
 }
@@ -59,15 +74,27 @@ fn equivalent_rules_are_rotations_of_each_other() {
 #[test]
 fn uniform_0_is_mup_itself() {
     for with in everywhere() {
-        assert_eq!(table(rule("uniform:0").into(), with), table(Rule::Mup.into(), with));
+        assert_eq!(
+            table(rule("uniform:0").into(), with),
+            table(Rule::Mup.into(), with)
+        );
     }
 }
 
 #[test]
 fn others_are_no_rotations() {
-    let of =
-        |name: &str| Exponents::of(&table(rule(name).into(), (Optimizer::AdamW, Decay::TimesLr)), Optimizer::AdamW);
-    for (left, right) in [("mup", "ntk"), ("mup", "sp"), ("ntk", "mean-field"), ("uniform:1/4", "mup")] {
+    let of = |name: &str| {
+        Exponents::of(
+            &table(rule(name).into(), (Optimizer::AdamW, Decay::TimesLr)),
+            Optimizer::AdamW,
+        )
+    };
+    for (left, right) in [
+        ("mup", "ntk"),
+        ("mup", "sp"),
+        ("ntk", "mean-field"),
+        ("uniform:1/4", "mup"),
+    ] {
         assert_eq!(shift(&of(left), &of(right)), None, "{left} to {right}");
     }
 }
@@ -78,9 +105,17 @@ fn forms_are_rotations() {
     for name in ["mup", "mean-field", "ntk", "uniform:1/4", "spectral"] {
         let formed = |form| Parametrization::from(rule(name)).with_form(form);
         for with in everywhere() {
-            for (left, right) in Form::ALL.into_iter().flat_map(|left| Form::ALL.map(|right| (left, right))) {
+            for (left, right) in Form::ALL
+                .into_iter()
+                .flat_map(|left| Form::ALL.map(|right| (left, right)))
+            {
                 let what = format!("{name} from {left} to {right}");
-                assert_rotation(&what, &table(formed(left), with), &table(formed(right), with), with);
+                assert_rotation(
+                    &what,
+                    &table(formed(left), with),
+                    &table(formed(right), with),
+                    with,
+                );
             }
         }
     }
@@ -92,14 +127,20 @@ fn a_rotation_and_its_inverse_leave_every_law() {
     for (optimizer, decay) in everywhere() {
         for role in Role::ALL {
             let law = *table(Rule::Mup.into(), (optimizer, decay)).law(role);
-            let turn = |law: Law, by: Power| law.rotated(by, optimizer.family_of(role), optimizer, decay);
-            assert_eq!(turn(turn(law, theta), theta.raised(-1)), law, "{optimizer} {decay} {role}");
+            let turn =
+                |law: Law, by: Power| law.rotated(by, optimizer.family_of(role), optimizer, decay);
+            assert_eq!(
+                turn(turn(law, theta), theta.raised(-1)),
+                law,
+                "{optimizer} {decay} {role}"
+            );
             assert_ne!(turn(law, theta), law);
         }
     }
 }
 
-/// TP5 lemma J.1 and what follows from it: exponents of θ in C, E and each convention of W, per family.
+/// TP5 lemma J.1 and what follows from it: exponents of θ in C, E and each convention of W, per
+/// family.
 #[test]
 fn exponents_of_a_rotation() {
     use Optimizer::{AdamW, Lamb, Lars, Muon, Sgd};
@@ -115,13 +156,18 @@ fn exponents_of_a_rotation() {
         for (decay, weight_decay) in Decay::ALL.into_iter().zip(decays) {
             let law = Law::ONE.rotated(theta("1"), family, optimizer, decay);
             assert_eq!((law.multiplier, law.init_std), (theta("1"), theta("-1")));
-            assert_eq!((law.learning_rate, law.eps), (theta(rate), theta(eps)), "{optimizer}");
+            assert_eq!(
+                (law.learning_rate, law.eps),
+                (theta(rate), theta(eps)),
+                "{optimizer}"
+            );
             assert_eq!(law.weight_decay, theta(weight_decay), "{optimizer} {decay}");
         }
     }
 }
 
-/// Square hidden matrices and a readout narrower than the network: then the spectral condition is μP in Table 3.
+/// Square hidden matrices and a readout narrower than the network: then the spectral condition is
+/// μP in Table 3.
 #[test]
 fn spectral_is_mup_without_multipliers() {
     let shapes = |width: usize| {
@@ -140,7 +186,11 @@ fn spectral_is_mup_without_multipliers() {
             ["input", "hidden", "readout"].map(|name| scales(&plan, name))
         };
         let [spectral, mup] = [planned(Rule::Spectral.into()), planned(table3.clone())];
-        spectral.as_flattened().iter().zip(mup.as_flattened()).for_each(|(left, right)| close(*left, *right));
+        spectral
+            .as_flattened()
+            .iter()
+            .zip(mup.as_flattened())
+            .for_each(|(left, right)| close(*left, *right));
     }
 }
 
@@ -150,9 +200,17 @@ fn spectral_init_of_a_contraction() {
     let plan = plan(Rule::Spectral, Optimizer::AdamW, 64, 128, Layout::InOut);
     // Contracting by 4 at base and target: the aspect does not change.
     close(scales(&plan, "down.weight")[1], 0.5f64.sqrt());
-    let shapes = |width: usize, narrow: usize| Shapes::from_iter([("down", weight(width, narrow, Layout::InOut))]);
+    let shapes = |width: usize, narrow: usize| {
+        Shapes::from_iter([("down", weight(width, narrow, Layout::InOut))])
+    };
     let widths = Widths::between(&shapes(64, 64), &shapes(65, 65)).unwrap();
-    let plan = Plan::new(&widths, &shapes(1024, 256), Rule::Spectral, Optimizer::AdamW).unwrap();
+    let plan = Plan::new(
+        &widths,
+        &shapes(1024, 256),
+        Rule::Spectral,
+        Optimizer::AdamW,
+    )
+    .unwrap();
     // fan_in^-1/2 min(1, √(fan_out/fan_in)): 1/64 of 1/32 over 1/8 of 1.
     close(scales(&plan, "down")[1], (1.0 / 32.0 * 0.5) / (1.0 / 8.0));
 }

@@ -5,7 +5,8 @@ mod common;
 
 use common::{close, digits, weight};
 use mutransfer::{
-    Axes, Decay, Hyper, Layout, Optimizer, Parametrization, Plan, Rule, Shape, Shapes, Widths, residual_tau,
+    Axes, Decay, Hyper, Layout, Optimizer, Parametrization, Plan, Rule, Shape, Shapes, Widths,
+    residual_tau,
 };
 
 const DEPTH: usize = 3;
@@ -14,10 +15,16 @@ const DEPTH: usize = 3;
 fn model(width: usize) -> Shapes {
     let layer = |at: usize| {
         let name = |part: &str| format!("stack.{at}.{part}");
-        [(name("weight"), weight(width, width, Layout::OutIn)), (name("bias"), Shape::vector(width))]
+        [
+            (name("weight"), weight(width, width, Layout::OutIn)),
+            (name("bias"), Shape::vector(width)),
+        ]
     };
     let ends = [
-        ("embedding".to_owned(), Shape::new([256, width]).with_axes(Axes::LOOKUP)),
+        (
+            "embedding".to_owned(),
+            Shape::new([256, width]).with_axes(Axes::LOOKUP),
+        ),
         ("readout".to_owned(), weight(width, 1024, Layout::OutIn)),
     ];
     ends.into_iter().chain((0..DEPTH).flat_map(layer)).collect()
@@ -25,14 +32,21 @@ fn model(width: usize) -> Shapes {
 
 /// The base sizes do not matter: they could be any.
 fn plan(optimizer: Optimizer, base: usize, base_depth: usize) -> Plan {
-    let widths = Widths::between(&model(base), &model(base + 1)).unwrap().with_depth(base_depth, DEPTH).unwrap();
+    let widths = Widths::between(&model(base), &model(base + 1))
+        .unwrap()
+        .with_depth(base_depth, DEPTH)
+        .unwrap();
     let rule = Parametrization::from(Rule::UnitMup).with_decay(Decay::Independent);
     Plan::new(&widths, &model(16), rule, optimizer).unwrap()
 }
 
 /// Learning rate and decay as torch's AdamW wants it.
 fn pair(plan: &Plan, name: &str, learning_rate: f64, weight_decay: f64) -> [f64; 2] {
-    let hyper = Hyper { learning_rate, weight_decay, ..Hyper::default() };
+    let hyper = Hyper {
+        learning_rate,
+        weight_decay,
+        ..Hyper::default()
+    };
     let setting = plan.setting(name, &hyper).unwrap();
     [setting.learning_rate, setting.decay_times_lr(plan.decay())]
 }
@@ -51,31 +65,48 @@ fn adam_learning_rates_and_decays() {
         digits(found, learning_rate);
         digits(decay, weight_decay);
     }
-    close(pair(&plan, "stack.0.weight", 0.1, 0.001)[0], 0.1 / 4.0 / 3f64.sqrt());
+    close(
+        pair(&plan, "stack.0.weight", 0.1, 0.001)[0],
+        0.1 / 4.0 / 3f64.sqrt(),
+    );
 }
 
 #[test]
 fn sgd_learning_rates() {
     let plan = plan(Optimizer::Sgd, 4, 1);
-    for (name, expected) in [("embedding", 0.4), ("stack.2.weight", 0.2309401), ("stack.2.bias", 0.9237604)] {
+    for (name, expected) in [
+        ("embedding", 0.4),
+        ("stack.2.weight", 0.2309401),
+        ("stack.2.bias", 0.9237604),
+    ] {
         digits(pair(&plan, name, 0.1, 0.0)[0], expected);
     }
     assert_eq!(pair(&plan, "readout", 0.1, 0.0)[0], 0.1);
 }
 
-/// A group's own learning rate of .3 and decay of .05: a matrix (1, 16), both of whose sides are widths, and a readout.
+/// A group's own learning rate of .3 and decay of .05: a matrix (1, 16), both of whose sides are
+/// widths, and a readout.
 #[test]
 fn group_with_its_own_numbers() {
     let shapes = |width: usize| {
         let matrix = Shape::new([width / 16, width]).with_axes(Axes::OUT_IN);
-        Shapes::from_iter([("matrix", matrix), ("readout", weight(width, 10, Layout::OutIn))])
+        Shapes::from_iter([
+            ("matrix", matrix),
+            ("readout", weight(width, 10, Layout::OutIn)),
+        ])
     };
     let widths = Widths::between(&shapes(64), &shapes(32)).unwrap();
     let rule = Parametrization::from(Rule::UnitMup).with_decay(Decay::Independent);
     let plan = Plan::new(&widths, &shapes(16), rule, Optimizer::AdamW).unwrap();
-    for (name, expected) in [("matrix", [0.075, 0.6666667]), ("readout", [0.3, 0.1666667])] {
+    for (name, expected) in [
+        ("matrix", [0.075, 0.6666667]),
+        ("readout", [0.3, 0.1666667]),
+    ] {
         let found = pair(&plan, name, 0.3, 0.05);
-        found.into_iter().zip(expected).for_each(|(found, expected)| digits(found, expected));
+        found
+            .into_iter()
+            .zip(expected)
+            .for_each(|(found, expected)| digits(found, expected));
     }
 }
 
@@ -96,7 +127,9 @@ fn forward_pass() {
 fn base_sizes_do_not_matter() {
     let of = |base, base_depth| {
         let plan = plan(Optimizer::AdamW, base, base_depth);
-        plan.params().map(|(_, param)| param.scales).collect::<Vec<_>>()
+        plan.params()
+            .map(|(_, param)| param.scales)
+            .collect::<Vec<_>>()
     };
     assert_eq!(of(4, 1), of(7, 1));
     assert_eq!(of(4, 1), of(4, 2));
@@ -105,8 +138,14 @@ fn base_sizes_do_not_matter() {
 #[test]
 fn tau_rule() {
     let expected = [2f64, 3.0, 4.0, 5.0].map(|square| 1.0 / square.sqrt());
-    residual_tau(4, 1.0, 1.0).into_iter().zip(expected).for_each(|(tau, expected)| close(tau, expected));
+    residual_tau(4, 1.0, 1.0)
+        .into_iter()
+        .zip(expected)
+        .for_each(|(tau, expected)| close(tau, expected));
     // App. G by hand: r = 2, q = 1/2 give a_mlp² = 6.4 and a_attn² = 1.6; L/2 = 1.
     let expected = [1.6f64, 6.4 / 2.6].map(f64::sqrt);
-    residual_tau(2, 2.0, 0.5).into_iter().zip(expected).for_each(|(tau, expected)| close(tau, expected));
+    residual_tau(2, 2.0, 0.5)
+        .into_iter()
+        .zip(expected)
+        .for_each(|(tau, expected)| close(tau, expected));
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AnalyzeOptions {
-    /// Tables of runs, read as one: CSV with the columns rule, width, lr, seed, loss in any order, and where they are there
-    /// status (ok, diverged, failed) and first_loss
+    /// Tables of runs, read as one: CSV with the columns rule, width, lr, seed, loss in any order,
+    /// and where they are there status (ok, diverged, failed) and first_loss
     #[arg(value_name = "FILE.csv", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Rule to compare with [default: sp where it is present]

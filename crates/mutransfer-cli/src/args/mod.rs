@@ -14,14 +14,15 @@ use mutransfer_lab::study::LearningRate;
 pub(crate) use analyze::AnalyzeOptions;
 pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
 pub(crate) use rules::{
-    CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print, RuleOptions,
-    RulesOptions, TheoryOptions,
+    CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print,
+    RuleOptions, RulesOptions, TheoryOptions,
 };
 
 /// Tune a small network, carry its learning rate to a large one, and prove that it transfers.
 ///
-/// Without a command the demo runs: it trains the same small GPT at several widths under the standard parametrization
-/// (SP) and under the maximal update parametrization (μP), and shows where the best learning rate goes.
+/// Without a command the demo runs: it trains the same small GPT at several widths under the
+/// standard parametrization (SP) and under the maximal update parametrization (μP), and shows where
+/// the best learning rate goes.
 #[derive(Debug, Parser)]
 #[command(name = "mutransfer", version, about, long_about, after_help = EXIT_CODES)]
 pub(crate) struct Args {
@@ -42,7 +43,8 @@ pub(crate) enum Command {
     /// Scale the proxy's hyperparameters to a model, tensor by tensor, from shapes alone
     #[command(after_long_help = rules::PLAN_EXAMPLES)]
     Plan(PlanOptions),
-    /// Look for what breaks transfer in shapes, declarations, tables and a trainer's settings; exit code 1 on a finding
+    /// Look for what breaks transfer in shapes, declarations, tables and a trainer's settings; exit
+    /// code 1 on a finding
     Check(CheckOptions),
     /// Show the rules: the table of each, and the choices there are
     #[command(after_long_help = format!("{}\n\n{}", rules::OPTION_KEYS, rules::TABLE_FORMAT))]
@@ -52,13 +54,15 @@ pub(crate) enum Command {
     Theory(TheoryOptions),
     /// Explain a finding of `check`
     Explain(ExplainOptions),
-    /// Test whether a model, as trained, follows its parametrization: slopes of activations and updates against width
+    /// Test whether a model, as trained, follows its parametrization: slopes of activations and
+    /// updates against width
     #[command(after_help = COORD_EXIT_CODES)]
     Coord(CoordOptions),
     /// Test whether wider is always better: training curves of several widths, which must not cross
     #[command(after_help = MONITOR_EXIT_CODES)]
     Monitor(MonitorOptions),
-    /// Judge the transfer in a table of runs of any program: optima, exponents, prediction, regret, verdict
+    /// Judge the transfer in a table of runs of any program: optima, exponents, prediction, regret,
+    /// verdict
     #[command(after_long_help = analyze::ANALYZE_HELP)]
     Analyze(AnalyzeOptions),
     /// Repeat a published demonstration at a small size, and compare with what is expected
@@ -68,20 +72,26 @@ pub(crate) enum Command {
     RunTrial(RunTrialOptions),
 }
 
-const COORD_EXIT_CODES: &str = "Exit codes: 0 pass, 1 fail, 2 wrong request or input, 3 undetermined";
+const COORD_EXIT_CODES: &str =
+    "Exit codes: 0 pass, 1 fail, 2 wrong request or input, 3 undetermined";
 
 const MONITOR_EXIT_CODES: &str = "Exit codes: 0 wider is always better, 1 a wider model is worse or diverges, 2 wrong request or \
 input, 3 undetermined";
 
 impl Default for Command {
     fn default() -> Self {
-        Self::Demo(RunOptions { out: None, jobs: None, json: false })
+        Self::Demo(RunOptions {
+            out: None,
+            jobs: None,
+            json: false,
+        })
     }
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunOptions {
-    /// Folder for results, figures and report; finished trials found there are not run again [default: mutransfer-out/NAME]
+    /// Folder for results, figures and report; finished trials found there are not run again
+    /// [default: mutransfer-out/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Trials to run at a time, one thread each [default: all cores]
@@ -97,8 +107,8 @@ pub(crate) struct TransferOptions {
     /// The study, a TOML file; see `mutransfer transfer --help` for its keys
     #[arg(value_name = "STUDY.toml")]
     pub(crate) study: PathBuf,
-    /// Text file or folder of text files, read as bytes; or images: a folder or file of IDX (MNIST) or CIFAR-10 binaries
-    /// [default: a synthetic language, or synthetic images]
+    /// Text file or folder of text files, read as bytes; or images: a folder or file of IDX (MNIST)
+    /// or CIFAR-10 binaries [default: a synthetic language, or synthetic images]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
@@ -138,7 +148,8 @@ pub(crate) struct CoordOptions {
     /// Model family: gpt, bert, mlp, cnn or resnet
     #[arg(long, default_value = "gpt")]
     pub(crate) model: String,
-    /// Parts of a transformer in another form: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv, post-norm
+    /// Parts of a transformer in another form: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv,
+    /// post-norm
     #[arg(long = "variant", value_name = "VARIANT", value_delimiter = ',')]
     pub(crate) variants: Vec<String>,
     /// Rule, or a TOML file with a table of your own; repeat to compare [default: mup]
@@ -160,7 +171,12 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value_t = 2)]
     pub(crate) depth: usize,
     /// Size of an attention head; the number of heads grows with width
-    #[arg(long, value_name = "SIZE", conflicts_with = "heads", default_value_t = 16)]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        conflicts_with = "heads",
+        default_value_t = 16
+    )]
     pub(crate) head_dim: usize,
     /// Number of attention heads; their size grows with width
     #[arg(long, value_name = "COUNT")]
@@ -168,11 +184,12 @@ pub(crate) struct CoordOptions {
     /// Tokens in a sequence [default: 8, and 32 for bert, which guesses every seventh]
     #[arg(long)]
     pub(crate) context: Option<usize>,
-    /// Sequences or images in the batch that all steps share; small, as narrow models see a large one partly by chance
-    /// [default: 1 sequence, 4 images, 16 images for mlp]
+    /// Sequences or images in the batch that all steps share; small, as narrow models see a large
+    /// one partly by chance [default: 1 sequence, 4 images, 16 images for mlp]
     #[arg(long)]
     pub(crate) batch: Option<usize>,
-    /// Start readout and queries at random too; at zero, as by default, they add nothing that narrow models see by chance
+    /// Start readout and queries at random too; at zero, as by default, they add nothing that
+    /// narrow models see by chance
     #[arg(long)]
     pub(crate) random_init: bool,
     /// Standard deviation of all weights at the base width [default: 1/sqrt(fan_in), embeddings 1]
@@ -190,14 +207,16 @@ pub(crate) struct CoordOptions {
     /// First seed
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Text file or folder of text files, or images: IDX (MNIST) or CIFAR-10 binaries [default: synthetic]
+    /// Text file or folder of text files, or images: IDX (MNIST) or CIFAR-10 binaries [default:
+    /// synthetic]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     /// Folder for the table and the figure
     #[arg(long, value_name = "DIR", default_value = "mutransfer-out/coord")]
     pub(crate) out: PathBuf,
-    /// Judge measurements of another program instead: CSV with width, step (or t), module, l1, and where they are there
-    /// rule, seed, layer (input, hidden, output, attention), quantity (activation, change, own-update), l2, std
+    /// Judge measurements of another program instead: CSV with width, step (or t), module, l1, and
+    /// where they are there rule, seed, layer (input, hidden, output, attention), quantity
+    /// (activation, change, own-update), l2, std
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) from: Option<PathBuf>,
     /// Print verdict and slopes as JSON on stdout instead of the table
@@ -207,17 +226,19 @@ pub(crate) struct CoordOptions {
 
 /// Test whether wider is always better: training curves of several widths, which must not cross.
 ///
-/// Under μP a wider model has the lower training loss at every step, at the same learning rate and on the same data; where
-/// it has not, the parametrization is wrong somewhere or the learning rate is too large (TP5, arXiv 2203.03466, section 8).
-/// Neighbouring widths are compared seed by seed, in ten windows of training; the first is warm-up and is not judged. It
-/// takes two seeds or more to tell a crossing from noise, and better five.
+/// Under μP a wider model has the lower training loss at every step, at the same learning rate and
+/// on the same data; where it has not, the parametrization is wrong somewhere or the learning rate
+/// is too large (TP5, arXiv 2203.03466, section 8). Neighbouring widths are compared seed by seed,
+/// in ten windows of training; the first is warm-up and is not judged. It takes two seeds or more
+/// to tell a crossing from noise, and better five.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MonitorOptions {
-    /// CSV with columns width, step (or t), loss, and where they are there rule and seed, others are ignored; or the output
-    /// folder of `mutransfer transfer`
+    /// CSV with columns width, step (or t), loss, and where they are there rule and seed, others
+    /// are ignored; or the output folder of `mutransfer transfer`
     #[arg(value_name = "FILE.csv|STUDY_DIR")]
     pub(crate) source: PathBuf,
-    /// Learning rate of a study's trials, "2^-7" or a number [default: the tried one nearest to what the study carries over]
+    /// Learning rate of a study's trials, "2^-7" or a number [default: the tried one nearest to
+    /// what the study carries over]
     #[arg(long)]
     pub(crate) lr: Option<LearningRate>,
     /// Nats by which a wider model may be worse

@@ -16,7 +16,8 @@ pub(crate) struct RecipeOptions {
 pub(crate) enum RecipeCommand {
     /// List the recipes
     List,
-    /// Print a recipe: what it repeats, in what it differs, its study, what it expects; to run a changed one, save it as TOML
+    /// Print a recipe: what it repeats, in what it differs, its study, what it expects; to run a
+    /// changed one, save it as TOML
     Show {
         /// Name of the recipe, or a TOML file
         #[arg(value_name = "NAME|FILE.toml")]

@@ -8,7 +8,8 @@ use mutransfer::{Decay, Form, Layout, Optimizer};
 /// Which model, at which sizes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelOptions {
-    /// Shapes of the base model, the proxy: JSON, safetensors, or a .bsh file of the Python package mup
+    /// Shapes of the base model, the proxy: JSON, safetensors, or a .bsh file of the Python package
+    /// mup
     #[arg(long, value_name = "FILE")]
     pub(crate) base: PathBuf,
     /// Shapes of the same model with every width changed, to see what grows [default: the target]
@@ -17,11 +18,12 @@ pub(crate) struct ModelOptions {
     /// Shapes of the model to train
     #[arg(long, value_name = "FILE")]
     pub(crate) target: Option<PathBuf>,
-    /// How weights are stored, where the file does not say it: out-in (torch, candle) or in-out (burn, JAX)
+    /// How weights are stored, where the file does not say it: out-in (torch, candle) or in-out
+    /// (burn, JAX)
     #[arg(long)]
     pub(crate) layout: Option<Layout>,
-    /// Role of every parameter that matches: fixed, vector, input, hidden or output; `*` stands for any text within a
-    /// part of the name
+    /// Role of every parameter that matches: fixed, vector, input, hidden or output; `*` stands for
+    /// any text within a part of the name
     #[arg(long, value_name = "PATTERN=ROLE")]
     pub(crate) declare: Vec<String>,
     /// The readout A is the same tensor as the embedding B; A may be absent from the shapes
@@ -54,13 +56,16 @@ pub(crate) struct RuleOptions {
 /// What completes a rule.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ChoiceOptions {
-    /// Rotation of the rule: table3, table8, table9 (of TP5) or folded (no multipliers) [default: the rule's own]
+    /// Rotation of the rule: table3, table8, table9 (of TP5) or folded (no multipliers) [default:
+    /// the rule's own]
     #[arg(long)]
     pub(crate) form: Option<Form>,
-    /// How weight decay enters the step: l2, times-lr or independent [default: as the optimizer usually does]
+    /// How weight decay enters the step: l2, times-lr or independent [default: as the optimizer
+    /// usually does]
     #[arg(long)]
     pub(crate) decay: Option<Decay>,
-    /// A choice where the literature disagrees, such as hidden-decay=sqrt; `mutransfer rules --help` lists them
+    /// A choice where the literature disagrees, such as hidden-decay=sqrt; `mutransfer rules
+    /// --help` lists them
     #[arg(long = "option", value_name = "KEY=VALUE")]
     pub(crate) options: Vec<String>,
 }
@@ -155,8 +160,8 @@ pub(crate) struct TheoryOptions {
     /// Say whether RULE trains the same network as this one, and by which rotation
     #[arg(long, value_name = "RULE", requires = "rule")]
     pub(crate) same_as: Option<String>,
-    /// Train perceptrons of several widths by SGD under ntk, mup and RULE, and measure how far their features and their
-    /// neural tangent kernel move
+    /// Train perceptrons of several widths by SGD under ntk, mup and RULE, and measure how far
+    /// their features and their neural tangent kernel move
     #[arg(long, conflicts_with_all = ["optimizer", "same_as"])]
     pub(crate) measure: bool,
     /// Widths to measure at; at the narrowest every rule is the standard one
@@ -167,7 +172,12 @@ pub(crate) struct TheoryOptions {
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// Folder for kernel.csv and the figure
-    #[arg(long, requires = "measure", value_name = "DIR", default_value = "mutransfer-out/theory")]
+    #[arg(
+        long,
+        requires = "measure",
+        value_name = "DIR",
+        default_value = "mutransfer-out/theory"
+    )]
     pub(crate) out: PathBuf,
     /// Print as JSON
     #[arg(long)]

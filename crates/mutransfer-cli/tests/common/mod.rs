@@ -22,8 +22,17 @@ pub(crate) fn study(more: &str) -> String {
         "batch = 32",
         "context = 8",
     ];
-    let replaced = |key: &&&str| !more.lines().any(|line| line.split('=').next() == key.split('=').next());
-    let kept: Vec<&str> = keys.iter().filter(replaced).copied().chain([more]).collect();
+    let replaced = |key: &&&str| {
+        !more
+            .lines()
+            .any(|line| line.split('=').next() == key.split('=').next())
+    };
+    let kept: Vec<&str> = keys
+        .iter()
+        .filter(replaced)
+        .copied()
+        .chain([more])
+        .collect();
     kept.join("\n")
 }
 
@@ -31,13 +40,20 @@ pub(crate) fn study(more: &str) -> String {
 pub(crate) fn write(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     fs::write(&path, text).expect("a file in a temporary folder");
-    path.into_os_string().into_string().expect("a path that is text")
+    path.into_os_string()
+        .into_string()
+        .expect("a path that is text")
 }
 
 /// The coordinate check of one rule, as JSON.
 pub(crate) fn verdict(arguments: &[&str]) -> serde_json::Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = mutransfer().args(["coord", "--json"]).args(arguments).arg("--out").arg(folder.path()).output();
+    let output = mutransfer()
+        .args(["coord", "--json"])
+        .args(arguments)
+        .arg("--out")
+        .arg(folder.path())
+        .output();
     let output = output.expect("the program runs");
     let checks: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)));

@@ -14,14 +14,22 @@ fn map(a: [f32; PORTABLE_LANES], f: impl Fn(f32) -> f32) -> [f32; PORTABLE_LANES
 }
 
 #[inline(always)]
-fn zip(a: [f32; PORTABLE_LANES], b: [f32; PORTABLE_LANES], f: impl Fn(f32, f32) -> f32) -> [f32; PORTABLE_LANES] {
+fn zip(
+    a: [f32; PORTABLE_LANES],
+    b: [f32; PORTABLE_LANES],
+    f: impl Fn(f32, f32) -> f32,
+) -> [f32; PORTABLE_LANES] {
     std::array::from_fn(|i| f(a[i], b[i]))
 }
 
 /// `mul_add` only where it is one instruction; elsewhere it would be a call.
 #[inline(always)]
 fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) { a.mul_add(b, c) } else { a * b + c }
+    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+        a.mul_add(b, c)
+    } else {
+        a * b + c
+    }
 }
 
 impl Simd for Portable {
@@ -101,7 +109,9 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn square_error(self, a: Self::V, square: Self::V) -> Self::V {
-        zip(a, square, |a, square| (f64::from(a) * f64::from(a) - f64::from(square)) as f32)
+        zip(a, square, |a, square| {
+            (f64::from(a) * f64::from(a) - f64::from(square)) as f32
+        })
     }
     #[inline(always)]
     fn round(self, a: Self::V) -> Self::V {
@@ -111,7 +121,9 @@ impl Simd for Portable {
     #[inline(always)]
     fn scale_by_power(self, a: Self::V, n: Self::V) -> Self::V {
         // The integer sits in the low bits of n + 1.5 * 2^23: shift it to the exponent.
-        zip(a, n, |a, n| a * f32::from_bits((n + (12_582_912.0 + 127.0)).to_bits() << 23))
+        zip(a, n, |a, n| {
+            a * f32::from_bits((n + (12_582_912.0 + 127.0)).to_bits() << 23)
+        })
     }
     #[inline(always)]
     fn select_negative(self, x: Self::V, a: Self::V, b: Self::V) -> Self::V {
@@ -134,7 +146,13 @@ impl Simd for Portable {
         a.into_iter().fold(f32::NEG_INFINITY, f32::max)
     }
     #[inline(always)]
-    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    unsafe fn transpose(
+        self,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
         for i in 0..PORTABLE_LANES {
             for j in 0..PORTABLE_LANES {
                 // SAFETY: the caller answers for both squares.

@@ -121,7 +121,11 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn select_negative(self, x: __m512, a: __m512, b: __m512) -> __m512 {
-        proved!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, _mm512_setzero_ps()), b, a))
+        proved!(_mm512_mask_blend_ps(
+            _mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, _mm512_setzero_ps()),
+            b,
+            a
+        ))
     }
     #[inline(always)]
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
@@ -142,7 +146,13 @@ impl Simd for Avx512 {
         proved!(_mm512_reduce_max_ps(a))
     }
     #[inline(always)]
-    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    unsafe fn transpose(
+        self,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
         // Four rounds, each exchanging one bit of the row number with one bit of the column number.
         proved!({
             let mut r = [_mm512_setzero_ps(); 16];
@@ -157,7 +167,10 @@ impl Simd for Avx512 {
             let mut q = r;
             for i in 0..4 {
                 for h in 0..2 {
-                    let (a, b) = (_mm512_castps_pd(r[4 * i + h]), _mm512_castps_pd(r[4 * i + 2 + h]));
+                    let (a, b) = (
+                        _mm512_castps_pd(r[4 * i + h]),
+                        _mm512_castps_pd(r[4 * i + 2 + h]),
+                    );
                     q[4 * i + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
                     q[4 * i + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
                 }
@@ -261,7 +274,9 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn round(self, a: __m256) -> __m256 {
-        proved!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+        proved!(_mm256_round_ps::<
+            { _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC },
+        >(a))
     }
     #[inline(always)]
     fn scale_by_power(self, a: __m256, n: __m256) -> __m256 {
@@ -272,7 +287,11 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn select_negative(self, x: __m256, a: __m256, b: __m256) -> __m256 {
-        proved!(_mm256_blendv_ps(b, a, _mm256_cmp_ps::<_CMP_LT_OQ>(x, _mm256_setzero_ps())))
+        proved!(_mm256_blendv_ps(
+            b,
+            a,
+            _mm256_cmp_ps::<_CMP_LT_OQ>(x, _mm256_setzero_ps())
+        ))
     }
     #[inline(always)]
     fn select(self, mask: __m256i, a: __m256, b: __m256) -> __m256 {
@@ -299,7 +318,13 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
-    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    unsafe fn transpose(
+        self,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
         proved!({
             let mut r = [_mm256_setzero_ps(); 8];
             for (i, r) in r.iter_mut().enumerate() {
@@ -309,7 +334,11 @@ impl Simd for Avx2 {
                 let mut q = [_mm256_setzero_pd(); 4];
                 for (i, q) in q.iter_mut().enumerate() {
                     let (a, b) = (r[2 * i], r[2 * i + 1]);
-                    *q = _mm256_castps_pd(if h == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) });
+                    *q = _mm256_castps_pd(if h == 0 {
+                        _mm256_unpacklo_ps(a, b)
+                    } else {
+                        _mm256_unpackhi_ps(a, b)
+                    });
                 }
                 let [a, b, c, d] = q;
                 let columns = [
@@ -319,8 +348,14 @@ impl Simd for Avx2 {
                 for (l, (top, bottom)) in columns.into_iter().enumerate() {
                     let (top, bottom) = (_mm256_castpd_ps(top), _mm256_castpd_ps(bottom));
                     let column = 2 * h + l;
-                    _mm256_storeu_ps(to.add(column * to_stride), _mm256_permute2f128_ps::<0x20>(top, bottom));
-                    _mm256_storeu_ps(to.add((column + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(top, bottom));
+                    _mm256_storeu_ps(
+                        to.add(column * to_stride),
+                        _mm256_permute2f128_ps::<0x20>(top, bottom),
+                    );
+                    _mm256_storeu_ps(
+                        to.add((column + 4) * to_stride),
+                        _mm256_permute2f128_ps::<0x31>(top, bottom),
+                    );
                 }
             }
         })

@@ -25,10 +25,13 @@ pub(crate) fn wide(x: &[f32]) -> Vec<f64> {
 
 /// A workspace per instruction set of this machine, with its name.
 pub(crate) fn workspaces() -> impl Iterator<Item = (&'static str, Workspace)> {
-    Isa::available().into_iter().map(|isa| (isa.name(), Workspace::with_isa(isa)))
+    Isa::available()
+        .into_iter()
+        .map(|isa| (isa.name(), Workspace::with_isa(isa)))
 }
 
-/// Asserts that every number is within `tolerance * (size + |wanted|)`, with the size of the largest.
+/// Asserts that every number is within `tolerance * (size + |wanted|)`, with the size of the
+/// largest.
 #[track_caller]
 pub(crate) fn close(what: &str, got: &[f32], wanted: &[f64], tolerance: f64) {
     assert_eq!(got.len(), wanted.len(), "{what}: length");
@@ -44,7 +47,14 @@ pub(crate) fn close(what: &str, got: &[f32], wanted: &[f64], tolerance: f64) {
 
 /// Every `stride`th partial derivative of `f`, and asserts that `got` agrees with it.
 #[track_caller]
-pub(crate) fn slopes(what: &str, got: &[f32], at: &[f32], stride: usize, tolerance: f64, f: impl Fn(&[f64]) -> f64) {
+pub(crate) fn slopes(
+    what: &str,
+    got: &[f32],
+    at: &[f32],
+    stride: usize,
+    tolerance: f64,
+    f: impl Fn(&[f64]) -> f64,
+) {
     let mut at = wide(at);
     let indices: Vec<usize> = (0..at.len()).step_by(stride).collect();
     let step = 1e-5;

@@ -1,31 +1,55 @@
 //! The outcome in a few sentences per rule, for a reader who knows neither the method nor the code.
 //!
-//! Every sentence states what was measured and nothing else, so it stays true when the rule one hoped for loses.
+//! Every sentence states what was measured and nothing else, so it stays true when the rule one
+//! hoped for loses.
 
 use super::judgement::{Analysis, Carried, RuleAnalysis, Transfers};
 use super::measured::{Measured, Number, with_unit};
 use super::{Speed, display_name};
 
-/// One paragraph per rule, the reference first: whether transfer works and what it costs, how far the optimum moved.
+/// One paragraph per rule, the reference first: whether transfer works and what it costs, how far
+/// the optimum moved.
 pub fn conclusion(analysis: &Analysis) -> Vec<String> {
     let paragraph = |(name, rule): (&str, &RuleAnalysis)| {
-        let sentences =
-            [Some(transfer(analysis, name, rule)), drift(analysis, name, rule), speed(analysis, name, rule)];
-        sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        let sentences = [
+            Some(transfer(analysis, name, rule)),
+            drift(analysis, name, rule),
+            speed(analysis, name, rule),
+        ];
+        sentences
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    analysis.ordered_rules().into_iter().map(paragraph).collect()
+    analysis
+        .ordered_rules()
+        .into_iter()
+        .map(paragraph)
+        .collect()
 }
 
 fn transfer(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> String {
-    let Analysis { axis, tolerance, .. } = analysis;
+    let Analysis {
+        axis, tolerance, ..
+    } = analysis;
     let subject = match analysis.reference.as_deref() == Some(name) {
-        true => format!("{}, the baseline, {}", display_name(name), verdict(rule.verdict)),
+        true => format!(
+            "{}, the baseline, {}",
+            display_name(name),
+            verdict(rule.verdict)
+        ),
         false => format!("{} {}", display_name(name), verdict(rule.verdict)),
     };
     let Some(carried) = &rule.carried else {
         return format!("{subject}: there is no optimum at a smaller {axis} to copy.");
     };
-    let copying = format!("copying the best {} from {axis} {} to {}", analysis.sweep_name(), carried.from, carried.to);
+    let copying = format!(
+        "copying the best {} from {axis} {} to {}",
+        analysis.sweep_name(),
+        carried.from,
+        carried.to
+    );
     let limit = match rule.verdict {
         _ if carried.diverged => String::new(),
         Transfers::Transfers => format!(", within the tolerance of {tolerance}"),
@@ -51,35 +75,56 @@ fn cost(rule: &RuleAnalysis, carried: &Carried) -> String {
     match rule.numbers.get(&Number::Regret) {
         _ if carried.diverged => "makes training diverge".to_owned(),
         None => "costs what this table cannot tell".to_owned(),
-        Some(regret) if carried.measured => format!("costs {}{}", with_unit(regret, 4, " nats"), unsure(regret)),
+        Some(regret) if carried.measured => {
+            format!("costs {}{}", with_unit(regret, 4, " nats"), unsure(regret))
+        }
         Some(regret) => {
-            format!("should cost {}, though {} was not run", with_unit(regret, 4, " nats"), carried.to)
+            format!(
+                "should cost {}, though {} was not run",
+                with_unit(regret, 4, " nats"),
+                carried.to
+            )
         }
     }
 }
 
 fn drift(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> Option<String> {
     let (axis, sweep, name) = (&analysis.axis, analysis.sweep_name(), display_name(name));
-    let fitted: Vec<f64> = rule.optima.iter().filter(|best| best.fitted).map(|best| best.at).collect();
+    let fitted: Vec<f64> = rule
+        .optima
+        .iter()
+        .filter(|best| best.fitted)
+        .map(|best| best.at)
+        .collect();
     let (first, last) = (fitted.first()?, fitted.last()?);
     let Some(drift) = rule.numbers.get(&Number::Drift) else {
-        return Some(format!("Under {name} only {axis} {first} has an optimum, so its shift is unknown."));
+        return Some(format!(
+            "Under {name} only {axis} {first} has an optimum, so its shift is unknown."
+        ));
     };
-    let certain = drift.interval.is_none_or(|[low, high]| low > 0.0 || high < 0.0);
+    let certain = drift
+        .interval
+        .is_none_or(|[low, high]| low > 0.0 || high < 0.0);
     let moved = match (certain, drift.value < 0.0) {
         (false, _) => "did not move by more than the noise",
         (true, true) => "fell",
         (true, false) => "rose",
     };
     let octaves = with_unit(drift, 2, " octaves");
-    Some(format!("Under {name} the best {sweep} {moved} from {axis} {first} to {last}: {octaves}."))
+    Some(format!(
+        "Under {name} the best {sweep} {moved} from {axis} {first} to {last}: {octaves}."
+    ))
 }
 
 fn speed(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> Option<String> {
     let sweep = analysis.sweep_name();
     let says = match rule.fast {
-        Speed::Fast => format!("the best {sweep} converges faster than the root of the loss gap, so tuning small pays"),
-        Speed::Slow => format!("the best {sweep} does not converge faster than the root of the loss gap"),
+        Speed::Fast => format!(
+            "the best {sweep} converges faster than the root of the loss gap, so tuning small pays"
+        ),
+        Speed::Slow => {
+            format!("the best {sweep} does not converge faster than the root of the loss gap")
+        }
         Speed::Converged => format!("no shift of the best {sweep} is larger than its noise"),
         Speed::Undetermined => return None,
     };

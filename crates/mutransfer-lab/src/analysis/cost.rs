@@ -63,7 +63,8 @@ impl Cost {
         self.share_of(self.target)
     }
 
-    /// Part of the operations of a sweep at the target that the proxies save; negative where they cost more.
+    /// Part of the operations of a sweep at the target that the proxies save; negative where they
+    /// cost more.
     pub fn saving(&self) -> f64 {
         1.0 - self.share_of(self.direct)
     }
@@ -74,6 +75,13 @@ impl Cost {
     }
 
     fn share_of(&self, group: Group) -> f64 {
-        tuning_share(&self.proxies.iter().map(|group| group.runs).collect::<Vec<_>>(), group.runs)
+        tuning_share(
+            &self
+                .proxies
+                .iter()
+                .map(|group| group.runs)
+                .collect::<Vec<_>>(),
+            group.runs,
+        )
     }
 }

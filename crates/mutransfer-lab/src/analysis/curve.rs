@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::AnalysisError;
 use crate::record::{Row, Status};
 
-/// Learning rates closer than this, in octaves, are one grid point: a table may have been through decimal text.
+/// Learning rates closer than this, in octaves, are one grid point: a table may have been through
+/// decimal text.
 pub(super) const SAME_LEARNING_RATE: f64 = 1e-9;
 
 /// One learning rate of one curve.
@@ -23,9 +24,13 @@ pub struct Point {
     pub seeds: usize,
 }
 
-/// The loss curve of one rule at one width, smallest learning rate first; empty when there are no such rows.
+/// The loss curve of one rule at one width, smallest learning rate first; empty when there are no
+/// such rows.
 pub fn points(rows: &[Row], rule: &str, width: usize) -> Vec<Point> {
-    let rows: Vec<&Row> = rows.iter().filter(|row| row.rule == rule && row.width == width).collect();
+    let rows: Vec<&Row> = rows
+        .iter()
+        .filter(|row| row.rule == rule && row.width == width)
+        .collect();
     group_by_lr(rows).iter().map(|group| point(group)).collect()
 }
 
@@ -34,19 +39,39 @@ pub(super) fn check(rows: &[Row]) -> Result<(), AnalysisError> {
     if rows.is_empty() {
         return Err(AnalysisError::Empty);
     }
-    if let Some(row) = rows.iter().find(|row| !(row.lr.is_finite() && row.lr > 0.0)) {
-        let Row { rule, width, seed, lr, .. } = row.clone();
-        return Err(AnalysisError::LearningRate { rule, width, seed, lr });
+    if let Some(row) = rows
+        .iter()
+        .find(|row| !(row.lr.is_finite() && row.lr > 0.0))
+    {
+        let Row {
+            rule,
+            width,
+            seed,
+            lr,
+            ..
+        } = row.clone();
+        return Err(AnalysisError::LearningRate {
+            rule,
+            width,
+            seed,
+            lr,
+        });
     }
     let mut curves: BTreeMap<(&str, usize), Vec<&Row>> = BTreeMap::new();
     for row in rows {
         curves.entry((&row.rule, row.width)).or_default().push(row);
     }
-    curves.into_values().flat_map(group_by_lr).try_for_each(|group| check_seeds(&group))
+    curves
+        .into_values()
+        .flat_map(group_by_lr)
+        .try_for_each(|group| check_seeds(&group))
 }
 
 fn check_seeds(group: &[&Row]) -> Result<(), AnalysisError> {
-    match group.windows(2).find(|pair| pair[0].seed == pair[1].seed && loss(pair[0]) != loss(pair[1])) {
+    match group
+        .windows(2)
+        .find(|pair| pair[0].seed == pair[1].seed && loss(pair[0]) != loss(pair[1]))
+    {
         None => Ok(()),
         Some(pair) => Err(AnalysisError::Duplicate {
             rule: pair[0].rule.clone(),
@@ -59,7 +84,8 @@ fn check_seeds(group: &[&Row]) -> Result<(), AnalysisError> {
     }
 }
 
-/// Sorts before it groups, so that sums over seeds come out the same to the last bit whatever the order of the rows.
+/// Sorts before it groups, so that sums over seeds come out the same to the last bit whatever the
+/// order of the rows.
 fn group_by_lr(mut rows: Vec<&Row>) -> Vec<Vec<&Row>> {
     rows.sort_by(|a, b| a.lr.total_cmp(&b.lr));
     let same = |a: &&Row, b: &&Row| b.lr.log2() - a.lr.log2() < SAME_LEARNING_RATE;

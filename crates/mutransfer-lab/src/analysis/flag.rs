@@ -24,7 +24,8 @@ pub enum Flag {
     TooFewWidths,
     /// A fitted value lies at the bound of what is possible, where it means nothing.
     Pinned,
-    /// The optimum got lost in more than a tenth of the resampled tables, so that intervals are unreliable.
+    /// The optimum got lost in more than a tenth of the resampled tables, so that intervals are
+    /// unreliable.
     Unreliable,
     /// A shift of the optimum no larger than its noise, which was left out.
     AtNoiseFloor,
@@ -33,20 +34,29 @@ pub enum Flag {
 }
 
 impl Flag {
-    /// What happened and what to do about it, for a reader who has not seen the code: a clause without a full stop. `axis`
-    /// and `sweep` are what grows and what was swept, such as `width` and `learning rate`.
+    /// What happened and what to do about it, for a reader who has not seen the code: a clause
+    /// without a full stop. `axis` and `sweep` are what grows and what was swept, such as `width`
+    /// and `learning rate`.
     pub fn explanation(self, axis: &str, sweep: &str) -> String {
         let clause = match self {
             Flag::Diverged => "training diverged; try a smaller {sweep}",
-            Flag::TooFew => "too few values of the {sweep} around the best one to fit a parabola; use a finer grid",
+            Flag::TooFew => {
+                "too few values of the {sweep} around the best one to fit a parabola; use a finer grid"
+            }
             Flag::EdgeOptimum => "the best {sweep} is at the edge of the grid; widen the grid",
             Flag::Cliff => "every larger {sweep} diverged; use a finer grid below the cliff",
             Flag::NotConvex => "the losses do not form a valley; add seeds or steps",
             Flag::NoiseLimited => "differences are within the noise between seeds; add seeds",
             Flag::Extrapolated => "the fitted optimum lies outside the values it was fitted to",
-            Flag::TooFewWidths => "too few values of the {axis} have an optimum for a fit across them; add some",
-            Flag::Pinned => "a fitted value lies at its bound, so limits and exponents of the loss mean little",
-            Flag::Unreliable => "the optimum is lost in many resampled tables, so intervals are unreliable; add seeds",
+            Flag::TooFewWidths => {
+                "too few values of the {axis} have an optimum for a fit across them; add some"
+            }
+            Flag::Pinned => {
+                "a fitted value lies at its bound, so limits and exponents of the loss mean little"
+            }
+            Flag::Unreliable => {
+                "the optimum is lost in many resampled tables, so intervals are unreliable; add seeds"
+            }
             Flag::AtNoiseFloor => "some shifts of the optimum are no larger than their noise",
             Flag::FewSeeds => "one seed only, so the noise is unknown",
         };

@@ -28,7 +28,13 @@ pub struct Request {
 
 impl Default for Request {
     fn default() -> Self {
-        Self { reference: None, target: None, tolerance: 0.01, replicates: 1000, max_octaves: None }
+        Self {
+            reference: None,
+            target: None,
+            tolerance: 0.01,
+            replicates: 1000,
+            max_octaves: None,
+        }
     }
 }
 
@@ -61,7 +67,8 @@ pub struct Best {
     pub at: f64,
     /// How it was found, and what limits trust in it.
     pub optimum: Optimum,
-    /// Log2 of the best hyperparameter with its interval; that of the best run where there is no vertex.
+    /// Log2 of the best hyperparameter with its interval; that of the best run where there is no
+    /// vertex.
     pub log2: Option<Measured>,
     /// Loss there in nats.
     pub loss: Option<Measured>,
@@ -82,7 +89,8 @@ pub struct Carried {
     pub to: f64,
     /// Log2 of the hyperparameter that was carried.
     pub log2: Option<f64>,
-    /// Mean loss at the target of runs at just this value, in nats; absent where there are none or one diverged.
+    /// Mean loss at the target of runs at just this value, in nats; absent where there are none or
+    /// one diverged.
     pub loss: Option<f64>,
     /// Whether the target is in the table; else its curve is extrapolated from the others.
     pub measured: bool,
@@ -143,7 +151,11 @@ impl Analysis {
 
     /// The rules in the order in which people compare them: the reference first.
     pub fn ordered_rules(&self) -> Vec<(&str, &RuleAnalysis)> {
-        let mut rules: Vec<_> = self.rules.iter().map(|(name, rule)| (name.as_str(), rule)).collect();
+        let mut rules: Vec<_> = self
+            .rules
+            .iter()
+            .map(|(name, rule)| (name.as_str(), rule))
+            .collect();
         rules.sort_by_key(|(name, _)| self.reference.as_deref() != Some(name));
         rules
     }

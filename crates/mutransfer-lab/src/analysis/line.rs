@@ -29,9 +29,23 @@ impl Line {
         let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
         let (center, height) = (mean(|point| point.0), mean(|point| point.1));
         let spread: f64 = points.iter().map(|(x, _)| (x - center).powi(2)).sum();
-        let slope = points.iter().map(|(x, y)| (x - center) * (y - height)).sum::<f64>() / spread;
-        let residual = points.iter().map(|(x, y)| (y - height - slope * (x - center)).powi(2)).sum();
-        (spread > 0.0).then_some(Self { slope, count: points.len(), center, height, spread, residual })
+        let slope = points
+            .iter()
+            .map(|(x, y)| (x - center) * (y - height))
+            .sum::<f64>()
+            / spread;
+        let residual = points
+            .iter()
+            .map(|(x, y)| (y - height - slope * (x - center)).powi(2))
+            .sum();
+        (spread > 0.0).then_some(Self {
+            slope,
+            count: points.len(),
+            center,
+            height,
+            spread,
+            residual,
+        })
     }
 
     /// Its height at `x`.
@@ -51,7 +65,8 @@ impl Line {
 
     /// Half of the 95% interval of the slope; none without points to spare.
     pub fn margin(&self) -> Option<f64> {
-        self.standard_error().map(|error| error * student(self.freedom()))
+        self.standard_error()
+            .map(|error| error * student(self.freedom()))
     }
 
     /// Standard error of the slope; none without points to spare.
@@ -67,6 +82,7 @@ impl Line {
 
     /// Half of the 95% interval of a further point at `x`; none without points to spare.
     pub fn margin_at(&self, x: f64) -> Option<f64> {
-        self.variance_at(x).map(|variance| variance.sqrt() * student(self.freedom()))
+        self.variance_at(x)
+            .map(|variance| variance.sqrt() * student(self.freedom()))
     }
 }

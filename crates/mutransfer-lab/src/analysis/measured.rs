@@ -27,7 +27,11 @@ pub struct Measured {
 impl Measured {
     /// A number without an interval.
     pub(super) fn plain(value: f64) -> Self {
-        Self { value, interval: None, lost: 0.0 }
+        Self {
+            value,
+            interval: None,
+            lost: 0.0,
+        }
     }
 
     /// A number with the percentile interval of its replicates.
@@ -39,14 +43,25 @@ impl Measured {
             return Self::plain(value);
         }
         let lost = 1.0 - found.len() as f64 / all.len() as f64;
-        Self { value, interval: Some(ENDS.map(|share| quantile(&found, share))), lost }
+        Self {
+            value,
+            interval: Some(ENDS.map(|share| quantile(&found, share))),
+            lost,
+        }
     }
 
-    /// The interval widened about the value as Student's t is wider than a normal number: percentiles know nothing of
-    /// how few seeds their noise was estimated from. `freedom` are the runs to spare.
+    /// The interval widened about the value as Student's t is wider than a normal number:
+    /// percentiles know nothing of how few seeds their noise was estimated from. `freedom` are the
+    /// runs to spare.
     pub(super) fn widened(self, freedom: usize) -> Self {
-        let factor = if freedom == 0 { 1.0 } else { student(freedom) / NORMAL };
-        let interval = self.interval.map(|ends| ends.map(|end| self.value + factor * (end - self.value)));
+        let factor = if freedom == 0 {
+            1.0
+        } else {
+            student(freedom) / NORMAL
+        };
+        let interval = self
+            .interval
+            .map(|ends| ends.map(|end| self.value + factor * (end - self.value)));
         Self { interval, ..self }
     }
 
@@ -66,18 +81,34 @@ pub(super) fn with_unit(measured: &Measured, decimals: usize, unit: &str) -> Str
     let number = |value: f64| {
         // Neither a sign without a digit nor a zero for what is only small.
         let rounded = format!("{value:.decimals$}");
-        if rounded.parse() == Ok(0.0) { rounded.replace('-', "") } else { rounded }
+        if rounded.parse() == Ok(0.0) {
+            rounded.replace('-', "")
+        } else {
+            rounded
+        }
     };
-    let mark = if measured.is_unreliable() { ", unreliable" } else { "" };
+    let mark = if measured.is_unreliable() {
+        ", unreliable"
+    } else {
+        ""
+    };
     match measured.interval {
         None => number(measured.value) + unit,
-        Some([low, high]) => format!("{}{unit} ({} to {}{mark})", number(measured.value), number(low), number(high)),
+        Some([low, high]) => format!(
+            "{}{unit} ({} to {}{mark})",
+            number(measured.value),
+            number(low),
+            number(high)
+        ),
     }
 }
 
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    let (below, above) = (
+        sorted[place.floor() as usize],
+        sorted[place.ceil() as usize],
+    );
     below + (above - below) * place.fract()
 }
 
@@ -96,7 +127,8 @@ pub enum Number {
     S,
     /// Exponent of the curvature in the hyperparameter itself: s + 2 beta.
     Gamma,
-    /// Exponent of what an error of the hyperparameter costs, relative to the reducible loss: alpha + s.
+    /// Exponent of what an error of the hyperparameter costs, relative to the reducible loss: alpha
+    /// + s.
     Kappa,
     /// The same with alpha from the lowest losses of the grids.
     KappaOfGrid,
@@ -137,21 +169,36 @@ impl Number {
         (Self::ErrorRatio, "E_ratio", "E over that of the reference"),
         (Self::Limit, "L_inf", "L_inf: loss at infinite width"),
         (Self::LimitGap, "R_inf", "R_inf: L_inf minus reference"),
-        (Self::GapExponent, "gap_exponent", "b: exponent of the optimum's gap"),
+        (
+            Self::GapExponent,
+            "gap_exponent",
+            "b: exponent of the optimum's gap",
+        ),
         (Self::GapMargin, "gap_margin", "b - alpha/2"),
         (Self::Shift, "shift_octaves", "shift from proxy to target"),
         (Self::Regret, "regret", "regret in nats"),
-        (Self::TargetLoss, "target_loss", "loss at the target, tuned there"),
+        (
+            Self::TargetLoss,
+            "target_loss",
+            "loss at the target, tuned there",
+        ),
         (Self::RelativeRegret, "relative_regret", "regret over gain"),
     ];
 
     /// The number of a name in JSON.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(_, known, _)| *known == name).map(|(number, ..)| number)
+        Self::ALL
+            .into_iter()
+            .find(|(_, known, _)| *known == name)
+            .map(|(number, ..)| number)
     }
 
     /// Decimals worth showing: errors and regrets in nats are small.
     pub fn decimals(self) -> usize {
-        if matches!(self, Self::Error | Self::Regret) { 5 } else { 3 }
+        if matches!(self, Self::Error | Self::Regret) {
+            5
+        } else {
+            3
+        }
     }
 }

@@ -1,8 +1,10 @@
-//! Wider is always better: whether, under one rule, each wider model has the lower training loss all along.
+//! Wider is always better: whether, under one rule, each wider model has the lower training loss
+//! all along.
 //!
-//! Under μP a wider model should have the lower loss at every step of training, at the same hyperparameters; under SP it
-//! does not (TP5, arXiv 2203.03466, section 8 and figure 8). So curves that cross are a sign, long before training ends,
-//! that the parametrization is wrong or the learning rate is too large.
+//! Under μP a wider model should have the lower loss at every step of training, at the same
+//! hyperparameters; under SP it does not (TP5, arXiv 2203.03466, section 8 and figure 8). So curves
+//! that cross are a sign, long before training ends, that the parametrization is wrong or the
+//! learning rate is too large.
 
 mod table;
 
@@ -25,10 +27,12 @@ pub const LOSS_TOLERANCE: f64 = 0.01;
 /// Windows that the common steps of two widths are cut into, to smooth the noise of the batches.
 pub const WINDOWS: usize = 10;
 
-/// The first window is warm-up, in which all models only leave their start: it is shown and not judged.
+/// The first window is warm-up, in which all models only leave their start: it is shown and not
+/// judged.
 const WARM_UP: usize = 1;
 
-/// Chance of a false alarm per rule, on both sides; [`Window::p`] has half of it on the side that counts.
+/// Chance of a false alarm per rule, on both sides; [`Window::p`] has half of it on the side that
+/// counts.
 const LEVEL: f64 = 0.05;
 
 /// One stretch of training of two neighbouring widths.
@@ -36,11 +40,12 @@ const LEVEL: f64 = 0.05;
 pub struct Window {
     /// First and last of the steps compared.
     pub steps: (usize, usize),
-    /// Loss of the narrower minus loss of the wider model in nats, averaged over the window: above zero, wider is
-    /// better. The mean and its 95% interval are over seeds.
+    /// Loss of the narrower minus loss of the wider model in nats, averaged over the window: above
+    /// zero, wider is better. The mean and its 95% interval are over seeds.
     pub gain: Estimate,
-    /// How likely it would be by chance that the wider is worse by more than the tolerance, after Holm's correction
-    /// over all judged windows and pairs of the rule; none with one seed or in the warm-up.
+    /// How likely it would be by chance that the wider is worse by more than the tolerance, after
+    /// Holm's correction over all judged windows and pairs of the rule; none with one seed or in
+    /// the warm-up.
     pub p: Option<f64>,
     /// What that shows; none in the warm-up.
     pub verdict: Option<Verdict>,
@@ -57,10 +62,11 @@ pub struct Pair {
     pub seeds: usize,
     /// Whether the common steps reach over nine tenths of the longer of the curves.
     pub complete: bool,
-    /// Fail if any window fails or a curve diverges, pass if all windows pass and the curves are complete.
+    /// Fail if any window fails or a curve diverges, pass if all windows pass and the curves are
+    /// complete.
     pub verdict: Verdict,
-    /// First steps of the windows in which the wider becomes worse, by more than the tolerance, after it was not. By
-    /// the mean over seeds, whether significant or not.
+    /// First steps of the windows in which the wider becomes worse, by more than the tolerance,
+    /// after it was not. By the mean over seeds, whether significant or not.
     pub crossings: Vec<usize>,
     /// The windows, first steps first; empty where a curve diverged at once.
     pub windows: Vec<Window>,
@@ -95,58 +101,84 @@ pub struct Monitor {
 impl std::fmt::Display for Monitor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", display_name(&self.rule), self.verdict)?;
-        self.diagnosis.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
+        self.diagnosis
+            .as_ref()
+            .map_or(Ok(()), |why| write!(f, "; {why}"))
     }
 }
 
 /// Judges, rule by rule, whether wider is better all along, up to `tolerance` nats.
 ///
-/// Each pair of neighbouring widths is compared on the steps and seeds that both have. The steps are cut into ten windows
-/// of equal length, in which the difference of the two losses is averaged: that is the smoothing. The same seed is taken
-/// to mean the same data in the same order, so the difference is made seed by seed, and the noise of the batches, which
-/// both widths see, drops out. Over seeds, a window has a mean difference and a Student t interval.
+/// Each pair of neighbouring widths is compared on the steps and seeds that both have. The steps
+/// are cut into ten windows of equal length, in which the difference of the two losses is averaged:
+/// that is the smoothing. The same seed is taken to mean the same data in the same order, so the
+/// difference is made seed by seed, and the noise of the batches, which both widths see, drops out.
+/// Over seeds, a window has a mean difference and a Student t interval.
 ///
 /// # Verdict
 ///
-/// A window passes if the 95% interval lies above minus the tolerance, that is, if the seeds rule out that the wider is
-/// noticeably worse. It fails if the wider is worse by more than the tolerance, and significantly so after Holm's
-/// correction over all windows and pairs of the rule: there are dozens, and one of them will always look bad. Otherwise
-/// it is undetermined, as every window is with one seed. No correction is needed to pass, because all windows must.
+/// A window passes if the 95% interval lies above minus the tolerance, that is, if the seeds rule
+/// out that the wider is noticeably worse. It fails if the wider is worse by more than the
+/// tolerance, and significantly so after Holm's correction over all windows and pairs of the rule:
+/// there are dozens, and one of them will always look bad. Otherwise it is undetermined, as every
+/// window is with one seed. No correction is needed to pass, because all windows must.
 ///
-/// The first window is not judged: warm-up and the way out of the initialisation say little about the rule. A pair
-/// fails if any of its windows fails or any curve of it is not finite somewhere. It passes if all windows pass and the
-/// common steps cover nine tenths of the longer curve, so that a run that stopped early proves nothing.
+/// The first window is not judged: warm-up and the way out of the initialisation say little about
+/// the rule. A pair fails if any of its windows fails or any curve of it is not finite somewhere.
+/// It passes if all windows pass and the common steps cover nine tenths of the longer curve, so
+/// that a run that stopped early proves nothing.
 ///
 /// # Errors
-/// When there are no rows, a rule has a single width, two widths share no seed or no step, or a step is listed twice with
-/// different losses.
+/// When there are no rows, a rule has a single width, two widths share no seed or no step, or a
+/// step is listed twice with different losses.
 pub fn monitor(rows: &[LossRow], tolerance: f64) -> Result<Vec<Monitor>, MonitorError> {
-    table::by_rule(rows)?.into_iter().map(|(rule, curves)| of_rule(rule, &curves, tolerance)).collect()
+    table::by_rule(rows)?
+        .into_iter()
+        .map(|(rule, curves)| of_rule(rule, &curves, tolerance))
+        .collect()
 }
 
 fn of_rule(rule: &str, curves: &Curves, tolerance: f64) -> Result<Monitor, MonitorError> {
     let widths: Vec<usize> = curves.keys().copied().collect();
     if let [width] = widths[..] {
-        return Err(MonitorError::OneWidth { rule: rule.to_owned(), width });
+        return Err(MonitorError::OneWidth {
+            rule: rule.to_owned(),
+            width,
+        });
     }
     let diverged = table::diverged(curves);
-    let pairings = widths.windows(2).map(|pair| table::pairing(rule, curves, pair[0], pair[1]));
-    let mut pairs: Vec<Pair> =
-        pairings.map(|pairing| pairing.map(|pairing| compare(&pairing))).collect::<Result<_, _>>()?;
+    let pairings = widths
+        .windows(2)
+        .map(|pair| table::pairing(rule, curves, pair[0], pair[1]));
+    let mut pairs: Vec<Pair> = pairings
+        .map(|pairing| pairing.map(|pairing| compare(&pairing)))
+        .collect::<Result<_, _>>()?;
     correct(&mut pairs, tolerance);
     for pair in &mut pairs {
         conclude(pair, &diverged, tolerance);
     }
-    let verdict = pairs.iter().map(|pair| pair.verdict).max().unwrap_or(Verdict::Undetermined);
+    let verdict = pairs
+        .iter()
+        .map(|pair| pair.verdict)
+        .max()
+        .unwrap_or(Verdict::Undetermined);
     let diagnosis = diagnose(&pairs, &diverged, tolerance);
-    Ok(Monitor { rule: rule.to_owned(), verdict, diagnosis, diverged, pairs })
+    Ok(Monitor {
+        rule: rule.to_owned(),
+        verdict,
+        diagnosis,
+        diverged,
+        pairs,
+    })
 }
 
 /// The differences of two widths, smoothed, not yet judged.
 fn compare(pairing: &Pairing) -> Pair {
     let mut cut: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for &step in &pairing.steps {
-        cut.entry(window_of(step, &pairing.steps)).or_default().push(step);
+        cut.entry(window_of(step, &pairing.steps))
+            .or_default()
+            .push(step);
     }
     let window = |steps: &Vec<usize>| Window {
         steps: (steps[0], steps[steps.len() - 1]),
@@ -172,14 +204,16 @@ fn window_of(step: usize, steps: &[usize]) -> usize {
     ((fraction * WINDOWS as f64) as usize).min(WINDOWS - 1)
 }
 
-/// Sets the p-values of all judged windows of a rule, after Holm's correction: the smallest is multiplied by their
-/// number, the next by one less, and none may fall below the one before.
+/// Sets the p-values of all judged windows of a rule, after Holm's correction: the smallest is
+/// multiplied by their number, the next by one less, and none may fall below the one before.
 fn correct(pairs: &mut [Pair], tolerance: f64) {
     let mut windows: Vec<(&mut Window, f64)> = Vec::new();
     for pair in pairs {
         let seeds = pair.seeds;
         let judged = pair.windows.iter_mut().skip(WARM_UP);
-        windows.extend(judged.filter_map(|window| chance(&window.gain, seeds, tolerance).map(|p| (window, p))));
+        windows.extend(
+            judged.filter_map(|window| chance(&window.gain, seeds, tolerance).map(|p| (window, p))),
+        );
     }
     windows.sort_by(|a, b| a.1.total_cmp(&b.1));
     let (count, mut floor) = (windows.len(), 0.0_f64);
@@ -193,18 +227,36 @@ fn correct(pairs: &mut [Pair], tolerance: f64) {
 fn chance(gain: &Estimate, seeds: usize, tolerance: f64) -> Option<f64> {
     let error = gain.standard_error(seeds)?;
     let below = gain.mean + tolerance;
-    Some(if below < 0.0 { two_sided_p(below / error, (seeds - 1) as f64) } else { 1.0 })
+    Some(if below < 0.0 {
+        two_sided_p(below / error, (seeds - 1) as f64)
+    } else {
+        1.0
+    })
 }
 
 fn conclude(pair: &mut Pair, diverged: &[Diverged], tolerance: f64) {
     for window in pair.windows.iter_mut().skip(WARM_UP) {
         window.verdict = Some(judge(window, tolerance));
     }
-    let worse: Vec<bool> = pair.windows.iter().map(|window| window.gain.mean < -tolerance).collect();
+    let worse: Vec<bool> = pair
+        .windows
+        .iter()
+        .map(|window| window.gain.mean < -tolerance)
+        .collect();
     let crosses = |index: &usize| worse[*index] && !worse[*index - 1];
-    pair.crossings = (1..worse.len()).filter(crosses).map(|index| pair.windows[index].steps.0).collect();
-    let lost = diverged.iter().any(|lost| [pair.narrow, pair.wide].contains(&lost.width));
-    let windows = pair.windows.iter().filter_map(|window| window.verdict).max().unwrap_or(Verdict::Undetermined);
+    pair.crossings = (1..worse.len())
+        .filter(crosses)
+        .map(|index| pair.windows[index].steps.0)
+        .collect();
+    let lost = diverged
+        .iter()
+        .any(|lost| [pair.narrow, pair.wide].contains(&lost.width));
+    let windows = pair
+        .windows
+        .iter()
+        .filter_map(|window| window.verdict)
+        .max()
+        .unwrap_or(Verdict::Undetermined);
     pair.verdict = match windows {
         _ if lost => Verdict::Fail,
         Verdict::Pass if !pair.complete => Verdict::Undetermined,
@@ -224,18 +276,32 @@ fn judge(window: &Window, tolerance: f64) -> Verdict {
 /// The worst that was found, in a sentence.
 fn diagnose(pairs: &[Pair], diverged: &[Diverged], tolerance: f64) -> Option<String> {
     if let Some(Diverged { width, seed, step }) = diverged.first() {
-        return Some(format!("width {width}, seed {seed} diverged: its loss at step {step} is not finite"));
+        return Some(format!(
+            "width {width}, seed {seed} diverged: its loss at step {step} is not finite"
+        ));
     }
-    let windows = || pairs.iter().flat_map(|pair| pair.windows.iter().map(move |window| (pair, window)));
+    let windows = || {
+        pairs
+            .iter()
+            .flat_map(|pair| pair.windows.iter().map(move |window| (pair, window)))
+    };
     let first = |verdict| windows().find(|(_, window)| window.verdict == Some(verdict));
     let gain = |window: &Window| format!("steps {} to {}", window.steps.0, window.steps.1);
     if let Some((Pair { narrow, wide, .. }, window)) = first(Verdict::Fail) {
-        let (loss, span, p) = (signed(-window.gain.mean, &window.gain), gain(window), window.p.unwrap_or_default());
-        return Some(format!("width {wide} is worse than {narrow} at {span}, by {loss} nats (p = {p:.1e})"));
+        let (loss, span, p) = (
+            signed(-window.gain.mean, &window.gain),
+            gain(window),
+            window.p.unwrap_or_default(),
+        );
+        return Some(format!(
+            "width {wide} is worse than {narrow} at {span}, by {loss} nats (p = {p:.1e})"
+        ));
     }
     if let Some(pair) = pairs.iter().find(|pair| pair.seeds < 2) {
         let Pair { narrow, wide, .. } = pair;
-        return Some(format!("widths {narrow} and {wide} share one seed only, so the noise is unknown"));
+        return Some(format!(
+            "widths {narrow} and {wide} share one seed only, so the noise is unknown"
+        ));
     }
     if let Some((Pair { narrow, wide, .. }, window)) = first(Verdict::Undetermined) {
         let (gain, span) = (signed(window.gain.mean, &window.gain), gain(window));
@@ -247,12 +313,17 @@ fn diagnose(pairs: &[Pair], diverged: &[Diverged], tolerance: f64) -> Option<Str
     let Pair { narrow, wide, .. } = pair;
     Some(match pair.windows.last() {
         Some(last) if !pair.complete => {
-            format!("widths {narrow} and {wide} have no common step after {}", last.steps.1)
+            format!(
+                "widths {narrow} and {wide} have no common step after {}",
+                last.steps.1
+            )
         }
         _ => format!("widths {narrow} and {wide} have too few common steps"),
     })
 }
 
 fn signed(mean: f64, gain: &Estimate) -> String {
-    gain.margin.map_or(format!("{mean:.3}"), |margin| format!("{mean:.3} ± {margin:.3}"))
+    gain.margin.map_or(format!("{mean:.3}"), |margin| {
+        format!("{mean:.3} ± {margin:.3}")
+    })
 }

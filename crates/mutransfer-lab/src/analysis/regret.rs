@@ -16,17 +16,25 @@ pub(super) enum Excess {
     Unknown,
 }
 
-/// Reads the curve at a value given as log2: off the parabola where that was fitted, else between the two runs beside it.
+/// Reads the curve at a value given as log2: off the parabola where that was fitted, else between
+/// the two runs beside it.
 pub(super) fn excess(points: &[Point], optimum: &Optimum, log2: f64) -> Excess {
     let was_run = |point: &&Point| (point.log2_lr - log2).abs() <= ROUNDING;
-    if points.iter().find(was_run).is_some_and(|point| point.loss.is_none()) {
+    if points
+        .iter()
+        .find(was_run)
+        .is_some_and(|point| point.loss.is_none())
+    {
         return Excess::Diverged;
     }
     let parabola = optimum.parabola.as_ref();
     if let Some(fit) = parabola.filter(|fit| fit.covers(log2)) {
         return Excess::Nats(fit.excess(log2));
     }
-    let below = points.iter().rev().find(|point| point.log2_lr <= log2 + ROUNDING);
+    let below = points
+        .iter()
+        .rev()
+        .find(|point| point.log2_lr <= log2 + ROUNDING);
     let above = points.iter().find(|point| point.log2_lr >= log2 - ROUNDING);
     match (below, above) {
         (Some(below), Some(above)) => match (below.loss, above.loss, parabola) {
@@ -42,7 +50,14 @@ pub(super) fn excess(points: &[Point], optimum: &Optimum, log2: f64) -> Excess {
 
 /// Linear in the logarithm.
 fn between(below: &Point, above: &Point, log2: f64) -> f64 {
-    let (low, high) = (below.loss.unwrap_or_default(), above.loss.unwrap_or_default());
+    let (low, high) = (
+        below.loss.unwrap_or_default(),
+        above.loss.unwrap_or_default(),
+    );
     let distance = above.log2_lr - below.log2_lr;
-    if distance <= ROUNDING { low } else { low + (high - low) * (log2 - below.log2_lr) / distance }
+    if distance <= ROUNDING {
+        low
+    } else {
+        low + (high - low) * (log2 - below.log2_lr) / distance
+    }
 }

@@ -1,11 +1,12 @@
-//! How the best hyperparameter, the loss there and the curvature follow the width: the exponents of Kalra and Barkeshli
-//! (arXiv 2605.21486).
+//! How the best hyperparameter, the loss there and the curvature follow the width: the exponents of
+//! Kalra and Barkeshli (arXiv 2605.21486).
 
 use super::line::Line;
 use super::minimum::minimum;
 use super::{Flag, Optimum};
 
-/// Range of the exponent of the loss. Below, a power law cannot be told from a logarithm; above, from a step.
+/// Range of the exponent of the loss. Below, a power law cannot be told from a logarithm; above,
+/// from a step.
 const ALPHA: (f64, f64) = (0.01, 4.0);
 
 /// Widths that a straight line and a power law with a limit need.
@@ -52,32 +53,54 @@ pub struct Decay {
     pub amplitude: f64,
     /// alpha.
     pub exponent: f64,
-    /// Whether the limit is 0 or the lowest loss, or the exponent at its bound, so that neither means much.
+    /// Whether the limit is 0 or the lowest loss, or the exponent at its bound, so that neither
+    /// means much.
     pub pinned: bool,
 }
 
 impl Decay {
-    /// Bounded least squares through pairs of ln width and loss: the limit between 0 and the lowest loss, the exponent
-    /// at most 4. None for fewer than four widths.
+    /// Bounded least squares through pairs of ln width and loss: the limit between 0 and the lowest
+    /// loss, the exponent at most 4. None for fewer than four widths.
     ///
-    /// Given the exponent, the rest is linear, so that a scan over the exponent alone finds the best of all fits.
+    /// Given the exponent, the rest is linear, so that a scan over the exponent alone finds the
+    /// best of all fits.
     pub fn through(points: &[(f64, f64)]) -> Option<Self> {
         if points.len() < LIMIT_WIDTHS {
             return None;
         }
-        let first = points.iter().map(|point| point.0).fold(f64::INFINITY, f64::min);
-        let lowest = points.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
+        let first = points
+            .iter()
+            .map(|point| point.0)
+            .fold(f64::INFINITY, f64::min);
+        let lowest = points
+            .iter()
+            .map(|point| point.1)
+            .fold(f64::INFINITY, f64::min);
         // Relative to the narrowest width, so that all powers are at most 1.
-        let relative: Vec<(f64, f64)> = points.iter().map(|(ln_at, loss)| (ln_at - first, *loss)).collect();
-        let exponent = minimum(ALPHA.0, ALPHA.1, |exponent| bounded(&relative, lowest, exponent).residual);
-        let Bounded { limit, amplitude, .. } = bounded(&relative, lowest, exponent);
+        let relative: Vec<(f64, f64)> = points
+            .iter()
+            .map(|(ln_at, loss)| (ln_at - first, *loss))
+            .collect();
+        let exponent = minimum(ALPHA.0, ALPHA.1, |exponent| {
+            bounded(&relative, lowest, exponent).residual
+        });
+        let Bounded {
+            limit, amplitude, ..
+        } = bounded(&relative, lowest, exponent);
         let at_bound = |value: f64, bound: f64| (value - bound).abs() < 1e-6 * bound.abs().max(1.0);
-        let pinned = [(limit, 0.0), (limit, lowest), (exponent, ALPHA.0), (exponent, ALPHA.1)];
+        let pinned = [
+            (limit, 0.0),
+            (limit, lowest),
+            (exponent, ALPHA.0),
+            (exponent, ALPHA.1),
+        ];
         Some(Self {
             limit,
             amplitude: amplitude * (exponent * first).exp(),
             exponent,
-            pinned: pinned.into_iter().any(|(value, bound)| at_bound(value, bound)),
+            pinned: pinned
+                .into_iter()
+                .any(|(value, bound)| at_bound(value, bound)),
         })
     }
 }
@@ -103,11 +126,19 @@ fn bounded(points: &[(f64, f64)], lowest: f64, exponent: f64) -> Bounded {
     let free = (losses * squares - sum * products) / (count * squares - sum * sum);
     let limit = free.clamp(0.0, lowest);
     let amplitude = (products - limit * sum) / squares;
-    let residual = points.iter().map(|(ln_at, loss)| (loss - limit - amplitude * power(*ln_at)).powi(2)).sum();
-    Bounded { limit, amplitude, residual }
+    let residual = points
+        .iter()
+        .map(|(ln_at, loss)| (loss - limit - amplitude * power(*ln_at)).powi(2))
+        .sum();
+    Bounded {
+        limit,
+        amplitude,
+        residual,
+    }
 }
 
-/// Everything that a few vertices say about how things scale; absent where there are too few widths.
+/// Everything that a few vertices say about how things scale; absent where there are too few
+/// widths.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Scaling {
     /// ln of the best hyperparameter against ln width; its slope is -beta.
@@ -121,10 +152,16 @@ pub(super) struct Scaling {
 impl Scaling {
     pub(super) fn of(vertices: &[Vertex]) -> Self {
         let line = |value: fn(&Vertex) -> f64| {
-            let points: Vec<(f64, f64)> = vertices.iter().map(|vertex| (vertex.ln_at, value(vertex))).collect();
+            let points: Vec<(f64, f64)> = vertices
+                .iter()
+                .map(|vertex| (vertex.ln_at, value(vertex)))
+                .collect();
             Line::through(&points).filter(|line| line.count >= LINE_WIDTHS)
         };
-        let losses: Vec<(f64, f64)> = vertices.iter().map(|vertex| (vertex.ln_at, vertex.loss)).collect();
+        let losses: Vec<(f64, f64)> = vertices
+            .iter()
+            .map(|vertex| (vertex.ln_at, vertex.loss))
+            .collect();
         Self {
             best: line(|vertex| vertex.ln_best),
             curvature: line(|vertex| vertex.curvature.ln()),
@@ -149,7 +186,8 @@ impl Scaling {
         Some(self.s()? + 2.0 * self.beta()?)
     }
 
-    /// What an error of the hyperparameter costs, relative to the reducible loss, scales as width to this exponent.
+    /// What an error of the hyperparameter costs, relative to the reducible loss, scales as width
+    /// to this exponent.
     pub(super) fn kappa(&self) -> Option<f64> {
         Some(self.alpha()? + self.s()?)
     }
@@ -157,6 +195,9 @@ impl Scaling {
 
 /// kappa as in the authors' code, where alpha comes from the lowest losses of the grids.
 pub(super) fn kappa_of_grid(vertices: &[Vertex], scaling: &Scaling) -> Option<f64> {
-    let lowest: Vec<(f64, f64)> = vertices.iter().map(|vertex| (vertex.ln_at, vertex.raw_loss)).collect();
+    let lowest: Vec<(f64, f64)> = vertices
+        .iter()
+        .map(|vertex| (vertex.ln_at, vertex.raw_loss))
+        .collect();
     Some(Decay::through(&lowest)?.exponent - 2.0 * scaling.beta()? + scaling.gamma()?)
 }

@@ -42,24 +42,36 @@ impl Settings {
 
     /// Index of a column.
     pub(super) fn column(&mut self, name: &str) -> usize {
-        self.names.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.names.push(name.to_owned());
-            self.seen.push(Vec::new());
-            self.names.len() - 1
-        })
+        self.names
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or_else(|| {
+                self.names.push(name.to_owned());
+                self.seen.push(Vec::new());
+                self.names.len() - 1
+            })
     }
 
     /// Index of the runs of one rule at one value of the axis.
     pub(super) fn group(&mut self, rule: u32, at: f64) -> usize {
         let groups = &mut self.groups;
-        *self.group_index.entry((rule, at.to_bits())).or_insert_with(|| {
-            groups.push((rule, at));
-            groups.len() - 1
-        })
+        *self
+            .group_index
+            .entry((rule, at.to_bits()))
+            .or_insert_with(|| {
+                groups.push((rule, at));
+                groups.len() - 1
+            })
     }
 
     /// Takes note of a cell. Fails if its group has another value already.
-    pub(super) fn add(&mut self, column: usize, group: usize, value: &str, place: Place) -> Result<(), Clash> {
+    pub(super) fn add(
+        &mut self,
+        column: usize,
+        group: usize,
+        value: &str,
+        place: Place,
+    ) -> Result<(), Clash> {
         if self.seen[column].len() <= group {
             self.seen[column].resize(group + 1, None);
         }
@@ -76,11 +88,18 @@ impl Settings {
 
     fn clash(&self, column: usize, rule: u32, first: &str, second: &str, place: Place) -> Clash {
         let (first, second) = (first.to_owned(), second.to_owned());
-        Clash { column: self.names[column].clone(), rule, first, second, place }
+        Clash {
+            column: self.names[column].clone(),
+            rule,
+            first,
+            second,
+            place,
+        }
     }
 
-    /// The columns that change along with the axis. Fails on one that changes otherwise within a rule: two values of
-    /// the axis that share a value, or values that go up and down, are no ladder but different experiments.
+    /// The columns that change along with the axis. Fails on one that changes otherwise within a
+    /// rule: two values of the axis that share a value, or values that go up and down, are no
+    /// ladder but different experiments.
     pub(super) fn along(&self) -> Result<Vec<String>, Clash> {
         let rules: BTreeSet<u32> = self.groups.iter().map(|group| group.0).collect();
         let mut along = BTreeSet::new();
@@ -88,7 +107,9 @@ impl Settings {
             for &rule in &rules {
                 let ladder = self.ladder(column, rule);
                 let differs = |pair: &&[&Seen]| !same(&pair[0].0, &pair[1].0);
-                let Some(pair) = ladder.windows(2).find(differs) else { continue };
+                let Some(pair) = ladder.windows(2).find(differs) else {
+                    continue;
+                };
                 if !climbs(&ladder) {
                     return Err(self.clash(column, rule, &pair[0].0, &pair[1].0, pair[1].1));
                 }
@@ -114,6 +135,13 @@ fn climbs(ladder: &[&Seen]) -> bool {
     let numbers: Option<Vec<f64>> = ladder.iter().map(|(value, _)| value.parse().ok()).collect();
     match numbers {
         Some(numbers) => numbers.is_sorted_by(|a, b| a < b) || numbers.is_sorted_by(|a, b| a > b),
-        None => ladder.iter().map(|(value, _)| value).collect::<BTreeSet<_>>().len() == ladder.len(),
+        None => {
+            ladder
+                .iter()
+                .map(|(value, _)| value)
+                .collect::<BTreeSet<_>>()
+                .len()
+                == ladder.len()
+        }
     }
 }

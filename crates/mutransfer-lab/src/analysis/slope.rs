@@ -7,12 +7,13 @@ use serde::Serialize;
 use super::{AnalysisError, Line};
 use crate::record::KernelRow;
 
-/// Quantiles of Student's t at 97.5 %, for 1 to 30 degrees of freedom; beyond, the normal one is within 3 %.
+/// Quantiles of Student's t at 97.5 %, for 1 to 30 degrees of freedom; beyond, the normal one is
+/// within 3 %.
 const STUDENT: [f64; 30] = [
-    12.7062047, 4.30265273, 3.18244631, 2.77644511, 2.57058184, 2.44691185, 2.36462425, 2.30600414, 2.26215716,
-    2.22813885, 2.20098516, 2.17881283, 2.16036866, 2.14478669, 2.13144955, 2.1199053, 2.10981558, 2.10092204,
-    2.09302405, 2.08596345, 2.07961384, 2.07387307, 2.06865761, 2.06389856, 2.05953855, 2.05552944, 2.05183052,
-    2.04840714, 2.04522964, 2.04227246,
+    12.7062047, 4.30265273, 3.18244631, 2.77644511, 2.57058184, 2.44691185, 2.36462425, 2.30600414,
+    2.26215716, 2.22813885, 2.20098516, 2.17881283, 2.16036866, 2.14478669, 2.13144955, 2.1199053,
+    2.10981558, 2.10092204, 2.09302405, 2.08596345, 2.07961384, 2.07387307, 2.06865761, 2.06389856,
+    2.05953855, 2.05552944, 2.05183052, 2.04840714, 2.04522964, 2.04227246,
 ];
 pub(super) const NORMAL: f64 = 1.960;
 
@@ -35,9 +36,20 @@ impl Estimate {
     pub fn of(values: &[f64]) -> Self {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let quantile = values.len().checked_sub(1).filter(|freedom| *freedom > 0).map(student);
-        Self { mean, margin: quantile.map(|quantile| quantile * (variance / count).sqrt()) }
+        let variance = values
+            .iter()
+            .map(|value| (value - mean).powi(2))
+            .sum::<f64>()
+            / (count - 1.0);
+        let quantile = values
+            .len()
+            .checked_sub(1)
+            .filter(|freedom| *freedom > 0)
+            .map(student);
+        Self {
+            mean,
+            margin: quantile.map(|quantile| quantile * (variance / count).sqrt()),
+        }
     }
 
     /// The standard error of the mean of `count` values; absent with a single one.
@@ -57,7 +69,8 @@ impl std::fmt::Display for Estimate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Adding zero rids it of its sign.
         write!(f, "{:.2}", (self.mean * 100.0).round() / 100.0 + 0.0)?;
-        self.margin.map_or(Ok(()), |margin| write!(f, " ± {margin:.2}"))
+        self.margin
+            .map_or(Ok(()), |margin| write!(f, " ± {margin:.2}"))
     }
 }
 
@@ -115,9 +128,13 @@ pub fn slopes(rows: &[KernelRow]) -> Result<Vec<Slope>, AnalysisError> {
         return Err(AnalysisError::Empty);
     }
     let mut seen = BTreeSet::new();
-    let rules = rows.iter().map(|row| row.rule.as_str()).filter(|rule| seen.insert(*rule));
+    let rules = rows
+        .iter()
+        .map(|row| row.rule.as_str())
+        .filter(|rule| seen.insert(*rule));
     let both = rules.flat_map(|rule| Changed::ALL.map(|changed| (rule, changed)));
-    both.map(|(rule, changed)| slope(rows, rule, changed)).collect()
+    both.map(|(rule, changed)| slope(rows, rule, changed))
+        .collect()
 }
 
 fn slope(rows: &[KernelRow], rule: &str, changed: Changed) -> Result<Slope, AnalysisError> {
@@ -127,17 +144,43 @@ fn slope(rows: &[KernelRow], rule: &str, changed: Changed) -> Result<Slope, Anal
         let change = changed.of(row);
         if !(change.is_finite() && change > 0.0) {
             let (rule, width, seed) = (row.rule.clone(), row.width, row.seed);
-            return Err(AnalysisError::Change { rule, width, seed, changed, change });
+            return Err(AnalysisError::Change {
+                rule,
+                width,
+                seed,
+                changed,
+                change,
+            });
         }
-        by_seed.entry(row.seed).or_default().push(((row.width as f64).log2(), change.log2()));
-        by_width.entry(row.width).or_default().insert(row.seed, change.log2());
+        by_seed
+            .entry(row.seed)
+            .or_default()
+            .push(((row.width as f64).log2(), change.log2()));
+        by_width
+            .entry(row.width)
+            .or_default()
+            .insert(row.seed, change.log2());
     }
-    let one_width = |seed| AnalysisError::OneWidth { rule: rule.to_owned(), seed };
-    let slopes = by_seed.iter().map(|(seed, points)| least_squares(points).ok_or_else(|| one_width(*seed)));
+    let one_width = |seed| AnalysisError::OneWidth {
+        rule: rule.to_owned(),
+        seed,
+    };
+    let slopes = by_seed
+        .iter()
+        .map(|(seed, points)| least_squares(points).ok_or_else(|| one_width(*seed)));
     let slope = Estimate::of(&slopes.collect::<Result<Vec<_>, _>>()?);
-    let over_seeds = |values: &BTreeMap<u64, f64>| Estimate::of(&values.values().copied().collect::<Vec<_>>());
-    let log2_change = by_width.iter().map(|(width, values)| (*width, over_seeds(values))).collect();
-    Ok(Slope { rule: rule.to_owned(), changed, slope, log2_change })
+    let over_seeds =
+        |values: &BTreeMap<u64, f64>| Estimate::of(&values.values().copied().collect::<Vec<_>>());
+    let log2_change = by_width
+        .iter()
+        .map(|(width, values)| (*width, over_seeds(values)))
+        .collect();
+    Ok(Slope {
+        rule: rule.to_owned(),
+        changed,
+        slope,
+        log2_change,
+    })
 }
 
 /// Slope of the line through the points; none where all have the same abscissa.

@@ -1,4 +1,5 @@
-//! How likely a value of Student's t is: the tail probability, by way of the regularised incomplete beta function.
+//! How likely a value of Student's t is: the tail probability, by way of the regularised incomplete
+//! beta function.
 
 /// Lanczos coefficients for g = 7, good to 15 digits.
 const LANCZOS: [f64; 9] = [
@@ -16,7 +17,8 @@ const LANCZOS: [f64; 9] = [
 /// Terms of the continued fraction; it converges in about the root of the degrees of freedom.
 const TERMS: usize = 300;
 
-/// Probability that |t| is at least this large by chance: I(ν/(ν + t²); ν/2, 1/2) with ν degrees of freedom.
+/// Probability that |t| is at least this large by chance: I(ν/(ν + t²); ν/2, 1/2) with ν degrees of
+/// freedom.
 pub(super) fn two_sided_p(t: f64, freedom: f64) -> f64 {
     match t.is_infinite() {
         true => 0.0,
@@ -24,8 +26,8 @@ pub(super) fn two_sided_p(t: f64, freedom: f64) -> f64 {
     }
 }
 
-/// The regularised incomplete beta function I(x; a, b). The fraction converges fast below the mean only; above it the
-/// other tail is taken.
+/// The regularised incomplete beta function I(x; a, b). The fraction converges fast below the mean
+/// only; above it the other tail is taken.
 fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);
@@ -37,10 +39,18 @@ fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     }
 }
 
-/// The continued fraction of the incomplete beta function (Abramowitz and Stegun 26.5.8), by Lentz's method.
+/// The continued fraction of the incomplete beta function (Abramowitz and Stegun 26.5.8), by
+/// Lentz's method.
 fn fraction(x: f64, a: f64, b: f64) -> f64 {
-    let away_from_zero = |value: f64| if value.abs() < f64::MIN_POSITIVE { f64::MIN_POSITIVE } else { value };
-    let (mut numerator, mut denominator) = (1.0, 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0)));
+    let away_from_zero = |value: f64| {
+        if value.abs() < f64::MIN_POSITIVE {
+            f64::MIN_POSITIVE
+        } else {
+            value
+        }
+    };
+    let (mut numerator, mut denominator) =
+        (1.0, 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0)));
     let mut value = denominator;
     for term in 1..TERMS {
         let m = term as f64;
@@ -67,7 +77,10 @@ fn ln_gamma(x: f64) -> f64 {
         return (pi / (pi * x).sin()).ln() - ln_gamma(1.0 - x);
     }
     let x = x - 1.0;
-    let terms = LANCZOS[1..].iter().zip(1..).map(|(coefficient, index)| coefficient / (x + f64::from(index)));
+    let terms = LANCZOS[1..]
+        .iter()
+        .zip(1..)
+        .map(|(coefficient, index)| coefficient / (x + f64::from(index)));
     let (sum, t) = (LANCZOS[0] + terms.sum::<f64>(), x + 7.5);
     0.5 * std::f64::consts::TAU.ln() + (x + 0.5) * t.ln() - t + sum.ln()
 }
@@ -94,7 +107,11 @@ mod tests {
             (1.959_963_985, 1e7, 0.05),
         ];
         for (t, freedom, p) in table {
-            assert!((two_sided_p(t, freedom) - p).abs() < 1e-7, "{t} {freedom}: {}", two_sided_p(t, freedom));
+            assert!(
+                (two_sided_p(t, freedom) - p).abs() < 1e-7,
+                "{t} {freedom}: {}",
+                two_sided_p(t, freedom)
+            );
         }
         assert_eq!(two_sided_p(f64::NEG_INFINITY, 3.0), 0.0);
     }

@@ -86,22 +86,32 @@ pub struct Rows {
 /// When a run is listed twice with different losses; the indices of both are given.
 pub(super) fn arrange(runs: &mut [Run], rules: &[String]) -> Result<Sweeps, (usize, usize)> {
     runs.sort_unstable_by(|a, b| {
-        let by_value = a.rule.cmp(&b.rule).then(a.at.total_cmp(&b.at)).then(a.hyper.total_cmp(&b.hyper));
-        by_value.then(a.seed.cmp(&b.seed)).then(a.place.cmp(&b.place))
+        let by_value = a
+            .rule
+            .cmp(&b.rule)
+            .then(a.at.total_cmp(&b.at))
+            .then(a.hyper.total_cmp(&b.hyper));
+        by_value
+            .then(a.seed.cmp(&b.seed))
+            .then(a.place.cmp(&b.place))
     });
     let mut sweeps = Sweeps::default();
     let mut start = 0;
     for curve in runs.chunk_by(|a, b| a.rule == b.rule && a.at == b.at) {
         let mut trials = Vec::new();
         for group in curve.chunk_by(|a, b| b.hyper.log2() - a.hyper.log2() < SAME_LEARNING_RATE) {
-            let kept = distinct(group).map_err(|(first, second)| (start + first, start + second))?;
+            let kept =
+                distinct(group).map_err(|(first, second)| (start + first, start + second))?;
             sweeps.rows.repeated += group.len() - kept.len();
             trials.push(gather(group[0].hyper, &kept));
             start += group.len();
         }
         sweeps.rows.diverged += trials.iter().map(|trials| trials.diverged).sum::<usize>();
         let rule = rules[curve[0].rule as usize].clone();
-        sweeps.rules.entry(rule).or_default().push(Curve { at: curve[0].at, trials });
+        sweeps.rules.entry(rule).or_default().push(Curve {
+            at: curve[0].at,
+            trials,
+        });
     }
     sweeps.rows.read = runs.len();
     Ok(sweeps)
@@ -109,7 +119,11 @@ pub(super) fn arrange(runs: &mut [Run], rules: &[String]) -> Result<Sweeps, (usi
 
 fn gather(hyper: f64, runs: &[&Run]) -> Trials {
     let losses: Vec<f64> = runs.iter().filter_map(|run| run.loss).collect();
-    Trials { hyper, diverged: runs.len() - losses.len(), losses }
+    Trials {
+        hyper,
+        diverged: runs.len() - losses.len(),
+        losses,
+    }
 }
 
 /// The runs of a group by seed, each seed once.
@@ -134,10 +148,14 @@ impl Sweeps {
     /// # Errors
     /// When there are no rows, or they do not belong together.
     pub fn of_rows(rows: &[Row]) -> Result<Self, TableError> {
-        read_tables(&[("results.csv".to_owned(), to_csv(rows))], &Columns::default())
+        read_tables(
+            &[("results.csv".to_owned(), to_csv(rows))],
+            &Columns::default(),
+        )
     }
 
-    /// Name of the rule that the others are compared with: the one asked for, else `sp` where it is present.
+    /// Name of the rule that the others are compared with: the one asked for, else `sp` where it is
+    /// present.
     ///
     /// # Errors
     /// When the rule asked for is not in the table.

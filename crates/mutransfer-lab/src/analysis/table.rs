@@ -8,7 +8,8 @@ use super::settings::{Clash, Settings, same};
 use super::sweep::{Run, Sweeps, arrange};
 use super::{Rows, Spot, TableError};
 
-/// Further columns that are results or names of a run, not settings, so that they may differ from row to row.
+/// Further columns that are results or names of a run, not settings, so that they may differ from
+/// row to row.
 const RESULTS: [&str; 14] = [
     "status",
     "run",
@@ -44,15 +45,22 @@ pub struct Columns {
 impl Default for Columns {
     fn default() -> Self {
         let [axis, sweep, loss] = ["width", "lr", "loss"].map(str::to_owned);
-        Self { axis, sweep, loss, filters: Vec::new(), ignored: Vec::new() }
+        Self {
+            axis,
+            sweep,
+            loss,
+            filters: Vec::new(),
+            ignored: Vec::new(),
+        }
     }
 }
 
 /// Reads tables, given as pairs of name and CSV text, as one.
 ///
-/// Needed are the columns `rule`, axis, sweep, `seed` and loss. `status` is `ok`, `diverged` or `failed`; a run has
-/// also diverged if its loss is not finite, or above `first_loss` where there is such a column. Any further column must
-/// not vary within one rule, else different experiments would be averaged; it may follow the axis one to one.
+/// Needed are the columns `rule`, axis, sweep, `seed` and loss. `status` is `ok`, `diverged` or
+/// `failed`; a run has also diverged if its loss is not finite, or above `first_loss` where there
+/// is such a column. Any further column must not vary within one rule, else different experiments
+/// would be averaged; it may follow the axis one to one.
 ///
 /// # Errors
 /// At the first row that cannot be used, with its file, line and column.
@@ -60,7 +68,10 @@ pub fn read_tables(files: &[(String, String)], columns: &Columns) -> Result<Swee
     check_parts(columns)?;
     let mut reading = Reading::new(columns);
     for (file, text) in files {
-        let header = csv_reader(text).headers().map_err(|error| broken(file, &error))?.clone();
+        let header = csv_reader(text)
+            .headers()
+            .map_err(|error| broken(file, &error))?
+            .clone();
         Places::of(file, &header, columns, &mut reading.settings)?;
     }
     for (index, (file, text)) in files.iter().enumerate() {
@@ -79,19 +90,30 @@ fn check_parts(columns: &Columns) -> Result<(), TableError> {
     ];
     for (index, (column, second)) in parts.iter().enumerate() {
         if let Some((_, first)) = parts[..index].iter().find(|earlier| earlier.0 == *column) {
-            return Err(TableError::TwoParts { column: (*column).to_owned(), first, second });
+            return Err(TableError::TwoParts {
+                column: (*column).to_owned(),
+                first,
+                second,
+            });
         }
     }
     Ok(())
 }
 
 fn csv_reader(text: &str) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes())
+    csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes())
 }
 
 fn broken(file: &str, error: &csv::Error) -> TableError {
     let line = error.position().map_or(1, csv::Position::line);
-    TableError::Row { file: file.to_owned(), line, problem: error.to_string() }
+    TableError::Row {
+        file: file.to_owned(),
+        line,
+        problem: error.to_string(),
+    }
 }
 
 /// What has been read so far.
@@ -117,7 +139,8 @@ struct Places {
     status: Option<usize>,
     first_loss: Option<usize>,
     filters: Vec<usize>,
-    /// Columns that must not vary, with their indices among the settings; none where only other files have it.
+    /// Columns that must not vary, with their indices among the settings; none where only other
+    /// files have it.
     settings: Vec<(Option<usize>, usize)>,
 }
 
@@ -130,9 +153,16 @@ struct Row<'a> {
 }
 
 impl Places {
-    fn of(file: &str, header: &StringRecord, columns: &Columns, known: &mut Settings) -> Result<Self, TableError> {
+    fn of(
+        file: &str,
+        header: &StringRecord,
+        columns: &Columns,
+        known: &mut Settings,
+    ) -> Result<Self, TableError> {
         if header.is_empty() {
-            return Err(TableError::Empty { file: file.to_owned() });
+            return Err(TableError::Empty {
+                file: file.to_owned(),
+            });
         }
         let find = |name: &str| header.iter().position(|column| column == name);
         let need = |name: &str| {
@@ -142,25 +172,51 @@ impl Places {
                 found: header.iter().collect::<Vec<_>>().join(", "),
             })
         };
-        let twice = header.iter().enumerate().find(|(index, name)| !name.is_empty() && find(name) != Some(*index));
+        let twice = header
+            .iter()
+            .enumerate()
+            .find(|(index, name)| !name.is_empty() && find(name) != Some(*index));
         if let Some((_, column)) = twice {
-            return Err(TableError::TwiceColumn { file: file.to_owned(), column: column.to_owned() });
+            return Err(TableError::TwiceColumn {
+                file: file.to_owned(),
+                column: column.to_owned(),
+            });
         }
-        let [rule, axis, sweep, seed, loss] =
-            [need("rule")?, need(&columns.axis)?, need(&columns.sweep)?, need("seed")?, need(&columns.loss)?];
+        let [rule, axis, sweep, seed, loss] = [
+            need("rule")?,
+            need(&columns.axis)?,
+            need(&columns.sweep)?,
+            need("seed")?,
+            need(&columns.loss)?,
+        ];
         let parts = [rule, axis, sweep, seed, loss];
-        let is_result = |name: &str| name.is_empty() || name.ends_with("loss") || RESULTS.contains(&name);
+        let is_result =
+            |name: &str| name.is_empty() || name.ends_with("loss") || RESULTS.contains(&name);
         let is_ignored = |name: &str| columns.ignored.iter().any(|ignored| ignored == name);
-        let is_setting =
-            |(index, name): &(usize, &str)| !(parts.contains(index) || is_result(name) || is_ignored(name));
-        let own = header.iter().enumerate().filter(is_setting).map(|(index, name)| (Some(index), known.column(name)));
+        let is_setting = |(index, name): &(usize, &str)| {
+            !(parts.contains(index) || is_result(name) || is_ignored(name))
+        };
+        let own = header
+            .iter()
+            .enumerate()
+            .filter(is_setting)
+            .map(|(index, name)| (Some(index), known.column(name)));
         let own: Vec<(Option<usize>, usize)> = own.collect();
-        let of_others = (0..known.len()).filter(|column| own.iter().all(|(_, known)| known != column));
+        let of_others =
+            (0..known.len()).filter(|column| own.iter().all(|(_, known)| known != column));
         Ok(Self {
-            settings: own.iter().copied().chain(of_others.map(|column| (None, column))).collect(),
+            settings: own
+                .iter()
+                .copied()
+                .chain(of_others.map(|column| (None, column)))
+                .collect(),
             status: find("status"),
             first_loss: find("first_loss"),
-            filters: columns.filters.iter().map(|(name, _)| need(name)).collect::<Result<_, _>>()?,
+            filters: columns
+                .filters
+                .iter()
+                .map(|(name, _)| need(name))
+                .collect::<Result<_, _>>()?,
             rule,
             axis,
             sweep,
@@ -173,19 +229,38 @@ impl Places {
 impl Row<'_> {
     fn wrong(&self, column: usize, problem: String, fix: &'static str) -> TableError {
         let (file, column) = (self.file.to_owned(), self.header[column].to_owned());
-        TableError::Cell { spot: Box::new(Spot { file, line: self.line, column }), problem, fix }
+        TableError::Cell {
+            spot: Box::new(Spot {
+                file,
+                line: self.line,
+                column,
+            }),
+            problem,
+            fix,
+        }
     }
 
     fn number(&self, column: usize) -> Result<f64, TableError> {
         let text = &self.cells[column];
-        let number = if text.is_empty() { None } else { text.parse::<f64>().ok() };
-        let problem = || if text.is_empty() { "empty".to_owned() } else { format!("`{text}` is not a number") };
+        let number = if text.is_empty() {
+            None
+        } else {
+            text.parse::<f64>().ok()
+        };
+        let problem = || {
+            if text.is_empty() {
+                "empty".to_owned()
+            } else {
+                format!("`{text}` is not a number")
+            }
+        };
         number.ok_or_else(|| self.wrong(column, problem(), "write a number such as 0.001 or 1e-3"))
     }
 
     /// A number that has a logarithm.
     fn positive(&self, column: usize) -> Result<f64, TableError> {
-        let fix = "it must be finite and above zero, because its logarithm is used; leave such rows out";
+        let fix =
+            "it must be finite and above zero, because its logarithm is used; leave such rows out";
         match self.number(column)? {
             number if number.is_finite() && number > 0.0 => Ok(number),
             number => Err(self.wrong(column, format!("the value is {number}"), fix)),
@@ -196,16 +271,37 @@ impl Row<'_> {
     fn seed(&self, column: usize) -> Result<u64, TableError> {
         let text = &self.cells[column];
         let whole = |number: &f64| number.fract() == 0.0 && (0.0..9e15).contains(number);
-        let seed = text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(whole).map(|number| number as u64));
-        seed.ok_or_else(|| self.wrong(column, format!("`{text}` is not a whole number"), "number the seeds: 0, 1, 2"))
+        let seed = text.parse().ok().or_else(|| {
+            text.parse::<f64>()
+                .ok()
+                .filter(whole)
+                .map(|number| number as u64)
+        });
+        seed.ok_or_else(|| {
+            self.wrong(
+                column,
+                format!("`{text}` is not a whole number"),
+                "number the seeds: 0, 1, 2",
+            )
+        })
     }
 
     /// How the run ended.
     fn status(&self, places: &Places) -> Result<&'static str, TableError> {
-        let Some(column) = places.status else { return Ok("ok") };
+        let Some(column) = places.status else {
+            return Ok("ok");
+        };
         let text = &self.cells[column];
-        let known = ["ok", "diverged", "failed"].into_iter().find(|known| text.eq_ignore_ascii_case(known));
-        known.ok_or_else(|| self.wrong(column, format!("unknown status `{text}`"), "known are ok, diverged and failed"))
+        let known = ["ok", "diverged", "failed"]
+            .into_iter()
+            .find(|known| text.eq_ignore_ascii_case(known));
+        known.ok_or_else(|| {
+            self.wrong(
+                column,
+                format!("unknown status `{text}`"),
+                "known are ok, diverged and failed",
+            )
+        })
     }
 
     /// The final loss, none for a run that diverged.
@@ -214,8 +310,13 @@ impl Row<'_> {
             return Ok(None);
         }
         let loss = self.number(places.loss)?;
-        let first = places.first_loss.filter(|column| !self.cells[*column].is_empty());
-        let above = first.map(|column| self.number(column)).transpose()?.is_some_and(|first| loss > first);
+        let first = places
+            .first_loss
+            .filter(|column| !self.cells[*column].is_empty());
+        let above = first
+            .map(|column| self.number(column))
+            .transpose()?
+            .is_some_and(|first| loss > first);
         Ok((loss.is_finite() && !above).then_some(loss))
     }
 }
@@ -244,9 +345,22 @@ impl<'a> Reading<'a> {
             let line = cells.position().map_or(0, csv::Position::line);
             if cells.len() != header.len() {
                 let problem = format!("{} cells, but the header has {}", cells.len(), header.len());
-                return Err(TableError::Row { file: file.to_owned(), line, problem });
+                return Err(TableError::Row {
+                    file: file.to_owned(),
+                    line,
+                    problem,
+                });
             }
-            self.row(index, &places, &Row { file, line, header: &header, cells: &cells })?;
+            self.row(
+                index,
+                &places,
+                &Row {
+                    file,
+                    line,
+                    header: &header,
+                    cells: &cells,
+                },
+            )?;
         }
         Ok(())
     }
@@ -283,7 +397,12 @@ impl<'a> Reading<'a> {
     /// Whether a row has every value asked for.
     fn passes(&mut self, places: &Places, row: &Row) -> bool {
         const NAMED: usize = 8;
-        for ((column, (_, wanted)), met) in places.filters.iter().zip(&self.columns.filters).zip(&mut self.met) {
+        for ((column, (_, wanted)), met) in places
+            .filters
+            .iter()
+            .zip(&self.columns.filters)
+            .zip(&mut self.met)
+        {
             let value = &row.cells[*column];
             if !same(value, wanted) {
                 if met.len() < NAMED {
@@ -301,7 +420,11 @@ impl<'a> Reading<'a> {
             return Ok(*index);
         }
         if name.is_empty() {
-            return Err(row.wrong(places.rule, "empty".to_owned(), "name the parametrization, such as sp or mup"));
+            return Err(row.wrong(
+                places.rule,
+                "empty".to_owned(),
+                "name the parametrization, such as sp or mup",
+            ));
         }
         let index = self.rules.len() as u32;
         self.rules.push(name.to_owned());
@@ -317,36 +440,88 @@ impl<'a> Reading<'a> {
         let along = self.settings.along().map_err(varied)?;
         let arranged = arrange(&mut self.runs, &self.rules);
         let sweeps = arranged.map_err(|(one, other)| self.duplicate(files, one, other))?;
-        let rows = Rows { read: self.read, failed: self.failed, ..sweeps.rows };
-        Ok(Sweeps { rows, along, ..sweeps })
+        let rows = Rows {
+            read: self.read,
+            failed: self.failed,
+            ..sweeps.rows
+        };
+        Ok(Sweeps {
+            rows,
+            along,
+            ..sweeps
+        })
     }
 
     fn nothing(&self, files: &[(String, String)]) -> TableError {
-        let unmet = self.columns.filters.iter().zip(&self.met).find(|(_, met)| !met.is_empty());
+        let unmet = self
+            .columns
+            .filters
+            .iter()
+            .zip(&self.met)
+            .find(|(_, met)| !met.is_empty());
         match unmet {
             Some(((column, value), met)) if self.read == 0 => TableError::NothingLeft {
                 column: column.clone(),
                 value: value.clone(),
                 found: met.iter().cloned().collect::<Vec<_>>().join(", "),
             },
-            _ => TableError::Empty { file: files.iter().map(|(file, _)| file.as_str()).collect::<Vec<_>>().join(", ") },
+            _ => TableError::Empty {
+                file: files
+                    .iter()
+                    .map(|(file, _)| file.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            },
         }
     }
 
     fn duplicate(&self, files: &[(String, String)], one: usize, other: usize) -> TableError {
         let (one, other) = (&self.runs[one], &self.runs[other]);
-        let outcome = |run: &Run| run.loss.map_or("diverged".to_owned(), |loss| loss.to_string());
+        let outcome = |run: &Run| {
+            run.loss
+                .map_or("diverged".to_owned(), |loss| loss.to_string())
+        };
         let spot = |run: &Run| {
             let (file, line) = (files[run.place.0 as usize].0.clone(), run.place.1.into());
-            Box::new(Spot { file, line, column: self.columns.loss.clone() })
+            Box::new(Spot {
+                file,
+                line,
+                column: self.columns.loss.clone(),
+            })
         };
-        TableError::Duplicate { spot: spot(other), other: spot(one), first: outcome(one), second: outcome(other) }
+        TableError::Duplicate {
+            spot: spot(other),
+            other: spot(one),
+            first: outcome(one),
+            second: outcome(other),
+        }
     }
 }
 
 fn varies(rules: &[String], file: &str, clash: Clash) -> TableError {
-    let Clash { column, rule, first, second, place } = clash;
-    let [first, second] = [first, second].map(|value| if value.is_empty() { "no value".to_owned() } else { value });
-    let spot = Spot { file: file.to_owned(), line: place.1.into(), column };
-    TableError::Varies { spot: Box::new(spot), rule: rules[rule as usize].clone(), first, second }
+    let Clash {
+        column,
+        rule,
+        first,
+        second,
+        place,
+    } = clash;
+    let [first, second] = [first, second].map(|value| {
+        if value.is_empty() {
+            "no value".to_owned()
+        } else {
+            value
+        }
+    });
+    let spot = Spot {
+        file: file.to_owned(),
+        line: place.1.into(),
+        column,
+    };
+    TableError::Varies {
+        spot: Box::new(spot),
+        rule: rules[rule as usize].clone(),
+        first,
+        second,
+    }
 }

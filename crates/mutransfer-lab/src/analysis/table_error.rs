@@ -15,7 +15,11 @@ pub struct Spot {
 
 impl std::fmt::Display for Spot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}, line {}, column `{}`", self.file, self.line, self.column)
+        write!(
+            f,
+            "{}, line {}, column `{}`",
+            self.file, self.line, self.column
+        )
     }
 }
 
@@ -90,7 +94,10 @@ pub enum TableError {
         second: String,
     },
     /// The same run twice with different outcomes.
-    #[error("{spot}: {second}, but {} lists the same run with {first}", other_row(spot, other))]
+    #[error(
+        "{spot}: {second}, but {} lists the same run with {first}",
+        other_row(spot, other)
+    )]
     Duplicate {
         /// The loss in the second row.
         spot: Box<Spot>,
@@ -135,26 +142,43 @@ impl TableError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Empty { .. } => "a table has one row per run and the columns rule, width, lr, seed, loss".to_owned(),
+            Self::Empty { .. } => {
+                "a table has one row per run and the columns rule, width, lr, seed, loss".to_owned()
+            }
             Self::MissingColumn { column, .. } => match column.as_str() {
-                "rule" => "add a column rule with the name of the parametrization, such as sp or mup".to_owned(),
-                "seed" => "add a column seed with a whole number, all 0 if there was one seed".to_owned(),
-                _ => "--axis, --sweep and --loss name the columns to use [default: width, lr, loss]".to_owned(),
+                "rule" => {
+                    "add a column rule with the name of the parametrization, such as sp or mup"
+                        .to_owned()
+                }
+                "seed" => {
+                    "add a column seed with a whole number, all 0 if there was one seed".to_owned()
+                }
+                _ => {
+                    "--axis, --sweep and --loss name the columns to use [default: width, lr, loss]"
+                        .to_owned()
+                }
             },
             Self::TwiceColumn { .. } => "rename or remove one of them".to_owned(),
             Self::TwoParts { .. } => "name different columns".to_owned(),
-            Self::Row { .. } => "every row has as many cells as the header, separated by commas".to_owned(),
+            Self::Row { .. } => {
+                "every row has as many cells as the header, separated by commas".to_owned()
+            }
             Self::Cell { fix, .. } => (*fix).to_owned(),
             Self::Varies { spot, first, .. } => format!(
                 "choose with --where {column}={first}, or make it the axis with --axis {column}; if it is a result and \
                  not a setting, --ignore {column}",
                 column = spot.column
             ),
-            Self::Duplicate { .. } => "remove the stale row, or give repetitions seeds of their own".to_owned(),
-            Self::NothingLeft { .. } => "--where COLUMN=VALUE keeps the rows with that value".to_owned(),
+            Self::Duplicate { .. } => {
+                "remove the stale row, or give repetitions seeds of their own".to_owned()
+            }
+            Self::NothingLeft { .. } => {
+                "--where COLUMN=VALUE keeps the rows with that value".to_owned()
+            }
             Self::Reference { .. } => "name one of them".to_owned(),
             Self::Target { .. } => {
-                "name a target beyond the proxies; it may be one of the table or a larger one".to_owned()
+                "name a target beyond the proxies; it may be one of the table or a larger one"
+                    .to_owned()
             }
         }
     }
@@ -162,6 +186,10 @@ impl TableError {
 
 /// `line 2`, with the file where that is another one.
 fn other_row(spot: &Spot, other: &Spot) -> String {
-    let file = if spot.file == other.file { String::new() } else { format!(" of {}", other.file) };
+    let file = if spot.file == other.file {
+        String::new()
+    } else {
+        format!(" of {}", other.file)
+    };
     format!("line {}{file}", other.line)
 }

@@ -1,4 +1,5 @@
-//! Panels, layers and keys, and how they become SVG and PNG. The only file that names the plotting library.
+//! Panels, layers and keys, and how they become SVG and PNG. The only file that names the plotting
+//! library.
 
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use kuva::RasterBackend;
 use kuva::plot::BandPlot;
 use kuva::plot::annotations::{ReferenceLine, ShadedRegion};
 use kuva::prelude::{
-    ColorMap, Layout, LegendEntry, LegendShape, LinePlot, LineStyle, MarkerShape, Plot, ScatterPlot, SvgBackend, Theme,
-    TickFormat,
+    ColorMap, Layout, LegendEntry, LegendShape, LinePlot, LineStyle, MarkerShape, Plot,
+    ScatterPlot, SvgBackend, Theme, TickFormat,
 };
 use kuva::render::figure::{Figure as Grid, FigureLegendPosition};
 use kuva::render::render::Scene;
@@ -20,8 +21,8 @@ const MARGIN_WITH_LABELS: f64 = 72.0;
 const MARGIN_WITHOUT_LABELS: f64 = 14.0;
 const MARGIN_RIGHT: f64 = 12.0;
 
-/// Dashes and gaps in pixels: short enough for a key of 12 pixels, and long enough for the PNG, where the library does
-/// not scale them and round line ends eat the gaps.
+/// Dashes and gaps in pixels: short enough for a key of 12 pixels, and long enough for the PNG,
+/// where the library does not scale them and round line ends eat the gaps.
 const DASHES: &str = "7 6";
 
 /// Pale enough that lines and other areas show through.
@@ -107,9 +108,14 @@ pub(super) enum Symbol {
     Mark(Mark),
 }
 
-/// A colour for the `index`-th of `count` ordered things: viridis without its pale end, dark for the last.
+/// A colour for the `index`-th of `count` ordered things: viridis without its pale end, dark for
+/// the last.
 pub(super) fn ordered_color(index: usize, count: usize) -> String {
-    let fraction = if count < 2 { 1.0 } else { index as f64 / (count - 1) as f64 };
+    let fraction = if count < 2 {
+        1.0
+    } else {
+        index as f64 / (count - 1) as f64
+    };
     ColorMap::Viridis.map(0.8 - 0.7 * fraction)
 }
 
@@ -117,16 +123,26 @@ pub(super) fn ordered_color(index: usize, count: usize) -> String {
 pub(super) fn power_of_two(exponent: f64) -> String {
     let raise = |character| match character {
         '-' => '⁻',
-        digit => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit.to_digit(10).unwrap_or(0) as usize],
+        digit => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹']
+            [digit.to_digit(10).unwrap_or(0) as usize],
     };
-    format!("2{}", format!("{}", exponent.round()).chars().map(raise).collect::<String>())
+    format!(
+        "2{}",
+        format!("{}", exponent.round())
+            .chars()
+            .map(raise)
+            .collect::<String>()
+    )
 }
 
 /// A round tick distance that cuts a span into four to ten pieces.
 pub(super) fn nice_step(span: f64) -> f64 {
     let magnitude = 10_f64.powf((span / 4.0).log10().floor());
     let steps = [5.0, 2.0, 1.0].map(|step| step * magnitude);
-    steps.into_iter().find(|step| span / step >= 4.0).unwrap_or(magnitude)
+    steps
+        .into_iter()
+        .find(|step| span / step >= 4.0)
+        .unwrap_or(magnitude)
 }
 
 pub(super) fn two_decimals(value: f64) -> String {
@@ -136,8 +152,15 @@ pub(super) fn two_decimals(value: f64) -> String {
 /// Draws the sheet in all its forms.
 pub(super) fn draw(sheet: &Sheet) -> Result<Figure, FigureError> {
     let wide = scene(sheet, sheet.columns, FigureLegendPosition::RightMiddle);
-    let narrow = scene(sheet, sheet.narrow_columns, FigureLegendPosition::BottomCenter);
-    let raster = |reason| FigureError::Raster { figure: sheet.name, reason };
+    let narrow = scene(
+        sheet,
+        sheet.narrow_columns,
+        FigureLegendPosition::BottomCenter,
+    );
+    let raster = |reason| FigureError::Raster {
+        figure: sheet.name,
+        reason,
+    };
     Ok(Figure {
         svg: svg(&wide, &format!("{}-wide", sheet.name)),
         narrow_svg: svg(&narrow, &format!("{}-narrow", sheet.name)),
@@ -145,17 +168,25 @@ pub(super) fn draw(sheet: &Sheet) -> Result<Figure, FigureError> {
     })
 }
 
-/// The library sets no `viewBox`, without which a picture does not scale, and numbers its clip paths through the
-/// whole process; renumbering makes the SVG a function of the sheet.
+/// The library sets no `viewBox`, without which a picture does not scale, and numbers its clip
+/// paths through the whole process; renumbering makes the SVG a function of the sheet.
 fn svg(scene: &Scene, prefix: &str) -> String {
-    let view = format!("<svg viewBox=\"0 0 {:.2} {:.2}\" ", scene.width, scene.height);
-    let drawn = SvgBackend::new().render_scene(scene).replacen("<svg ", &view, 1);
+    let view = format!(
+        "<svg viewBox=\"0 0 {:.2} {:.2}\" ",
+        scene.width, scene.height
+    );
+    let drawn = SvgBackend::new()
+        .render_scene(scene)
+        .replacen("<svg ", &view, 1);
     let mut seen: Vec<String> = Vec::new();
     let mut pieces = drawn.split("kuva-clip-");
     let mut renumbered = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let identifier: String = piece.chars().take_while(char::is_ascii_digit).collect();
-        let position = seen.iter().position(|known| *known == identifier).unwrap_or(seen.len());
+        let position = seen
+            .iter()
+            .position(|known| *known == identifier)
+            .unwrap_or(seen.len());
         if position == seen.len() {
             seen.push(identifier.clone());
         }
@@ -167,12 +198,27 @@ fn svg(scene: &Scene, prefix: &str) -> String {
 fn scene(sheet: &Sheet, columns: usize, legend: FigureLegendPosition) -> Scene {
     let columns = columns.min(sheet.panels.len());
     let (width, height) = sheet.panel_size;
-    let margin_left =
-        |index: usize| if index.is_multiple_of(columns) { MARGIN_WITH_LABELS } else { MARGIN_WITHOUT_LABELS };
-    let layouts = sheet.panels.iter().enumerate().map(|(index, panel)| layout(panel, margin_left(index)));
+    let margin_left = |index: usize| {
+        if index.is_multiple_of(columns) {
+            MARGIN_WITH_LABELS
+        } else {
+            MARGIN_WITHOUT_LABELS
+        }
+    };
+    let layouts = sheet
+        .panels
+        .iter()
+        .enumerate()
+        .map(|(index, panel)| layout(panel, margin_left(index)));
     let grid = Grid::new(sheet.panels.len().div_ceil(columns), columns)
         .with_structure((0..sheet.panels.len()).map(|index| vec![index]).collect())
-        .with_plots(sheet.panels.iter().map(|panel| panel.layers.iter().map(plot).collect()).collect())
+        .with_plots(
+            sheet
+                .panels
+                .iter()
+                .map(|panel| panel.layers.iter().map(plot).collect())
+                .collect(),
+        )
         .with_layouts(layouts.collect())
         .with_shared_y_all()
         .with_shared_legend_entries(sheet.keys.iter().map(entry).collect())
@@ -203,8 +249,14 @@ fn layout(panel: &Panel, margin_left: f64) -> Layout {
         .with_y_tick_format(format(panel.y.tick))
         .with_force_margins(margin_left, MARGIN_RIGHT)
         .with_theme(theme());
-    let guides = panel.guide.map(|x| ReferenceLine::vertical(x).with_color("#888888").with_dasharray(DASHES));
-    let bands = panel.band.map(|(low, high)| ShadedRegion::horizontal(low, high).with_color("#888888"));
+    let guides = panel.guide.map(|x| {
+        ReferenceLine::vertical(x)
+            .with_color("#888888")
+            .with_dasharray(DASHES)
+    });
+    let bands = panel
+        .band
+        .map(|(low, high)| ShadedRegion::horizontal(low, high).with_color("#888888"));
     let layout = guides.into_iter().fold(layout, Layout::with_reference_line);
     bands.into_iter().fold(layout, Layout::with_shaded_region)
 }
@@ -222,23 +274,51 @@ fn theme() -> Theme {
 
 fn plot(layer: &Layer) -> Plot {
     match layer {
-        Layer::Line { points, color, dashed } => {
-            let line = LinePlot::new().with_data(points.clone()).with_color(color.as_str()).with_stroke_width(2.0);
-            if *dashed { line.with_line_style(LineStyle::Custom(DASHES.to_owned())).into() } else { line.into() }
+        Layer::Line {
+            points,
+            color,
+            dashed,
+        } => {
+            let line = LinePlot::new()
+                .with_data(points.clone())
+                .with_color(color.as_str())
+                .with_stroke_width(2.0);
+            if *dashed {
+                line.with_line_style(LineStyle::Custom(DASHES.to_owned()))
+                    .into()
+            } else {
+                line.into()
+            }
         }
         Layer::Area { points, color } => {
-            let ends = |end: fn(&(f64, f64, f64)) -> f64| points.iter().map(end).collect::<Vec<_>>();
-            let area = BandPlot::new(ends(|point| point.0), ends(|point| point.1), ends(|point| point.2));
+            let ends =
+                |end: fn(&(f64, f64, f64)) -> f64| points.iter().map(end).collect::<Vec<_>>();
+            let area = BandPlot::new(
+                ends(|point| point.0),
+                ends(|point| point.1),
+                ends(|point| point.2),
+            );
             Plot::Band(area.with_color(color.as_str()).with_opacity(AREA_OPACITY))
         }
-        Layer::Marks { points, color, mark, size } => {
+        Layer::Marks {
+            points,
+            color,
+            mark,
+            size,
+        } => {
             let marks = ScatterPlot::new()
                 .with_data(points.iter().map(|(x, y, _)| (*x, *y)))
                 .with_color(color.as_str())
                 .with_marker(marker(*mark))
                 .with_size(*size);
             let has_errors = points.iter().any(|(_, _, error)| *error > 0.0);
-            if has_errors { marks.with_y_err(points.iter().map(|(_, _, error)| *error)).into() } else { marks.into() }
+            if has_errors {
+                marks
+                    .with_y_err(points.iter().map(|(_, _, error)| *error))
+                    .into()
+            } else {
+                marks.into()
+            }
         }
     }
 }
@@ -258,5 +338,10 @@ fn entry(key: &Key) -> LegendEntry {
         Symbol::Mark(mark) => LegendShape::Marker(marker(mark)),
     };
     let dasharray = matches!(key.symbol, Symbol::DashedLine).then(|| DASHES.to_owned());
-    LegendEntry { label: key.label.clone(), color: key.color.clone(), shape, dasharray }
+    LegendEntry {
+        label: key.label.clone(),
+        color: key.color.clone(),
+        shape,
+        dasharray,
+    }
 }

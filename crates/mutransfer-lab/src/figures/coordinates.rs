@@ -1,4 +1,5 @@
-//! The coordinate check as a picture: how large a quantity of each module is at each width, before and after some updates.
+//! The coordinate check as a picture: how large a quantity of each module is at each width, before
+//! and after some updates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +15,15 @@ const NAME: &str = "coordinates";
 const STEPS: usize = 4;
 
 /// Colours that people with any colour vision can tell apart (Okabe and Ito), without the yellow.
-const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
+const COLORS: [&str; 7] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000",
+];
 
-/// Draws the mean absolute value of a quantity of each module against width, on one shared scale: a row of panels per rule, a
-/// panel per step, a line per module. The line is the mean over seeds; the pale band around it reaches from the lowest to the
-/// highest seed, so it is noise of initial weights and batches, and it is not there with one seed. Values that are zero or not finite have no place on a
-/// logarithmic axis and are left out.
+/// Draws the mean absolute value of a quantity of each module against width, on one shared scale: a
+/// row of panels per rule, a panel per step, a line per module. The line is the mean over seeds;
+/// the pale band around it reaches from the lowest to the highest seed, so it is noise of initial
+/// weights and batches, and it is not there with one seed. Values that are zero or not finite have
+/// no place on a logarithmic axis and are left out.
 ///
 /// # Errors
 ///
@@ -34,11 +38,22 @@ pub fn coordinates(rows: &[Coordinate], quantity: Quantity) -> Result<Figure, Fi
         .map(|(rule, step)| (title(rule, step), layers(&rows, rule, step, &modules)))
         .collect();
     let (x, y) = axes(&panels, label(quantity)).ok_or(FigureError::Empty { figure: NAME })?;
-    let panel = |(title, layers)| Panel { title, x: x.clone(), y: y.clone(), layers, guide: None, band: None };
+    let panel = |(title, layers)| Panel {
+        title,
+        x: x.clone(),
+        y: y.clone(),
+        layers,
+        guide: None,
+        band: None,
+    };
     draw(&Sheet {
         name: NAME,
         panels: panels.into_iter().map(panel).collect(),
-        keys: modules.iter().enumerate().map(|(index, module)| key(index, module)).collect(),
+        keys: modules
+            .iter()
+            .enumerate()
+            .map(|(index, module)| key(index, module))
+            .collect(),
         columns: steps.len(),
         narrow_columns: 2,
         panel_size: (155.0, 260.0),
@@ -54,7 +69,12 @@ fn title(rule: &str, step: usize) -> String {
 }
 
 fn rules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
-    let mut rules: Vec<&str> = rows.iter().map(|row| row.rule.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut rules: Vec<&str> = rows
+        .iter()
+        .map(|row| row.rule.as_str())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     rules.sort_by_key(|rule| *rule != "sp");
     rules
 }
@@ -62,37 +82,63 @@ fn rules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
 /// Modules in the order of the rows, which is the order of the forward pass.
 fn modules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
-    rows.iter().map(|row| row.module.as_str()).filter(|module| seen.insert(*module)).collect()
+    rows.iter()
+        .map(|row| row.module.as_str())
+        .filter(|module| seen.insert(*module))
+        .collect()
 }
 
 /// At most [`STEPS`] steps, evenly spread, the first and the last among them.
 fn steps(rows: &[&Coordinate]) -> Vec<usize> {
-    let steps: Vec<usize> = rows.iter().map(|row| row.step).collect::<BTreeSet<_>>().into_iter().collect();
+    let steps: Vec<usize> = rows
+        .iter()
+        .map(|row| row.step)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     let shown = steps.len().min(STEPS);
-    (0..shown).map(|index| steps[index * (steps.len() - 1) / (shown - 1).max(1)]).collect()
+    (0..shown)
+        .map(|index| steps[index * (steps.len() - 1) / (shown - 1).max(1)])
+        .collect()
 }
 
 fn layers(rows: &[&Coordinate], rule: &str, step: usize, modules: &[&str]) -> Vec<Layer> {
     let line = |(index, module): (usize, &&str)| {
         let mut seeds: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.rule == rule && row.step == step && row.module == *module) {
+        for row in rows
+            .iter()
+            .filter(|row| row.rule == rule && row.step == step && row.module == *module)
+        {
             seeds.entry(row.width).or_default().push(row.l1);
         }
-        let points = seeds.iter().map(|(&width, values)| ((width as f64).log2(), log2_mean(values))).collect();
+        let points = seeds
+            .iter()
+            .map(|(&width, values)| ((width as f64).log2(), log2_mean(values)))
+            .collect();
         (area(&seeds, index), line_with_discs(points, index))
     };
-    let (areas, lines): (Vec<Option<Layer>>, Vec<[Layer; 2]>) = modules.iter().enumerate().map(line).unzip();
-    areas.into_iter().flatten().chain(lines.into_iter().flatten()).collect()
+    let (areas, lines): (Vec<Option<Layer>>, Vec<[Layer; 2]>) =
+        modules.iter().enumerate().map(line).unzip();
+    areas
+        .into_iter()
+        .flatten()
+        .chain(lines.into_iter().flatten())
+        .collect()
 }
 
 /// From the lowest to the highest seed at each width.
 fn area(seeds: &BTreeMap<usize, Vec<f64>>, index: usize) -> Option<Layer> {
     let ends = |(&width, values): (&usize, &Vec<f64>)| {
-        let (low, high) = values.iter().fold((f64::INFINITY, 0.0_f64), |ends, l1| (ends.0.min(*l1), ends.1.max(*l1)));
+        let (low, high) = values.iter().fold((f64::INFINITY, 0.0_f64), |ends, l1| {
+            (ends.0.min(*l1), ends.1.max(*l1))
+        });
         ((width as f64).log2(), low.log2(), high.log2())
     };
     let several = seeds.values().any(|values| values.len() > 1);
-    several.then(|| Layer::Area { points: seeds.iter().map(ends).collect(), color: color(index) })
+    several.then(|| Layer::Area {
+        points: seeds.iter().map(ends).collect(),
+        color: color(index),
+    })
 }
 
 fn log2_mean(values: &[f64]) -> f64 {
@@ -102,8 +148,17 @@ fn log2_mean(values: &[f64]) -> f64 {
 fn line_with_discs(points: Vec<(f64, f64)>, index: usize) -> [Layer; 2] {
     let discs = points.iter().map(|(x, y)| (*x, *y, 0.0)).collect();
     [
-        Layer::Line { points, color: color(index), dashed: is_dashed(index) },
-        Layer::Marks { points: discs, color: color(index), mark: Mark::Disc, size: 2.5 },
+        Layer::Line {
+            points,
+            color: color(index),
+            dashed: is_dashed(index),
+        },
+        Layer::Marks {
+            points: discs,
+            color: color(index),
+            mark: Mark::Disc,
+            size: 2.5,
+        },
     ]
 }
 
@@ -116,7 +171,11 @@ fn label(quantity: Quantity) -> &'static str {
 }
 
 fn axes(panels: &[(String, Vec<Layer>)], label: &str) -> Option<(Axis, Axis)> {
-    let points: Vec<(f64, f64)> = panels.iter().flat_map(|(_, layers)| layers).flat_map(line_points).collect();
+    let points: Vec<(f64, f64)> = panels
+        .iter()
+        .flat_map(|(_, layers)| layers)
+        .flat_map(line_points)
+        .collect();
     let range = |values: &dyn Fn(&(f64, f64)) -> f64| {
         let low = points.iter().map(values).reduce(f64::min)?;
         let high = points.iter().map(values).reduce(f64::max)?;
@@ -125,15 +184,28 @@ fn axes(panels: &[(String, Vec<Layer>)], label: &str) -> Option<(Axis, Axis)> {
     let (across, up) = (range(&|point| point.0)?, range(&|point| point.1)?);
     let step = |(low, high): (f64, f64), most: f64| ((high - low) / most).ceil();
     Some((
-        Axis { label: "width".to_owned(), range: across, step: step(across, 5.0), tick: width },
-        Axis { label: label.to_owned(), range: up, step: step(up, 8.0), tick: power_of_two },
+        Axis {
+            label: "width".to_owned(),
+            range: across,
+            step: step(across, 5.0),
+            tick: width,
+        },
+        Axis {
+            label: label.to_owned(),
+            range: up,
+            step: step(up, 8.0),
+            tick: power_of_two,
+        },
     ))
 }
 
 fn line_points(layer: &Layer) -> Vec<(f64, f64)> {
     match layer {
         Layer::Line { points, .. } => points.clone(),
-        Layer::Area { points, .. } => points.iter().flat_map(|(x, low, high)| [(*x, *low), (*x, *high)]).collect(),
+        Layer::Area { points, .. } => points
+            .iter()
+            .flat_map(|(x, low, high)| [(*x, *low), (*x, *high)])
+            .collect(),
         Layer::Marks { .. } => Vec::new(),
     }
 }
@@ -143,8 +215,16 @@ fn width(log2: f64) -> String {
 }
 
 fn key(index: usize, module: &str) -> Key {
-    let symbol = if is_dashed(index) { Symbol::DashedLine } else { Symbol::Line };
-    Key { label: module.to_owned(), color: color(index), symbol }
+    let symbol = if is_dashed(index) {
+        Symbol::DashedLine
+    } else {
+        Symbol::Line
+    };
+    Key {
+        label: module.to_owned(),
+        color: color(index),
+        symbol,
+    }
 }
 
 fn color(index: usize) -> String {

@@ -1,6 +1,9 @@
-//! Where the optimum lies at each width, with intervals, and where it is expected: one panel per rule.
+//! Where the optimum lies at each width, with intervals, and where it is expected: one panel per
+//! rule.
 
-use super::canvas::{Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, even_columns, power_of_two};
+use super::canvas::{
+    Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, even_columns, power_of_two,
+};
 use super::{Figure, FigureError};
 use crate::analysis::{Analysis, RuleAnalysis, display_name};
 
@@ -9,9 +12,9 @@ const COLOR: &str = "#0072b2";
 const PREDICTED: &str = "#d1382b";
 const NEUTRAL: &str = "#666666";
 
-/// Draws the best value of the hyperparameter against the axis, both in octaves. Discs are optima with their 95%
-/// intervals, crosses optima that no fit could use, and the star is the prediction with its interval, which is cut off
-/// where it would dwarf all else.
+/// Draws the best value of the hyperparameter against the axis, both in octaves. Discs are optima
+/// with their 95% intervals, crosses optima that no fit could use, and the star is the prediction
+/// with its interval, which is cut off where it would dwarf all else.
 ///
 /// # Errors
 /// When there is no optimum at all, or the PNG cannot be made.
@@ -40,24 +43,55 @@ pub fn optima(analysis: &Analysis) -> Result<Figure, FigureError> {
 fn layers(rule: &RuleAnalysis) -> Vec<Layer> {
     let place = |best: &&crate::analysis::Best| Some((best.at.log2(), best.log2?.value, 0.0));
     let (fitted, others): (Vec<_>, Vec<_>) = rule.optima.iter().partition(|best| best.fitted);
-    let bars = fitted.iter().filter_map(|best| Some(bar(best.at.log2(), best.log2?.interval?, COLOR)));
+    let bars = fitted
+        .iter()
+        .filter_map(|best| Some(bar(best.at.log2(), best.log2?.interval?, COLOR)));
     let mut layers: Vec<Layer> = bars.collect();
-    layers.push(marks(fitted.iter().filter_map(place).collect(), COLOR, Mark::Disc, 4.0));
-    layers.push(marks(others.iter().filter_map(place).collect(), NEUTRAL, Mark::Cross, 4.0));
+    layers.push(marks(
+        fitted.iter().filter_map(place).collect(),
+        COLOR,
+        Mark::Disc,
+        4.0,
+    ));
+    layers.push(marks(
+        others.iter().filter_map(place).collect(),
+        NEUTRAL,
+        Mark::Cross,
+        4.0,
+    ));
     if let Some(prediction) = &rule.prediction {
         let at = prediction.target.log2();
-        layers.extend(prediction.log2.interval.map(|interval| bar(at, interval, PREDICTED)));
-        layers.push(marks(vec![(at, prediction.log2.value, 0.0)], PREDICTED, Mark::Star, 6.0));
+        layers.extend(
+            prediction
+                .log2
+                .interval
+                .map(|interval| bar(at, interval, PREDICTED)),
+        );
+        layers.push(marks(
+            vec![(at, prediction.log2.value, 0.0)],
+            PREDICTED,
+            Mark::Star,
+            6.0,
+        ));
     }
     layers
 }
 
 fn bar(x: f64, [low, high]: [f64; 2], color: &str) -> Layer {
-    Layer::Line { points: vec![(x, low), (x, high)], color: color.to_owned(), dashed: false }
+    Layer::Line {
+        points: vec![(x, low), (x, high)],
+        color: color.to_owned(),
+        dashed: false,
+    }
 }
 
 fn marks(points: Vec<(f64, f64, f64)>, color: &str, mark: Mark, size: f64) -> Layer {
-    Layer::Marks { points, color: color.to_owned(), mark, size }
+    Layer::Marks {
+        points,
+        color: color.to_owned(),
+        mark,
+        size,
+    }
 }
 
 fn axes(panels: &[Vec<Layer>], analysis: &Analysis) -> Option<(Axis, Axis)> {
@@ -81,9 +115,21 @@ fn axes(panels: &[Vec<Layer>], analysis: &Analysis) -> Option<(Axis, Axis)> {
             tick: power_of_two,
         })
     };
-    let x = axis(&analysis.axis, all.iter().map(|point| point.0).collect(), 0.5)?;
-    let tick = if x.range.0 > -1.0 && x.range.1 < PLAIN { plain } else { power_of_two };
-    let y = axis(&format!("best {}", analysis.sweep_name()), all.iter().map(|point| point.1).collect(), 1.0)?;
+    let x = axis(
+        &analysis.axis,
+        all.iter().map(|point| point.0).collect(),
+        0.5,
+    )?;
+    let tick = if x.range.0 > -1.0 && x.range.1 < PLAIN {
+        plain
+    } else {
+        power_of_two
+    };
+    let y = axis(
+        &format!("best {}", analysis.sweep_name()),
+        all.iter().map(|point| point.1).collect(),
+        1.0,
+    )?;
     Some((Axis { tick, ..x }, y))
 }
 

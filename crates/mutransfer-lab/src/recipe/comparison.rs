@@ -26,7 +26,9 @@ impl TryFrom<String> for Column {
 
     fn try_from(name: String) -> Result<Self, String> {
         let known = || Number::ALL.map(|(_, name, _)| name).join(", ");
-        Number::named(&name).map(Self).ok_or_else(|| format!("unknown number `{name}`; known: {}", known()))
+        Number::named(&name)
+            .map(Self)
+            .ok_or_else(|| format!("unknown number `{name}`; known: {}", known()))
     }
 }
 
@@ -37,27 +39,48 @@ impl Comparison {
     /// The table in Markdown, the reference first, with all that limits trust in a row.
     pub fn markdown(&self, analysis: &Analysis) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let header = ["rule".to_owned()].into_iter().chain(self.columns.iter().map(|column| column.label().to_owned()));
+        let header = ["rule".to_owned()]
+            .into_iter()
+            .chain(self.columns.iter().map(|column| column.label().to_owned()));
         let header: Vec<String> = header.chain(["flags".to_owned()]).collect();
         let rows = analysis.ordered_rules().into_iter().map(|(name, rule)| {
-            let cells = self.columns.iter().map(|column| column.cell(rule).unwrap_or(ABSENT.to_owned()));
-            line([display_name(name).to_owned()].into_iter().chain(cells).chain([flags(&rule.flags)]).collect())
+            let cells = self
+                .columns
+                .iter()
+                .map(|column| column.cell(rule).unwrap_or(ABSENT.to_owned()));
+            line(
+                [display_name(name).to_owned()]
+                    .into_iter()
+                    .chain(cells)
+                    .chain([flags(&rule.flags)])
+                    .collect(),
+            )
         });
         let rule = format!("|{}\n", "---|".repeat(header.len()));
-        format!("{}{rule}{}\n{}\n", line(header), rows.collect::<String>(), self.note.trim())
+        format!(
+            "{}{rule}{}\n{}\n",
+            line(header),
+            rows.collect::<String>(),
+            self.note.trim()
+        )
     }
 }
 
 /// By their names, as in JSON.
 fn flags(flags: &[Flag]) -> String {
-    let names: Vec<String> =
-        flags.iter().map(|flag| serde_json::json!(flag).as_str().unwrap_or("").to_owned()).collect();
+    let names: Vec<String> = flags
+        .iter()
+        .map(|flag| serde_json::json!(flag).as_str().unwrap_or("").to_owned())
+        .collect();
     names.join(", ")
 }
 
 impl Column {
     fn label(self) -> &'static str {
-        Number::ALL.into_iter().find(|(number, ..)| *number == self.0).map_or("", |(_, _, label)| label)
+        Number::ALL
+            .into_iter()
+            .find(|(number, ..)| *number == self.0)
+            .map_or("", |(_, _, label)| label)
     }
 
     fn cell(self, rule: &RuleAnalysis) -> Option<String> {

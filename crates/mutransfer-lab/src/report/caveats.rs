@@ -1,11 +1,13 @@
-//! What to keep in mind: everything that limits trust in the conclusion, the conclusion's own doubts first.
+//! What to keep in mind: everything that limits trust in the conclusion, the conclusion's own
+//! doubts first.
 
 use minijinja::{Value, context};
 
 use super::{Models, Report};
 use crate::analysis::{doubts, of_rows};
 
-/// Proxies smaller than this are below published advice (2203.03466 and later): width, blocks, batch, sequence, steps.
+/// Proxies smaller than this are below published advice (2203.03466 and later): width, blocks,
+/// batch, sequence, steps.
 const SMALLEST: [usize; 5] = [256, 4, 32, 128, 5000];
 
 /// True of every study of this kind, however well it went.
@@ -14,14 +16,26 @@ const SCOPE: &str = "This is one task, one optimizer and one training length. Wh
 
 /// Doubts by rule, then those of all.
 pub(super) fn caveats(report: &Report) -> Value {
-    let rules = doubts(&report.analysis).into_iter().map(|(rule, doubts)| context! { rule, doubts });
-    let sizes = report.models.as_ref().map(|models| sizes(report, models)).unwrap_or_default();
-    let all = of_rows(&report.analysis).into_iter().chain(sizes).chain([SCOPE.to_owned()]);
+    let rules = doubts(&report.analysis)
+        .into_iter()
+        .map(|(rule, doubts)| context! { rule, doubts });
+    let sizes = report
+        .models
+        .as_ref()
+        .map(|models| sizes(report, models))
+        .unwrap_or_default();
+    let all = of_rows(&report.analysis)
+        .into_iter()
+        .chain(sizes)
+        .chain([SCOPE.to_owned()]);
     context! { rules => rules.collect::<Vec<Value>>(), all => all.collect::<Vec<String>>() }
 }
 
 fn sizes(report: &Report, models: &Models) -> Vec<String> {
-    [too_small(narrowest(report), models), base_too_small(models)].into_iter().flatten().collect()
+    [too_small(narrowest(report), models), base_too_small(models)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn narrowest(report: &Report) -> usize {
@@ -30,7 +44,13 @@ fn narrowest(report: &Report) -> usize {
 }
 
 fn too_small(width: usize, models: &Models) -> Option<String> {
-    let Models { depth, batch, context, steps, .. } = *models;
+    let Models {
+        depth,
+        batch,
+        context,
+        steps,
+        ..
+    } = *models;
     let [widths, depths, batches, contexts, lengths] = SMALLEST;
     let sizes = [
         ("width", width, widths),

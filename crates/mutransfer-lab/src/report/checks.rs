@@ -27,8 +27,12 @@ fn check(check: &Check) -> Value {
 }
 
 fn slope(cell: &Cell) -> Value {
-    let ends = cell.fit.map(|fit| fit.all.interval).filter(|ends| ends.0.is_finite());
-    let between = |ends: (f64, f64)| format!("{} to {}", number(Some(ends.0), 2), number(Some(ends.1), 2));
+    let ends = cell
+        .fit
+        .map(|fit| fit.all.interval)
+        .filter(|ends| ends.0.is_finite());
+    let between =
+        |ends: (f64, f64)| format!("{} to {}", number(Some(ends.0), 2), number(Some(ends.1), 2));
     context! {
         module => cell.module.as_str(),
         quantity => cell.quantity.to_string(),

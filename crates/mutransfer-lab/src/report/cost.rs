@@ -6,14 +6,29 @@ use super::ABSENT;
 use crate::analysis::{Cost, Group};
 
 pub(super) fn cost(cost: &Cost) -> Value {
-    let sweeps = cost.proxies.iter().map(|group| row(format!("tuning at width {}", group.width), group, cost));
+    let sweeps = cost
+        .proxies
+        .iter()
+        .map(|group| row(format!("tuning at width {}", group.width), group, cost));
     let width = cost.target.width;
     let rest = [
-        row(format!("tuning at width {width} instead, same grid"), &cost.direct, cost),
-        row(format!("one training run at width {width}"), &cost.target, cost),
+        row(
+            format!("tuning at width {width} instead, same grid"),
+            &cost.direct,
+            cost,
+        ),
+        row(
+            format!("one training run at width {width}"),
+            &cost.target,
+            cost,
+        ),
     ];
     let count: f64 = cost.proxies.iter().map(|group| group.runs.count).sum();
-    let operations: f64 = cost.proxies.iter().map(|group| group.runs.operations()).sum();
+    let operations: f64 = cost
+        .proxies
+        .iter()
+        .map(|group| group.runs.operations())
+        .sum();
     let total = context! {
         name => "tuning at all proxies",
         runs => count,

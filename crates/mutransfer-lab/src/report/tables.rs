@@ -3,7 +3,9 @@
 use minijinja::{Value, context};
 
 use super::{ABSENT, minus, number, three_digits};
-use crate::analysis::{Analysis, Best, Flag, Measured, Number, RuleAnalysis, Transfers, display_name, with_interval};
+use crate::analysis::{
+    Analysis, Best, Flag, Measured, Number, RuleAnalysis, Transfers, display_name, with_interval,
+};
 
 /// What everyone wants to know first, a row per rule.
 pub(super) fn verdicts(analysis: &Analysis) -> Vec<Value> {
@@ -45,7 +47,13 @@ fn times(ratio: f64) -> String {
 /// A row per rule and value of the axis.
 pub(super) fn optima(analysis: &Analysis) -> Vec<Value> {
     let rules = analysis.ordered_rules().into_iter();
-    rules.flat_map(|(name, rule)| rule.optima.iter().map(move |best| optimum(analysis, name, best))).collect()
+    rules
+        .flat_map(|(name, rule)| {
+            rule.optima
+                .iter()
+                .map(move |best| optimum(analysis, name, best))
+        })
+        .collect()
 }
 
 fn optimum(analysis: &Analysis, rule: &str, best: &Best) -> Value {
@@ -69,7 +77,9 @@ fn optimum(analysis: &Analysis, rule: &str, best: &Best) -> Value {
 /// What was carried where, a row per rule.
 pub(super) fn transfers(analysis: &Analysis, floor: Option<f64>) -> Vec<Value> {
     let rules = analysis.ordered_rules().into_iter();
-    rules.filter_map(|(name, rule)| transfer(name, rule, floor)).collect()
+    rules
+        .filter_map(|(name, rule)| transfer(name, rule, floor))
+        .collect()
 }
 
 fn transfer(name: &str, rule: &RuleAnalysis, floor: Option<f64>) -> Option<Value> {
@@ -92,5 +102,7 @@ fn transfer(name: &str, rule: &RuleAnalysis, floor: Option<f64>) -> Option<Value
 }
 
 pub(super) fn measured(value: Option<&Measured>, decimals: usize) -> String {
-    value.map_or(ABSENT.to_owned(), |value| minus(&with_interval(value, decimals)))
+    value.map_or(ABSENT.to_owned(), |value| {
+        minus(&with_interval(value, decimals))
+    })
 }

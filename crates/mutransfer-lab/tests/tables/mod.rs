@@ -27,20 +27,23 @@ pub(crate) fn header() -> String {
 impl Law {
     pub(crate) fn loss(&self, width: f64, lr: f64) -> f64 {
         let off = (lr / self.best_at(width)).ln();
-        self.limit + self.amplitude * width.powf(-self.alpha) + 0.5 * self.curvature * width.powf(self.s) * off * off
+        self.limit
+            + self.amplitude * width.powf(-self.alpha)
+            + 0.5 * self.curvature * width.powf(self.s) * off * off
     }
 
     pub(crate) fn best_at(&self, width: f64) -> f64 {
         self.best * width.powf(-self.beta)
     }
 
-    /// Widths 64 to 1024, learning rates in half octaves around each optimum, normal noise of this deviation.
+    /// Widths 64 to 1024, learning rates in half octaves around each optimum, normal noise of this
+    /// deviation.
     pub(crate) fn table(&self, rule: &str, seeds: u64, noise: f64, key: u64) -> String {
         self.table_at(&WIDTHS, rule, seeds, noise, key)
     }
 
-    /// The same with valleys that are no parabolas: each loss is raised by `cubic` times the cube of the distance from
-    /// the optimum, in natural logarithms.
+    /// The same with valleys that are no parabolas: each loss is raised by `cubic` times the cube
+    /// of the distance from the optimum, in natural logarithms.
     pub(crate) fn skewed(&self, cubic: f64, seeds: u64, noise: f64, key: u64) -> String {
         let mut normal = Normal::new(key);
         let mut text = header();
@@ -57,7 +60,14 @@ impl Law {
         text
     }
 
-    pub(crate) fn table_at(&self, widths: &[f64], rule: &str, seeds: u64, noise: f64, key: u64) -> String {
+    pub(crate) fn table_at(
+        &self,
+        widths: &[f64],
+        rule: &str,
+        seeds: u64,
+        noise: f64,
+        key: u64,
+    ) -> String {
         let mut normal = Normal::new(key);
         let mut text = header();
         for &width in widths {
@@ -89,7 +99,10 @@ impl Law {
             for octave in octaves.clone() {
                 for seed in 0..seeds {
                     let lr = f64::from(octave).exp2();
-                    text += &format!("mup,{width},{lr},{seed},{}\n", self.loss(width, lr) + noise * normal.draw());
+                    text += &format!(
+                        "mup,{width},{lr},{seed},{}\n",
+                        self.loss(width, lr) + noise * normal.draw()
+                    );
                 }
             }
         }
@@ -99,18 +112,31 @@ impl Law {
 
 /// One seed of a loss at every width and learning rate.
 pub(crate) fn swept(widths: &[f64], rates: &[f64], loss: impl Fn(f64, f64) -> f64) -> String {
-    let rows = widths.iter().flat_map(|width| rates.iter().map(move |lr| (width, lr)));
-    header() + &rows.map(|(width, lr)| format!("mup,{width},{lr},0,{}\n", loss(*width, *lr))).collect::<String>()
+    let rows = widths
+        .iter()
+        .flat_map(|width| rates.iter().map(move |lr| (width, lr)));
+    header()
+        + &rows
+            .map(|(width, lr)| format!("mup,{width},{lr},0,{}\n", loss(*width, *lr)))
+            .collect::<String>()
 }
 
 pub(crate) fn analysis(text: &str, request: &Request) -> Analysis {
-    let sweeps = read_tables(&[("runs.csv".to_owned(), text.to_owned())], &Columns::default()).unwrap();
+    let sweeps = read_tables(
+        &[("runs.csv".to_owned(), text.to_owned())],
+        &Columns::default(),
+    )
+    .unwrap();
     analyze(&sweeps, "width", "lr", request).unwrap()
 }
 
 /// The only rule of a table.
 pub(crate) fn rule(text: &str) -> RuleAnalysis {
-    analysis(text, &Request::default()).rules.into_values().next().unwrap()
+    analysis(text, &Request::default())
+        .rules
+        .into_values()
+        .next()
+        .unwrap()
 }
 
 /// Normal numbers by Box and Muller.
@@ -123,7 +149,10 @@ impl Normal {
 
     pub(crate) fn draw(&mut self) -> f64 {
         let mut uniform = || (self.0.next_u32() as f64 + 0.5) / 2_f64.powi(32);
-        let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
+        let (radius, angle) = (
+            (-2.0 * uniform().ln()).sqrt(),
+            std::f64::consts::TAU * uniform(),
+        );
         radius * angle.cos()
     }
 }

@@ -1,4 +1,5 @@
-//! What the models train on: text as bytes, a synthetic language whose entropy is known, images of files, or synthetic ones.
+//! What the models train on: text as bytes, a synthetic language whose entropy is known, images of
+//! files, or synthetic ones.
 
 mod images;
 pub(crate) mod mask;
@@ -42,8 +43,13 @@ impl Dataset {
     /// What it looks like.
     pub fn format(&self) -> Format {
         match self {
-            Self::Text(corpus) => Format::Tokens { vocabulary: corpus.vocabulary() },
-            Self::Images(images) => Format::Images { shape: images.shape(), classes: images.classes() },
+            Self::Text(corpus) => Format::Tokens {
+                vocabulary: corpus.vocabulary(),
+            },
+            Self::Images(images) => Format::Images {
+                shape: images.shape(),
+                classes: images.classes(),
+            },
         }
     }
 
@@ -86,12 +92,15 @@ impl Corpus {
         }
     }
 
-    /// The batch of a step: `batch` sequences of `length` tokens. Depends on seed and step, never on the model.
+    /// The batch of a step: `batch` sequences of `length` tokens. Depends on seed and step, never
+    /// on the model.
     pub fn batch(&self, seed: u64, step: usize, batch: usize, length: usize) -> Vec<Vec<u8>> {
         let mut rng = generator("batch", seed, step as u64);
         match self {
             Self::Text(text) => (0..batch).map(|_| text.sample(&mut rng, length)).collect(),
-            Self::Synthetic(language) => (0..batch).map(|_| language.sample(&mut rng, length)).collect(),
+            Self::Synthetic(language) => (0..batch)
+                .map(|_| language.sample(&mut rng, length))
+                .collect(),
         }
     }
 
@@ -102,7 +111,9 @@ impl Corpus {
             Self::Text(text) => text.validation(count, length),
             Self::Synthetic(language) => {
                 let mut rng = generator("validation", 0, 0);
-                (0..count).map(|_| language.sample(&mut rng, length)).collect()
+                (0..count)
+                    .map(|_| language.sample(&mut rng, length))
+                    .collect()
             }
         }
     }
@@ -111,6 +122,9 @@ impl Corpus {
 /// A stream of random numbers for one purpose, seed and step.
 fn generator(purpose: &str, seed: u64, step: u64) -> ChaCha8Rng {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(purpose.as_bytes()).update(&seed.to_le_bytes()).update(&step.to_le_bytes());
+    hasher
+        .update(purpose.as_bytes())
+        .update(&seed.to_le_bytes())
+        .update(&step.to_le_bytes());
     ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
 }

@@ -1,10 +1,12 @@
 //! A language without end whose entropy rate is known exactly.
 //!
-//! Every token is drawn by Zipf's law over a *ranking* of the vocabulary, and the ranking is a function of the past. So
-//! the entropy of the next token given the past is that of Zipf's law, whatever the past: the entropy rate is a closed
-//! formula. What a model can learn is which ranking holds. After an ordinary word it is that word's ranking; after one
-//! of a few function words it is a ranking of the last ordinary word, however long ago that was, so that a model has
-//! to look back. The rankings put frequent words early, so that the frequencies of words are Zipfian as well.
+//! Every token is drawn by Zipf's law over a *ranking* of the vocabulary, and the ranking is a
+//! function of the past. So the entropy of the next token given the past is that of Zipf's law,
+//! whatever the past: the entropy rate is a closed formula. What a model can learn is which ranking
+//! holds. After an ordinary word it is that word's ranking; after one of a few function words it is
+//! a ranking of the last ordinary word, however long ago that was, so that a model has to look
+//! back. The rankings put frequent words early, so that the frequencies of words are Zipfian as
+//! well.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -55,10 +57,15 @@ impl Language {
     pub fn entropy_rate(&self) -> f64 {
         let weights = zipf();
         let total: f64 = weights.iter().sum();
-        weights.iter().map(|weight| weight / total).map(|p| -p * p.ln()).sum()
+        weights
+            .iter()
+            .map(|weight| weight / total)
+            .map(|p| -p * p.ln())
+            .sum()
     }
 
-    /// A text of `length` words. Before it begins, the last ordinary word is the first one there is.
+    /// A text of `length` words. Before it begins, the last ordinary word is the first one there
+    /// is.
     pub(super) fn sample(&self, rng: &mut ChaCha8Rng, length: usize) -> Vec<u8> {
         let mut ordinary = FUNCTION_WORDS;
         let mut last = FUNCTION_WORDS;
@@ -66,7 +73,10 @@ impl Language {
         for _ in 0..length {
             let ranking = self.ranking(last, ordinary);
             let draw: f64 = rng.random();
-            let rank = self.cumulative.partition_point(|&sum| sum <= draw).min(Self::VOCABULARY - 1);
+            let rank = self
+                .cumulative
+                .partition_point(|&sum| sum <= draw)
+                .min(Self::VOCABULARY - 1);
             last = ranking[rank];
             if last >= FUNCTION_WORDS {
                 ordinary = last;
@@ -85,12 +95,16 @@ impl Language {
 }
 
 fn zipf() -> Vec<f64> {
-    (1..=Language::VOCABULARY).map(|rank| (rank as f64).powf(-EXPONENT)).collect()
+    (1..=Language::VOCABULARY)
+        .map(|rank| (rank as f64).powf(-EXPONENT))
+        .collect()
 }
 
-/// All words in an order drawn without replacement by their weights, so that frequent ones tend to come early.
+/// All words in an order drawn without replacement by their weights, so that frequent ones tend to
+/// come early.
 fn ranking(weights: &[f64], mut rng: ChaCha8Rng) -> Vec<u8> {
-    // The smallest of exponential waiting times with these rates comes first: Efraimidis and Spirakis (2006).
+    // The smallest of exponential waiting times with these rates comes first: Efraimidis and
+    // Spirakis (2006).
     let mut waits: Vec<(f64, u8)> = (0u8..)
         .zip(weights)
         .map(|(word, weight)| {

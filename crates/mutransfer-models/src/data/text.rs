@@ -21,20 +21,31 @@ impl Text {
     /// Tokens are bytes.
     pub const VOCABULARY: usize = 256;
 
-    /// Reads a file, or all files of a folder and its folders one after the other in order of their paths.
+    /// Reads a file, or all files of a folder and its folders one after the other in order of their
+    /// paths.
     ///
     /// # Errors
     /// When a file cannot be read, or when there is no text.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+        let unreadable = |source| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
         let mut bytes = Vec::new();
         for file in files(path).map_err(unreadable)? {
-            let text = fs::read(&file).map_err(|source| Error::Unreadable { path: file, source })?;
+            let text =
+                fs::read(&file).map_err(|source| Error::Unreadable { path: file, source })?;
             bytes.extend(text);
         }
         match bytes.len() {
-            0 => Err(Error::Empty { path: path.to_owned() }),
-            count => Ok(Self { path: path.to_owned(), split: count - count / 10, bytes }),
+            0 => Err(Error::Empty {
+                path: path.to_owned(),
+            }),
+            count => Ok(Self {
+                path: path.to_owned(),
+                split: count - count / 10,
+                bytes,
+            }),
         }
     }
 
@@ -49,14 +60,34 @@ impl Text {
     /// When the training part is shorter than a batch or the held-out part than a sequence.
     pub fn check(&self, batch: usize, length: usize) -> Result<(), Error> {
         let parts = [
-            ("training", self.split, batch * length, format!("a batch of {batch} sequences of {length} bytes")),
-            ("validation", self.bytes.len() - self.split, length, format!("one sequence of {length} bytes")),
+            (
+                "training",
+                self.split,
+                batch * length,
+                format!("a batch of {batch} sequences of {length} bytes"),
+            ),
+            (
+                "validation",
+                self.bytes.len() - self.split,
+                length,
+                format!("one sequence of {length} bytes"),
+            ),
         ];
-        match parts.into_iter().find(|(_, available, needed, _)| available < needed) {
+        match parts
+            .into_iter()
+            .find(|(_, available, needed, _)| available < needed)
+        {
             None => Ok(()),
             Some((part, available, needed, why)) => {
                 let (path, bytes) = (self.path.clone(), self.bytes.len());
-                Err(Error::TooShort { path, bytes, part, available, needed, why })
+                Err(Error::TooShort {
+                    path,
+                    bytes,
+                    part,
+                    available,
+                    needed,
+                    why,
+                })
             }
         }
     }
@@ -70,7 +101,10 @@ impl Text {
     pub(super) fn validation(&self, count: usize, length: usize) -> Vec<Vec<u8>> {
         let held_out = &self.bytes[self.split..];
         let count = count.min(held_out.len() / length);
-        (0..count).map(|index| index * (held_out.len() / count)).map(|at| held_out[at..at + length].to_vec()).collect()
+        (0..count)
+            .map(|index| index * (held_out.len() / count))
+            .map(|at| held_out[at..at + length].to_vec())
+            .collect()
     }
 }
 
@@ -78,8 +112,13 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut entries = fs::read_dir(path)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
     entries.sort();
-    let found = entries.iter().map(|entry| files(entry)).collect::<io::Result<Vec<_>>>()?;
+    let found = entries
+        .iter()
+        .map(|entry| files(entry))
+        .collect::<io::Result<Vec<_>>>()?;
     Ok(found.concat())
 }

@@ -2,7 +2,9 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, activation};
-use mutransfer_kernels::{Gelu, gelu_forward_with_slope, multiply, swiglu_backward, swiglu_forward};
+use mutransfer_kernels::{
+    Gelu, gelu_forward_with_slope, multiply, swiglu_backward, swiglu_forward,
+};
 
 use super::{Buffer, Fused, Parents, apply, dims, kernel, on_cpu, slice};
 
@@ -31,7 +33,9 @@ impl Fused<1> for ExactGelu {
 
     fn forward(&self, [mut x]: [FlexTensor; 1]) -> (FlexTensor, Self::State) {
         let mut y = Buffer::new(slice(&x).len());
-        kernel(|workspace| gelu_forward_with_slope(workspace, Gelu::Exact, x.storage_mut(), &mut y));
+        kernel(|workspace| {
+            gelu_forward_with_slope(workspace, Gelu::Exact, x.storage_mut(), &mut y)
+        });
         (y.tensor(dims(&x)), x)
     }
 
@@ -58,7 +62,9 @@ impl Fused<2> for SwiGlu {
     fn backward(&self, inputs: Self::State, gradient: FlexTensor, mut parents: Parents<'_, 2>) {
         let [gate, up] = inputs.each_ref().map(slice);
         let [mut dgate, mut dup] = [(); 2].map(|()| Buffer::new(gate.len()));
-        kernel(|workspace| swiglu_backward(workspace, gate, up, slice(&gradient), &mut dgate, &mut dup));
+        kernel(|workspace| {
+            swiglu_backward(workspace, gate, up, slice(&gradient), &mut dgate, &mut dup)
+        });
         parents.give(0, dgate.tensor(dims(&inputs[0])));
         parents.give(1, dup.tensor(dims(&inputs[1])));
     }

@@ -4,7 +4,8 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Tensor};
 use mutransfer_kernels::{
-    Attention, Heads as Inputs, HeadsMut as Gradients, Matrix, MatrixMut, attention_backward, attention_forward,
+    Attention, Heads as Inputs, HeadsMut as Gradients, Matrix, MatrixMut, attention_backward,
+    attention_forward,
 };
 
 use super::{Buffer, Fused, Parents, apply, dims, kernel, on_cpu, slice};
@@ -31,10 +32,14 @@ pub fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: Head
         let future = Tensor::<2, Bool>::tril_mask([time, time], 0, &logits.device());
         logits = logits.mask_fill(future.unsqueeze(), f32::NEG_INFINITY);
     }
-    softmax(logits, 3).matmul(split(value, heads.count)).swap_dims(1, 2).reshape([batch, time, width])
+    softmax(logits, 3)
+        .matmul(split(value, heads.count))
+        .swap_dims(1, 2)
+        .reshape([batch, time, width])
 }
 
-/// Scaled products of queries and keys `[batch, time, width]`, before any mask: `[batch, heads, time, time]`.
+/// Scaled products of queries and keys `[batch, time, width]`, before any mask: `[batch, heads,
+/// time, time]`.
 pub fn attention_logits(query: Tensor<3>, key: Tensor<3>, heads: Heads) -> Tensor<4> {
     split(query, heads.count).matmul(split(key, heads.count).swap_dims(2, 3)) * heads.scale
 }
@@ -42,15 +47,34 @@ pub fn attention_logits(query: Tensor<3>, key: Tensor<3>, heads: Heads) -> Tenso
 /// `[batch, time, width]` to `[batch, heads, time, head_dim]`.
 fn split(projected: Tensor<3>, heads: usize) -> Tensor<4> {
     let [batch, time, width] = projected.dims();
-    projected.reshape([batch, time, heads, width / heads]).swap_dims(1, 2)
+    projected
+        .reshape([batch, time, heads, width / heads])
+        .swap_dims(1, 2)
 }
 
 impl Heads {
     fn shape(&self, query: &FlexTensor) -> (Attention, usize, usize) {
-        let [batch, length, width] = dims(query)[..] else { unreachable!("queries have three dimensions") };
-        let Self { count, scale, causal } = *self;
+        let [batch, length, width] = dims(query)[..] else {
+            unreachable!("queries have three dimensions")
+        };
+        let Self {
+            count,
+            scale,
+            causal,
+        } = *self;
         let head_dim = width / count;
-        (Attention { batch, length, heads: count, head_dim, scale: scale as f32, causal }, batch * length, width)
+        (
+            Attention {
+                batch,
+                length,
+                heads: count,
+                head_dim,
+                scale: scale as f32,
+                causal,
+            },
+            batch * length,
+            width,
+        )
     }
 }
 
@@ -61,7 +85,9 @@ impl Fused<3> for Heads {
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Self::State) {
         let (attention, rows, width) = self.shape(&inputs[0]);
-        let [q, k, v] = inputs.each_ref().map(|input| Matrix::new(slice(input), rows, width));
+        let [q, k, v] = inputs
+            .each_ref()
+            .map(|input| Matrix::new(slice(input), rows, width));
         let (mut out, mut log_sums) = (Buffer::new(rows * width), Buffer::new(rows * self.count));
         kernel(|workspace| {
             let out = MatrixMut::new(&mut out, rows, width);
@@ -71,14 +97,25 @@ impl Fused<3> for Heads {
         (out.clone(), (inputs, out, log_sums))
     }
 
-    fn backward(&self, (inputs, out, log_sums): Self::State, gradient: FlexTensor, mut parents: Parents<'_, 3>) {
+    fn backward(
+        &self,
+        (inputs, out, log_sums): Self::State,
+        gradient: FlexTensor,
+        mut parents: Parents<'_, 3>,
+    ) {
         let (attention, rows, width) = self.shape(&out);
         let matrix = |tensor| Matrix::new(slice(tensor), rows, width);
         let [q, k, v] = inputs.each_ref().map(matrix);
         let mut gradients = [(); 3].map(|()| Buffer::new(rows * width));
-        let [dq, dk, dv] = gradients.each_mut().map(|values| MatrixMut::new(values, rows, width));
+        let [dq, dk, dv] = gradients
+            .each_mut()
+            .map(|values| MatrixMut::new(values, rows, width));
         kernel(|workspace| {
-            let to = Gradients { q: dq, k: dk, v: dv };
+            let to = Gradients {
+                q: dq,
+                k: dk,
+                v: dv,
+            };
             attention_backward(
                 workspace,
                 attention,

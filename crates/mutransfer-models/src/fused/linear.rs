@@ -3,7 +3,9 @@
 use burn::backend::flex::FlexTensor;
 use burn::nn::{Embedding, Linear};
 use burn::tensor::Tensor;
-use mutransfer_kernels::{Matrix, MatrixMut, linear_backward_input, linear_backward_weight, linear_forward};
+use mutransfer_kernels::{
+    Matrix, MatrixMut, linear_backward_input, linear_backward_weight, linear_forward,
+};
 
 use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, reuse, slice};
 
@@ -13,41 +15,74 @@ pub fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
 }
 
 /// Applies a linear layer whose weight, but not its bias, is multiplied by a number.
-pub fn scaled_linear<const D: usize>(layer: &Linear, multiplier: f64, input: Tensor<D>) -> Tensor<D> {
+pub fn scaled_linear<const D: usize>(
+    layer: &Linear,
+    multiplier: f64,
+    input: Tensor<D>,
+) -> Tensor<D> {
     if !on_cpu(&input) {
-        let scaled = if multiplier == 1.0 { input } else { input * multiplier };
+        let scaled = if multiplier == 1.0 {
+            input
+        } else {
+            input * multiplier
+        };
         return layer.forward(scaled);
     }
-    let product = Product { multiplier: multiplier as f32, bias: layer.bias.is_some(), residual: false };
+    let product = Product {
+        multiplier: multiplier as f32,
+        bias: layer.bias.is_some(),
+        residual: false,
+    };
     match &layer.bias {
         Some(bias) => apply!(product, input, layer.weight.val(), bias.val()),
         None => apply!(product, input, layer.weight.val()),
     }
 }
 
-/// Products with the rows of an embedding, multiplied by a number: `[.., width]` to `[.., entries]`.
-pub fn tied_readout<const D: usize>(embedding: &Embedding, multiplier: f64, input: Tensor<D>) -> Tensor<D> {
+/// Products with the rows of an embedding, multiplied by a number: `[.., width]` to `[..,
+/// entries]`.
+pub fn tied_readout<const D: usize>(
+    embedding: &Embedding,
+    multiplier: f64,
+    input: Tensor<D>,
+) -> Tensor<D> {
     let weight = embedding.weight.val().transpose();
     if !on_cpu(&input) {
         return input.matmul(weight.unsqueeze()) * multiplier;
     }
-    apply!(Product { multiplier: multiplier as f32, bias: false, residual: false }, input, weight)
+    apply!(
+        Product {
+            multiplier: multiplier as f32,
+            bias: false,
+            residual: false
+        },
+        input,
+        weight
+    )
 }
 
 /// Applies a linear layer and adds a residual `[.., fan_out]`.
-pub fn residual_linear<const D: usize>(layer: &Linear, input: Tensor<D>, residual: Tensor<D>) -> Tensor<D> {
+pub fn residual_linear<const D: usize>(
+    layer: &Linear,
+    input: Tensor<D>,
+    residual: Tensor<D>,
+) -> Tensor<D> {
     if !on_cpu(&input) {
         return residual + layer.forward(input);
     }
-    let product = Product { multiplier: 1.0, bias: layer.bias.is_some(), residual: true };
+    let product = Product {
+        multiplier: 1.0,
+        bias: layer.bias.is_some(),
+        residual: true,
+    };
     match &layer.bias {
         Some(bias) => apply!(product, input, layer.weight.val(), residual, bias.val()),
         None => apply!(product, input, layer.weight.val(), residual),
     }
 }
 
-/// Inputs: `[.., fan_in]`, weight `[fan_in, fan_out]`, and where there are any a residual `[.., fan_out]` and then a
-/// bias `[fan_out]`.
+/// Inputs: `[.., fan_in]`, weight `[fan_in, fan_out]`, and where there are any a residual `[..,
+/// fan_out]` and then a bias `[fan_out]`.
 #[derive(Clone, Debug)]
 struct Product {
     multiplier: f32,
@@ -68,7 +103,9 @@ impl<const N: usize> Fused<N> for Product {
         let y = MatrixMut::new(&mut values, x.rows(), weight.columns());
         let bias = self.bias.then(|| slice(&inputs[N - 1]));
         let residual = self.residual.then(|| matrix(&inputs[2]));
-        kernel(|workspace| linear_forward(workspace, self.multiplier, x, weight, bias, residual, y));
+        kernel(|workspace| {
+            linear_forward(workspace, self.multiplier, x, weight, bias, residual, y)
+        });
         let mut inputs = inputs.into_iter();
         let state = [(); 2].map(|()| inputs.next().expect("an input and a weight"));
         (values.tensor(shape), state)
@@ -81,7 +118,14 @@ impl<const N: usize> Fused<N> for Product {
         let mut dbias = self.bias.then(|| Buffer::new(fan_out));
         let out = MatrixMut::new(&mut dweight, fan_in, fan_out);
         kernel(|workspace| {
-            linear_backward_weight(workspace, self.multiplier, matrix(&x), dy, out, dbias.as_deref_mut())
+            linear_backward_weight(
+                workspace,
+                self.multiplier,
+                matrix(&x),
+                dy,
+                out,
+                dbias.as_deref_mut(),
+            )
         });
         parents.give(1, dweight.tensor([fan_in, fan_out]));
         if let Some(dbias) = dbias {
@@ -90,7 +134,9 @@ impl<const N: usize> Fused<N> for Product {
         if parents.wants(0) {
             let mut dx = reuse(x);
             let out = MatrixMut::new(dx.storage_mut(), dy.rows(), fan_in);
-            kernel(|workspace| linear_backward_input(workspace, self.multiplier, dy, matrix(&weight), out));
+            kernel(|workspace| {
+                linear_backward_input(workspace, self.multiplier, dy, matrix(&weight), out)
+            });
             parents.give(0, dx);
         }
         if self.residual {

@@ -11,9 +11,16 @@ use super::{Buffer, Fused, Parents, apply, dims, kernel, on_cpu, slice};
 /// Mean of −log p(target) over logits `[rows, vocabulary]`, in nats.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     if !on_cpu(&logits) {
-        return -log_softmax(logits, 1).gather(1, targets.unsqueeze_dim::<2>(1)).mean();
+        return -log_softmax(logits, 1)
+            .gather(1, targets.unsqueeze_dim::<2>(1))
+            .mean();
     }
-    apply!(CrossEntropy { targets: indices(targets) }, logits)
+    apply!(
+        CrossEntropy {
+            targets: indices(targets)
+        },
+        logits
+    )
 }
 
 /// Input: the logits.
@@ -28,15 +35,29 @@ impl Fused<1> for CrossEntropy {
 
     fn forward(&self, [logits]: [FlexTensor; 1]) -> (FlexTensor, Self::State) {
         let (mut loss, mut gradient) = (Buffer::new(1), Buffer::new(slice(&logits).len()));
-        loss[0] =
-            kernel(|workspace| cross_entropy_kernel(workspace, slice(&logits), &self.targets, Some(&mut gradient)));
+        loss[0] = kernel(|workspace| {
+            cross_entropy_kernel(
+                workspace,
+                slice(&logits),
+                &self.targets,
+                Some(&mut gradient),
+            )
+        });
         (loss.tensor([1]), gradient.tensor(dims(&logits)))
     }
 
-    fn backward(&self, mut dlogits: Self::State, gradient: FlexTensor, mut parents: Parents<'_, 1>) {
+    fn backward(
+        &self,
+        mut dlogits: Self::State,
+        gradient: FlexTensor,
+        mut parents: Parents<'_, 1>,
+    ) {
         let upstream = slice(&gradient)[0];
         if upstream != 1.0 {
-            dlogits.storage_mut::<f32>().iter_mut().for_each(|value| *value *= upstream);
+            dlogits
+                .storage_mut::<f32>()
+                .iter_mut()
+                .for_each(|value| *value *= upstream);
         }
         parents.give(0, dlogits);
     }

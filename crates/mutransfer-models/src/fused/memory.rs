@@ -1,8 +1,8 @@
 //! Memory that the operations of one step leave to those of the next.
 //!
-//! The tensors of a training step have the same sizes again and again. Their memory is not given back to the system,
-//! but kept for the next tensor of the same size, the most recently used first, as it is still in the caches. What a
-//! process keeps is what it once used at the same time.
+//! The tensors of a training step have the same sizes again and again. Their memory is not given
+//! back to the system, but kept for the next tensor of the same size, the most recently used first,
+//! as it is still in the caches. What a process keeps is what it once used at the same time.
 
 use std::alloc::{Layout as Allocation, alloc, handle_alloc_error};
 use std::collections::BTreeMap;
@@ -16,12 +16,16 @@ use burn_std::{AccessError, AccessPolicy, AllocationController};
 
 /// Numbers in a cache line: vectors of any instruction set lie in one.
 const LINE: usize = 16;
-/// Bytes of a huge page. With small ones, large models spend a few percent of their time on looking up pages.
+/// Bytes of a huge page. With small ones, large models spend a few percent of their time on looking
+/// up pages.
 const PAGE: usize = 2 << 20;
 /// Bytes asked of the system at a time. Those never used cost nothing.
 const SLAB: usize = 16 * PAGE;
 
-static MEMORY: Mutex<Memory> = Mutex::new(Memory { free: BTreeMap::new(), slab: Slab { at: 0, left: 0 } });
+static MEMORY: Mutex<Memory> = Mutex::new(Memory {
+    free: BTreeMap::new(),
+    slab: Slab { at: 0, left: 0 },
+});
 
 struct Memory {
     /// Free pieces by their length.
@@ -58,18 +62,23 @@ impl Memory {
 impl Slab {
     fn new(bytes: usize) -> Self {
         let bytes = bytes.next_multiple_of(PAGE);
-        let layout = Allocation::from_size_align(bytes, PAGE).expect("a tensor is smaller than the address space");
+        let layout = Allocation::from_size_align(bytes, PAGE)
+            .expect("a tensor is smaller than the address space");
         // SAFETY: the size is a positive multiple of a page.
         let start = unsafe { alloc(layout) };
         if start.is_null() {
             handle_alloc_error(layout);
         }
         #[cfg(target_os = "linux")]
-        // SAFETY: advice about memory just allocated; that a system without huge pages refuses does no harm.
+        // SAFETY: advice about memory just allocated; that a system without huge pages refuses does
+        // no harm.
         unsafe {
             libc::madvise(start.cast(), bytes, libc::MADV_HUGEPAGE);
         }
-        Self { at: start.expose_provenance(), left: bytes }
+        Self {
+            at: start.expose_provenance(),
+            left: bytes,
+        }
     }
 
     fn piece(&mut self, len: usize) -> &'static mut [f32] {
@@ -77,7 +86,8 @@ impl Slab {
         assert!(self.left >= bytes);
         let start = std::ptr::with_exposed_provenance_mut::<f32>(self.at);
         (self.at, self.left) = (self.at + bytes, self.left - bytes);
-        // SAFETY: the slab has these numbers left, never freed and lent only once; zeros are valid numbers.
+        // SAFETY: the slab has these numbers left, never freed and lent only once; zeros are valid
+        // numbers.
         unsafe {
             start.write_bytes(0, len);
             std::slice::from_raw_parts_mut(start, len)
@@ -97,7 +107,10 @@ pub(super) struct Buffer {
 
 impl Buffer {
     pub(super) fn new(len: usize) -> Self {
-        Self { piece: memory().piece(len.next_multiple_of(LINE)), len }
+        Self {
+            piece: memory().piece(len.next_multiple_of(LINE)),
+            len,
+        }
     }
 
     pub(super) fn tensor(self, shape: impl Into<Shape>) -> FlexTensor {
@@ -153,9 +166,13 @@ impl AllocationController for Buffer {
         AllocationProperty::Other
     }
 
-    unsafe fn memory_mut(&mut self, _: AccessPolicy) -> Result<&mut [MaybeUninit<u8>], AccessError> {
+    unsafe fn memory_mut(
+        &mut self,
+        _: AccessPolicy,
+    ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
         let bytes = size_of_val(&**self);
-        // SAFETY: the buffer's own memory; the caller writes initialised bytes, and any are numbers.
+        // SAFETY: the buffer's own memory; the caller writes initialised bytes, and any are
+        // numbers.
         Ok(unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr().cast(), bytes) })
     }
 

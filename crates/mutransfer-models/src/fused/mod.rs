@@ -1,9 +1,10 @@
 //! The hot operations of the proxies as single kernels, with their own backward passes.
 //!
-//! On the CPU device each call runs a kernel of `mutransfer-kernels` over whole slices: no transposed copies, no
-//! attention weights for all heads at once, no tensor per elementary operation, and the memory of the step before. On
-//! any other device the same call is the composition of burn's own operations, which is also what the tests compare
-//! with. Tensors of `f32` only; others go burn's way.
+//! On the CPU device each call runs a kernel of `mutransfer-kernels` over whole slices: no
+//! transposed copies, no attention weights for all heads at once, no tensor per elementary
+//! operation, and the memory of the step before. On any other device the same call is the
+//! composition of burn's own operations, which is also what the tests compare with. Tensors of
+//! `f32` only; others go burn's way.
 
 mod activation;
 mod attention;
@@ -139,8 +140,13 @@ use apply;
 
 /// Applies an operation, in a graph where an input is in one.
 fn run<const N: usize, const D: usize, F: Fused<N>>(operation: F, inputs: [Input; N]) -> Tensor<D> {
-    match inputs.iter().any(|input| matches!(input, Input::Tracked(_))) {
-        true => Tensor::from_primitive::<Autodiff<Flex>>(record(operation, inputs.map(Input::tracked))),
+    match inputs
+        .iter()
+        .any(|input| matches!(input, Input::Tracked(_)))
+    {
+        true => {
+            Tensor::from_primitive::<Autodiff<Flex>>(record(operation, inputs.map(Input::tracked)))
+        }
         false => Tensor::from_primitive::<Flex>(operation.forward(inputs.map(Input::plain)).0),
     }
 }
@@ -149,7 +155,11 @@ fn run<const N: usize, const D: usize, F: Fused<N>>(operation: F, inputs: [Input
 fn record<const N: usize, F: Fused<N>>(operation: F, inputs: [Tracked; N]) -> Tracked {
     let nodes = inputs.each_ref().map(|input| input.node());
     let (output, state) = operation.forward(inputs.map(|input| contiguous(input.into_primitive())));
-    match Step(operation).prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+    match Step(operation)
+        .prepare::<NoCheckpointing>(nodes)
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prepared) => prepared.finish(state, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
@@ -164,13 +174,16 @@ impl<const N: usize, F: Fused<N>> Backward<Flex, N> for Step<F> {
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
         let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
-        self.0.backward(ops.state, gradient, Parents { nodes, gradients });
+        self.0
+            .backward(ops.state, gradient, Parents { nodes, gradients });
     }
 }
 
 /// The numbers of a contiguous tensor.
 fn slice(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice().expect("fused operations make their inputs contiguous")
+    tensor
+        .as_slice()
+        .expect("fused operations make their inputs contiguous")
 }
 
 /// The tensor as the whole of its memory.

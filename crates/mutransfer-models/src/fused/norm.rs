@@ -3,7 +3,8 @@
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use mutransfer_kernels::{
-    NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward, rms_norm_forward,
+    NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward,
+    rms_norm_forward,
 };
 
 use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, slice};
@@ -11,7 +12,8 @@ use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, slice}
 /// burn's default.
 const EPSILON: f32 = 1e-5;
 
-/// Subtracts the mean of the last dimension of `[.., width]`, divides by its deviation, and applies gain and bias.
+/// Subtracts the mean of the last dimension of `[.., width]`, divides by its deviation, and applies
+/// gain and bias.
 pub fn layer_norm<const D: usize>(gain: Tensor<1>, bias: Tensor<1>, input: Tensor<D>) -> Tensor<D> {
     if on_cpu(&input) {
         return apply!(Layer, input, gain, bias);
@@ -42,18 +44,49 @@ impl Fused<3> for Layer {
         let mut y = Buffer::new(slice(&x).len());
         let mut saved = [(); 2].map(|()| Buffer::new(rows));
         let [mean, inverse_deviation] = &mut saved;
-        let statistics = Statistics { mean, inverse_deviation };
+        let statistics = Statistics {
+            mean,
+            inverse_deviation,
+        };
         kernel(|workspace| {
-            layer_norm_forward(workspace, slice(&x), slice(&gain), slice(&bias), EPSILON, &mut y, statistics);
+            layer_norm_forward(
+                workspace,
+                slice(&x),
+                slice(&gain),
+                slice(&bias),
+                EPSILON,
+                &mut y,
+                statistics,
+            );
         });
         (y.tensor(dims(&x)), ([x, gain], saved))
     }
 
-    fn backward(&self, (inputs, saved): Self::State, gradient: FlexTensor, mut parents: Parents<'_, 3>) {
+    fn backward(
+        &self,
+        (inputs, saved): Self::State,
+        gradient: FlexTensor,
+        mut parents: Parents<'_, 3>,
+    ) {
         let ([x, gain], [mean, inverse_deviation]) = (inputs.each_ref().map(slice), &saved);
         let [mut dx, mut dgain, mut dbias] = [x.len(), gain.len(), gain.len()].map(Buffer::new);
-        let to = NormGradients { x: &mut dx, residual: None, gain: &mut dgain, bias: &mut dbias };
-        kernel(|workspace| layer_norm_backward(workspace, x, gain, mean, inverse_deviation, slice(&gradient), to));
+        let to = NormGradients {
+            x: &mut dx,
+            residual: None,
+            gain: &mut dgain,
+            bias: &mut dbias,
+        };
+        kernel(|workspace| {
+            layer_norm_backward(
+                workspace,
+                x,
+                gain,
+                mean,
+                inverse_deviation,
+                slice(&gradient),
+                to,
+            )
+        });
         parents.give(0, dx.tensor(dims(&inputs[0])));
         parents.give(1, dgain.tensor(dims(&inputs[1])));
         parents.give(2, dbias.tensor(dims(&inputs[1])));
@@ -73,15 +106,29 @@ impl Fused<2> for RootMeanSquare {
     fn forward(&self, inputs: [FlexTensor; 2]) -> (FlexTensor, Self::State) {
         let [x, gain] = inputs.each_ref().map(slice);
         let [mut y, mut inverse_size] = [x.len(), x.len() / gain.len()].map(Buffer::new);
-        kernel(|workspace| rms_norm_forward(workspace, x, gain, self.epsilon, &mut y, &mut inverse_size));
+        kernel(|workspace| {
+            rms_norm_forward(workspace, x, gain, self.epsilon, &mut y, &mut inverse_size)
+        });
         (y.tensor(dims(&inputs[0])), (inputs, inverse_size))
     }
 
-    fn backward(&self, (inputs, inverse_size): Self::State, gradient: FlexTensor, mut parents: Parents<'_, 2>) {
+    fn backward(
+        &self,
+        (inputs, inverse_size): Self::State,
+        gradient: FlexTensor,
+        mut parents: Parents<'_, 2>,
+    ) {
         let [x, gain] = inputs.each_ref().map(slice);
         let [mut dx, mut dgain] = [x.len(), gain.len()].map(Buffer::new);
-        let to = NormGradients { x: &mut dx, residual: None, gain: &mut dgain, bias: &mut [] };
-        kernel(|workspace| rms_norm_backward(workspace, x, gain, &inverse_size, slice(&gradient), to));
+        let to = NormGradients {
+            x: &mut dx,
+            residual: None,
+            gain: &mut dgain,
+            bias: &mut [],
+        };
+        kernel(|workspace| {
+            rms_norm_backward(workspace, x, gain, &inverse_size, slice(&gradient), to)
+        });
         parents.give(0, dx.tensor(dims(&inputs[0])));
         parents.give(1, dgain.tensor(dims(&inputs[1])));
     }

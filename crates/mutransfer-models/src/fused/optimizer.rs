@@ -32,7 +32,12 @@ impl Optimizer {
     }
 
     /// One update at `factor` times the peak learning rates.
-    pub(crate) fn step<M: Module>(&mut self, factor: f64, module: M, gradients: GradientsParams) -> M {
+    pub(crate) fn step<M: Module>(
+        &mut self,
+        factor: f64,
+        module: M,
+        gradients: GradientsParams,
+    ) -> M {
         match self {
             Self::InPlace(optimizer) => optimizer.step(factor, module, gradients),
             Self::Burn(optimizer) => optimizer.step(factor, module, gradients),
@@ -53,18 +58,34 @@ pub(crate) struct InPlace {
 
 impl InPlace {
     fn new(plan: &Plan, hyper: &Hyper) -> Self {
-        let settings = plan.params().map(|(name, param)| (name.to_string(), param.setting(hyper)));
+        let settings = plan
+            .params()
+            .map(|(name, param)| (name.to_string(), param.setting(hyper)));
         let (kind, decay, hyper) = (plan.optimizer(), plan.decay(), *hyper);
-        Self { kind, decay, hyper, settings: settings.collect(), moments: BTreeMap::new(), steps: 0 }
+        Self {
+            kind,
+            decay,
+            hyper,
+            settings: settings.collect(),
+            moments: BTreeMap::new(),
+            steps: 0,
+        }
     }
 
     fn step<M: Module>(&mut self, factor: f64, module: M, gradients: GradientsParams) -> M {
         self.steps += 1;
-        module.map(&mut Update { optimizer: self, factor, gradients, path: Vec::new() })
+        module.map(&mut Update {
+            optimizer: self,
+            factor,
+            gradients,
+            path: Vec::new(),
+        })
     }
 
     fn update(&mut self, name: &str, factor: f64, weights: &mut [f32], gradient: &[f32]) {
-        let Some(setting) = self.settings.get(name) else { return };
+        let Some(setting) = self.settings.get(name) else {
+            return;
+        };
         let (count, hyper) = (weights.len(), self.hyper);
         let learning_rate = setting.learning_rate * factor;
         let decay = match self.decay {
@@ -74,21 +95,40 @@ impl InPlace {
         let zeros = || [(); 2].map(|()| vec![0.0; count]);
         match self.kind {
             mutransfer::Optimizer::Sgd if hyper.momentum == 0.0 => {
-                let sgd = Sgd { learning_rate, momentum: 0.0, decay };
+                let sgd = Sgd {
+                    learning_rate,
+                    momentum: 0.0,
+                    decay,
+                };
                 kernel(|workspace| sgd_step(workspace, sgd, weights, gradient, None));
             }
             mutransfer::Optimizer::Sgd => {
-                let [momentum, _] = self.moments.entry(name.to_owned()).or_insert_with(|| [vec![0.0; count], vec![]]);
-                let sgd = Sgd { learning_rate, momentum: hyper.momentum, decay };
+                let [momentum, _] = self
+                    .moments
+                    .entry(name.to_owned())
+                    .or_insert_with(|| [vec![0.0; count], vec![]]);
+                let sgd = Sgd {
+                    learning_rate,
+                    momentum: hyper.momentum,
+                    decay,
+                };
                 kernel(|workspace| sgd_step(workspace, sgd, weights, gradient, Some(momentum)));
             }
             // All others were refused when the optimizer was made.
             _ => {
                 let [mean, square] = self.moments.entry(name.to_owned()).or_insert_with(zeros);
                 let (beta1, beta2, epsilon) = (hyper.beta1, hyper.beta2, setting.eps);
-                let adam = Adam { learning_rate, beta1, beta2, epsilon, decay };
+                let adam = Adam {
+                    learning_rate,
+                    beta1,
+                    beta2,
+                    epsilon,
+                    decay,
+                };
                 let steps = self.steps;
-                kernel(|workspace| adam_step(workspace, adam, steps, weights, gradient, mean, square));
+                kernel(|workspace| {
+                    adam_step(workspace, adam, steps, weights, gradient, mean, square)
+                });
             }
         }
     }
@@ -118,7 +158,12 @@ impl ModuleMapper for Update<'_> {
                 let mut weights = memory(tensor.inner());
                 let gradient = memory(gradient);
                 let values = gradient.as_slice().expect("contiguous");
-                self.optimizer.update(&self.path.join("."), self.factor, weights.storage_mut(), values);
+                self.optimizer.update(
+                    &self.path.join("."),
+                    self.factor,
+                    weights.storage_mut(),
+                    values,
+                );
                 Tensor::from_inner(Tensor::from_primitive::<Flex>(weights)).require_grad()
             }
         };
@@ -128,6 +173,8 @@ impl ModuleMapper for Update<'_> {
 
 /// The memory of a tensor on the CPU, contiguous and from its beginning.
 fn memory<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    let primitive = tensor.try_into_primitive::<Flex>().expect("this optimizer is for tensors on the CPU");
+    let primitive = tensor
+        .try_into_primitive::<Flex>()
+        .expect("this optimizer is for tensors on the CPU");
     primitive.to_contiguous()
 }

@@ -1,4 +1,5 @@
-//! Each fused operation against the composition of burn's own, forward and backward, and whole trainings.
+//! Each fused operation against the composition of burn's own, forward and backward, and whole
+//! trainings.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::cell::Cell;
@@ -34,49 +35,92 @@ fn device() -> Device {
 #[track_caller]
 fn close(what: &str, [fused, own]: [Vec<f32>; 2], tolerance: f32) {
     assert_eq!(fused.len(), own.len(), "{what}");
-    let scale = own.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
+    let scale = own
+        .iter()
+        .fold(1.0f32, |scale, value| scale.max(value.abs()));
     for (index, (fused, own)) in fused.iter().zip(&own).enumerate() {
-        assert!((fused - own).abs() <= tolerance * f32::EPSILON * scale, "{what} {index}: {fused} is not {own}");
+        assert!(
+            (fused - own).abs() <= tolerance * f32::EPSILON * scale,
+            "{what} {index}: {fused} is not {own}"
+        );
     }
 }
 
-/// Compares a computation on vectors of these lengths, and the gradients of a random projection of it, with kernels and
-/// without, and the gradients with finite differences.
+/// Compares a computation on vectors of these lengths, and the gradients of a random projection of
+/// it, with kernels and without, and the gradients with finite differences.
 #[track_caller]
-fn agree(what: &str, tolerance: f32, lengths: &[usize], compute: impl Fn(&[Tensor<1>]) -> Tensor<1>) {
+fn agree(
+    what: &str,
+    tolerance: f32,
+    lengths: &[usize],
+    compute: impl Fn(&[Tensor<1>]) -> Tensor<1>,
+) {
     let draw = |seed: usize| -> Vec<Vec<f32>> {
-        let numbers = |(index, &length)| mutransfer_burn::normal((seed + index) as u64, what, length);
+        let numbers =
+            |(index, &length)| mutransfer_burn::normal((seed + index) as u64, what, length);
         lengths.iter().enumerate().map(numbers).collect()
     };
     let (point, direction) = (draw(0), draw(10));
     let tensor = |numbers: Vec<f32>| Tensor::<1>::from_data(numbers.as_slice(), &device());
     let values = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
     let found = both(|| {
-        let leaves: Vec<Tensor<1>> = point.iter().map(|leaf| tensor(leaf.clone()).require_grad()).collect();
+        let leaves: Vec<Tensor<1>> = point
+            .iter()
+            .map(|leaf| tensor(leaf.clone()).require_grad())
+            .collect();
         let output = compute(&leaves);
         let weights = mutransfer_burn::normal(99, what, output.shape().num_elements());
         let gradients = (output.clone() * tensor(weights)).sum().backward();
         let gradient = |leaf: &Tensor<1>| values(leaf.grad(&gradients).unwrap());
-        [values(output)].into_iter().chain(leaves.iter().map(gradient)).collect::<Vec<_>>()
+        [values(output)]
+            .into_iter()
+            .chain(leaves.iter().map(gradient))
+            .collect::<Vec<_>>()
     });
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let slope: f64 = found[0][1..].iter().zip(&direction).map(|(gradient, along)| dot(gradient, along)).sum();
+    let dot = |a: &[f32], b: &[f32]| {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum::<f64>()
+    };
+    let slope: f64 = found[0][1..]
+        .iter()
+        .zip(&direction)
+        .map(|(gradient, along)| dot(gradient, along))
+        .sum();
     let at = |step: f32| {
         let moved = |(from, along): (&Vec<f32>, &Vec<f32>)| {
-            tensor(from.iter().zip(along).map(|(from, along)| from + step * along).collect())
+            tensor(
+                from.iter()
+                    .zip(along)
+                    .map(|(from, along)| from + step * along)
+                    .collect(),
+            )
         };
-        let output = values(compute(&point.iter().zip(&direction).map(moved).collect::<Vec<_>>()));
+        let output = values(compute(
+            &point.iter().zip(&direction).map(moved).collect::<Vec<_>>(),
+        ));
         dot(&output, &mutransfer_burn::normal(99, what, output.len()))
     };
     const STEP: f32 = 2e-3;
     let difference = (at(STEP) - at(-STEP)) / (2.0 * f64::from(STEP));
-    let size: f64 = found[0][1..].iter().map(|gradient| dot(gradient, gradient)).sum();
+    let size: f64 = found[0][1..]
+        .iter()
+        .map(|gradient| dot(gradient, gradient))
+        .sum();
     let error = (slope - difference).abs() / size.sqrt();
-    assert!(error < 1e-2, "{what} {lengths:?}: a slope of {slope}, but differences of {difference}");
+    assert!(
+        error < 1e-2,
+        "{what} {lengths:?}: a slope of {slope}, but differences of {difference}"
+    );
 
     let [fused, own] = found;
     for (index, pair) in fused.into_iter().zip(own).enumerate() {
-        close(&format!("{what} {lengths:?}, part {index}"), pair.into(), tolerance);
+        close(
+            &format!("{what} {lengths:?}, part {index}"),
+            pair.into(),
+            tolerance,
+        );
     }
 }
 
@@ -93,29 +137,58 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 
 fn linear_of(weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Linear {
     let [fan_in, fan_out] = weight.dims();
-    let mut layer = LinearConfig::new(fan_in, fan_out).with_bias(bias.is_some()).init(&device());
+    let mut layer = LinearConfig::new(fan_in, fan_out)
+        .with_bias(bias.is_some())
+        .init(&device());
     layer.weight = Param::initialized(layer.weight.id, weight.clone());
-    layer.bias = layer.bias.zip(bias).map(|(old, bias)| Param::initialized(old.id, bias.clone()));
+    layer.bias = layer
+        .bias
+        .zip(bias)
+        .map(|(old, bias)| Param::initialized(old.id, bias.clone()));
     layer
 }
 
 #[test]
 fn linear_layers_agree() {
-    for [batch, time, fan_in, fan_out] in sizes([3, 20, 70, 140]).chain([[1, 1, 1, 1], [2, 16, 64, 256]]) {
+    for [batch, time, fan_in, fan_out] in
+        sizes([3, 20, 70, 140]).chain([[1, 1, 1, 1], [2, 16, 64, 256]])
+    {
         let tolerance = 8.0 * (fan_in.max(fan_out).max(batch * time) as f32);
-        let lengths = [batch * time * fan_in, fan_in * fan_out, batch * time * fan_out, fan_out];
+        let lengths = [
+            batch * time * fan_in,
+            fan_in * fan_out,
+            batch * time * fan_out,
+            fan_out,
+        ];
         let input = |leaves: &[Tensor<1>]| leaves[0].clone().reshape([batch, time, fan_in]);
         let weight = |leaves: &[Tensor<1>]| leaves[1].clone().reshape([fan_in, fan_out]);
         let residual = |leaves: &[Tensor<1>]| leaves[2].clone().reshape([batch, time, fan_out]);
-        agree("linear with residual and bias", tolerance, &lengths, |leaves| {
-            flat(residual_linear(&linear_of(&weight(leaves), Some(&leaves[3])), input(leaves), residual(leaves)))
-        });
+        agree(
+            "linear with residual and bias",
+            tolerance,
+            &lengths,
+            |leaves| {
+                flat(residual_linear(
+                    &linear_of(&weight(leaves), Some(&leaves[3])),
+                    input(leaves),
+                    residual(leaves),
+                ))
+            },
+        );
         agree("linear with residual", tolerance, &lengths[..3], |leaves| {
-            flat(residual_linear(&linear_of(&weight(leaves), None), input(leaves), residual(leaves)))
+            flat(residual_linear(
+                &linear_of(&weight(leaves), None),
+                input(leaves),
+                residual(leaves),
+            ))
         });
         let lengths = [lengths[0], lengths[1], fan_out];
         agree("scaled linear with bias", tolerance, &lengths, |leaves| {
-            flat(scaled_linear(&linear_of(&weight(leaves), Some(&leaves[2])), 0.3, input(leaves)))
+            flat(scaled_linear(
+                &linear_of(&weight(leaves), Some(&leaves[2])),
+                0.3,
+                input(leaves),
+            ))
         });
         agree("linear", tolerance, &lengths[..2], |leaves| {
             flat(linear(&linear_of(&weight(leaves), None), input(leaves)))
@@ -126,77 +199,150 @@ fn linear_layers_agree() {
 #[test]
 fn activations_agree() {
     agree("gelu", 64.0, &[150], |leaves| gelu(leaves[0].clone() * 3.0));
-    agree("gelu of an input that is used again", 64.0, &[150], |leaves| gelu(leaves[0].clone()) * leaves[0].clone());
-    agree("gelu of a part", 64.0, &[150], |leaves| gelu(leaves[0].clone().narrow(0, 0, 70)));
-    agree("gelu of a later part", 64.0, &[150], |leaves| gelu(leaves[0].clone().narrow(0, 70, 70)));
-    agree("swiglu", 64.0, &[150, 150], |leaves| swiglu(leaves[0].clone() * 3.0, leaves[1].clone()));
+    agree(
+        "gelu of an input that is used again",
+        64.0,
+        &[150],
+        |leaves| gelu(leaves[0].clone()) * leaves[0].clone(),
+    );
+    agree("gelu of a part", 64.0, &[150], |leaves| {
+        gelu(leaves[0].clone().narrow(0, 0, 70))
+    });
+    agree("gelu of a later part", 64.0, &[150], |leaves| {
+        gelu(leaves[0].clone().narrow(0, 70, 70))
+    });
+    agree("swiglu", 64.0, &[150, 150], |leaves| {
+        swiglu(leaves[0].clone() * 3.0, leaves[1].clone())
+    });
 }
 
 #[test]
 fn norms_agree() {
-    for [rows, width] in sizes([20, 140]).filter(|[_, width]| *width > 2).chain([[16, 128]]) {
+    for [rows, width] in sizes([20, 140])
+        .filter(|[_, width]| *width > 2)
+        .chain([[16, 128]])
+    {
         let tolerance = 64.0 * width as f32;
-        agree("layer norm", tolerance, &[rows * width, width, width], |leaves| {
-            let [gain, bias] = [1, 2].map(|index| leaves[index].clone());
-            flat(layer_norm(gain, bias, leaves[0].clone().reshape([rows, width])))
-        });
+        agree(
+            "layer norm",
+            tolerance,
+            &[rows * width, width, width],
+            |leaves| {
+                let [gain, bias] = [1, 2].map(|index| leaves[index].clone());
+                flat(layer_norm(
+                    gain,
+                    bias,
+                    leaves[0].clone().reshape([rows, width]),
+                ))
+            },
+        );
         agree("RMS norm", tolerance, &[rows * width, width], |leaves| {
-            flat(rms_norm(leaves[1].clone(), leaves[0].clone().reshape([rows, width])))
+            flat(rms_norm(
+                leaves[1].clone(),
+                leaves[0].clone().reshape([rows, width]),
+            ))
         });
     }
 }
 
 #[test]
 fn attention_agrees() {
-    for [batch, time, count, head_dim] in sizes([3, 70, 3, 40]).chain([[1, 1, 1, 8], [1, 64, 2, 32]]) {
+    for [batch, time, count, head_dim] in
+        sizes([3, 70, 3, 40]).chain([[1, 1, 1, 8], [1, 64, 2, 32]])
+    {
         let width = count * head_dim;
         for causal in [true, false] {
-            let heads = fused::Heads { count, scale: 0.3, causal };
-            agree("attention", 64.0 * time.max(head_dim) as f32, &[batch * time * width; 3], |leaves| {
-                let [query, key, value] = [0, 1, 2].map(|index| leaves[index].clone().reshape([batch, time, width]));
-                flat(attention(query, key, value, heads))
-            });
+            let heads = fused::Heads {
+                count,
+                scale: 0.3,
+                causal,
+            };
+            agree(
+                "attention",
+                64.0 * time.max(head_dim) as f32,
+                &[batch * time * width; 3],
+                |leaves| {
+                    let [query, key, value] =
+                        [0, 1, 2].map(|index| leaves[index].clone().reshape([batch, time, width]));
+                    flat(attention(query, key, value, heads))
+                },
+            );
         }
     }
 }
 
 #[test]
 fn embeddings_agree() {
-    let tokens = Tensor::<2, Int>::from_data(TensorData::new(vec![0i32, 3, 3, 8, 1, 3], [2, 3]), &device());
+    let tokens = Tensor::<2, Int>::from_data(
+        TensorData::new(vec![0i32, 3, 3, 8, 1, 3], [2, 3]),
+        &device(),
+    );
     let table = |leaf: &Tensor<1>, entries| {
         let mut layer: Embedding = EmbeddingConfig::new(entries, 5).init(&device());
         layer.weight = Param::initialized(layer.weight.id, leaf.clone().reshape([entries, 5]));
         layer
     };
-    agree("embedding", 8.0, &[45], |leaves| flat(embedding(&table(&leaves[0], 9), tokens.clone())));
+    agree("embedding", 8.0, &[45], |leaves| {
+        flat(embedding(&table(&leaves[0], 9), tokens.clone()))
+    });
     agree("embedding with positions", 8.0, &[45, 20], |leaves| {
-        flat(positioned_embedding(&table(&leaves[0], 9), &table(&leaves[1], 4), tokens.clone()))
+        flat(positioned_embedding(
+            &table(&leaves[0], 9),
+            &table(&leaves[1], 4),
+            tokens.clone(),
+        ))
     });
 }
 
 #[test]
 fn cross_entropy_agrees() {
-    let targets = Tensor::<1, Int>::from_data(TensorData::new(vec![0i32, 3, 3, 10, 1, 3], [6]), &device());
+    let targets =
+        Tensor::<1, Int>::from_data(TensorData::new(vec![0i32, 3, 3, 10, 1, 3], [6]), &device());
     agree("cross-entropy", 64.0, &[66], |leaves| {
         cross_entropy(leaves[0].clone().reshape([6, 11]) * 4.0, targets.clone()) * 2.5
     });
 }
 
-const BATCHES: Batches = Batches { size: 4, seed: 3, is_fixed: false };
+const BATCHES: Batches = Batches {
+    size: 4,
+    seed: 3,
+    is_fixed: false,
+};
 
 /// Losses of 20 steps, the validation loss, and the activations.
 fn training(architecture: &Architecture, optimizer: Optimizer) -> Vec<f32> {
     let dataset = dataset(architecture.kind);
     let plan = architecture.plan(16, 32, Rule::Mup, optimizer).unwrap();
-    let learning_rate = if optimizer == Optimizer::Sgd { 0.05 } else { 0.005 };
-    let hyper = Hyper { learning_rate, weight_decay: 0.1, momentum: 0.9, ..Hyper::default() };
-    let mut trainer: Box<dyn Trainer> = trainer(architecture, 32, &plan, &hyper, &dataset, BATCHES).unwrap();
-    let losses: Vec<f64> = (0..20).map(|step| trainer.step(1.0 / f64::from(step + 1))).collect();
-    let sizes = trainer.coordinates().into_iter().map(|measured| measured.sizes.l1);
-    losses.into_iter().chain([trainer.validation_loss()]).chain(sizes).map(|value| value as f32).collect()
+    let learning_rate = if optimizer == Optimizer::Sgd {
+        0.05
+    } else {
+        0.005
+    };
+    let hyper = Hyper {
+        learning_rate,
+        weight_decay: 0.1,
+        momentum: 0.9,
+        ..Hyper::default()
+    };
+    let mut trainer: Box<dyn Trainer> =
+        trainer(architecture, 32, &plan, &hyper, &dataset, BATCHES).unwrap();
+    let losses: Vec<f64> = (0..20)
+        .map(|step| trainer.step(1.0 / f64::from(step + 1)))
+        .collect();
+    let sizes = trainer
+        .coordinates()
+        .into_iter()
+        .map(|measured| measured.sizes.l1);
+    losses
+        .into_iter()
+        .chain([trainer.validation_loss()])
+        .chain(sizes)
+        .map(|value| value as f32)
+        .collect()
 }
 
-/// Attention, the in-place optimizers, and everything together: twenty steps with the kernels and with burn alone.
+/// Attention, the in-place optimizers, and everything together: twenty steps with the kernels and
+/// with burn alone.
 #[test]
 fn whole_trainings_agree() {
     let all = || Variants(Variant::NAMED.iter().map(|(_, variant)| *variant).collect());
@@ -209,11 +355,18 @@ fn whole_trainings_agree() {
     for (kind, heads, variants) in models {
         for optimizer in mutransfer_burn::OPTIMIZERS {
             let variants = variants.clone();
-            let architecture =
-                Architecture { heads, variants, context: 24, ..Architecture::new(kind, dataset(kind).format()) };
+            let architecture = Architecture {
+                heads,
+                variants,
+                context: 24,
+                ..Architecture::new(kind, dataset(kind).format())
+            };
             let [fused, own] = both(|| training(&architecture, optimizer));
             for (index, (fused, own)) in fused.iter().zip(&own).enumerate() {
-                assert!((fused - own).abs() < 1e-3 * own.abs(), "{kind:?} {optimizer} {index}: {fused} is not {own}");
+                assert!(
+                    (fused - own).abs() < 1e-3 * own.abs(),
+                    "{kind:?} {optimizer} {index}: {fused} is not {own}"
+                );
             }
         }
     }

@@ -123,7 +123,10 @@ impl FromStr for &'static Lint {
     type Err = Error;
 
     fn from_str(code: &str) -> Result<Self, Error> {
-        let found = LINTS.iter().find(|lint| lint.code.eq_ignore_ascii_case(code)).copied();
+        let found = LINTS
+            .iter()
+            .find(|lint| lint.code.eq_ignore_ascii_case(code))
+            .copied();
         let codes: Vec<&str> = LINTS.iter().map(|lint| lint.code).collect();
         found.ok_or_else(|| crate::error::unknown("lint", &codes, code))
     }

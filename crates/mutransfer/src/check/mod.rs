@@ -11,7 +11,8 @@ use lints::*;
 use crate::growth::Placed;
 use crate::theory::{Regime, Theory};
 use crate::{
-    Decay, Error, Family, Optimizer, ParamName, Parametrization, Plan, Power, Ratios, Role, Shapes, Table, Widths,
+    Decay, Error, Family, Optimizer, ParamName, Parametrization, Plan, Power, Ratios, Role, Shapes,
+    Table, Widths,
 };
 
 /// Something found wrong.
@@ -55,7 +56,11 @@ impl Check<'_> {
         let templates = self.widths.templates();
         let mut placed = Vec::new();
         for (name, shape) in self.target.iter() {
-            let growth = self.widths.params.get(name).or_else(|| templates.get(&name.template()).copied());
+            let growth = self
+                .widths
+                .params
+                .get(name)
+                .or_else(|| templates.get(&name.template()).copied());
             let Some(growth) = growth else { continue };
             match growth.place(name, shape, self.widths.layout, false) {
                 Ok(found) => {
@@ -70,13 +75,21 @@ impl Check<'_> {
                 Err(error) => findings.push(of_error(error)),
             }
         }
-        let failed = findings.iter().any(|finding| finding.parameter.is_some() && finding.lint != MU001);
+        let failed = findings
+            .iter()
+            .any(|finding| finding.parameter.is_some() && finding.lint != MU001);
         if !failed {
             findings.extend(self.sizes().err().map(of_error));
         }
         findings.extend(self.model_findings(&placed));
-        findings.extend(placed.iter().filter_map(|(name, found)| self.parameter_finding(name, found)));
-        findings.sort_by(|left, right| (left.lint.code, &left.parameter).cmp(&(right.lint.code, &right.parameter)));
+        findings.extend(
+            placed
+                .iter()
+                .filter_map(|(name, found)| self.parameter_finding(name, found)),
+        );
+        findings.sort_by(|left, right| {
+            (left.lint.code, &left.parameter).cmp(&(right.lint.code, &right.parameter))
+        });
         findings.dedup();
         Ok(findings)
     }
@@ -90,13 +103,32 @@ impl Check<'_> {
     }
 
     fn table_findings(&self, table: &Table) -> Vec<Finding> {
-        let Ok(theory) = Theory::of_rule(self.rule, self.optimizer) else { return self.decay_finding(table) };
-        let scaled_twice = self.scaled_twice(table, &theory).map(|what| general(MU004, what));
-        let slow = || self.does_not_transfer(&theory).map(|why| general(MU013, why));
-        let unfaithful = theory.faithfulness.iter().find(|condition| self.rule.chooses_eps() && !condition.holds);
-        let unfaithful =
-            unfaithful.map(|condition| general(MU014, format!("{}: {}", condition.layer, condition.otherwise)));
-        scaled_twice.or_else(slow).into_iter().chain(unfaithful).chain(self.decay_finding(table)).collect()
+        let Ok(theory) = Theory::of_rule(self.rule, self.optimizer) else {
+            return self.decay_finding(table);
+        };
+        let scaled_twice = self
+            .scaled_twice(table, &theory)
+            .map(|what| general(MU004, what));
+        let slow = || {
+            self.does_not_transfer(&theory)
+                .map(|why| general(MU013, why))
+        };
+        let unfaithful = theory
+            .faithfulness
+            .iter()
+            .find(|condition| self.rule.chooses_eps() && !condition.holds);
+        let unfaithful = unfaithful.map(|condition| {
+            general(
+                MU014,
+                format!("{}: {}", condition.layer, condition.otherwise),
+            )
+        });
+        scaled_twice
+            .or_else(slow)
+            .into_iter()
+            .chain(unfaithful)
+            .chain(self.decay_finding(table))
+            .collect()
     }
 
     fn scaled_twice(&self, table: &Table, theory: &Theory) -> Option<String> {
@@ -104,7 +136,8 @@ impl Check<'_> {
             && self.optimizer.family_of(Role::Output) != Family::RawGradient
             && theory.updates.output > 0.into();
         let rate = table.law(Role::Hidden).learning_rate;
-        let has_own_factor = self.optimizer.family() == Family::Spectral && self.optimizer != Optimizer::MuonPlain;
+        let has_own_factor =
+            self.optimizer.family() == Family::Spectral && self.optimizer != Optimizer::MuonPlain;
         let ignores_own = has_own_factor && rate != Power::ONE && !rate.has_own();
         let what = match (is_double, ignores_own) {
             (true, _) => "the readout's multiplier and learning rate",
@@ -118,14 +151,25 @@ impl Check<'_> {
         if self.transfers(theory) {
             return None;
         }
-        let broken = theory.broken().next().map(|condition| format!("{}: {}", condition.layer, condition.otherwise));
+        let broken = theory
+            .broken()
+            .next()
+            .map(|condition| format!("{}: {}", condition.layer, condition.otherwise));
         let slow = || {
-            let slow = theory.is_maximal.named().into_iter().find(|(_, maximal)| !maximal);
+            let slow = theory
+                .is_maximal
+                .named()
+                .into_iter()
+                .find(|(_, maximal)| !maximal);
             slow.map(|(layer, _)| format!("{layer} is not updated maximally"))
         };
-        let why = broken.or_else(slow).unwrap_or_else(|| "the readout's init is not maximal".to_owned());
+        let why = broken
+            .or_else(slow)
+            .unwrap_or_else(|| "the readout's init is not maximal".to_owned());
         let (rule, optimizer, regime) = (self.rule.name(), self.optimizer, theory.regime);
-        Some(format!("{rule} under {optimizer} is in the regime {regime}; {why}"))
+        Some(format!(
+            "{rule} under {optimizer} is in the regime {regime}; {why}"
+        ))
     }
 
     /// Only u-μP moves its embedding slower than it could on purpose.
@@ -136,7 +180,10 @@ impl Check<'_> {
     fn decay_finding(&self, table: &Table) -> Vec<Finding> {
         let normalises = self.optimizer.family() != Family::RawGradient;
         match self.decays && normalises && table.decay == Decay::L2 {
-            true => vec![general(MU009, format!("{} adds weight decay to the gradient", self.optimizer))],
+            true => vec![general(
+                MU009,
+                format!("{} adds weight decay to the gradient", self.optimizer),
+            )],
             false => Vec::new(),
         }
     }
@@ -144,9 +191,13 @@ impl Check<'_> {
     fn model_findings(&self, placed: &[(&ParamName, Placed)]) -> Vec<Finding> {
         let mut findings = Vec::new();
         let grows = placed.iter().any(|(_, found)| found.role != Role::Fixed);
-        let is_base = placed.iter().all(|(_, found)| found.ratios == Ratios::ONE) && self.widths.depth_ratio() == 1.0;
+        let is_base = placed.iter().all(|(_, found)| found.ratios == Ratios::ONE)
+            && self.widths.depth_ratio() == 1.0;
         if grows && is_base && !self.rule.is_absolute() {
-            findings.push(general(MU003, "every ratio is 1: the target has the sizes of the base".to_owned()));
+            findings.push(general(
+                MU003,
+                "every ratio is 1: the target has the sizes of the base".to_owned(),
+            ));
         }
         let has = |role: Role| placed.iter().any(|(_, found)| found.role == role);
         let undeclared = placed.len() < self.target.len();
@@ -156,18 +207,36 @@ impl Check<'_> {
             && !undeclared
             && self.widths.ties().next().is_none()
         {
-            let message = "no parameter is a readout; if an embedding doubles as one, declare the tie".to_owned();
+            let message =
+                "no parameter is a readout; if an embedding doubles as one, declare the tie"
+                    .to_owned();
             findings.push(general(MU005, message));
         }
         if let Ok(plan) = Plan::new(self.widths, self.target, self.rule.clone(), self.optimizer) {
-            if let Some((readout, _)) = plan.forward().readout.iter().find(|_| self.rule.is_standard()) {
-                let message = format!("{} has no multiplier for the logits of `{readout}`", self.rule.name());
-                findings.push(Finding { lint: MU005, parameter: Some(readout.clone()), message });
+            if let Some((readout, _)) = plan
+                .forward()
+                .readout
+                .iter()
+                .find(|_| self.rule.is_standard())
+            {
+                let message = format!(
+                    "{} has no multiplier for the logits of `{readout}`",
+                    self.rule.name()
+                );
+                findings.push(Finding {
+                    lint: MU005,
+                    parameter: Some(readout.clone()),
+                    message,
+                });
             }
-            let is_mup = Theory::of_rule(self.rule, self.optimizer).is_ok_and(|theory| theory.is_mup());
+            let is_mup =
+                Theory::of_rule(self.rule, self.optimizer).is_ok_and(|theory| theory.is_mup());
             if self.clips && is_mup {
                 let growing = plan.growing_gradients().into_iter().map(|role| {
-                    let message = format!("gradients of {role} parameters grow with width in the form {}", plan.form());
+                    let message = format!(
+                        "gradients of {role} parameters grow with width in the form {}",
+                        plan.form()
+                    );
                     general(MU011, message)
                 });
                 findings.extend(growing);
@@ -177,15 +246,32 @@ impl Check<'_> {
     }
 
     fn parameter_finding(&self, name: &ParamName, placed: &Placed) -> Option<Finding> {
-        let Ratios { fan_in, fan_out, .. } = placed.ratios;
-        let finding = |lint, message| Some(Finding { lint, parameter: Some(name.clone()), message });
+        let Ratios {
+            fan_in, fan_out, ..
+        } = placed.ratios;
+        let finding = |lint, message| {
+            Some(Finding {
+                lint,
+                parameter: Some(name.clone()),
+                message,
+            })
+        };
         if placed.role == Role::Hidden && fan_in != fan_out && is_fused(name) {
-            return finding(MU007, format!("its fan-in grows by {fan_in}, its fan-out by {fan_out}"));
+            return finding(
+                MU007,
+                format!("its fan-in grows by {fan_in}, its fan-out by {fan_out}"),
+            );
         }
         let starts_at_zero = self.zero_init.iter().any(|pattern| name.matches(pattern));
         let relative = self.optimizer.family_of(placed.role) == Family::Frobenius;
         match starts_at_zero && relative {
-            true => finding(MU010, format!("starts at zero, and {} steps in proportion to its norm", self.optimizer)),
+            true => finding(
+                MU010,
+                format!(
+                    "starts at zero, and {} steps in proportion to its norm",
+                    self.optimizer
+                ),
+            ),
             false => None,
         }
     }
@@ -199,19 +285,32 @@ impl Finding {
 }
 
 fn general(lint: &'static Lint, message: String) -> Finding {
-    Finding { lint, parameter: None, message }
+    Finding {
+        lint,
+        parameter: None,
+        message,
+    }
 }
 
 fn undeclared(name: &ParamName, dims: &[usize]) -> Finding {
-    let message =
-        format!("dimensions {dims:?} grow in the fan-in only; declare `{name}` output, or input if it is an embedding");
-    Finding { lint: MU001, parameter: Some(name.clone()), message }
+    let message = format!(
+        "dimensions {dims:?} grow in the fan-in only; declare `{name}` output, or input if it is an embedding"
+    );
+    Finding {
+        lint: MU001,
+        parameter: Some(name.clone()),
+        message,
+    }
 }
 
 /// What an error of planning is as a finding.
 fn of_error(error: Error) -> Finding {
     let message = error.to_string();
-    let named = |lint, name: &ParamName| Finding { lint, parameter: Some(name.clone()), message: message.clone() };
+    let named = |lint, name: &ParamName| Finding {
+        lint,
+        parameter: Some(name.clone()),
+        message: message.clone(),
+    };
     match &error {
         Error::NothingGrows => general(MU002, message),
         Error::UnknownAxes { name, .. } => named(MU006, name),
@@ -230,7 +329,15 @@ fn of_error(error: Error) -> Finding {
 
 /// Names under which frameworks store several matrices in one.
 fn is_fused(name: &ParamName) -> bool {
-    const FUSED: [&str; 7] = ["qkv", "query_key_value", "in_proj", "c_attn", "kv_proj", "gate_up", "w13"];
+    const FUSED: [&str; 7] = [
+        "qkv",
+        "query_key_value",
+        "in_proj",
+        "c_attn",
+        "kv_proj",
+        "gate_up",
+        "w13",
+    ];
     let lower = name.as_str().to_ascii_lowercase();
     FUSED.iter().any(|part| lower.contains(part))
 }

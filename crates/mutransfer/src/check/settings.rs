@@ -43,12 +43,22 @@ impl Settings {
     /// # Errors
     /// When the text is no such JSON, with line and column.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let bad = |error: serde_json::Error| Error::BadShapes { format: "JSON (settings)", message: error.to_string() };
+        let bad = |error: serde_json::Error| Error::BadShapes {
+            format: "JSON (settings)",
+            message: error.to_string(),
+        };
         // Read as an object first: a struct would also be read from a list.
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).map_err(bad)?;
-        if !["params", "forward"].iter().any(|key| object.contains_key(*key)) {
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).map_err(bad)?;
+        if !["params", "forward"]
+            .iter()
+            .any(|key| object.contains_key(*key))
+        {
             let message = "nothing to compare: neither `params` nor `forward` is there".to_owned();
-            return Err(Error::BadShapes { format: "JSON (settings)", message });
+            return Err(Error::BadShapes {
+                format: "JSON (settings)",
+                message,
+            });
         }
         serde_json::from_value(object.into()).map_err(bad)
     }
@@ -59,26 +69,41 @@ impl Settings {
         for (name, own) in &self.params {
             match plan.params.get(name) {
                 Some(planned) => findings.extend(own.compare(name, planned)),
-                None => findings.push(general(MU012, format!("`{name}` is no parameter of the plan"))),
+                None => findings.push(general(
+                    MU012,
+                    format!("`{name}` is no parameter of the plan"),
+                )),
             }
         }
-        for name in plan.params.keys().filter(|name| !self.params.is_empty() && !self.params.contains_key(*name)) {
-            findings.push(general(MU012, format!("`{name}` of the plan is in no group of the trainer")));
+        for name in plan
+            .params
+            .keys()
+            .filter(|name| !self.params.is_empty() && !self.params.contains_key(*name))
+        {
+            findings.push(general(
+                MU012,
+                format!("`{name}` of the plan is in no group of the trainer"),
+            ));
         }
         let forward = [
             ("attention", self.forward.attention, plan.forward.attention),
             ("residual", self.forward.residual, plan.forward.residual),
         ];
-        let readouts = self
-            .forward
-            .readout
-            .iter()
-            .map(|(name, own)| (name.as_str(), Some(*own), plan.forward.readout.get(name).copied()));
+        let readouts = self.forward.readout.iter().map(|(name, own)| {
+            (
+                name.as_str(),
+                Some(*own),
+                plan.forward.readout.get(name).copied(),
+            )
+        });
         for (name, own, planned) in forward.into_iter().chain(readouts) {
             if let (Some(own), Some(planned)) = (own, planned)
                 && differs(own, planned)
             {
-                findings.push(general(MU012, format!("forward multiplier {name} is {own}, the plan has {planned}")));
+                findings.push(general(
+                    MU012,
+                    format!("forward multiplier {name} is {own}, the plan has {planned}"),
+                ));
             }
         }
         findings
@@ -89,7 +114,11 @@ impl ParamSettings {
     fn compare(&self, name: &str, planned: &ParamDocument) -> Option<Finding> {
         let pairs = [
             ("lr", self.lr, Some(planned.lr)),
-            ("weight_decay", self.weight_decay, Some(planned.weight_decay)),
+            (
+                "weight_decay",
+                self.weight_decay,
+                Some(planned.weight_decay),
+            ),
             ("eps", self.eps, Some(planned.eps)),
             ("init_std", self.init_std, planned.init_std),
             ("multiplier", self.multiplier, Some(planned.multiplier)),
@@ -102,7 +131,11 @@ impl ParamSettings {
             })
             .collect();
         let parameter = Some(name.into());
-        (!differing.is_empty()).then(|| Finding { lint: MU012, parameter, message: differing.join("; ") })
+        (!differing.is_empty()).then(|| Finding {
+            lint: MU012,
+            parameter,
+            message: differing.join("; "),
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! The sixteen parametrizations between SP and μP, each with some of four ingredients of μP (arXiv 2605.21486).
+//! The sixteen parametrizations between SP and μP, each with some of four ingredients of μP (arXiv
+//! 2605.21486).
 //!
 //! | switch | what it takes from μP |
 //! |---|---|
@@ -7,10 +8,11 @@
 //! | attention | logits divided by `head_dim` instead of its root |
 //! | last | init, multiplier and learning rate of the readout |
 //!
-//! `sp+embedding` is SP with that ingredient, `mup-embedding` is μP without it. The two spellings differ in the unit of
-//! the learning rate only: under `sp+…` it is that of the hidden matrices, under `mup-…` theirs times the width, so that
-//! `sp+embedding+norm+attention+last` trains as `mup` does at a rate divided by the width, but for scalars, which keep
-//! their rate. Epsilon is constant, as published.
+//! `sp+embedding` is SP with that ingredient, `mup-embedding` is μP without it. The two spellings
+//! differ in the unit of the learning rate only: under `sp+…` it is that of the hidden matrices,
+//! under `mup-…` theirs times the width, so that `sp+embedding+norm+attention+last` trains as `mup`
+//! does at a rate divided by the width, but for scalars, which keep their rate. Epsilon is
+//! constant, as published.
 
 use std::fmt;
 
@@ -51,15 +53,30 @@ impl Ablation {
     }
 
     pub(super) fn attention(self) -> Power {
-        if self.taken[2] { super::mup::ATTENTION } else { Power::ONE }
+        if self.taken[2] {
+            super::mup::ATTENTION
+        } else {
+            Power::ONE
+        }
     }
 
-    /// For normalised updates: a raw gradient has another rate for the embedding, and no published ablation.
+    /// For normalised updates: a raw gradient has another rate for the embedding, and no published
+    /// ablation.
     pub(super) fn laws(self) -> Laws {
         let [embedding, norm, _, last] = self.taken;
-        let matrix = Law { init_std: ROOT, ..Law::ONE };
-        let faster = |taken: bool| Law { learning_rate: if taken { OUT } else { Power::ONE }, ..Law::ONE };
-        let readout = Law { multiplier: IN.raised(-1), learning_rate: IN, ..Law::ONE };
+        let matrix = Law {
+            init_std: ROOT,
+            ..Law::ONE
+        };
+        let faster = |taken: bool| Law {
+            learning_rate: if taken { OUT } else { Power::ONE },
+            ..Law::ONE
+        };
+        let readout = Law {
+            multiplier: IN.raised(-1),
+            learning_rate: IN,
+            ..Law::ONE
+        };
         let laws = Laws {
             fixed: Law::ONE,
             vector: faster(norm),
@@ -77,7 +94,10 @@ impl Ablation {
 impl Laws {
     /// Every learning rate divided by the width.
     fn slower(self) -> Self {
-        let by = |width: Power, law: Law| Law { learning_rate: law.learning_rate / width, ..law };
+        let by = |width: Power, law: Law| Law {
+            learning_rate: law.learning_rate / width,
+            ..law
+        };
         Self {
             fixed: Law::ONE,
             vector: by(OUT, self.vector),
@@ -90,9 +110,16 @@ impl Laws {
 
 impl fmt::Display for Ablation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (start, joint) = if self.from_mup { ("mup", "-") } else { ("sp", "+") };
+        let (start, joint) = if self.from_mup {
+            ("mup", "-")
+        } else {
+            ("sp", "+")
+        };
         f.write_str(start)?;
-        let mut named = SWITCHES.iter().zip(self.taken).filter(|(_, taken)| *taken != self.from_mup);
+        let mut named = SWITCHES
+            .iter()
+            .zip(self.taken)
+            .filter(|(_, taken)| *taken != self.from_mup);
         named.try_for_each(|(name, _)| write!(f, "{joint}{name}"))
     }
 }

@@ -49,7 +49,8 @@ pub enum Rule {
     Ablation(Ablation),
 }
 
-/// The one of the laws that is for `family`, from those of all families in the order of [`Family::ALL`].
+/// The one of the laws that is for `family`, from those of all families in the order of
+/// [`Family::ALL`].
 fn of_family([raw, entrywise, frobenius, spectral]: [Laws; 4], family: Family) -> Laws {
     match family {
         Family::RawGradient => raw,
@@ -95,20 +96,36 @@ impl Rule {
                     sp::unaligned::ENTRYWISE,
                 ]),
             },
-            Self::Ntk => all([ntk::RAW_GRADIENT, ntk::ENTRYWISE, ntk::FROBENIUS, ntk::SPECTRAL]),
-            Self::MeanField => {
-                all([mean_field::RAW_GRADIENT, mean_field::ENTRYWISE, mean_field::FROBENIUS, mean_field::SPECTRAL])
-            }
-            Self::Mup => all([mup::RAW_GRADIENT, mup::ENTRYWISE, mup::FROBENIUS, mup::SPECTRAL]),
+            Self::Ntk => all([
+                ntk::RAW_GRADIENT,
+                ntk::ENTRYWISE,
+                ntk::FROBENIUS,
+                ntk::SPECTRAL,
+            ]),
+            Self::MeanField => all([
+                mean_field::RAW_GRADIENT,
+                mean_field::ENTRYWISE,
+                mean_field::FROBENIUS,
+                mean_field::SPECTRAL,
+            ]),
+            Self::Mup => all([
+                mup::RAW_GRADIENT,
+                mup::ENTRYWISE,
+                mup::FROBENIUS,
+                mup::SPECTRAL,
+            ]),
             Self::Uniform(s) => Some(uniform::laws(family, s)),
             Self::UnitMup => match family {
                 Family::RawGradient => Some(unit::RAW_GRADIENT),
                 Family::Entrywise => Some(unit::ENTRYWISE),
                 Family::Frobenius | Family::Spectral => None,
             },
-            Self::Spectral => {
-                all([spectral::RAW_GRADIENT, spectral::ENTRYWISE, spectral::FROBENIUS, spectral::SPECTRAL])
-            }
+            Self::Spectral => all([
+                spectral::RAW_GRADIENT,
+                spectral::ENTRYWISE,
+                spectral::FROBENIUS,
+                spectral::SPECTRAL,
+            ]),
             Self::Ablation(ablation) => (family == Family::Entrywise).then(|| ablation.laws()),
         }
     }
@@ -122,9 +139,13 @@ impl Rule {
         }
     }
 
-    /// Whether it is what frameworks do, without multipliers in any form and without a law of depth.
+    /// Whether it is what frameworks do, without multipliers in any form and without a law of
+    /// depth.
     pub fn is_standard(self) -> bool {
-        matches!(self, Self::Sp | Self::SpConstantStd | Self::SpInverseWidth | Self::SpPerLayer)
+        matches!(
+            self,
+            Self::Sp | Self::SpConstantStd | Self::SpInverseWidth | Self::SpPerLayer
+        )
     }
 
     /// Whether its ratios are the sizes themselves, without a base.
@@ -146,9 +167,15 @@ impl Rule {
     pub fn summary(self) -> &'static str {
         match self {
             Self::Sp => "standard: initial variance 1/fan_in, one learning rate (TP4 Table 1)",
-            Self::SpConstantStd => "standard with a constant initial standard deviation (2505.01618 Table 1)",
-            Self::SpInverseWidth => "standard with the learning rate divided by the width (TP4 Table 1)",
-            Self::SpPerLayer => "standard with the largest stable learning rate per layer (2407.05872)",
+            Self::SpConstantStd => {
+                "standard with a constant initial standard deviation (2505.01618 Table 1)"
+            }
+            Self::SpInverseWidth => {
+                "standard with the learning rate divided by the width (TP4 Table 1)"
+            }
+            Self::SpPerLayer => {
+                "standard with the largest stable learning rate per layer (2407.05872)"
+            }
             Self::Ntk => "neural tangent: no feature learning (TP4 Table 1, 2308.01814 Def. 2.4.1)",
             Self::MeanField => "mean field: μP with all weights of variance one (2407.05872)",
             Self::Mup => "maximal update, multiplier form (TP5 Table 8)",
@@ -184,16 +211,22 @@ impl FromStr for Rule {
     fn from_str(name: &str) -> Result<Self, Error> {
         if let Some(s) = name.strip_prefix("uniform:") {
             let half = Rational32::new(1, 2);
-            let s = crate::power::exponent_from(s).filter(|s| (Rational32::from(0)..=half).contains(s));
-            return s.map(Self::Uniform).ok_or_else(|| Error::BadUniform { name: name.to_owned() });
+            let s =
+                crate::power::exponent_from(s).filter(|s| (Rational32::from(0)..=half).contains(s));
+            return s.map(Self::Uniform).ok_or_else(|| Error::BadUniform {
+                name: name.to_owned(),
+            });
         }
         match Ablation::parse(name) {
             Some(ablation) => ablation.map(Self::Ablation),
-            None => Self::NAMED.into_iter().find(|rule| rule.to_string() == name).ok_or_else(|| {
-                let mut known: Vec<String> = Self::NAMED.iter().map(Self::to_string).collect();
-                known.extend(["uniform:S", "sp+SWITCH", "mup-SWITCH"].map(String::from));
-                crate::error::unknown("rule", &known, name)
-            }),
+            None => Self::NAMED
+                .into_iter()
+                .find(|rule| rule.to_string() == name)
+                .ok_or_else(|| {
+                    let mut known: Vec<String> = Self::NAMED.iter().map(Self::to_string).collect();
+                    known.extend(["uniform:S", "sp+SWITCH", "mup-SWITCH"].map(String::from));
+                    crate::error::unknown("rule", &known, name)
+                }),
         }
     }
 }

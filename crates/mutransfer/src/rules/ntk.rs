@@ -5,8 +5,8 @@
 //! # Multiplier
 //! 1/√fan-in on hidden matrices and readout (TP4 Table 1, column NTP; 2308.01814 definition 2.4.1).
 //! # Learning rate
-//! SGD: constant. Entrywise: c = (1/2, 1, 1/2) (definition 2.4.1, 2.9.11). The trust-ratio and spectral tables are those
-//! of μP slowed down by √m_out, as for the other two families.
+//! SGD: constant. Entrywise: c = (1/2, 1, 1/2) (definition 2.4.1, 2.9.11). The trust-ratio and
+//! spectral tables are those of μP slowed down by √m_out, as for the other two families.
 //! # Epsilon
 //! d = (1/2, 1, 1/2) (definition 2.4.1).
 //! # Source
@@ -19,23 +19,63 @@ const ROOT: Power = Power::fan_in(-1, 2);
 const ROOT_OUT: Power = Power::fan_out(-1, 2);
 
 pub(super) const RAW_GRADIENT: Laws = {
-    let matrix = Law { multiplier: ROOT, ..Law::ONE };
-    Laws { hidden: matrix, output: matrix, ..Laws::ONE }
+    let matrix = Law {
+        multiplier: ROOT,
+        ..Law::ONE
+    };
+    Laws {
+        hidden: matrix,
+        output: matrix,
+        ..Laws::ONE
+    }
 };
 
 pub(super) const ENTRYWISE: Laws = {
-    let vector = Law { learning_rate: ROOT_OUT, eps: ROOT_OUT, ..Law::ONE };
+    let vector = Law {
+        learning_rate: ROOT_OUT,
+        eps: ROOT_OUT,
+        ..Law::ONE
+    };
     let both = ROOT.and(ROOT_OUT);
-    let hidden = Law { multiplier: ROOT, learning_rate: both, eps: both, ..Law::ONE };
-    let output = Law { multiplier: ROOT, learning_rate: ROOT, eps: ROOT, ..Law::ONE };
-    Laws { vector, input: vector, hidden, output, ..Laws::ONE }
+    let hidden = Law {
+        multiplier: ROOT,
+        learning_rate: both,
+        eps: both,
+        ..Law::ONE
+    };
+    let output = Law {
+        multiplier: ROOT,
+        learning_rate: ROOT,
+        eps: ROOT,
+        ..Law::ONE
+    };
+    Laws {
+        vector,
+        input: vector,
+        hidden,
+        output,
+        ..Laws::ONE
+    }
 };
 
-pub(super) const FROBENIUS: Laws = Laws { output: Law { learning_rate: ROOT, ..ENTRYWISE.output }, ..ENTRYWISE };
+pub(super) const FROBENIUS: Laws = Laws {
+    output: Law {
+        learning_rate: ROOT,
+        ..ENTRYWISE.output
+    },
+    ..ENTRYWISE
+};
 
 pub(super) const SPECTRAL: Laws = {
-    // μP's √(m_out/m_in), over √m_out, times √m_in for the multiplier. Epsilon meets the norm of the whole gradient, whose
-    // m_in m_out entries of 1/√(m_in m_out) make 1.
-    let hidden = Law { learning_rate: Power::own(-1, 1), eps: Power::ONE, ..ENTRYWISE.hidden };
-    Laws { hidden, ..ENTRYWISE }
+    // μP's √(m_out/m_in), over √m_out, times √m_in for the multiplier. Epsilon meets the norm of
+    // the whole gradient, whose m_in m_out entries of 1/√(m_in m_out) make 1.
+    let hidden = Law {
+        learning_rate: Power::own(-1, 1),
+        eps: Power::ONE,
+        ..ENTRYWISE.hidden
+    };
+    Laws {
+        hidden,
+        ..ENTRYWISE
+    }
 };

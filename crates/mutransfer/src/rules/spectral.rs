@@ -1,7 +1,9 @@
-//! The spectral condition: weights and updates have spectral norm √(fan_out/fan_in) (arXiv 2310.17813).
+//! The spectral condition: weights and updates have spectral norm √(fan_out/fan_in) (arXiv
+//! 2310.17813).
 //!
 //! # Init
-//! Standard deviation 1/√fan_in · min(1, √(fan_out/fan_in)), which μP has too where a readout is narrower than its input.
+//! Standard deviation 1/√fan_in · min(1, √(fan_out/fan_in)), which μP has too where a readout is
+//! narrower than its input.
 //! # Multiplier
 //! None: this is the form of TP5 Table 3.
 //! # Learning rate
@@ -18,8 +20,15 @@ const PER_IN: Power = Power::fan_in(-1, 1);
 
 const fn laws(base: Laws, output_rate: Power) -> Laws {
     Laws {
-        hidden: Law { init_std: INIT, ..base.hidden },
-        output: Law { init_std: INIT, learning_rate: output_rate, ..Law::ONE },
+        hidden: Law {
+            init_std: INIT,
+            ..base.hidden
+        },
+        output: Law {
+            init_std: INIT,
+            learning_rate: output_rate,
+            ..Law::ONE
+        },
         ..base
     }
 }

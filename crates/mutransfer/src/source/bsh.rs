@@ -1,5 +1,6 @@
-//! `.bsh` files, the base shapes of the Python package `mup`: YAML with the base size of every growing dimension and
-//! `null` for the rest. Written byte for byte as `mup` 1.0.0 with PyYAML writes them.
+//! `.bsh` files, the base shapes of the Python package `mup`: YAML with the base size of every
+//! growing dimension and `null` for the rest. Written byte for byte as `mup` 1.0.0 with PyYAML
+//! writes them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,19 +16,25 @@ const HEADER: &str = "\
 # - a number indicates the base dimension of an \"infinite\" dimension, i.e. some notion of \"width\"
 ";
 
-/// PyYAML writes names on one line up to this length, quotes apart and its five characters for the tag included.
+/// PyYAML writes names on one line up to this length, quotes apart and its five characters for the
+/// tag included.
 const LONGEST_SIMPLE_KEY: usize = 127 - 5;
 
 impl Widths {
-    /// Reads a `.bsh` file, which says what grows without a delta model. It does not say how weights are stored: see
-    /// [`Widths::with_layout`].
+    /// Reads a `.bsh` file, which says what grows without a delta model. It does not say how
+    /// weights are stored: see [`Widths::with_layout`].
     ///
     /// # Errors
     /// When the text is no such file, or when more than two dimensions of a parameter grow.
     pub fn from_bsh(text: &str) -> Result<Self, Error> {
-        let mut reader = Reader { events: Parser::new_from_str(text) };
+        let mut reader = Reader {
+            events: Parser::new_from_str(text),
+        };
         let mut params = BTreeMap::new();
-        reader.until(|event| matches!(event, Event::MappingStart(..)), "a list of sizes for each parameter name")?;
+        reader.until(
+            |event| matches!(event, Event::MappingStart(..)),
+            "a list of sizes for each parameter name",
+        )?;
         loop {
             let name = match reader.next()? {
                 Event::Scalar(name, ..) => ParamName::from(name),
@@ -39,7 +46,10 @@ impl Widths {
                 return Err(bad(format!("parameter `{name}` is given twice")));
             }
         }
-        reader.until(|event| matches!(event, Event::StreamEnd), "nothing after the sizes of the last parameter")?;
+        reader.until(
+            |event| matches!(event, Event::StreamEnd),
+            "nothing after the sizes of the last parameter",
+        )?;
         Self::of(params)
     }
 
@@ -61,7 +71,11 @@ impl Widths {
                     Extent::Fixed(_) => "null".to_owned(),
                     Extent::Grows(size) => size.to_string(),
                 };
-                let line = if at == 0 && indent[0].is_empty() { "\n" } else { "" };
+                let line = if at == 0 && indent[0].is_empty() {
+                    "\n"
+                } else {
+                    ""
+                };
                 let indent = indent[usize::from(at > 0)];
                 let _ = writeln!(text, "{line}{indent}- {size}");
             }
@@ -71,7 +85,10 @@ impl Widths {
 }
 
 fn bad(message: String) -> Error {
-    Error::BadShapes { format: ".bsh", message }
+    Error::BadShapes {
+        format: ".bsh",
+        message,
+    }
 }
 
 struct Reader<'a> {
@@ -100,15 +117,23 @@ impl<'a> Reader<'a> {
     /// The sizes of one parameter.
     fn growth(&mut self, name: &ParamName) -> Result<Growth, Error> {
         let expected = || bad(format!("expected a list of sizes or nulls for `{name}`"));
-        let Event::SequenceStart(..) = self.next()? else { return Err(expected()) };
+        let Event::SequenceStart(..) = self.next()? else {
+            return Err(expected());
+        };
         let mut extents = Vec::new();
         loop {
             match self.next()? {
                 Event::SequenceEnd => return Growth::new(name, extents, None),
-                Event::Scalar(size, ..) if matches!(&*size, "null" | "~" | "") => extents.push(Extent::Fixed(None)),
+                Event::Scalar(size, ..) if matches!(&*size, "null" | "~" | "") => {
+                    extents.push(Extent::Fixed(None))
+                }
                 Event::Scalar(size, ..) => match size.parse() {
                     Ok(0) => {
-                        return Err(Error::ZeroDimension { name: name.clone(), axis: extents.len(), model: "base" });
+                        return Err(Error::ZeroDimension {
+                            name: name.clone(),
+                            axis: extents.len(),
+                            model: "base",
+                        });
                     }
                     Ok(size) => extents.push(Extent::Grows(size)),
                     Err(_) => return Err(expected()),
@@ -124,7 +149,9 @@ fn key(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+./:<>=?'@ ".contains(c);
     match () {
         () if !name.is_ascii() || name.chars().any(|c| c.is_ascii_control()) => double_quoted(name),
-        () if name.chars().all(is_plain) && starts_plain(name) && !resolves(name) => name.to_owned(),
+        () if name.chars().all(is_plain) && starts_plain(name) && !resolves(name) => {
+            name.to_owned()
+        }
         () => format!("'{}'", name.replace('\'', "''")),
     }
 }
@@ -139,8 +166,8 @@ fn starts_plain(name: &str) -> bool {
     !indicator && !marker && !name.ends_with([' ', ':']) && !name.contains(": ")
 }
 
-/// Whether YAML 1.1 takes the text for null, a truth value, a number or a date, as the names in lists of parameters are:
-/// `0`, `2.1`.
+/// Whether YAML 1.1 takes the text for null, a truth value, a number or a date, as the names in
+/// lists of parameters are: `0`, `2.1`.
 fn resolves(name: &str) -> bool {
     const WORDS: [&str; 7] = ["yes", "no", "on", "off", "true", "false", "null"];
     let lower = name.to_ascii_lowercase();
@@ -170,21 +197,29 @@ fn is_float(name: &str) -> bool {
     let number = name.strip_prefix(['-', '+']).unwrap_or(name);
     let starts = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
     let is_exponent = |text: &str| {
-        text.strip_prefix(['-', '+']).is_some_and(|digits| starts(digits) && made_of(digits, "0123456789"))
+        text.strip_prefix(['-', '+'])
+            .is_some_and(|digits| starts(digits) && made_of(digits, "0123456789"))
     };
-    let (mantissa, exponent) =
-        number.split_once(['e', 'E']).map_or((number, None), |(left, right)| (left, Some(right)));
+    let (mantissa, exponent) = number
+        .split_once(['e', 'E'])
+        .map_or((number, None), |(left, right)| (left, Some(right)));
     let is_decimal = mantissa.split_once('.').is_some_and(|(whole, fraction)| {
         let has_digit = starts(whole) || (number == name && whole.is_empty() && starts(fraction));
         has_digit && made_of(whole, DIGITS) && made_of(fraction, DIGITS)
     });
-    let is_infinite = matches!(number, ".inf" | ".Inf" | ".INF") || matches!(name, ".nan" | ".NaN" | ".NAN");
+    let is_infinite =
+        matches!(number, ".inf" | ".Inf" | ".INF") || matches!(name, ".nan" | ".NaN" | ".NAN");
     (is_decimal && exponent.is_none_or(is_exponent)) || is_infinite
 }
 
 fn is_date(name: &str) -> bool {
-    let is_digit_or_dash =
-        |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    let is_digit_or_dash = |(at, byte): (usize, u8)| {
+        if matches!(at, 4 | 7) {
+            byte == b'-'
+        } else {
+            byte.is_ascii_digit()
+        }
+    };
     name.len() == 10 && name.bytes().enumerate().all(is_digit_or_dash)
 }
 

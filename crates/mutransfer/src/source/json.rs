@@ -1,4 +1,5 @@
-//! Shapes as JSON: `{"name": [dims]}` or `{"name": {"dims": [..], "fan_in": axis, "fan_out": axis}}`.
+//! Shapes as JSON: `{"name": [dims]}` or `{"name": {"dims": [..], "fan_in": axis, "fan_out":
+//! axis}}`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,10 @@ use serde::Deserialize;
 use crate::{Axes, Error, Shape, Shapes};
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a list of sizes, or {\"dims\": [...], \"fan_in\": axis, \"fan_out\": axis}")]
+#[serde(
+    untagged,
+    expecting = "expected a list of sizes, or {\"dims\": [...], \"fan_in\": axis, \"fan_out\": axis}"
+)]
 enum Written {
     Dims(Vec<usize>),
     Oriented(Oriented),
@@ -25,10 +29,16 @@ impl From<Written> for Shape {
     fn from(written: Written) -> Self {
         match written {
             Written::Dims(dims) => Self::new(dims),
-            Written::Oriented(Oriented { dims, fan_in: None, fan_out: None }) => Self::new(dims),
-            Written::Oriented(Oriented { dims, fan_in, fan_out }) => {
-                Self::new(dims).with_axes(Axes { fan_in, fan_out })
-            }
+            Written::Oriented(Oriented {
+                dims,
+                fan_in: None,
+                fan_out: None,
+            }) => Self::new(dims),
+            Written::Oriented(Oriented {
+                dims,
+                fan_in,
+                fan_out,
+            }) => Self::new(dims).with_axes(Axes { fan_in, fan_out }),
         }
     }
 }
@@ -47,9 +57,16 @@ impl Shapes {
     /// # Errors
     /// When the text is not such JSON, with line and column.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let bad = |error: serde_json::Error| Error::BadShapes { format: "JSON", message: error.to_string() };
+        let bad = |error: serde_json::Error| Error::BadShapes {
+            format: "JSON",
+            message: error.to_string(),
+        };
         let written: Unique<Written> = serde_json::from_str(text).map_err(bad)?;
-        Ok(written.0.into_iter().map(|(name, written)| (name, Shape::from(written))).collect())
+        Ok(written
+            .0
+            .into_iter()
+            .map(|(name, written)| (name, Shape::from(written)))
+            .collect())
     }
 }
 
@@ -66,13 +83,19 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
                 f.write_str("an object with a shape for each parameter name")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut access: A,
+            ) -> Result<Self::Value, A::Error> {
                 let mut map = BTreeMap::new();
                 while let Some(name) = access.next_key::<String>()? {
-                    let named = |error| serde::de::Error::custom(format!("parameter `{name}`: {error}"));
+                    let named =
+                        |error| serde::de::Error::custom(format!("parameter `{name}`: {error}"));
                     let value = access.next_value().map_err(named)?;
                     if map.insert(name.clone(), value).is_some() {
-                        return Err(serde::de::Error::custom(format!("parameter `{name}` is given twice")));
+                        return Err(serde::de::Error::custom(format!(
+                            "parameter `{name}` is given twice"
+                        )));
                     }
                 }
                 Ok(Unique(map))

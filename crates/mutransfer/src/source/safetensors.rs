@@ -6,18 +6,26 @@ use safetensors::tensor::Metadata;
 use crate::{Error, Shape, Shapes};
 
 impl Shapes {
-    /// Reads the names and dimensions of all float tensors from the beginning of a safetensors file: its header, whose
-    /// length is in the first eight bytes. Integer tensors are counters and masks, which nothing trains.
+    /// Reads the names and dimensions of all float tensors from the beginning of a safetensors
+    /// file: its header, whose length is in the first eight bytes. Integer tensors are counters and
+    /// masks, which nothing trains.
     ///
     /// # Errors
     /// When the bytes are no such header or end within it.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
-        let bad = |message: String| Error::BadShapes { format: "safetensors", message };
-        let header = header(bytes).ok_or_else(|| bad(format!("{} bytes end within the header", bytes.len())))?;
-        let header: Metadata = serde_json::from_slice(header).map_err(|error| bad(error.to_string()))?;
+        let bad = |message: String| Error::BadShapes {
+            format: "safetensors",
+            message,
+        };
+        let header = header(bytes)
+            .ok_or_else(|| bad(format!("{} bytes end within the header", bytes.len())))?;
+        let header: Metadata =
+            serde_json::from_slice(header).map_err(|error| bad(error.to_string()))?;
         let tensors = header.tensors();
         let trained = tensors.iter().filter(|(_, tensor)| is_float(tensor.dtype));
-        Ok(trained.map(|(name, tensor)| (name.as_str(), Shape::new(tensor.shape.clone()))).collect())
+        Ok(trained
+            .map(|(name, tensor)| (name.as_str(), Shape::new(tensor.shape.clone())))
+            .collect())
     }
 }
 

@@ -1,14 +1,17 @@
-//! The largest stable learning rate of every layer under an assumption on alignment (arXiv 2407.05872).
+//! The largest stable learning rate of every layer under an assumption on alignment (arXiv
+//! 2407.05872).
 
 use num_rational::Rational32;
 
 use super::{Abcd, Layers};
 use crate::{Alignment, Family};
 
-/// Which term sets the size of the gradient that reaches a layer (O11 of the literature's disagreements).
+/// Which term sets the size of the gradient that reaches a layer (O11 of the literature's
+/// disagreements).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backward {
-    /// The larger of the readout's init and its update, that is, the smaller exponent (TP4's definition of r).
+    /// The larger of the readout's init and its update, that is, the smaller exponent (TP4's
+    /// definition of r).
     #[default]
     Min,
     /// The larger exponent, as the paper prints it.
@@ -18,8 +21,8 @@ pub enum Backward {
 /// Exponents `x` of the largest stable learning rates `n^x`, or why there are none.
 pub type Solved = Result<Layers<Rational32>, &'static str>;
 
-/// Solves the paper's constraints for multipliers `n^-a` and standard deviations `n^-b`: every activation and every logit
-/// changes by order one and not more.
+/// Solves the paper's constraints for multipliers `n^-a` and standard deviations `n^-b`: every
+/// activation and every logit changes by order one and not more.
 ///
 /// # Errors
 /// When the init itself is unstable, or when the family has no such constraints (spectral).
@@ -29,15 +32,29 @@ pub fn largest_stable_rates(
     alignment: Alignment,
     backward: Backward,
 ) -> Solved {
-    let [zero, half, one] = [Rational32::from(0), Rational32::new(1, 2), Rational32::from(1)];
-    let layers = ab.map(|(a, b)| Abcd { a, b, c: zero, d: zero });
-    let Layers { input, hidden, output } = layers;
+    let [zero, half, one] = [
+        Rational32::from(0),
+        Rational32::new(1, 2),
+        Rational32::from(1),
+    ];
+    let layers = ab.map(|(a, b)| Abcd {
+        a,
+        b,
+        c: zero,
+        d: zero,
+    });
+    let Layers {
+        input,
+        hidden,
+        output,
+    } = layers;
     if input.a + input.b != zero || hidden.a + hidden.b != half || output.a + output.b < half {
         return Err(
             "the init is unstable: a+b must be 0 for the input, 1/2 for hidden layers, at least 1/2 for the readout",
         );
     }
-    // alpha: update times activation; omega: weight times change of activation; u: update times change of activation.
+    // alpha: update times activation; omega: weight times change of activation; u: update times
+    // change of activation.
     let (alpha, omega, u) = match alignment {
         Alignment::Full => (one, half, one),
         Alignment::None => (half, half, half),
@@ -52,7 +69,11 @@ pub fn largest_stable_rates(
         Family::Entrywise => Layers::new(-input.a, bound - hidden.a, bound - output.a),
         Family::Frobenius => {
             let at_least_zero = |c: Rational32| c.max(zero);
-            Layers::new(zero, at_least_zero(bound - half), at_least_zero(bound - (output.a + output.b)))
+            Layers::new(
+                zero,
+                at_least_zero(bound - half),
+                at_least_zero(bound - (output.a + output.b)),
+            )
         }
         Family::RawGradient => {
             let initial = output.a + output.b;
@@ -64,7 +85,11 @@ pub fn largest_stable_rates(
                 Backward::Max => initial.max(updated),
             };
             let gradient = |layer: Abcd| signal + layer.a;
-            Layers::new(-input.a - gradient(input), bound - hidden.a - gradient(hidden), readout)
+            Layers::new(
+                -input.a - gradient(input),
+                bound - hidden.a - gradient(hidden),
+                readout,
+            )
         }
     };
     Ok(solved.map(|c| -c))

@@ -1,8 +1,10 @@
-//! The dynamical dichotomy: every table is unstable, trivial, in the kernel regime, or learns features.
+//! The dynamical dichotomy: every table is unstable, trivial, in the kernel regime, or learns
+//! features.
 //!
-//! Raw gradient: TP4 (arXiv 2011.14522) section 3 and 5. Entrywise: 2308.01814 section 2.8. The other families reduce to
-//! entrywise ones: an update with the norm of the weights has entries `n^-(b+c)`; one of spectral norm one moves the output
-//! of a square matrix as aligned entries of size `1/n` do.
+//! Raw gradient: TP4 (arXiv 2011.14522) section 3 and 5. Entrywise: 2308.01814 section 2.8. The
+//! other families reduce to entrywise ones: an update with the norm of the weights has entries
+//! `n^-(b+c)`; one of spectral norm one moves the output of a square matrix as aligned entries of
+//! size `1/n` do.
 
 use num_rational::Rational32;
 
@@ -86,19 +88,26 @@ impl Theory {
     /// Classifies a rule under an optimizer.
     ///
     /// # Errors
-    /// When the rule has no table for the optimizer, or scales its backward pass apart from its forward pass, as u-μP does,
-    /// which only shows under a raw gradient.
+    /// When the rule has no table for the optimizer, or scales its backward pass apart from its
+    /// forward pass, as u-μP does, which only shows under a raw gradient.
     pub fn of_rule(rule: &Parametrization, optimizer: Optimizer) -> Result<Self, Error> {
         let table = rule.table(optimizer)?;
         match rule.is_absolute() && optimizer.family() == Family::RawGradient {
-            true => Err(Error::NotClassified { rule: rule.name(), optimizer: optimizer.to_string() }),
+            true => Err(Error::NotClassified {
+                rule: rule.name(),
+                optimizer: optimizer.to_string(),
+            }),
             false => Ok(Self::of(Exponents::of(&table, optimizer))),
         }
     }
 
     /// Classifies exponents.
     pub fn of(exponents: Exponents) -> Self {
-        let Layers { input, hidden, output } = exponents.layers;
+        let Layers {
+            input,
+            hidden,
+            output,
+        } = exponents.layers;
         let (updates, vector_update) = updates(&exponents);
         let r = updates.input.min(updates.hidden);
         let propagated = output.a + output.b + r;
@@ -111,13 +120,55 @@ impl Theory {
         };
         let grow = "its updates change activations more the wider the network is";
         let mut stability = vec![
-            must("input", "a + b = 0", input.a + input.b, input.a + input.b == ZERO, SIZE_AT_INIT),
-            must("hidden", "a + b = 1/2", hidden.a + hidden.b, hidden.a + hidden.b == HALF, SIZE_AT_INIT),
-            must("output", "a + b >= 1/2", output.a + output.b, output.a + output.b >= HALF, "logits grow at init"),
-            must("vector", "r >= 0", vector_update, vector_update >= ZERO, grow),
-            must("input", "r >= 0", updates.input, updates.input >= ZERO, grow),
-            must("hidden", "r >= 0", updates.hidden, updates.hidden >= ZERO, grow),
-            must("output", "r >= 0", updates.output, updates.output >= ZERO, "its updates make logits grow with width"),
+            must(
+                "input",
+                "a + b = 0",
+                input.a + input.b,
+                input.a + input.b == ZERO,
+                SIZE_AT_INIT,
+            ),
+            must(
+                "hidden",
+                "a + b = 1/2",
+                hidden.a + hidden.b,
+                hidden.a + hidden.b == HALF,
+                SIZE_AT_INIT,
+            ),
+            must(
+                "output",
+                "a + b >= 1/2",
+                output.a + output.b,
+                output.a + output.b >= HALF,
+                "logits grow at init",
+            ),
+            must(
+                "vector",
+                "r >= 0",
+                vector_update,
+                vector_update >= ZERO,
+                grow,
+            ),
+            must(
+                "input",
+                "r >= 0",
+                updates.input,
+                updates.input >= ZERO,
+                grow,
+            ),
+            must(
+                "hidden",
+                "r >= 0",
+                updates.hidden,
+                updates.hidden >= ZERO,
+                grow,
+            ),
+            must(
+                "output",
+                "r >= 0",
+                updates.output,
+                updates.output >= ZERO,
+                "its updates make logits grow with width",
+            ),
             must(
                 "output",
                 "a + b + r >= 1",
@@ -130,7 +181,8 @@ impl Theory {
         if !is_raw {
             let slack = entries(&exponents, output, false) - output.b;
             let statement = "c - b >= 0";
-            let meaning = "its updates outgrow its init, so that the gradients of earlier layers change size";
+            let meaning =
+                "its updates outgrow its init, so that the gradients of earlier layers change size";
             stability.push(must("output", statement, slack, slack >= ZERO, meaning));
         }
         let is_stable = stability.iter().all(|condition| condition.holds);
@@ -148,7 +200,11 @@ impl Theory {
             r,
             propagated,
             stability,
-            faithfulness: if is_raw { Vec::new() } else { faithfulness(&exponents) },
+            faithfulness: if is_raw {
+                Vec::new()
+            } else {
+                faithfulness(&exponents)
+            },
             is_nontrivial,
             is_maximal: updates.map(|update| update == ZERO),
             is_maximal_init: propagated == ONE,
@@ -157,10 +213,14 @@ impl Theory {
         }
     }
 
-    /// Whether it is the maximal update parametrization up to the symmetry (TP4 theorem 5.6): stable, every layer updated
-    /// maximally, the readout initialised maximally.
+    /// Whether it is the maximal update parametrization up to the symmetry (TP4 theorem 5.6):
+    /// stable, every layer updated maximally, the readout initialised maximally.
     pub fn is_mup(&self) -> bool {
-        let all = self.is_maximal.named().into_iter().all(|(_, maximal)| maximal);
+        let all = self
+            .is_maximal
+            .named()
+            .into_iter()
+            .all(|(_, maximal)| maximal);
         self.regime == Regime::Features && all && self.is_maximal_init
     }
 
@@ -183,7 +243,11 @@ fn entries(exponents: &Exponents, layer: Abcd, is_hidden: bool) -> Rational32 {
 
 /// `r_l` of every layer, and of biases and gains.
 fn updates(exponents: &Exponents) -> (Layers<Rational32>, Rational32) {
-    let Layers { input, hidden, output } = exponents.layers;
+    let Layers {
+        input,
+        hidden,
+        output,
+    } = exponents.layers;
     if exponents.family == Family::RawGradient {
         // TP4 proposition 5.3, with one learning rate per layer.
         let signal = (output.a + output.b).min(output.a * 2 + output.c);
@@ -196,24 +260,39 @@ fn updates(exponents: &Exponents) -> (Layers<Rational32>, Rational32) {
     }
     // 2308.01814 definition 2.8.5.
     let c = |layer: Abcd, is_hidden| entries(exponents, layer, is_hidden);
-    let layers =
-        Layers::new(c(input, false) + input.a, c(hidden, true) + hidden.a - ONE, c(output, false) + output.a - ONE);
+    let layers = Layers::new(
+        c(input, false) + input.a,
+        c(hidden, true) + hidden.a - ONE,
+        c(output, false) + output.a - ONE,
+    );
     (layers, exponents.vector_c)
 }
 
 /// 2308.01814 lemma 2.8.11. Muon normalises a whole matrix, for whose norm other exponents hold.
 fn faithfulness(exponents: &Exponents) -> Vec<Condition> {
     let wanted = exponents.faithful().named();
-    let conditions = exponents.layers.named().into_iter().zip(wanted).map(|((layer, own), (_, wanted))| Condition {
-        layer,
-        statement: if layer == "output" { "d - a = 0" } else { "d - a - a_out - b_out = 0" },
-        value: own.d - wanted,
-        holds: own.d == wanted,
-        otherwise: if own.d < wanted {
-            "gradients fall below epsilon as the network grows"
-        } else {
-            "epsilon falls faster than gradients"
-        },
-    });
-    conditions.filter(|condition| exponents.family != Family::Spectral || condition.layer != "hidden").collect()
+    let conditions =
+        exponents
+            .layers
+            .named()
+            .into_iter()
+            .zip(wanted)
+            .map(|((layer, own), (_, wanted))| Condition {
+                layer,
+                statement: if layer == "output" {
+                    "d - a = 0"
+                } else {
+                    "d - a - a_out - b_out = 0"
+                },
+                value: own.d - wanted,
+                holds: own.d == wanted,
+                otherwise: if own.d < wanted {
+                    "gradients fall below epsilon as the network grows"
+                } else {
+                    "epsilon falls faster than gradients"
+                },
+            });
+    conditions
+        .filter(|condition| exponents.family != Family::Spectral || condition.layer != "hidden")
+        .collect()
 }

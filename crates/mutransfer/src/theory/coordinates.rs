@@ -1,4 +1,5 @@
-//! What a coordinate check should find: how activations, their changes and updates follow the width under a table.
+//! What a coordinate check should find: how activations, their changes and updates follow the width
+//! under a table.
 
 use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,8 @@ pub enum Quantity {
     Activation,
     /// Its output minus its output before the first update, on the same batch.
     Change,
-    /// What its own update does to its present input: `A (W_t - W_0) x_t`, with the forward multiplier `A`.
+    /// What its own update does to its present input: `A (W_t - W_0) x_t`, with the forward
+    /// multiplier `A`.
     OwnUpdate,
 }
 
@@ -41,7 +43,8 @@ impl std::fmt::Display for Quantity {
     }
 }
 
-/// Slopes of sizes against width, both in logarithms, at infinite width (2308.01814 definition 2.8.5).
+/// Slopes of sizes against width, both in logarithms, at infinite width (2308.01814 definition
+/// 2.8.5).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expectation {
     /// Own updates of input, hidden and output layers, `-r_l`.
@@ -56,29 +59,41 @@ pub struct Expectation {
 impl Expectation {
     /// What a table promises; where it is unstable, what it should promise: that nothing grows.
     ///
-    /// `heads_grow` says whether the size of attention heads follows the width, rather than their number.
+    /// `heads_grow` says whether the size of attention heads follows the width, rather than their
+    /// number.
     pub fn of(theory: &Theory, heads_grow: bool) -> Self {
-        let number = |exponent: Rational32| f64::from(*exponent.numer()) / f64::from(*exponent.denom());
+        let number =
+            |exponent: Rational32| f64::from(*exponent.numer()) / f64::from(*exponent.denom());
         let falls = |r: Rational32| 0.0 - number(r).max(0.0);
         let (updates, output) = (theory.updates, theory.exponents.layers.output);
         Self {
             own: [updates.input, updates.hidden, updates.output].map(falls),
             change: [falls(updates.input), falls(theory.r)],
-            logits: [Some((0.5 - number(output.a + output.b)).min(0.0)), Some(0.0)],
-            first_attention: if heads_grow { number(theory.exponents.attention).min(0.0) } else { 0.0 },
+            logits: [
+                Some((0.5 - number(output.a + output.b)).min(0.0)),
+                Some(0.0),
+            ],
+            first_attention: if heads_grow {
+                number(theory.exponents.attention).min(0.0)
+            } else {
+                0.0
+            },
         }
     }
 
-    /// Of a model whose readout is its embedding, and so starts at random. The first logits mix the one product with the
-    /// token that is still there, which adds up, with many that do not; their change mixes what the readout learned with
-    /// what reaches it through its random start, which falls as width^-1/2 until it is small. Only the readout's own
-    /// update is judged.
+    /// Of a model whose readout is its embedding, and so starts at random. The first logits mix the
+    /// one product with the token that is still there, which adds up, with many that do not; their
+    /// change mixes what the readout learned with what reaches it through its random start, which
+    /// falls as width^-1/2 until it is small. Only the readout's own update is judged.
     pub fn with_tied_readout(self) -> Self {
-        Self { logits: [None; 2], ..self }
+        Self {
+            logits: [None; 2],
+            ..self
+        }
     }
 
-    /// The slope of a quantity after `step` updates; none where it is not judged, as it mixes what was there with what was
-    /// learned.
+    /// The slope of a quantity after `step` updates; none where it is not judged, as it mixes what
+    /// was there with what was learned.
     pub fn slope(&self, layer: Layer, quantity: Quantity, step: usize) -> Option<f64> {
         match (quantity, layer, step) {
             (Quantity::Activation, Layer::Output, 0) => self.logits[0],

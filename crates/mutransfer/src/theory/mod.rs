@@ -1,9 +1,9 @@
-//! What a table does in the limit of infinite width: stability, feature learning or kernel regime, and which layer breaks
-//! it. All in exact exponents.
+//! What a table does in the limit of infinite width: stability, feature learning or kernel regime,
+//! and which layer breaks it. All in exact exponents.
 //!
-//! Notation of the literature: weights are multiplied by `n^-a`, start with standard deviation `n^-b`, learn at the rate
-//! `n^-c`, and see their gradient times `n^d`, which is epsilon times `n^-d`. Layers are the first (input), those between
-//! (hidden), and the last (readout).
+//! Notation of the literature: weights are multiplied by `n^-a`, start with standard deviation
+//! `n^-b`, learn at the rate `n^-c`, and see their gradient times `n^d`, which is epsilon times
+//! `n^-d`. Layers are the first (input), those between (hidden), and the last (readout).
 
 mod alignment;
 mod classify;
@@ -33,16 +33,28 @@ pub struct Layers<T> {
 impl<T: Copy> Layers<T> {
     /// From values in the order of the layers.
     pub const fn new(input: T, hidden: T, output: T) -> Self {
-        Self { input, hidden, output }
+        Self {
+            input,
+            hidden,
+            output,
+        }
     }
 
     /// Values with their names, in order.
     pub fn named(self) -> [(&'static str, T); 3] {
-        [("input", self.input), ("hidden", self.hidden), ("output", self.output)]
+        [
+            ("input", self.input),
+            ("hidden", self.hidden),
+            ("output", self.output),
+        ]
     }
 
     pub(crate) fn map<U: Copy>(self, change: impl Fn(T) -> U) -> Layers<U> {
-        Layers { input: change(self.input), hidden: change(self.hidden), output: change(self.output) }
+        Layers {
+            input: change(self.input),
+            hidden: change(self.hidden),
+            output: change(self.output),
+        }
     }
 
     /// The value for parameters of a role: biases and gains are as the input, scalars have none.
@@ -74,7 +86,8 @@ pub struct Abcd {
 pub struct Exponents {
     /// Those of a square network.
     pub layers: Layers<Abcd>,
-    /// The family that the hidden layers' learning rate is for; the other layers of a spectral table are entrywise.
+    /// The family that the hidden layers' learning rate is for; the other layers of a spectral
+    /// table are entrywise.
     pub family: Family,
     /// Exponent of the factor that the optimizer itself puts on the update of a square matrix.
     pub own_factor: Rational32,
@@ -91,18 +104,37 @@ impl Exponents {
         let exponent = |role: Role| {
             let (law, (grows_in, grows_out)) = (table.law(role), role.grows());
             let of = |power: crate::Power| -power.width_exponent(grows_in, grows_out, own_factor);
-            Abcd { a: of(law.multiplier), b: of(law.init_std), c: of(law.learning_rate), d: of(law.eps) }
+            Abcd {
+                a: of(law.multiplier),
+                b: of(law.init_std),
+                c: of(law.learning_rate),
+                d: of(law.eps),
+            }
         };
-        let layers = Layers::new(exponent(Role::Input), exponent(Role::Hidden), exponent(Role::Output));
+        let layers = Layers::new(
+            exponent(Role::Input),
+            exponent(Role::Hidden),
+            exponent(Role::Output),
+        );
         let attention = table.attention.width_exponent(true, false, own_factor);
         let (family, vector_c) = (optimizer.family(), exponent(Role::Vector).c);
-        Self { layers, family, own_factor, vector_c, attention }
+        Self {
+            layers,
+            family,
+            own_factor,
+            vector_c,
+            attention,
+        }
     }
 
-    /// The `d` with which every gradient has entries of order one (2308.01814 equation 2.26), which depends on `a` and `b`
-    /// only.
+    /// The `d` with which every gradient has entries of order one (2308.01814 equation 2.26), which
+    /// depends on `a` and `b` only.
     pub fn faithful(&self) -> Layers<Rational32> {
-        let Layers { input, hidden, output } = self.layers;
+        let Layers {
+            input,
+            hidden,
+            output,
+        } = self.layers;
         let signal = output.a + output.b;
         Layers::new(input.a + signal, hidden.a + signal, output.a)
     }

@@ -5,9 +5,9 @@ use num_rational::Rational32;
 use super::{Abcd, Exponents, Layers};
 use crate::Family;
 
-/// The rotation `t` of each layer that turns one table into the other, if there is one (TP4 equation 5; 2308.01814
-/// proposition 2.2.3): `a + t, b - t`, and `c - 2t` for a raw gradient, `c - t` with `d + t` for a normalised one, `c` for
-/// updates relative to the weights.
+/// The rotation `t` of each layer that turns one table into the other, if there is one (TP4
+/// equation 5; 2308.01814 proposition 2.2.3): `a + t, b - t`, and `c - 2t` for a raw gradient, `c -
+/// t` with `d + t` for a normalised one, `c` for updates relative to the weights.
 pub fn shift(from: &Exponents, to: &Exponents) -> Option<Layers<Rational32>> {
     if from.family != to.family {
         return None;
@@ -19,9 +19,19 @@ pub fn shift(from: &Exponents, to: &Exponents) -> Option<Layers<Rational32>> {
             Family::Entrywise | Family::Spectral => (from.c - t, from.d + t),
             Family::Frobenius => (from.c, from.d + t),
         };
-        (Abcd { a: to.a, b: from.b - t, c, d } == to).then_some(t)
+        (Abcd {
+            a: to.a,
+            b: from.b - t,
+            c,
+            d,
+        } == to)
+            .then_some(t)
     };
-    let rest = if from.family == Family::Spectral { Family::Entrywise } else { from.family };
+    let rest = if from.family == Family::Spectral {
+        Family::Entrywise
+    } else {
+        from.family
+    };
     let (left, right) = (from.layers, to.layers);
     Some(Layers::new(
         layer(left.input, right.input, rest)?,

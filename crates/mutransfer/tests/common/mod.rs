@@ -1,10 +1,14 @@
-//! A small network with every role, in both weight layouts, and comparisons that several files make.
+//! A small network with every role, in both weight layouts, and comparisons that several files
+//! make.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod trainer;
 
 pub(crate) use mutransfer::Layout;
-use mutransfer::{Axes, Law, Optimizer, Options, Parametrization, Plan, Rational32, Role, Rule, Shape, Shapes, Widths};
+use mutransfer::{
+    Axes, Law, Optimizer, Options, Parametrization, Plan, Rational32, Role, Rule, Shape, Shapes,
+    Widths,
+};
 
 pub(crate) fn weight(fan_in: usize, fan_out: usize, layout: Layout) -> Shape {
     match layout {
@@ -15,7 +19,10 @@ pub(crate) fn weight(fan_in: usize, fan_out: usize, layout: Layout) -> Shape {
 
 pub(crate) fn mlp(width: usize, layout: Layout) -> Shapes {
     Shapes::from_iter([
-        ("embedding.weight", Shape::new([50, width]).with_axes(Axes::LOOKUP)),
+        (
+            "embedding.weight",
+            Shape::new([50, width]).with_axes(Axes::LOOKUP),
+        ),
         ("input.weight", weight(784, width, layout)),
         ("input.bias", Shape::vector(width)),
         ("norm.gain", Shape::vector(width)),
@@ -39,13 +46,23 @@ pub(crate) fn plan(
     target: usize,
     layout: Layout,
 ) -> Plan {
-    Plan::new(&widths(base, layout), &mlp(target, layout), rule, optimizer).expect("a plan of the MLP")
+    Plan::new(&widths(base, layout), &mlp(target, layout), rule, optimizer)
+        .expect("a plan of the MLP")
 }
 
 /// The factors of one parameter: A, B, C, W, E of the papers.
 pub(crate) fn scales(plan: &Plan, name: &str) -> [f64; 5] {
-    let scales = plan.param(name).unwrap_or_else(|| panic!("no `{name}`")).scales;
-    [scales.multiplier, scales.init_std, scales.learning_rate, scales.weight_decay, scales.eps]
+    let scales = plan
+        .param(name)
+        .unwrap_or_else(|| panic!("no `{name}`"))
+        .scales;
+    [
+        scales.multiplier,
+        scales.init_std,
+        scales.learning_rate,
+        scales.weight_decay,
+        scales.eps,
+    ]
 }
 
 pub(crate) fn rule(name: &str) -> Rule {
@@ -62,22 +79,39 @@ pub(crate) fn printed(law: &Law) -> [String; 5] {
 }
 
 /// The law of a role outside of blocks, as printed.
-pub(crate) fn law(rule: impl Into<Parametrization>, optimizer: Optimizer, role: Role) -> [String; 5] {
-    printed(rule.into().table(optimizer).unwrap_or_else(|error| panic!("{error}")).law(role))
+pub(crate) fn law(
+    rule: impl Into<Parametrization>,
+    optimizer: Optimizer,
+    role: Role,
+) -> [String; 5] {
+    printed(
+        rule.into()
+            .table(optimizer)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .law(role),
+    )
 }
 
 pub(crate) fn fraction(text: &str) -> Rational32 {
-    text.trim().parse().unwrap_or_else(|_| panic!("`{text}` is no fraction"))
+    text.trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("`{text}` is no fraction"))
 }
 
 /// Equal but for rounding.
 #[track_caller]
 pub(crate) fn close(actual: f64, expected: f64) {
-    assert!((actual - expected).abs() <= 1e-12 * expected.abs(), "{actual} is not {expected}");
+    assert!(
+        (actual - expected).abs() <= 1e-12 * expected.abs(),
+        "{actual} is not {expected}"
+    );
 }
 
 /// Equal to a number printed with seven decimals.
 #[track_caller]
 pub(crate) fn digits(actual: f64, printed: f64) {
-    assert!((actual - printed).abs() <= 1e-6 * printed.abs().max(0.1), "{actual} is not {printed}");
+    assert!(
+        (actual - printed).abs() <= 1e-6 * printed.abs().max(0.1),
+        "{actual} is not {printed}"
+    );
 }

@@ -1,18 +1,26 @@
-//! A tanh MLP with two hidden layers and a trainer in f64, gradients by hand. Straight-line on purpose: it is what the
-//! tables are measured against, so it shares nothing with them but a plan's numbers.
+//! A tanh MLP with two hidden layers and a trainer in f64, gradients by hand. Straight-line on
+//! purpose: it is what the tables are measured against, so it shares nothing with them but a plan's
+//! numbers.
 
 use mutransfer::{Axes, Decay, Family, Hyper, Optimizer, Plan, Role, Shape, Shapes};
 
 pub(crate) const INPUTS: usize = 16;
 pub(crate) const OUTPUTS: usize = 4;
 const BATCH: usize = 32;
-pub(crate) const LAYERS: [(&str, Role); 3] =
-    [("input", Role::Input), ("hidden", Role::Hidden), ("readout", Role::Output)];
+pub(crate) const LAYERS: [(&str, Role); 3] = [
+    ("input", Role::Input),
+    ("hidden", Role::Hidden),
+    ("readout", Role::Output),
+];
 
 /// The shapes of the network, for planning.
 pub(crate) fn shapes(width: usize) -> Shapes {
     let sizes = [[INPUTS, width], [width, width], [width, OUTPUTS]];
-    LAYERS.iter().zip(sizes).map(|((name, _), dims)| (*name, Shape::new(dims).with_axes(Axes::IN_OUT))).collect()
+    LAYERS
+        .iter()
+        .zip(sizes)
+        .map(|((name, _), dims)| (*name, Shape::new(dims).with_axes(Axes::IN_OUT)))
+        .collect()
 }
 
 /// What one layer is trained with.
@@ -60,11 +68,17 @@ pub(crate) struct Matrix {
 impl Matrix {
     fn normal(rows: usize, columns: usize, seed: u64) -> Self {
         let mut noise = Noise(seed);
-        Self { columns, entries: (0..rows * columns).map(|_| noise.normal()).collect() }
+        Self {
+            columns,
+            entries: (0..rows * columns).map(|_| noise.normal()).collect(),
+        }
     }
 
     fn zeros(rows: usize, columns: usize) -> Self {
-        Self { columns, entries: vec![0.0; rows * columns] }
+        Self {
+            columns,
+            entries: vec![0.0; rows * columns],
+        }
     }
 
     fn rows(&self) -> impl Iterator<Item = &[f64]> {
@@ -72,28 +86,50 @@ impl Matrix {
     }
 
     fn map(mut self, change: impl Fn(f64) -> f64) -> Self {
-        self.entries.iter_mut().for_each(|entry| *entry = change(*entry));
+        self.entries
+            .iter_mut()
+            .for_each(|entry| *entry = change(*entry));
         self
     }
 
     fn zip(mut self, other: &Self, change: impl Fn(f64, f64) -> f64) -> Self {
-        self.entries.iter_mut().zip(&other.entries).for_each(|(own, other)| *own = change(*own, *other));
+        self.entries
+            .iter_mut()
+            .zip(&other.entries)
+            .for_each(|(own, other)| *own = change(*own, *other));
         self
     }
 
     /// `self · otherᵀ`
     fn times_transposed(&self, other: &Self) -> Self {
-        let dot = |left: &[f64], right: &[f64]| left.iter().zip(right).map(|(left, right)| left * right).sum();
-        let entries = self.rows().flat_map(|left| other.rows().map(move |right| dot(left, right))).collect();
-        Self { columns: other.entries.len() / other.columns, entries }
+        let dot = |left: &[f64], right: &[f64]| {
+            left.iter()
+                .zip(right)
+                .map(|(left, right)| left * right)
+                .sum()
+        };
+        let entries = self
+            .rows()
+            .flat_map(|left| other.rows().map(move |right| dot(left, right)))
+            .collect();
+        Self {
+            columns: other.entries.len() / other.columns,
+            entries,
+        }
     }
 
     /// `self · other`
     fn times(&self, other: &Self) -> Self {
         let mut product = Self::zeros(self.entries.len() / self.columns, other.columns);
-        for (sum, left) in product.entries.chunks_exact_mut(other.columns).zip(self.rows()) {
+        for (sum, left) in product
+            .entries
+            .chunks_exact_mut(other.columns)
+            .zip(self.rows())
+        {
             for (factor, right) in left.iter().zip(other.rows()) {
-                sum.iter_mut().zip(right).for_each(|(sum, right)| *sum += factor * right);
+                sum.iter_mut()
+                    .zip(right)
+                    .for_each(|(sum, right)| *sum += factor * right);
             }
         }
         product
@@ -102,11 +138,18 @@ impl Matrix {
     fn transposed(&self) -> Self {
         let rows = self.entries.len() / self.columns;
         let entry = |at: usize| self.entries[at % rows * self.columns + at / rows];
-        Self { columns: rows, entries: (0..self.entries.len()).map(entry).collect() }
+        Self {
+            columns: rows,
+            entries: (0..self.entries.len()).map(entry).collect(),
+        }
     }
 
     pub(crate) fn norm(&self) -> f64 {
-        self.entries.iter().map(|entry| entry * entry).sum::<f64>().sqrt()
+        self.entries
+            .iter()
+            .map(|entry| entry * entry)
+            .sum::<f64>()
+            .sqrt()
     }
 
     /// The nearest orthogonal matrix, by Newton and Schulz's iteration run until it stands still.
@@ -168,13 +211,19 @@ impl Network {
             let ([rows, columns], numbers) = (sizes[at], numbers[at]);
             Layer {
                 role: LAYERS[at].1,
-                weight: Matrix::normal(rows, columns, at as u64).map(|entry| entry * numbers.init_std),
+                weight: Matrix::normal(rows, columns, at as u64)
+                    .map(|entry| entry * numbers.init_std),
                 first: Matrix::zeros(rows, columns),
                 second: Matrix::zeros(rows, columns),
                 numbers,
             }
         });
-        Self { layers, inputs: Matrix::normal(BATCH, INPUTS, 7), targets: Matrix::normal(BATCH, OUTPUTS, 8), step: 0 }
+        Self {
+            layers,
+            inputs: Matrix::normal(BATCH, INPUTS, 7),
+            targets: Matrix::normal(BATCH, OUTPUTS, 8),
+            step: 0,
+        }
     }
 
     /// One step on the same batch, for half the mean squared error.
@@ -182,21 +231,32 @@ impl Network {
         self.step += 1;
         let [input, hidden, readout] = &self.layers;
         let through = |layer: &Layer, before: &Matrix| {
-            before.times_transposed(&layer.weight).map(|entry| layer.numbers.multiplier * entry)
+            before
+                .times_transposed(&layer.weight)
+                .map(|entry| layer.numbers.multiplier * entry)
         };
         let first = through(input, &self.inputs).map(f64::tanh); // [batch, width]
         let second = through(hidden, &first).map(f64::tanh); // [batch, width]
         let outputs = through(readout, &second); // [batch, outputs]
 
-        let error = outputs.clone().zip(&self.targets, |output, target| (output - target) / BATCH as f64);
+        let error = outputs.clone().zip(&self.targets, |output, target| {
+            (output - target) / BATCH as f64
+        });
         let back = |error: &Matrix, layer: &Layer, activation: &Matrix| {
-            let arrived = error.times(&layer.weight).map(|entry| layer.numbers.multiplier * entry);
-            arrived.zip(activation, |arrived, activation| arrived * (1.0 - activation * activation))
+            let arrived = error
+                .times(&layer.weight)
+                .map(|entry| layer.numbers.multiplier * entry);
+            arrived.zip(activation, |arrived, activation| {
+                arrived * (1.0 - activation * activation)
+            })
         };
         let second_error = back(&error, readout, &second);
         let first_error = back(&second_error, hidden, &first);
         let gradient = |error: &Matrix, before: &Matrix, layer: &Layer| {
-            error.transposed().times(before).map(|entry| layer.numbers.multiplier * entry)
+            error
+                .transposed()
+                .times(before)
+                .map(|entry| layer.numbers.multiplier * entry)
         };
         let gradients = [
             gradient(&first_error, &self.inputs, input),
@@ -210,14 +270,21 @@ impl Network {
         for (layer, gradient) in self.layers.iter_mut().zip(gradients) {
             layer.update(gradient.map(|entry| entry * shrink), recipe, self.step);
         }
-        Seen { outputs: outputs.entries, gradient_norms }
+        Seen {
+            outputs: outputs.entries,
+            gradient_norms,
+        }
     }
 }
 
 impl Layer {
     fn update(&mut self, gradient: Matrix, recipe: Recipe, step: i32) {
         let schedule = 1.0 - 0.05 * f64::from(step - 1);
-        let Numbers { learning_rate, weight_decay, .. } = self.numbers;
+        let Numbers {
+            learning_rate,
+            weight_decay,
+            ..
+        } = self.numbers;
         let learning_rate = schedule * learning_rate;
         let decayed = match recipe.decay {
             Decay::L2 => 1.0,
@@ -225,13 +292,18 @@ impl Layer {
             Decay::Independent => 1.0 - schedule * weight_decay,
         };
         let update = self.direction(gradient, recipe, step);
-        self.weight = self.weight.clone().zip(&update, |own, update| own * decayed - learning_rate * update);
+        self.weight = self.weight.clone().zip(&update, |own, update| {
+            own * decayed - learning_rate * update
+        });
     }
 
     fn direction(&mut self, gradient: Matrix, recipe: Recipe, step: i32) -> Matrix {
-        let Numbers { weight_decay, eps, .. } = self.numbers;
+        let Numbers {
+            weight_decay, eps, ..
+        } = self.numbers;
         let is_l2 = recipe.decay == Decay::L2;
-        let decay = |onto: Matrix, weight: &Matrix| onto.zip(weight, |onto, own| onto + weight_decay * own);
+        let decay =
+            |onto: Matrix, weight: &Matrix| onto.zip(weight, |onto, own| onto + weight_decay * own);
         // LAMB adds its decay to Adam's direction instead.
         let gradient = match is_l2 && recipe.optimizer != Optimizer::Lamb {
             true => decay(gradient, &self.weight),
@@ -243,7 +315,11 @@ impl Layer {
             (Family::Entrywise, _) => self.adam(&gradient, eps, step),
             (Family::Frobenius, Optimizer::Lamb) => {
                 let adam = self.adam(&gradient, eps, step);
-                let direction = if is_l2 { decay(adam, &self.weight) } else { adam };
+                let direction = if is_l2 {
+                    decay(adam, &self.weight)
+                } else {
+                    adam
+                };
                 let trust = self.weight.norm() / direction.norm();
                 direction.map(|entry| trust * entry)
             }
@@ -254,23 +330,36 @@ impl Layer {
             (Family::Spectral, optimizer) => {
                 let rows = self.weight.entries.len() / self.weight.columns;
                 let own = optimizer.own_factor(rows as f64, self.weight.columns as f64);
-                self.momentum(&gradient).orthogonalised().map(|entry| own * entry)
+                self.momentum(&gradient)
+                    .orthogonalised()
+                    .map(|entry| own * entry)
             }
         }
     }
 
     fn momentum(&mut self, gradient: &Matrix) -> Matrix {
-        self.first = self.first.clone().zip(gradient, |moment, gradient| 0.9 * moment + gradient);
+        self.first = self
+            .first
+            .clone()
+            .zip(gradient, |moment, gradient| 0.9 * moment + gradient);
         self.first.clone()
     }
 
     fn adam(&mut self, gradient: &Matrix, eps: f64, step: i32) -> Matrix {
         let mean = |moment: &Matrix, seen: &Matrix, beta: f64| {
-            moment.clone().zip(seen, |moment, seen| beta * moment + (1.0 - beta) * seen)
+            moment
+                .clone()
+                .zip(seen, |moment, seen| beta * moment + (1.0 - beta) * seen)
         };
         self.first = mean(&self.first, gradient, 0.9);
-        self.second = mean(&self.second, &gradient.clone().map(|entry| entry * entry), 0.95);
+        self.second = mean(
+            &self.second,
+            &gradient.clone().map(|entry| entry * entry),
+            0.95,
+        );
         let unbias = [0.9f64, 0.95].map(|beta| 1.0 - beta.powi(step));
-        self.first.clone().zip(&self.second, |first, second| first / unbias[0] / ((second / unbias[1]).sqrt() + eps))
+        self.first.clone().zip(&self.second, |first, second| {
+            first / unbias[0] / ((second / unbias[1]).sqrt() + eps)
+        })
     }
 }

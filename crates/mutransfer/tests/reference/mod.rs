@@ -44,15 +44,51 @@ struct Declared {
 }
 
 const DECLARED: [Declared; 9] = [
-    Declared { model: "mlp", tables: &[], readout: "fc_3.weight" },
-    Declared { model: "cnn", tables: &[], readout: "readout.weight" },
-    Declared { model: "gpt", tables: &["token.weight", "position.weight"], readout: "readout.weight" },
-    Declared { model: "gpt-tied", tables: &["token.weight", "position.weight"], readout: "readout.weight" },
-    Declared { model: "resnet", tables: &[], readout: "readout.weight" },
-    Declared { model: "gru", tables: &[], readout: "readout.weight" },
-    Declared { model: "rounded-ffn", tables: &["token.weight"], readout: "readout.weight" },
-    Declared { model: "grouped-kv", tables: &["token.weight"], readout: "readout.weight" },
-    Declared { model: "names", tables: &["_leading"], readout: "readout.weight" },
+    Declared {
+        model: "mlp",
+        tables: &[],
+        readout: "fc_3.weight",
+    },
+    Declared {
+        model: "cnn",
+        tables: &[],
+        readout: "readout.weight",
+    },
+    Declared {
+        model: "gpt",
+        tables: &["token.weight", "position.weight"],
+        readout: "readout.weight",
+    },
+    Declared {
+        model: "gpt-tied",
+        tables: &["token.weight", "position.weight"],
+        readout: "readout.weight",
+    },
+    Declared {
+        model: "resnet",
+        tables: &[],
+        readout: "readout.weight",
+    },
+    Declared {
+        model: "gru",
+        tables: &[],
+        readout: "readout.weight",
+    },
+    Declared {
+        model: "rounded-ffn",
+        tables: &["token.weight"],
+        readout: "readout.weight",
+    },
+    Declared {
+        model: "grouped-kv",
+        tables: &["token.weight"],
+        readout: "readout.weight",
+    },
+    Declared {
+        model: "names",
+        tables: &["_leading"],
+        readout: "readout.weight",
+    },
 ];
 
 pub(crate) fn fixtures() -> impl Iterator<Item = Fixture> {
@@ -66,7 +102,10 @@ pub(crate) fn fixture(model: &str) -> Fixture {
 
 impl Fixture {
     fn declared(&self) -> &'static Declared {
-        DECLARED.iter().find(|declared| declared.model == self.model).unwrap()
+        DECLARED
+            .iter()
+            .find(|declared| declared.model == self.model)
+            .unwrap()
     }
 
     pub(crate) fn is_tied(&self) -> bool {
@@ -87,9 +126,13 @@ impl Fixture {
 
     /// With all that shapes do not tell.
     pub(crate) fn declare(&self, widths: Widths) -> Widths {
-        let Declared { tables, readout, .. } = self.declared();
+        let Declared {
+            tables, readout, ..
+        } = self.declared();
         let widths = widths.with_layout(Layout::OutIn);
-        let widths = tables.iter().fold(widths, |widths, table| widths.declare(table, Role::Input).unwrap());
+        let widths = tables.iter().fold(widths, |widths, table| {
+            widths.declare(table, Role::Input).unwrap()
+        });
         match self.is_tied() {
             true => widths.tie(readout, tables[0]).unwrap(),
             false => widths.declare(readout, Role::Output).unwrap(),
@@ -97,11 +140,21 @@ impl Fixture {
     }
 
     pub(crate) fn plan(&self, target: &Target, optimizer: Optimizer) -> Plan {
-        Plan::new(&self.declare(self.widths()), &target.shapes(), Rule::Mup, optimizer).unwrap()
+        Plan::new(
+            &self.declare(self.widths()),
+            &target.shapes(),
+            Rule::Mup,
+            optimizer,
+        )
+        .unwrap()
     }
 
     pub(crate) fn hyper(&self) -> Hyper {
-        Hyper { learning_rate: self.global_lr, weight_decay: self.global_weight_decay, ..Hyper::default() }
+        Hyper {
+            learning_rate: self.global_lr,
+            weight_decay: self.global_weight_decay,
+            ..Hyper::default()
+        }
     }
 }
 

@@ -22,17 +22,25 @@ struct Written {
     std: Option<f64>,
 }
 
-/// Reads measurements of any framework from CSV: columns `width`, `step` (or `t`), `module` and `l1`, and where they are
-/// there `rule`, `seed`, `layer`, `quantity`, `l2`, `std`; others are ignored. Without `rule` the rows are of `rule`,
-/// without `layer` a module is placed by its name, and without `quantity` activations are meant. Steps count from the
-/// first one in the table, which is taken to be untrained.
+/// Reads measurements of any framework from CSV: columns `width`, `step` (or `t`), `module` and
+/// `l1`, and where they are there `rule`, `seed`, `layer`, `quantity`, `l2`, `std`; others are
+/// ignored. Without `rule` the rows are of `rule`, without `layer` a module is placed by its name,
+/// and without `quantity` activations are meant. Steps count from the first one in the table, which
+/// is taken to be untrained.
 ///
 /// # Errors
 /// When a column is missing or a cell cannot be read, with the line.
 pub fn coordinates_from_csv(text: &str, rule: &str) -> Result<Vec<Coordinate>, AnalysisError> {
-    let bad = |error: csv::Error| AnalysisError::Table { message: error.to_string() };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let written: Vec<Written> = reader.deserialize().collect::<Result<_, _>>().map_err(bad)?;
+    let bad = |error: csv::Error| AnalysisError::Table {
+        message: error.to_string(),
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let written: Vec<Written> = reader
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(bad)?;
     let first = written.iter().map(|row| row.step).min().unwrap_or(0);
     let coordinate = |row: Written| Coordinate {
         rule: row.rule.unwrap_or_else(|| rule.to_owned()),
@@ -53,10 +61,22 @@ pub fn coordinates_from_csv(text: &str, rule: &str) -> Result<Vec<Coordinate>, A
 fn layer_of(module: &str) -> Layer {
     const NAMES: [(Layer, &[&str]); 3] = [
         (Layer::Attention, &["attention.logits", "attn_logits"]),
-        (Layer::Output, &["readout", "lm_head", "logits", "unembed", "classifier", "output layer"]),
+        (
+            Layer::Output,
+            &[
+                "readout",
+                "lm_head",
+                "logits",
+                "unembed",
+                "classifier",
+                "output layer",
+            ],
+        ),
         (Layer::Input, &["embed", "wte", "wpe", "input"]),
     ];
     let lower = module.to_ascii_lowercase();
-    let named = NAMES.iter().find(|(_, names)| names.iter().any(|name| lower.contains(name)));
+    let named = NAMES
+        .iter()
+        .find(|(_, names)| names.iter().any(|name| lower.contains(name)));
     named.map_or(Layer::Hidden, |(layer, _)| *layer)
 }

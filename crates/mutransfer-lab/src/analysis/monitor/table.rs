@@ -58,7 +58,9 @@ pub enum MonitorError {
         wide: usize,
     },
     /// The same step is listed twice with different losses.
-    #[error("rule {rule}, width {width}, seed {seed}: step {step} is listed twice, with losses {first} and {second}")]
+    #[error(
+        "rule {rule}, width {width}, seed {seed}: step {step} is listed twice, with losses {first} and {second}"
+    )]
     Duplicate {
         /// Name of the parametrization.
         rule: String,
@@ -80,24 +82,50 @@ impl MonitorError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Empty => "rows without a loss do not count; is this the right file?",
-            Self::Table { .. } => "columns are width, step, loss, and optionally rule, seed; others are ignored",
+            Self::Table { .. } => {
+                "columns are width, step, loss, and optionally rule, seed; others are ignored"
+            }
             Self::OneWidth { .. } => "give training curves of two widths or more, in one table",
             Self::NoCommonSeed { .. } => "give runs on the same data the same seed at every width",
-            Self::NoCommonStep { .. } => "log all widths at the same steps, or at multiples of one another",
-            Self::Duplicate { .. } => "give each run its own seed, and keep one learning rate per table",
+            Self::NoCommonStep { .. } => {
+                "log all widths at the same steps, or at multiples of one another"
+            }
+            Self::Duplicate { .. } => {
+                "give each run its own seed, and keep one learning rate per table"
+            }
         }
     }
 }
 
-/// The curves of every rule, in the order of their names but for `sp`, which is what one compares with.
+/// The curves of every rule, in the order of their names but for `sp`, which is what one compares
+/// with.
 pub(super) fn by_rule(rows: &[LossRow]) -> Result<Vec<(&str, Curves)>, MonitorError> {
     let mut rules: BTreeMap<&str, Curves> = BTreeMap::new();
     for row in rows {
-        let curve = rules.entry(&row.rule).or_default().entry(row.width).or_default().entry(row.seed).or_default();
+        let curve = rules
+            .entry(&row.rule)
+            .or_default()
+            .entry(row.width)
+            .or_default()
+            .entry(row.seed)
+            .or_default();
         let first = *curve.entry(row.step).or_insert(row.loss);
         if first.to_bits() != row.loss.to_bits() && !(first.is_nan() && row.loss.is_nan()) {
-            let LossRow { rule, width, seed, step, loss: second } = row.clone();
-            return Err(MonitorError::Duplicate { rule, width, seed, step, first, second });
+            let LossRow {
+                rule,
+                width,
+                seed,
+                step,
+                loss: second,
+            } = row.clone();
+            return Err(MonitorError::Duplicate {
+                rule,
+                width,
+                seed,
+                step,
+                first,
+                second,
+            });
         }
     }
     if rules.is_empty() {
@@ -110,12 +138,22 @@ pub(super) fn by_rule(rows: &[LossRow]) -> Result<Vec<(&str, Curves)>, MonitorEr
 
 /// The first step of every curve at which its loss is not finite.
 pub(super) fn diverged(curves: &Curves) -> Vec<Diverged> {
-    let each = curves.iter().flat_map(|(width, seeds)| seeds.iter().map(move |(seed, curve)| (*width, *seed, curve)));
-    each.filter_map(|(width, seed, curve)| first_lost(curve).map(|step| Diverged { width, seed, step })).collect()
+    let each = curves.iter().flat_map(|(width, seeds)| {
+        seeds
+            .iter()
+            .map(move |(seed, curve)| (*width, *seed, curve))
+    });
+    each.filter_map(|(width, seed, curve)| {
+        first_lost(curve).map(|step| Diverged { width, seed, step })
+    })
+    .collect()
 }
 
 fn first_lost(curve: &Curve) -> Option<usize> {
-    curve.iter().find(|(_, loss)| !loss.is_finite()).map(|(step, _)| *step)
+    curve
+        .iter()
+        .find(|(_, loss)| !loss.is_finite())
+        .map(|(step, _)| *step)
 }
 
 /// What two widths have in common.
@@ -141,19 +179,30 @@ pub(super) fn pairing<'a>(
     let pair = |(seed, curve)| Some((curve, all[&wide].get(seed)?));
     let curves: Vec<(&Curve, &Curve)> = all[&narrow].iter().filter_map(pair).collect();
     let each = || curves.iter().flat_map(|(narrow, wide)| [*narrow, *wide]);
-    let Some(first) = each().next() else { return Err(MonitorError::NoCommonSeed { rule, narrow, wide }) };
+    let Some(first) = each().next() else {
+        return Err(MonitorError::NoCommonSeed { rule, narrow, wide });
+    };
     let mut steps: Vec<usize> = first.keys().copied().collect();
     steps.retain(|step| each().all(|curve| curve.contains_key(step)));
     if steps.is_empty() {
         return Err(MonitorError::NoCommonStep { rule, narrow, wide });
     }
-    let ends = || each().filter_map(|curve| Some((*curve.keys().next()?, *curve.keys().next_back()?)));
-    let (start, end) = ends().fold((usize::MAX, 0), |(start, end), (first, last)| (start.min(first), end.max(last)));
+    let ends =
+        || each().filter_map(|curve| Some((*curve.keys().next()?, *curve.keys().next_back()?)));
+    let (start, end) = ends().fold((usize::MAX, 0), |(start, end), (first, last)| {
+        (start.min(first), end.max(last))
+    });
     let length = |start: usize, end: usize| (end - start) as f64;
     let complete = length(steps[0], steps[steps.len() - 1]) >= COVERED * length(start, end);
     let lost = each().filter_map(first_lost).min().unwrap_or(usize::MAX);
     steps.retain(|step| *step < lost);
-    Ok(Pairing { narrow, wide, curves, steps, complete })
+    Ok(Pairing {
+        narrow,
+        wide,
+        curves,
+        steps,
+        complete,
+    })
 }
 
 impl Pairing<'_> {
@@ -164,7 +213,11 @@ impl Pairing<'_> {
     /// The loss of the narrower minus that of the wider, averaged over these steps, per seed.
     pub(super) fn gains(&self, steps: &[usize]) -> Vec<f64> {
         let gain = |(narrow, wide): &(&Curve, &Curve)| {
-            steps.iter().map(|step| narrow[step] - wide[step]).sum::<f64>() / steps.len() as f64
+            steps
+                .iter()
+                .map(|step| narrow[step] - wide[step])
+                .sum::<f64>()
+                / steps.len() as f64
         };
         self.curves.iter().map(gain).collect()
     }
@@ -181,22 +234,43 @@ struct Written {
     loss: Option<f64>,
 }
 
-/// Reads training curves of any framework from CSV: columns `width`, `step` (or `t`) and `loss`, and where they are
-/// there `rule` and `seed`; others are ignored. Without `rule` the rows are of `rule`. An empty cell is a step at which
-/// no loss was logged; `NaN` and `inf` are a loss that diverged.
+/// Reads training curves of any framework from CSV: columns `width`, `step` (or `t`) and `loss`,
+/// and where they are there `rule` and `seed`; others are ignored. Without `rule` the rows are of
+/// `rule`. An empty cell is a step at which no loss was logged; `NaN` and `inf` are a loss that
+/// diverged.
 ///
 /// # Errors
 /// When a column is missing or a cell cannot be read, with the line.
 pub fn curves_from_csv(text: &str, rule: &str) -> Result<Vec<LossRow>, MonitorError> {
-    let bad = |error: csv::Error| MonitorError::Table { message: error.to_string() };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    if !reader.headers().map_err(bad)?.iter().any(|column| column == "loss") {
-        return Err(MonitorError::Table { message: "missing field `loss`".to_owned() });
+    let bad = |error: csv::Error| MonitorError::Table {
+        message: error.to_string(),
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    if !reader
+        .headers()
+        .map_err(bad)?
+        .iter()
+        .any(|column| column == "loss")
+    {
+        return Err(MonitorError::Table {
+            message: "missing field `loss`".to_owned(),
+        });
     }
-    let written: Vec<Written> = reader.deserialize().collect::<Result<_, _>>().map_err(bad)?;
+    let written: Vec<Written> = reader
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(bad)?;
     let row = |row: Written| {
         let rule = row.rule.unwrap_or_else(|| rule.to_owned());
-        Some(LossRow { rule, width: row.width, seed: row.seed.unwrap_or(0), step: row.step, loss: row.loss? })
+        Some(LossRow {
+            rule,
+            width: row.width,
+            seed: row.seed.unwrap_or(0),
+            step: row.step,
+            loss: row.loss?,
+        })
     };
     Ok(written.into_iter().filter_map(row).collect())
 }

@@ -1,4 +1,5 @@
-//! The binary files of CIFAR-10: records of a label and three planes of 32 rows of 32 pixels, without a header.
+//! The binary files of CIFAR-10: records of a label and three planes of 32 rows of 32 pixels,
+//! without a header.
 
 use std::path::Path;
 
@@ -13,7 +14,8 @@ pub(super) const CLASSES: usize = 10;
 const PIXELS: usize = SHAPE[0] * SHAPE[1] * SHAPE[2];
 const RECORD: usize = 1 + PIXELS;
 
-/// Whether a file under another name is CIFAR-10: by its ending and its size, as there is no header.
+/// Whether a file under another name is CIFAR-10: by its ending and its size, as there is no
+/// header.
 pub(super) fn recognises(path: &Path) -> bool {
     let whole = |bytes: u64| bytes > 0 && bytes.is_multiple_of(RECORD as u64);
     name(path).ends_with(".bin") && path.metadata().is_ok_and(|file| whole(file.len()))
@@ -27,7 +29,12 @@ pub(super) fn is_batch(path: &Path) -> bool {
 
 /// Reads one file.
 pub(super) fn read(path: &Path) -> Result<Part, Error> {
-    let flawed = |flaw| Err(Error::Images { path: path.to_owned(), flaw });
+    let flawed = |flaw| {
+        Err(Error::Images {
+            path: path.to_owned(),
+            flaw,
+        })
+    };
     let bytes = bytes::read(path, bytes::MOST + 1)?;
     if bytes.len() > bytes::MOST {
         return flawed(ImageFlaw::TooLarge { most: bytes::MOST });
@@ -36,11 +43,21 @@ pub(super) fn read(path: &Path) -> Result<Part, Error> {
     if !records.remainder().is_empty() {
         let count = bytes.len().div_ceil(RECORD);
         let why = format!("{count} CIFAR-10 records of {RECORD} bytes");
-        return flawed(ImageFlaw::Truncated { bytes: bytes.len(), needed: count * RECORD, why });
+        return flawed(ImageFlaw::Truncated {
+            bytes: bytes.len(),
+            needed: count * RECORD,
+            why,
+        });
     }
     let labels = records.clone().map(|record| record[0]).collect();
     let pixels = records.flat_map(|record| &record[1..]).copied().collect();
-    let part = Part { path: path.to_owned(), shape: SHAPE, pixels, labels, labelled_by: path.to_owned() };
+    let part = Part {
+        path: path.to_owned(),
+        shape: SHAPE,
+        pixels,
+        labels,
+        labelled_by: path.to_owned(),
+    };
     part.check_labels(CLASSES)?;
     Ok(part)
 }

@@ -59,7 +59,9 @@ pub enum ImageFlaw {
         why: String,
     },
     /// A header that no file of images has.
-    #[error("claims the sizes {sizes:?}: expected images of one pixel or more, and at most {most} bytes in all")]
+    #[error(
+        "claims the sizes {sizes:?}: expected images of one pixel or more, and at most {most} bytes in all"
+    )]
     Size {
         /// What the header says: how many images, of how many rows and columns; or how many labels.
         sizes: Vec<u32>,
@@ -94,7 +96,9 @@ pub enum ImageFlaw {
     #[error("has label 0 only: expected two classes or more")]
     OneClass,
     /// Held-out images of another size than the training images.
-    #[error("has images of {height}x{width} pixels: expected {expected_height}x{expected_width}, as in training")]
+    #[error(
+        "has images of {height}x{width} pixels: expected {expected_height}x{expected_width}, as in training"
+    )]
     Shape {
         /// Rows of the held-out images.
         height: usize,

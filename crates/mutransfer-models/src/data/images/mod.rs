@@ -1,4 +1,5 @@
-//! Images with labels: the user's, in the formats of MNIST and of CIFAR-10, or a synthetic task without end.
+//! Images with labels: the user's, in the formats of MNIST and of CIFAR-10, or a synthetic task
+//! without end.
 
 mod bytes;
 mod cifar;
@@ -19,8 +20,9 @@ use crate::Error;
 
 /// Images of one shape to train on and to validate on, each with the class it belongs to.
 ///
-/// A batch is the pixels of all its images, row-major as `[batch, channels, height, width]`, and their labels. Pixels
-/// are standardised: less the mean of the training images and over their standard deviation, channel by channel.
+/// A batch is the pixels of all its images, row-major as `[batch, channels, height, width]`, and
+/// their labels. Pixels are standardised: less the mean of the training images and over their
+/// standard deviation, channel by channel.
 #[derive(Clone, Debug)]
 pub struct Images(Source);
 
@@ -36,32 +38,36 @@ const VALIDATION_IMAGES: usize = 1024;
 impl Images {
     /// Reads a folder, or one file of images.
     ///
-    /// - IDX, the format of MNIST and Fashion-MNIST: `*-images-idx3-ubyte` with its labels beside it in
-    ///   `*-labels-idx1-ubyte`, both also with a dot before `idx` and also as gzip. There are as many classes as the
-    ///   largest training label says.
+    /// - IDX, the format of MNIST and Fashion-MNIST: `*-images-idx3-ubyte` with its labels beside
+    ///   it in `*-labels-idx1-ubyte`, both also with a dot before `idx` and also as gzip. There are
+    ///   as many classes as the largest training label says.
     /// - CIFAR-10's binary format: `data_batch_*.bin` and `test_batch.bin`.
     ///
-    /// Where a folder holds test images too (`t10k-*`, `test_batch.bin`), these are held out; otherwise the last tenth
-    /// of all images is. A folder holds one set of images; folders inside it are not read.
+    /// Where a folder holds test images too (`t10k-*`, `test_batch.bin`), these are held out;
+    /// otherwise the last tenth of all images is. A folder holds one set of images; folders inside
+    /// it are not read.
     ///
     /// # Errors
-    /// When a file cannot be read, is not what its format says, or when there is nothing to learn from it.
+    /// When a file cannot be read, is not what its format says, or when there is nothing to learn
+    /// from it.
     pub fn read(path: &Path) -> Result<Self, Error> {
         Ok(Self(Source::Stored(Stored::read(path)?)))
     }
 
-    /// Whether there are images at a path, by names and first bytes, so that they are not taken for text. They may
-    /// still turn out to be damaged when they are read.
+    /// Whether there are images at a path, by names and first bytes, so that they are not taken for
+    /// text. They may still turn out to be damaged when they are read.
     pub fn recognises(path: &Path) -> bool {
         files::recognises(path)
     }
 
-    /// The built-in task of a seed: ten patterns to tell apart, wherever and however faintly they are shown.
+    /// The built-in task of a seed: ten patterns to tell apart, wherever and however faintly they
+    /// are shown.
     ///
-    /// Each class is a smooth random pattern on a torus of 12x12 pixels. An image shows it shifted by up to three pixels
-    /// along each axis, at a contrast drawn from 0.5 to 1.5, under noise twice as strong as the pattern itself. Who knew
-    /// the patterns would reach a loss of about 0.2. After 200 batches of 64 images, a linear classifier is near 1.8 and
-    /// a perceptron with two hidden layers of 128 units between 0.6 and 0.9, depending on the seed.
+    /// Each class is a smooth random pattern on a torus of 12x12 pixels. An image shows it shifted
+    /// by up to three pixels along each axis, at a contrast drawn from 0.5 to 1.5, under noise
+    /// twice as strong as the pattern itself. Who knew the patterns would reach a loss of about
+    /// 0.2. After 200 batches of 64 images, a linear classifier is near 1.8 and a perceptron with
+    /// two hidden layers of 128 units between 0.6 and 0.9, depending on the seed.
     pub fn synthetic(seed: u64) -> Self {
         Self(Source::Synthetic(Patterns::new(seed)))
     }
@@ -82,7 +88,8 @@ impl Images {
         }
     }
 
-    /// Fingerprint of the pixels, the labels and what is held out, in hexadecimal: not of file names or compression.
+    /// Fingerprint of the pixels, the labels and what is held out, in hexadecimal: not of file
+    /// names or compression.
     pub fn hash(&self) -> String {
         match &self.0 {
             Source::Stored(stored) => stored.hash(),
@@ -90,7 +97,8 @@ impl Images {
         }
     }
 
-    /// Checks that batches of `batch` images can be drawn, and that there are images to validate on.
+    /// Checks that batches of `batch` images can be drawn, and that there are images to validate
+    /// on.
     ///
     /// # Errors
     /// When there are fewer training images than a batch has, or none held out.
@@ -101,7 +109,8 @@ impl Images {
         }
     }
 
-    /// The batch of a step: pixels and labels of `batch` images. Depends on seed and step, never on the model.
+    /// The batch of a step: pixels and labels of `batch` images. Depends on seed and step, never on
+    /// the model.
     pub fn batch(&self, seed: u64, step: usize, batch: usize) -> (Vec<f32>, Vec<u8>) {
         let mut rng = generator("images", seed, step as u64);
         match &self.0 {

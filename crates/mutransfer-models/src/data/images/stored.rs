@@ -26,7 +26,11 @@ pub(super) struct Stored {
 impl Stored {
     /// Reads a folder or a file; without test images of their own, the last tenth is held out.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
-        let Found { training, held_out, classes } = files::read(path)?;
+        let Found {
+            training,
+            held_out,
+            classes,
+        } = files::read(path)?;
         let (shape, mut pixels, mut labels) = (training.shape, training.pixels, training.labels);
         let mut split = labels.len() - labels.len() / 10;
         if let Some(held_out) = held_out {
@@ -37,7 +41,15 @@ impl Stored {
         let [channels, height, width] = shape;
         let plane = height * width;
         let levels = standardised(&pixels[..split * channels * plane], channels, plane);
-        Ok(Self { path: path.to_owned(), shape, classes, pixels, labels, split, levels })
+        Ok(Self {
+            path: path.to_owned(),
+            shape,
+            classes,
+            pixels,
+            labels,
+            split,
+            levels,
+        })
     }
 
     pub(super) fn shape(&self) -> [usize; 3] {
@@ -50,21 +62,41 @@ impl Stored {
 
     pub(super) fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        // The sizes come first: the same bytes in another shape, or split elsewhere, are another task.
+        // The sizes come first: the same bytes in another shape, or split elsewhere, are another
+        // task.
         for size in self.shape.iter().chain([&self.labels.len(), &self.split]) {
             hasher.update(&(*size as u64).to_le_bytes());
         }
-        hasher.update(&self.pixels).update(&self.labels).finalize().to_hex().to_string()
+        hasher
+            .update(&self.pixels)
+            .update(&self.labels)
+            .finalize()
+            .to_hex()
+            .to_string()
     }
 
     pub(super) fn check(&self, batch: usize) -> Result<(), Error> {
         let images = self.labels.len();
-        let parts = [("training", self.split, batch), ("validation", images - self.split, 1)];
-        match parts.into_iter().find(|(_, available, needed)| available < needed) {
+        let parts = [
+            ("training", self.split, batch),
+            ("validation", images - self.split, 1),
+        ];
+        match parts
+            .into_iter()
+            .find(|(_, available, needed)| available < needed)
+        {
             None => Ok(()),
             Some((part, available, needed)) => {
-                let flaw = ImageFlaw::TooFew { images, part, available, needed };
-                Err(Error::Images { path: self.path.clone(), flaw })
+                let flaw = ImageFlaw::TooFew {
+                    images,
+                    part,
+                    available,
+                    needed,
+                };
+                Err(Error::Images {
+                    path: self.path.clone(),
+                    flaw,
+                })
             }
         }
     }
@@ -85,7 +117,8 @@ impl Stored {
         let image = channels * height * width;
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for index in indices {
-            let planes = self.pixels[index * image..(index + 1) * image].chunks_exact(height * width);
+            let planes =
+                self.pixels[index * image..(index + 1) * image].chunks_exact(height * width);
             for (plane, levels) in planes.zip(&self.levels) {
                 pixels.extend(plane.iter().map(|pixel| levels[usize::from(*pixel)]));
             }
@@ -95,24 +128,39 @@ impl Stored {
     }
 }
 
-/// What each level of a pixel is for each channel, less the channel's mean and over its standard deviation.
+/// What each level of a pixel is for each channel, less the channel's mean and over its standard
+/// deviation.
 fn standardised(pixels: &[u8], channels: usize, plane: usize) -> Vec<Vec<f32>> {
     let mut counts = vec![[0u64; 256]; channels];
     for (index, plane) in pixels.chunks_exact(plane).enumerate() {
         let counts = &mut counts[index % channels];
-        plane.iter().for_each(|pixel| counts[usize::from(*pixel)] += 1);
+        plane
+            .iter()
+            .for_each(|pixel| counts[usize::from(*pixel)] += 1);
     }
     counts.iter().map(levels).collect()
 }
 
-/// From how often each level occurs to what it is standardised. A channel of one level becomes zero.
+/// From how often each level occurs to what it is standardised. A channel of one level becomes
+/// zero.
 fn levels(counts: &[u64; 256]) -> Vec<f32> {
     let total = counts.iter().sum::<u64>() as f64;
     let average = |value: &dyn Fn(f64) -> f64| {
-        counts.iter().enumerate().map(|(level, count)| value(level as f64) * *count as f64).sum::<f64>() / total
+        counts
+            .iter()
+            .enumerate()
+            .map(|(level, count)| value(level as f64) * *count as f64)
+            .sum::<f64>()
+            / total
     };
     let mean = average(&|level| level);
     let deviation = average(&|level| (level - mean).powi(2)).sqrt();
-    let scale = if deviation > 0.0 { 1.0 / deviation } else { 1.0 };
-    (0..256).map(|level| ((f64::from(level) - mean) * scale) as f32).collect()
+    let scale = if deviation > 0.0 {
+        1.0 / deviation
+    } else {
+        1.0
+    };
+    (0..256)
+        .map(|level| ((f64::from(level) - mean) * scale) as f32)
+        .collect()
 }

@@ -1,10 +1,11 @@
 //! A task without end: which of ten patterns an image shows, wherever it shows it.
 //!
-//! A pattern is a sum of plane waves of random amplitude and phase that fit the torus of 12x12 pixels a whole number of
-//! times. So a shifted pattern has the same mean, zero, and the same power, one, and every channel is standardised by a
-//! closed formula. Shifts make the task one for hidden layers: the average of a pattern over its shifts, all that a
-//! linear classifier can look for, is faint. Noise makes it one that is never solved for certain, and low contrast one
-//! where certainty has to differ from image to image.
+//! A pattern is a sum of plane waves of random amplitude and phase that fit the torus of 12x12
+//! pixels a whole number of times. So a shifted pattern has the same mean, zero, and the same
+//! power, one, and every channel is standardised by a closed formula. Shifts make the task one for
+//! hidden layers: the average of a pattern over its shifts, all that a linear classifier can look
+//! for, is faint. Noise makes it one that is never solved for certain, and low contrast one where
+//! certainty has to differ from image to image.
 
 use std::f64::consts::TAU;
 
@@ -36,7 +37,8 @@ const CONTRAST: (f64, f64) = (0.5, 1.5);
 /// Standard deviation of a pixel's noise; that of a pattern is one.
 const NOISE: f64 = 2.0;
 
-/// What the numbers above and the functions below amount to: to be counted up with any change of them, for the hash.
+/// What the numbers above and the functions below amount to: to be counted up with any change of
+/// them, for the hash.
 const VERSION: u64 = 1;
 
 impl Patterns {
@@ -44,19 +46,30 @@ impl Patterns {
     pub(super) const CLASSES: usize = 10;
 
     pub(super) fn new(seed: u64) -> Self {
-        let patterns = (0..Self::CLASSES as u64).map(|class| pattern(&mut generator("pattern", seed, class)));
-        Self { seed, patterns: patterns.collect() }
+        let patterns =
+            (0..Self::CLASSES as u64).map(|class| pattern(&mut generator("pattern", seed, class)));
+        Self {
+            seed,
+            patterns: patterns.collect(),
+        }
     }
 
-    /// Fingerprint of what defines the images, as they have no end. Pixels may differ in the last bit by machine.
+    /// Fingerprint of what defines the images, as they have no end. Pixels may differ in the last
+    /// bit by machine.
     pub(super) fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(b"synthetic images").update(&VERSION.to_le_bytes()).update(&self.seed.to_le_bytes());
+        hasher
+            .update(b"synthetic images")
+            .update(&VERSION.to_le_bytes())
+            .update(&self.seed.to_le_bytes());
         hasher.finalize().to_hex().to_string()
     }
 
     pub(super) fn sample(&self, rng: &mut ChaCha8Rng, count: usize) -> (Vec<f32>, Vec<u8>) {
-        let (mut pixels, mut labels) = (Vec::with_capacity(count * SIDE * SIDE), Vec::with_capacity(count));
+        let (mut pixels, mut labels) = (
+            Vec::with_capacity(count * SIDE * SIDE),
+            Vec::with_capacity(count),
+        );
         for _ in 0..count {
             let class = rng.random_range(0..Self::CLASSES);
             self.show(class, rng, &mut pixels);
@@ -87,8 +100,9 @@ fn pattern(rng: &mut ChaCha8Rng) -> Vec<f64> {
         let amplitude = normal(rng) / f64::from(down * down + right * right).sqrt();
         let phase = rng.random::<f64>();
         for (pixel, value) in pattern.iter_mut().enumerate() {
-            let periods =
-                (f64::from(down) * (pixel / SIDE) as f64 + f64::from(right) * (pixel % SIDE) as f64) / SIDE as f64;
+            let periods = (f64::from(down) * (pixel / SIDE) as f64
+                + f64::from(right) * (pixel % SIDE) as f64)
+                / SIDE as f64;
             *value += amplitude * (TAU * (periods + phase)).cos();
         }
     }
@@ -96,7 +110,8 @@ fn pattern(rng: &mut ChaCha8Rng) -> Vec<f64> {
     pattern.iter().map(|value| value / power.sqrt()).collect()
 }
 
-/// Periods of every wave down and to the right: a wave and its opposite are one, and none at all is not a wave.
+/// Periods of every wave down and to the right: a wave and its opposite are one, and none at all is
+/// not a wave.
 fn waves() -> impl Iterator<Item = (i32, i32)> {
     let all = (0..=PERIODS).flat_map(|down| (-PERIODS..=PERIODS).map(move |right| (down, right)));
     all.filter(|wave| *wave > (0, 0))
