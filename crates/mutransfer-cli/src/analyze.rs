@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use mutransfer_lab::analysis::{
+use mutransfer_analysis::figures::Pictures;
+use mutransfer_analysis::report::{Report, render};
+use mutransfer_analysis::{
     Analysis, Columns, Flag, Number, Request, RuleAnalysis, Sweeps, analysis_json,
     analyze as judge, display_name, findings, read_tables, with_interval,
 };
-use mutransfer_lab::figures::Pictures;
-use mutransfer_lab::report::{Report, render};
 
 use crate::args::AnalyzeOptions;
 use crate::failure::Failure;

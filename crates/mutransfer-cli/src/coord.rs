@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context;
 use mutransfer::theory::{Expectation, Quantity, Theory};
 use mutransfer::{Optimizer, Parametrization, Rule};
-use mutransfer_lab::analysis::{
+use mutransfer_analysis::figures;
+use mutransfer_analysis::record::Coordinate;
+use mutransfer_analysis::{
     Cell, Check, TOLERANCE, Verdict, coordinates_from_csv, display_name, judge,
 };
-use mutransfer_lab::figures;
-use mutransfer_lab::record::Coordinate;
-use mutransfer_lab::schedule::Schedule;
-use mutransfer_lab::store::Store;
-use mutransfer_lab::trial::{Data, Model, Trial};
 use mutransfer_models::{Kind, Variant};
+use mutransfer_study::schedule::Schedule;
+use mutransfer_study::store::Store;
+use mutransfer_study::trial::{Data, Model, Trial};
 
 use crate::args::CoordOptions;
 use crate::failure::Failure;
@@ -39,7 +39,7 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     let store = Store::open(&options.out)?;
     store.write(
         "coordinates.csv",
-        mutransfer_lab::record::to_csv(&coordinates).as_bytes(),
+        mutransfer_analysis::record::to_csv(&coordinates).as_bytes(),
     )?;
     store.write(
         "verdict.json",

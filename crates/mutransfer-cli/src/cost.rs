@@ -1,10 +1,10 @@
 //! What the tuning of a study costs: operations from sizes, time from what its workers measured.
 
 use mutransfer::Rule;
-use mutransfer_lab::analysis::{Cost, Group, Runs};
-use mutransfer_lab::store::Store;
-use mutransfer_lab::study::Study;
-use mutransfer_lab::trial::{Data, Trial};
+use mutransfer_analysis::{Cost, Group, Runs};
+use mutransfer_study::store::Store;
+use mutransfer_study::study::Study;
+use mutransfer_study::trial::{Data, Trial};
 
 use crate::failure::Failure;
 use crate::subject::Subject;

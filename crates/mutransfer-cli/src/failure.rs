@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mutransfer_lab::analysis::{AnalysisError, MonitorError, TableError};
+use mutransfer_analysis::{AnalysisError, MonitorError, TableError};
 
 /// An exit code and what to say.
 #[derive(Debug)]
@@ -155,8 +155,8 @@ impl Failure {
     }
 }
 
-impl From<mutransfer_lab::Error> for Failure {
-    fn from(error: mutransfer_lab::Error) -> Self {
+impl From<mutransfer_study::Error> for Failure {
+    fn from(error: mutransfer_study::Error) -> Self {
         let hint = error.hint().map(str::to_owned);
         Self {
             code: USAGE,

@@ -9,12 +9,12 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use mutransfer::theory::{Regime, Theory};
 use mutransfer::{Optimizer, Parametrization, Rational32, Rule};
-use mutransfer_lab::analysis::{Changed, Slope, display_name, slopes};
-use mutransfer_lab::record::KernelRow;
-use mutransfer_lab::store::Store;
-use mutransfer_lab::{figures, record};
+use mutransfer_analysis::record::KernelRow;
+use mutransfer_analysis::{Changed, Slope, display_name, slopes};
+use mutransfer_analysis::{figures, record};
 use mutransfer_models::Error;
 use mutransfer_models::kernel::kernel_change;
+use mutransfer_study::store::Store;
 use serde_json::json;
 
 use crate::args::TheoryOptions;

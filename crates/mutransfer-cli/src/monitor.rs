@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
-use mutransfer_lab::analysis::{
+use mutransfer_analysis::figures;
+use mutransfer_analysis::record::{LossRow, to_csv};
+use mutransfer_analysis::{
     self, Estimate, Monitor, Pair, Verdict, Window, curves_from_csv, display_name,
 };
-use mutransfer_lab::curves::{self, Curve};
-use mutransfer_lab::figures;
-use mutransfer_lab::record::{LossRow, to_csv};
-use mutransfer_lab::store::Store;
-use mutransfer_lab::study::LearningRate;
+use mutransfer_study::curves::{self, Curve};
+use mutransfer_study::store::Store;
+use mutransfer_study::study::LearningRate;
 
 use crate::args::MonitorOptions;
 use crate::failure::Failure;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mutransfer_lab::pool::Event;
-use mutransfer_lab::trial::{Outcome, Trial};
+use mutransfer_study::pool::Event;
+use mutransfer_study::trial::{Outcome, Trial};
 
 /// Follows a pool. Draws nothing where stderr is no terminal.
 pub(crate) struct Progress {

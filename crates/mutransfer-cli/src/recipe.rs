@@ -5,15 +5,15 @@ use std::path::Path;
 
 use anyhow::Context;
 use mutransfer::Rule;
-use mutransfer_lab::analysis::{
+use mutransfer_analysis::record::LossRow;
+use mutransfer_analysis::{
     self, Analysis, Columns, LOSS_TOLERANCE, Measured, Request, analysis_json, analyze,
     read_tables, with_interval,
 };
-use mutransfer_lab::curves::{self, Curve};
-use mutransfer_lab::recipe::{self, Expected, Finding, Loss, Needed, Recipe};
-use mutransfer_lab::record::LossRow;
-use mutransfer_lab::study::{LearningRate, Study};
-use mutransfer_lab::trial::Data;
+use mutransfer_study::curves::{self, Curve};
+use mutransfer_study::recipe::{self, Expected, Finding, Loss, Needed, Recipe};
+use mutransfer_study::study::{LearningRate, Study};
+use mutransfer_study::trial::Data;
 use serde_json::{Value, json};
 
 use crate::args::{RecipeCommand, RecipeRunOptions};

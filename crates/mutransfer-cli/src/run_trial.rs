@@ -5,8 +5,8 @@ use std::io::{BufWriter, Read, Write, stdin};
 use std::time::Instant;
 
 use anyhow::Context;
-use mutransfer_lab::store::{read_trial, write_outcome};
-use mutransfer_lab::trial::{Data, run};
+use mutransfer_study::store::{read_trial, write_outcome};
+use mutransfer_study::trial::{Data, run};
 
 use crate::args::RunTrialOptions;
 use crate::failure::Failure;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use mutransfer::{Hyper, Init, Plan};
-use mutransfer_lab::trial::{Data, Model, Session, Trial};
 use mutransfer_models::data::{Corpus, Dataset, Images, Language, Text};
 use mutransfer_models::{Architecture, Batches, Heads, Kind, Trainer, Variant, Variants, trainer};
+use mutransfer_study::trial::{Data, Model, Session, Trial};
 
 use crate::failure::Failure;
 

@@ -2,7 +2,7 @@
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
-use mutransfer_lab::analysis::{Flag, Summary, Target, display_name};
+use mutransfer_analysis::{Flag, Summary, Target, display_name};
 
 /// The optimum at every width, and the transfer, per rule. What the transfer costs is said below,
 /// with its interval.

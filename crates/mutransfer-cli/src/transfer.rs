@@ -9,18 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use mutransfer::theory::Quantity;
 use mutransfer::{Lint, Parametrization, Rule};
-use mutransfer_lab::analysis::{
+use mutransfer_analysis::figures::{self, Pictures};
+use mutransfer_analysis::record::{Coordinate, Row};
+use mutransfer_analysis::report::{Coordinates, Models, Report, render};
+use mutransfer_analysis::{
     Analysis, Check, Request, Summary, Sweeps, UNSETTLED, Verdict, analysis_json, analyze,
     findings, summarize, transferred_lr,
 };
-use mutransfer_lab::figures::{self, Pictures};
-use mutransfer_lab::pool;
-use mutransfer_lab::record::{Coordinate, Row};
-use mutransfer_lab::report::{Coordinates, Models, Report, render};
-use mutransfer_lab::schedule::Schedule;
-use mutransfer_lab::store::Store;
-use mutransfer_lab::study::Study;
-use mutransfer_lab::trial::{Data, Model, Trial};
+use mutransfer_study::pool;
+use mutransfer_study::schedule::Schedule;
+use mutransfer_study::store::Store;
+use mutransfer_study::study::Study;
+use mutransfer_study::trial::{Data, Model, Trial};
 
 use crate::args::{RunOptions, TransferOptions};
 use crate::coord;
@@ -285,7 +285,7 @@ impl Workbench {
         store.write("plan.json", &json(&self.plan(carried)?)?)?;
         store.write(
             "coordinates.csv",
-            mutransfer_lab::record::to_csv(coordinates).as_bytes(),
+            mutransfer_analysis::record::to_csv(coordinates).as_bytes(),
         )?;
         let pictures = Pictures::draw(sweeps, analysis).context("cannot draw the figures")?;
         let sizes = coordinates

@@ -60,9 +60,18 @@ fn crates_depend_in_one_direction() {
         ]
     );
     assert_eq!(ours("mutransfer-kernels"), [""; 0]);
-    assert_eq!(ours("mutransfer-lab"), ["mutransfer"]);
+    assert_eq!(ours("mutransfer-analysis"), ["mutransfer"]);
+    assert_eq!(
+        ours("mutransfer-study"),
+        ["mutransfer", "mutransfer-analysis"]
+    );
     assert_eq!(
         ours("mutransfer-cli"),
-        ["mutransfer", "mutransfer-lab", "mutransfer-models"]
+        [
+            "mutransfer",
+            "mutransfer-analysis",
+            "mutransfer-models",
+            "mutransfer-study"
+        ]
     );
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{mutransfer, study, write};
-use mutransfer_lab::recipe::Recipe;
+use mutransfer_study::recipe::Recipe;
 use serde_json::Value;
 
 /// Exit code, stdout and stderr.

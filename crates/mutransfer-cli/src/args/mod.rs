@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 use mutransfer::{Optimizer, Rule};
-use mutransfer_lab::analysis::LOSS_TOLERANCE;
-use mutransfer_lab::study::LearningRate;
+use mutransfer_analysis::LOSS_TOLERANCE;
+use mutransfer_study::study::LearningRate;
 
 pub(crate) use analyze::AnalyzeOptions;
 pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
