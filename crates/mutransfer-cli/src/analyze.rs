@@ -12,6 +12,7 @@ use mutransfer_analysis::{
 
 use crate::args::AnalyzeOptions;
 use crate::failure::Failure;
+use crate::say::{note, say};
 use crate::{model, table};
 
 pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
@@ -28,7 +29,7 @@ pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
     let json =
         serde_json::to_string_pretty(&analysis_json(&analysis)).context("cannot write JSON")?;
     if options.json {
-        println!("{json}");
+        say!("{json}");
     } else {
         print(&analysis);
     }
@@ -81,10 +82,10 @@ fn request(options: &AnalyzeOptions) -> Result<Request, Failure> {
 }
 
 fn print(analysis: &Analysis) {
-    println!("{}", optima(analysis));
-    println!("{}", numbers(analysis));
+    say!("{}", optima(analysis));
+    say!("{}", numbers(analysis));
     for sentence in findings(analysis) {
-        println!("{sentence}");
+        say!("{sentence}");
     }
 }
 
@@ -198,7 +199,7 @@ fn report(
     };
     let page = render(&report).context("cannot write the report")?;
     std::fs::write(folder.join("report.html"), page).map_err(unwritable)?;
-    eprintln!("report: {}", folder.join("report.html").display());
+    note!("report: {}", folder.join("report.html").display());
     Ok(())
 }
 

@@ -7,12 +7,13 @@ use serde_json::json;
 use crate::args::CheckOptions;
 use crate::failure::Failure;
 use crate::model::{self, Model};
+use crate::say::{note, say};
 
 pub(crate) fn check(options: &CheckOptions) -> Result<(), Failure> {
     let findings = findings(options)?;
     if options.json {
         let all: Vec<_> = findings.iter().map(finding_json).collect();
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&all).context("cannot print JSON")?
         );
@@ -26,12 +27,12 @@ pub(crate) fn check(options: &CheckOptions) -> Result<(), Failure> {
             let about = parameter
                 .as_ref()
                 .map_or(String::new(), |name| format!(" `{name}`"));
-            println!("{}{about} {}: {message}", lint.code, lint.title);
+            say!("{}{about} {}: {message}", lint.code, lint.title);
         }
     }
     match findings.len() {
         0 => {
-            eprintln!("nothing found");
+            note!("nothing found");
             Ok(())
         }
         count => Err(Failure::findings(count)),

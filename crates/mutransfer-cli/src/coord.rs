@@ -21,6 +21,7 @@ use mutransfer_study::trial::{Data, Model, Trial};
 
 use crate::args::CoordOptions;
 use crate::failure::Failure;
+use crate::say::{note, say};
 use crate::subject::{Subject, data};
 use crate::table;
 
@@ -47,21 +48,21 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     )?;
     draw(&store, &coordinates)?;
     if options.json {
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&checks).context("cannot print JSON")?
         );
     } else {
-        println!("{}", slopes(&checks));
-        println!(
+        say!("{}", slopes(&checks));
+        say!(
             "Slopes of log2 mean |x| against log2 width with 95% intervals; t counts updates. Tolerance {TOLERANCE}.\n\
              !: fails; ?: undetermined; >: passes over the upper half of the widths, whose slope is shown."
         );
         for check in &checks {
-            println!("{check}");
+            say!("{check}");
         }
     }
-    eprintln!("figures and data: {}", options.out.display());
+    note!("figures and data: {}", options.out.display());
     match checks.iter().map(|check| check.verdict).max() {
         Some(Verdict::Fail) => Err(Failure::check_failed()),
         Some(Verdict::Undetermined) => Err(Failure::undetermined()),

@@ -4,12 +4,13 @@ use mutransfer::{LINTS, Lint};
 
 use crate::args::ExplainOptions;
 use crate::failure::Failure;
+use crate::say::say;
 
 pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
     match &options.code {
         None => LINTS
             .iter()
-            .for_each(|lint| println!("{}  {}", lint.code, lint.title)),
+            .for_each(|lint| say!("{}  {}", lint.code, lint.title)),
         Some(code) => {
             let Lint {
                 code,
@@ -19,14 +20,14 @@ pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
                 fix,
                 source,
             } = *code.parse::<&Lint>()?;
-            println!("{code}: {title}\n");
+            say!("{code}: {title}\n");
             for (heading, text) in [
                 ("What it checks", what),
                 ("Why it breaks transfer", why),
                 ("Fix", fix),
                 ("Source", source),
             ] {
-                println!("{heading}\n  {text}\n");
+                say!("{heading}\n  {text}\n");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::say::note;
 use mutransfer_analysis::{AnalysisError, MonitorError, TableError};
 
 /// An exit code and what to say.
@@ -144,12 +145,12 @@ impl Failure {
 
     /// Says what went wrong, on stderr, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.error);
+        note!("error: {}", self.error);
         for cause in self.error.chain().skip(1) {
-            eprintln!("  because {}", cause.to_string().trim_end());
+            note!("  because {}", cause.to_string().trim_end());
         }
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            note!("hint: {hint}");
         }
         ExitCode::from(self.code)
     }

@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::args::TheoryOptions;
 use crate::failure::Failure;
 use crate::model;
+use crate::say::{note, say};
 use crate::table;
 
 /// The widest network, whose hidden matrix has a gigabyte.
@@ -44,17 +45,17 @@ pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
     write(&store, &rows, &slopes)?;
     if options.json {
         let all = json!({"rows": rows, "slopes": slopes});
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&all).context("cannot print JSON")?
         );
     } else {
-        println!("{}", summary(&slopes, &rows, &exponents));
-        println!(
+        say!("{}", summary(&slopes, &rows, &exponents));
+        say!(
             "Relative change over training by plain SGD, and its exponent in width: -r for features, -2r for the kernel."
         );
     }
-    eprintln!("figure and data: {}", options.out.display());
+    note!("figure and data: {}", options.out.display());
     Ok(())
 }
 

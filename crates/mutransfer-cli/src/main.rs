@@ -15,6 +15,8 @@ mod progress;
 mod recipe;
 mod rules;
 mod run_trial;
+mod say;
+mod signals;
 mod subject;
 mod table;
 mod theory;
@@ -25,10 +27,22 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
+use failure::Failure;
+use say::{note, say_text};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let done = match args.command.unwrap_or_default() {
+    let code = match Args::try_parse() {
+        Ok(args) => code(run(args)),
+        Err(refusal) => refuse(&refusal),
+    };
+    match say::finish() {
+        Ok(()) => code,
+        Err(error) => code_of_lost_output(&error),
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    match args.command.unwrap_or_default() {
         Command::Demo(options) => transfer::demo(&options),
         Command::Transfer(options) => transfer::transfer(&options),
         Command::Plan(options) => plan::plan(&options),
@@ -41,9 +55,27 @@ fn main() -> ExitCode {
         Command::Analyze(options) => analyze::analyze(&options),
         Command::Recipe(options) => recipe::recipe(&options.command),
         Command::RunTrial(options) => run_trial::run_trial(&options),
-    };
+    }
+}
+
+fn code(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// What the parser of arguments has to say: help on standard output, or what it did not understand.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    if refusal.use_stderr() {
+        note!("{}", refusal.render().to_string().trim_end());
+    } else {
+        say_text!("{}", refusal.render());
+    }
+    ExitCode::from(refusal.exit_code() as u8)
+}
+
+fn code_of_lost_output(error: &std::io::Error) -> ExitCode {
+    note!("error: cannot write the results to standard output: {error}");
+    ExitCode::FAILURE
 }

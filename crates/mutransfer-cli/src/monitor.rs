@@ -16,6 +16,7 @@ use mutransfer_study::study::LearningRate;
 
 use crate::args::MonitorOptions;
 use crate::failure::Failure;
+use crate::say::{note, say};
 use crate::table;
 
 pub(crate) fn monitor(options: &MonitorOptions) -> Result<(), Failure> {
@@ -32,18 +33,18 @@ pub(crate) fn monitor(options: &MonitorOptions) -> Result<(), Failure> {
     } else {
         of_table(source, options.lr)?
     };
-    let judged = analysis::monitor(&rows, options.tolerance)
+    let judged = mutransfer_analysis::monitor(&rows, options.tolerance)
         .map_err(|error| Failure::from(error).in_file(source))?;
     write(&options.out, &rows, &judged)?;
     if options.json {
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&judged).context("cannot print JSON")?
         );
     } else {
         print(&judged, options.tolerance);
     }
-    eprintln!("figure and data: {}", options.out.display());
+    note!("figure and data: {}", options.out.display());
     match judged.iter().map(|monitor| monitor.verdict).max() {
         Some(Verdict::Fail) => Err(Failure::wider_is_worse()),
         Some(Verdict::Undetermined) => Err(Failure::wider_undetermined()),
@@ -92,7 +93,7 @@ fn of_study(folder: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Fai
             None => curves::usual_rate(&curves, rule, carried),
         };
         let Some(chosen) = chosen else { continue };
-        eprintln!(
+        note!(
             "{}: learning rate 2^{:.2} = {chosen:.2e}",
             display_name(rule),
             chosen.log2()
@@ -156,13 +157,13 @@ fn print(judged: &[Monitor], tolerance: f64) {
     {
         table.add_row(row(monitor, pair));
     }
-    println!("{table}");
-    println!(
+    say!("{table}");
+    say!(
         "Gain: nats by which the wider model is better, averaged over a tenth of training, with 95% intervals over seeds. The\n\
          first tenth is not judged. Tolerance {tolerance}."
     );
     for monitor in judged {
-        println!("{monitor}");
+        say!("{monitor}");
     }
 }
 

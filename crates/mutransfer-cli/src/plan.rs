@@ -8,6 +8,7 @@ use mutransfer::{Check, Dim, ParamName, ParamPlan, Plan, PlanDocument, Role};
 use crate::args::PlanOptions;
 use crate::failure::Failure;
 use crate::model::{self, Model};
+use crate::say::{note, say, say_text};
 use crate::table;
 
 /// Findings that say that a plan is not what its user thinks; the others are for `check`.
@@ -18,7 +19,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
     let Model { widths, target } = Model::read(&options.model)?;
     let widths = widths?;
     if options.bsh {
-        print!("{}", widths.to_bsh());
+        say_text!("{}", widths.to_bsh());
         return Ok(());
     }
     let target =
@@ -49,11 +50,11 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
             .parameter
             .as_ref()
             .map_or(String::new(), |name| format!("`{name}`: "));
-        eprintln!("warning[{}]: {about}{}", finding.lint.code, finding.message);
+        note!("warning[{}]: {about}{}", finding.lint.code, finding.message);
     }
     let document = plan.document(given);
     if options.json {
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&document).context("cannot print JSON")?
         );
@@ -64,7 +65,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
 }
 
 fn print(plan: &Plan, document: &PlanDocument) {
-    println!("{}", parameters(plan, document));
+    say!("{}", parameters(plan, document));
     let roles: Vec<String> = Role::ALL
         .iter()
         .map(|role| {
@@ -78,7 +79,7 @@ fn print(plan: &Plan, document: &PlanDocument) {
         .filter(|(_, count)| *count > 0)
         .map(|(role, count)| format!("{count} {role}"))
         .collect();
-    println!(
+    say!(
         "{} in the form {}, for {} with {} decay: {}; {} optimizer groups",
         plan.rule(),
         plan.form(),
@@ -94,16 +95,16 @@ fn print(plan: &Plan, document: &PlanDocument) {
     ];
     for (what, value) in lines {
         if let Some(value) = value {
-            println!("{what} {}", number(value));
+            say!("{what} {}", number(value));
         }
     }
     for (readout, value) in &forward.readout {
-        println!("tied readout {readout} times {}", number(*value));
+        say!("tied readout {readout} times {}", number(*value));
     }
     if document.clip.is_some() {
-        println!("gradient clipping needs a factor per tensor in this form; --json has them");
+        say!("gradient clipping needs a factor per tensor in this form; --json has them");
     }
-    println!("plan {}", &document.hash[..16]);
+    say!("plan {}", &document.hash[..16]);
 }
 
 /// A row for every parameter; blocks with equal numbers share theirs.

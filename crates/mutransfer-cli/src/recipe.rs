@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::args::{RecipeCommand, RecipeRunOptions};
 use crate::failure::Failure;
+use crate::say::{note, say, say_text};
 use crate::transfer::{MAX_OCTAVES, Workbench};
 use crate::{model, monitor, subject, table};
 
@@ -61,7 +62,7 @@ fn list() -> Result<(), Failure> {
             recipe.time,
         ]);
     }
-    println!("{table}");
+    say!("{table}");
     Ok(())
 }
 
@@ -77,7 +78,7 @@ fn data_kind(needed: &Needed) -> &'static str {
 fn show(name: &str) -> Result<(), Failure> {
     let text = text(name)?;
     Recipe::parse(&text, Path::new(name))?;
-    print!("{text}");
+    say_text!("{text}");
     Ok(())
 }
 
@@ -177,7 +178,7 @@ fn gains(study: &Study, bench: &Workbench, lr: LearningRate) -> Result<Value, Fa
             .collect::<Vec<_>>()
     });
     let rows: Vec<LossRow> = rows.collect();
-    let judged = analysis::monitor(&rows, LOSS_TOLERANCE)?;
+    let judged = mutransfer_analysis::monitor(&rows, LOSS_TOLERANCE)?;
     monitor::write(&bench.out.join("monitor"), &rows, &judged)?;
     Ok(recipe::gains(&judged))
 }
@@ -220,7 +221,7 @@ fn write(
         bench.store.write(file, markdown.as_bytes())?;
     }
     if json {
-        println!("{record}");
+        say!("{record}");
     } else {
         print(
             recipe.loss,
@@ -228,7 +229,7 @@ fn write(
             comparison.as_ref().map(|(_, markdown)| markdown.as_str()),
         );
     }
-    eprintln!("recipe: {}", bench.store.path("recipe.json").display());
+    note!("recipe: {}", bench.store.path("recipe.json").display());
     Ok(findings)
 }
 
@@ -259,8 +260,8 @@ fn print(loss: Loss, findings: &[Finding], comparison: Option<&str>) {
             if *ok { "ok" } else { "missed" }.to_owned(),
         ]);
     }
-    println!("{}", comparison.unwrap_or(""));
-    println!("What the recipe expects, by the {}:\n{table}", loss.name());
+    say!("{}", comparison.unwrap_or(""));
+    say!("What the recipe expects, by the {}:\n{table}", loss.name());
 }
 
 /// Decimals of quantities: drifts in octaves and regrets in nats alike.

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args::{Print, RulesOptions};
 use crate::failure::Failure;
 use crate::model;
+use crate::say::say;
 use crate::table;
 
 /// One optimizer for each family, whose table is shown.
@@ -91,19 +92,19 @@ fn list(print: Print) -> Result<(), Failure> {
             .map(|(name, what)| json!({"rule": name, "summary": what}))
             .collect();
         let text = serde_json::to_string_pretty(&json!({"rules": rules, "optimizers": optimizers}));
-        println!("{}", text.context("cannot print JSON")?);
+        say!("{}", text.context("cannot print JSON")?);
         return Ok(());
     }
     let rows = all
         .into_iter()
         .map(|(name, what)| vec![name, what.to_owned()])
         .collect();
-    println!("{}", grid(print, &["rule", "what it is"], rows));
+    say!("{}", grid(print, &["rule", "what it is"], rows));
     let rows = optimizers
         .into_iter()
         .map(|(family, members)| vec![family, members.join(", ")])
         .collect();
-    println!("\n{}", grid(print, &["family", "optimizers"], rows));
+    say!("\n{}", grid(print, &["family", "optimizers"], rows));
     Ok(())
 }
 
@@ -122,7 +123,7 @@ fn show(rule: &Parametrization, optimizer: Option<Optimizer>, print: Print) -> R
             .iter()
             .map(|(who, optimizer, table)| table_json(rule, who, *optimizer, table))
             .collect();
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&all).context("cannot print JSON")?
         );
@@ -148,22 +149,22 @@ fn show(rule: &Parametrization, optimizer: Option<Optimizer>, print: Print) -> R
             "weight decay",
             "eps",
         ];
-        println!(
+        say!(
             "{start}{heading}\n\n{}\n",
             grid(print, &header, rows(table, Place::Outside))
         );
         match depth(table) {
-            Some(depth) => println!("{item}in residual blocks: {depth}"),
-            None => println!(
+            Some(depth) => say!("{item}in residual blocks: {depth}"),
+            None => say!(
                 "{item}in residual blocks:\n\n{}\n",
                 grid(print, &header, rows(table, Place::Block))
             ),
         }
-        println!(
+        say!(
             "{item}attention scale: 1/sqrt(head_dim) times {}",
             table.attention
         );
-        println!("{item}residual branches times {}\n", table.residual);
+        say!("{item}residual branches times {}\n", table.residual);
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::kernel;
 use crate::model;
 use crate::rules::grid;
+use crate::say::{note, say};
 
 pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
     if options.measure {
@@ -34,7 +35,7 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
                 }
                 // A table of one family is silent about the others, unless the user asked for just
                 // that.
-                Err(error) if options.rule.is_some() => eprintln!("note: {error}"),
+                Err(error) if options.rule.is_some() => note!("note: {error}"),
                 Err(_) => {}
             }
         }
@@ -44,7 +45,7 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
             .iter()
             .map(|(rule, optimizer, theory)| to_json(rule, *optimizer, theory))
             .collect();
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&all).context("cannot print JSON")?
         );
@@ -53,8 +54,8 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
             .iter()
             .for_each(|(rule, optimizer, theory)| explain(rule, *optimizer, theory));
     } else {
-        println!("{}", overview(&classified));
-        println!("r: features change as n^-r; `mutransfer theory RULE` gives the reasons");
+        say!("{}", overview(&classified));
+        say!("r: features change as n^-r; `mutransfer theory RULE` gives the reasons");
     }
     match (&options.same_as, rules.first()) {
         (Some(other), Some(rule)) => compare(rule, other, options, &optimizers),
@@ -107,7 +108,7 @@ fn maximal(theory: &Theory) -> String {
 }
 
 fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
-    println!("{rule} under {optimizer}: {}", theory.regime);
+    say!("{rule} under {optimizer}: {}", theory.regime);
     let rows = theory
         .exponents
         .layers
@@ -130,7 +131,7 @@ fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
             maximal.to_owned(),
         ]
     });
-    println!(
+    say!(
         "{}",
         grid(
             Print::Text,
@@ -138,7 +139,7 @@ fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
             rows.collect()
         )
     );
-    println!(
+    say!(
         "r = {}; a + b + r of the readout = {}; {}; readout initialised maximally: {}",
         theory.r,
         theory.propagated,
@@ -157,7 +158,7 @@ fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
         ..
     } in theory.broken()
     {
-        println!("  {layer}: {statement} does not hold, the left side is {value}: {otherwise}");
+        say!("  {layer}: {statement} does not hold, the left side is {value}: {otherwise}");
     }
     for Condition {
         layer, otherwise, ..
@@ -166,18 +167,18 @@ fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
         .iter()
         .filter(|condition| !condition.holds)
     {
-        println!("  {layer}: epsilon does not follow the gradient: {otherwise}");
+        say!("  {layer}: epsilon does not follow the gradient: {otherwise}");
     }
     if theory.attention > Rational32::from(0) {
-        println!(
+        say!(
             "  attention: logits grow as head_dim^{} once queries and keys align, if heads grow",
             theory.attention
         );
     }
     if theory.is_mup() {
-        println!("  this is the maximal update parametrization, up to the symmetry");
+        say!("  this is the maximal update parametrization, up to the symmetry");
     }
-    println!();
+    say!("");
 }
 
 fn compare(
@@ -198,13 +199,13 @@ fn compare(
                     .named()
                     .map(|(layer, t)| format!("{layer} {t}"))
                     .into();
-                println!(
+                say!(
                     "under {optimizer} {} and {other} train the same network; rotation: {}",
                     rule.name(),
                     turned.join(", ")
                 );
             }
-            None => println!(
+            None => say!(
                 "under {optimizer} {} and {other} train different networks",
                 rule.name()
             ),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use mutransfer::theory::Quantity;
@@ -27,8 +27,9 @@ use crate::coord;
 use crate::cost::cost;
 use crate::failure::Failure;
 use crate::progress::Progress;
+use crate::say::{note, say};
 use crate::subject::{Subject, data, hyper};
-use crate::table;
+use crate::{signals, table};
 
 /// The study of `mutransfer demo`; also an example of a study file.
 const DEMO: &str = include_str!("../../../examples/demo.toml");
@@ -78,7 +79,7 @@ impl Workbench {
             let plan = subject.plan(&trial)?;
             if plan.couples_decay() && trial.weight_decay != 0.0 {
                 let Lint { code, why, fix, .. } = *"MU009".parse::<&Lint>()?;
-                eprintln!("warning[{code}]: {why} {fix}");
+                note!("warning[{code}]: {why} {fix}");
             }
         }
         let out = options
@@ -88,10 +89,7 @@ impl Workbench {
         let store = Store::open(&out)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.map_or(cores, usize::from);
-        let stop = Arc::new(AtomicBool::new(false));
-        let handler = Arc::clone(&stop);
-        ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
-            .context("cannot listen for Ctrl-C")?;
+        let stop = signals::stop().context("cannot listen for signals")?;
         Ok(Self {
             study,
             data,
@@ -117,7 +115,7 @@ impl Workbench {
         } else {
             String::new()
         };
-        eprintln!(
+        note!(
             "{}: {} trials at widths {proxies:?}{verified}, {} at a time",
             study.name,
             sweep.len(),
@@ -140,7 +138,7 @@ impl Workbench {
             .into_iter()
             .filter(|trial| !sweep.contains(trial))
             .collect();
-        eprintln!(
+        note!(
             "transfer: {} trials at width {}",
             direct.len(),
             study.target_width
@@ -260,7 +258,7 @@ impl Workbench {
             })
             .collect();
         let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
-        eprintln!(
+        note!(
             "coordinate check: {COORDINATE_STEPS} steps at widths {}",
             listed.join(", ")
         );
@@ -378,23 +376,23 @@ impl Workbench {
         } = judged;
         if json {
             let record = record(summary, checks)?;
-            println!(
+            say!(
                 "{}",
                 serde_json::to_string_pretty(&record).context("cannot print JSON")?
             );
         } else {
-            println!("{}", table::summary(summary));
+            say!("{}", table::summary(summary));
             for sentence in findings(analysis) {
-                println!("{sentence}");
+                say!("{sentence}");
             }
             print_checks(checks);
             if let Some(floor) = self.subject.floor() {
-                println!(
+                say!(
                     "No model can get below {floor:.4} nats per token, the entropy of this language."
                 );
             }
         }
-        eprintln!("report: {}", self.out.join("report.html").display());
+        note!("report: {}", self.out.join("report.html").display());
         Ok(())
     }
 }
@@ -415,13 +413,13 @@ fn record(
 
 fn print_checks(checks: &Result<Vec<Check>, String>) {
     match checks {
-        Err(why) => println!("The coordinate check could not be judged: {why}."),
+        Err(why) => say!("The coordinate check could not be judged: {why}."),
         Ok(checks) => {
             checks
                 .iter()
-                .for_each(|check| println!("Coordinate check of {check}."));
+                .for_each(|check| say!("Coordinate check of {check}."));
             if checks.iter().any(|check| check.verdict != Verdict::Pass) {
-                println!("{UNSETTLED}");
+                say!("{UNSETTLED}");
             }
         }
     }
