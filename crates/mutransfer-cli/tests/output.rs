@@ -104,7 +104,7 @@ fn what_a_terminal_would_obey_is_spelt_out() {
         ["analyze", &table],
         ["analyze", &broken],
         ["theory", "\u{1b}[31m"],
-        ["\u{1b}c", "x"],
+        ["rules", "\u{1b}c"],
     ] {
         let output = mutransfer().args(arguments).output().unwrap();
         let shown =
