@@ -73,7 +73,10 @@ fn main() -> Result<(), Error> {
                 &hyper,
                 0,
             )?);
-            let (optimizer, groups) = (ScaledOptimizer::new(&plan, &hyper)?, plan.groups().len());
+            let (optimizer, groups) = (
+                ScaledOptimizer::new(&plan, &hyper)?,
+                plan.groups(&hyper).len(),
+            );
             Ok(Arm {
                 model,
                 optimizer,

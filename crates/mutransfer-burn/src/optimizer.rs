@@ -60,7 +60,7 @@ impl ScaledOptimizer {
         supports(plan)?;
         let mut optimizer = None;
         let mut rates = Vec::new();
-        for group in plan.groups() {
+        for group in plan.groups(hyper) {
             let members = ParamGroup::from_paths(
                 group
                     .names
@@ -68,17 +68,15 @@ impl ScaledOptimizer {
                     .map(|name| name.as_str().to_owned())
                     .collect(),
             );
-            let learning_rate = hyper.learning_rate * group.learning_rate;
-            let weight_decay = hyper.weight_decay * group.weight_decay;
             let scaled = Hyper {
-                learning_rate,
+                learning_rate: group.learning_rate,
                 // burn's AdamW multiplies the decay by the rate.
                 weight_decay: if plan.decay() == Decay::Independent {
-                    weight_decay / learning_rate
+                    group.weight_decay / group.learning_rate
                 } else {
-                    weight_decay
+                    group.weight_decay
                 },
-                eps: hyper.eps * group.eps,
+                eps: group.eps,
                 ..*hyper
             };
             optimizer = Some(add_group(

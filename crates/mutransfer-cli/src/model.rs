@@ -144,6 +144,7 @@ pub(crate) fn given(options: &HyperOptions) -> Result<Given, Failure> {
         weight_decay: options.weight_decay,
         eps: options.eps,
         init,
+        ..Given::default()
     })
 }
 

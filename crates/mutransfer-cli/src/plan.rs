@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use mutransfer::{Check, Dim, ParamName, ParamPlan, Plan, PlanDocument, Role};
+use mutransfer::{Check, Dim, Hyper, ParamName, ParamPlan, Plan, PlanDocument, Role};
 
 use crate::args::PlanOptions;
 use crate::failure::Failure;
@@ -65,6 +65,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
 }
 
 fn print(plan: &Plan, document: &PlanDocument) {
+    let hyper = Hyper::from(document.hyper);
     say!("{}", parameters(plan, document));
     let roles: Vec<String> = Role::ALL
         .iter()
@@ -86,9 +87,9 @@ fn print(plan: &Plan, document: &PlanDocument) {
         plan.optimizer(),
         plan.decay(),
         roles.join(", "),
-        plan.groups().len()
+        plan.groups(&hyper).len()
     );
-    let forward = plan.forward();
+    let forward = plan.forward_at(&hyper);
     let lines = [
         ("attention scale", forward.attention),
         ("residual branches times", forward.residual),

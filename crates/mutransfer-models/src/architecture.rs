@@ -1,7 +1,7 @@
 //! A model family at a size, and the plan that follows from its shapes.
 
 use burn::tensor::Device;
-use mutransfer::{Form, Optimizer, Parametrization, Plan, Power, Role, Shapes, Widths};
+use mutransfer::{Form, Hyper, Optimizer, Parametrization, Plan, Power, Role, Shapes, Widths};
 use serde::{Deserialize, Serialize};
 
 use crate::cnn::{CHANNELS, VisionConfig};
@@ -373,21 +373,31 @@ pub(crate) struct Multipliers {
 }
 
 impl Multipliers {
-    pub(crate) fn of(plan: &Plan) -> Self {
-        let tied = plan
-            .forward()
+    /// Those of the plan at these hyperparameters.
+    ///
+    /// # Errors
+    /// When a factor is on a multiplier that no model applies.
+    pub(crate) fn of(plan: &Plan, hyper: &Hyper) -> Result<Self, Error> {
+        let ignored = hyper
+            .factors
+            .iter()
+            .find(|(role, factors)| *role != Role::Output && factors.multiplier != 1.0);
+        if let Some((role, _)) = ignored {
+            return Err(Error::NoMultiplier { role });
+        }
+        let forward = plan.forward_at(hyper);
+        let tied = forward
             .readout
             .iter()
             .find(|(name, _)| name.as_str() == READOUT)
             .map(|(_, factor)| *factor);
-        let own = || {
-            plan.param(READOUT)
-                .map_or(1.0, |param| param.scales.multiplier)
-        };
-        Self {
-            attention: plan.forward().attention.unwrap_or(1.0),
-            readout: tied.unwrap_or_else(own),
-        }
+        let own = plan
+            .setting(READOUT, hyper)
+            .map_or(1.0, |own| own.multiplier);
+        Ok(Self {
+            attention: forward.attention.unwrap_or(1.0),
+            readout: tied.unwrap_or(own),
+        })
     }
 }
 

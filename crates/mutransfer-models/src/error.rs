@@ -39,6 +39,12 @@ pub enum Error {
         /// The variant.
         variant: Variant,
     },
+    /// A multiplier that no model applies.
+    #[error("the models have no multiplier on {role} parameters, only on readout and attention")]
+    NoMultiplier {
+        /// The role whose multiplier has a factor.
+        role: mutransfer::Role,
+    },
     /// A model for other data.
     #[error("the model {kind} needs {wanted}, and the data is {given}")]
     WrongData {

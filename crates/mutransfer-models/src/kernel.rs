@@ -151,7 +151,7 @@ struct Layer {
 
 impl Layer {
     fn new(name: &str, param: &ParamPlan, hyper: &Hyper, seed: u64) -> Self {
-        let std = param.init_std(hyper.init).unwrap_or_default();
+        let std = param.setting(hyper).init_std.unwrap_or_default();
         let dims = [0, 1].map(|axis| param.dims[axis].size());
         let draws = normal(seed, name, dims[0] * dims[1]);
         let weight = matrix(

@@ -51,7 +51,7 @@ pub fn trainer<'a>(
     batches: Batches,
 ) -> Result<Box<dyn Trainer + 'a>, Error> {
     let device = Device::flex().autodiff();
-    let forward = Multipliers::of(plan);
+    let forward = Multipliers::of(plan, hyper)?;
     let context = architecture.context;
     let optimizer = Optimizer::new(plan, hyper, &device)?;
     macro_rules! run {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Clip, Decay, Hyper, Init, ParamPlan, Plan, Role};
+use crate::hyper::is_one;
+use crate::{Clip, Decay, Factors, Hyper, Init, ParamPlan, Plan, Role, Roles};
 
-/// Base values to multiply the scales with; what is not given leaves the scale itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Base values to multiply the scales with; what is not given leaves the scale itself. Factors
+/// multiply both.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Given {
@@ -24,6 +26,29 @@ pub struct Given {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub init: Option<Init>,
+    /// Factors for the parameters of each role.
+    #[serde(skip_serializing_if = "is_neutral")]
+    pub factors: Roles<Factors>,
+    /// Factor on the logits of attention.
+    #[serde(skip_serializing_if = "is_one")]
+    pub attention: f64,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self {
+            lr: None,
+            weight_decay: None,
+            eps: None,
+            init: None,
+            factors: Roles::all(Factors::ONE),
+            attention: 1.0,
+        }
+    }
+}
+
+fn is_neutral(factors: &Roles<Factors>) -> bool {
+    *factors == Roles::all(Factors::ONE)
 }
 
 impl From<&Hyper> for Given {
@@ -33,6 +58,23 @@ impl From<&Hyper> for Given {
             weight_decay: Some(hyper.weight_decay),
             eps: Some(hyper.eps),
             init: Some(hyper.init),
+            factors: hyper.factors,
+            attention: hyper.attention,
+        }
+    }
+}
+
+impl From<Given> for Hyper {
+    /// What is not given is 1, so that settings are scales.
+    fn from(given: Given) -> Self {
+        Self {
+            learning_rate: given.lr.unwrap_or(1.0),
+            weight_decay: given.weight_decay.unwrap_or(1.0),
+            eps: given.eps.unwrap_or(1.0),
+            init: given.init.unwrap_or(Init::Constant(1.0)),
+            factors: given.factors,
+            attention: given.attention,
+            ..Self::default()
         }
     }
 }
@@ -119,7 +161,8 @@ impl Plan {
     /// The plan with absolute numbers for what is given, and scales for what is not.
     pub fn document(&self, given: impl Into<Given>) -> PlanDocument {
         let given = given.into();
-        let forward = self.forward();
+        let hyper = Hyper::from(given);
+        let forward = self.forward_at(&hyper);
         PlanDocument {
             rule: self.rule().to_owned(),
             form: self.form().to_owned(),
@@ -129,7 +172,7 @@ impl Plan {
             hyper: given,
             params: self
                 .params()
-                .map(|(name, param)| (name.to_string(), ParamDocument::new(param, given)))
+                .map(|(name, param)| (name.to_string(), ParamDocument::new(param, &hyper)))
                 .collect(),
             forward: ForwardDocument {
                 attention: forward.attention,
@@ -167,18 +210,16 @@ impl Plan {
 }
 
 impl ParamDocument {
-    fn new(param: &ParamPlan, given: Given) -> Self {
-        let scales = param.scales;
-        let scaled = |base: Option<f64>, scale: f64| base.map_or(scale, |base| base * scale);
-        let scale = (param.dims.len() > 1).then_some(scales.init_std);
+    fn new(param: &ParamPlan, hyper: &Hyper) -> Self {
+        let setting = param.setting(hyper);
         Self {
             role: param.role,
-            lr: scaled(given.lr, scales.learning_rate),
-            weight_decay: scaled(given.weight_decay, scales.weight_decay),
-            eps: scaled(given.eps, scales.eps),
-            init_std: given.init.map_or(scale, |init| param.init_std(init)),
-            init_scale: scales.init_std,
-            multiplier: scales.multiplier,
+            lr: setting.learning_rate,
+            weight_decay: setting.weight_decay,
+            eps: setting.eps,
+            init_std: setting.init_std,
+            init_scale: param.scales.init_std * hyper.factors[param.role].init_std,
+            multiplier: setting.multiplier,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{Family, ParamName, Role};
 
 /// Why a plan could not be made. Each message names the parameter, the sizes and the next step.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A parameter exists in one model and not in the other.
@@ -218,6 +218,16 @@ pub enum Error {
         format: &'static str,
         /// What is wrong, and where.
         message: String,
+    },
+    /// A hyperparameter that makes no sense.
+    #[error("`{name}` is {value}; it must be {wanted}")]
+    BadHyper {
+        /// Which one, as in a file.
+        name: String,
+        /// What it is.
+        value: f64,
+        /// What it may be.
+        wanted: &'static str,
     },
     /// A batch or duration outside of what the rule covers.
     #[error("{message}")]

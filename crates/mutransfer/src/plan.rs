@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::growth::{Fans, Placed};
 use crate::theory::Exponents;
 use crate::{
-    Axes, Clip, Decay, Dim, Error, Family, Hyper, Init, Optimizer, ParamName, Parametrization,
-    Place, Ratios, Role, Setting, Shapes, Table, Widths,
+    Axes, Clip, Decay, Dim, Error, Factors, Family, Hyper, Init, Optimizer, ParamName,
+    Parametrization, Place, Ratios, Role, Setting, Shapes, Table, Widths,
 };
 
 /// The five factors by which a parameter's numbers differ from those of the base model.
@@ -77,14 +77,22 @@ pub struct Plan {
 /// Parameters that share their optimizer settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// Scale of the learning rate.
+    /// Peak learning rate.
     pub learning_rate: f64,
-    /// Scale of the weight decay.
+    /// Weight decay, in the plan's convention.
     pub weight_decay: f64,
-    /// Scale of epsilon.
+    /// Epsilon.
     pub eps: f64,
     /// The parameters, in order of names.
     pub names: Vec<ParamName>,
+}
+
+impl Group {
+    fn has(&self, setting: &Setting) -> bool {
+        self.learning_rate == setting.learning_rate
+            && self.weight_decay == setting.weight_decay
+            && self.eps == setting.eps
+    }
 }
 
 impl Plan {
@@ -207,7 +215,8 @@ impl Plan {
         self.decay
     }
 
-    /// What the forward pass must apply.
+    /// What the forward pass must apply before any factors of the hyperparameters; see
+    /// [`Plan::forward_at`].
     pub fn forward(&self) -> &Forward {
         &self.forward
     }
@@ -238,31 +247,36 @@ impl Plan {
         self.params.get(name).map(|param| param.setting(hyper))
     }
 
-    /// The few groups of parameters that share their optimizer settings.
-    pub fn groups(&self) -> Vec<Group> {
+    /// The few groups of parameters that share their optimizer settings at these hyperparameters,
+    /// in order of their first names.
+    pub fn groups(&self, hyper: &Hyper) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         for (name, param) in &self.params {
-            let Scales {
-                learning_rate,
-                weight_decay,
-                eps,
-                ..
-            } = param.scales;
-            let same = |group: &&mut Group| {
-                (group.learning_rate, group.weight_decay, group.eps)
-                    == (learning_rate, weight_decay, eps)
-            };
-            match groups.iter_mut().find(same) {
+            let setting = param.setting(hyper);
+            match groups.iter_mut().find(|group| group.has(&setting)) {
                 Some(group) => group.names.push(name.clone()),
                 None => groups.push(Group {
-                    learning_rate,
-                    weight_decay,
-                    eps,
+                    learning_rate: setting.learning_rate,
+                    weight_decay: setting.weight_decay,
+                    eps: setting.eps,
                     names: vec![name.clone()],
                 }),
             }
         }
         groups
+    }
+
+    /// What the forward pass must apply at these hyperparameters: [`Plan::forward`] with the
+    /// factors on attention and on the multiplier of readouts.
+    pub fn forward_at(&self, hyper: &Hyper) -> Forward {
+        let mut forward = self.forward.clone();
+        if let Some(attention) = &mut forward.attention {
+            *attention *= hyper.attention;
+        }
+        for multiplier in forward.readout.values_mut() {
+            *multiplier *= hyper.factors.output.multiplier;
+        }
+        forward
     }
 
     /// Roles whose gradient norm grows with width in this form, so that a constant clipping
@@ -381,22 +395,23 @@ impl ParamPlan {
         }
     }
 
-    /// The absolute numbers at these hyperparameters.
+    /// The absolute numbers at these hyperparameters, with the factors of its role.
     pub fn setting(&self, hyper: &Hyper) -> Setting {
+        let factors = hyper.factors[self.role];
         Setting {
-            learning_rate: hyper.learning_rate * self.scales.learning_rate,
-            weight_decay: hyper.weight_decay * self.scales.weight_decay,
+            learning_rate: hyper.learning_rate * self.scales.learning_rate * factors.learning_rate,
+            weight_decay: hyper.weight_decay * self.scales.weight_decay * factors.weight_decay,
             eps: hyper.eps * self.scales.eps,
-            init_std: self.init_std(hyper.init),
-            multiplier: self.scales.multiplier,
+            init_std: self.init_std(hyper.init, factors),
+            multiplier: self.scales.multiplier * factors.multiplier,
         }
     }
 
     /// Standard deviation of its initial weights; none for biases and gains, which start at a
     /// constant at any width.
-    pub fn init_std(&self, init: Init) -> Option<f64> {
+    pub(crate) fn init_std(&self, init: Init, factors: Factors) -> Option<f64> {
         self.is_drawn()
-            .then(|| self.base_std(init, Dim::base) * self.scales.init_std)
+            .then(|| self.base_std(init, Dim::base) * self.scales.init_std * factors.init_std)
     }
 
     /// What to multiply the output of a framework's initialiser by, which knows the target's sizes
@@ -404,8 +419,8 @@ impl ParamPlan {
     ///
     /// With `Init::FanIn` a hidden matrix has 1, since dividing by the root of the fan-in is what
     /// μP asks; a readout in the form of Table 8 has `√m_in`.
-    pub fn init_factor(&self, init: Init) -> Option<f64> {
-        Some(self.init_std(init)? / self.base_std(init, Dim::size))
+    pub fn init_factor(&self, hyper: &Hyper) -> Option<f64> {
+        Some(self.setting(hyper).init_std? / self.base_std(hyper.init, Dim::size))
     }
 
     fn is_drawn(&self) -> bool {

@@ -74,10 +74,19 @@ fn plan_everything(base: &Shapes, delta: &Shapes, target: &Shapes) {
                     });
                     let _ = plan
                         .params()
-                        .filter_map(|(_, param)| param.init_factor(init))
+                        .filter_map(|(_, param)| {
+                            param.init_factor(&Hyper {
+                                init,
+                                ..Hyper::default()
+                            })
+                        })
                         .sum::<f64>();
                 }
-                let _ = (plan.hash(), plan.groups(), plan.growing_gradients());
+                let _ = (
+                    plan.hash(),
+                    plan.groups(&Hyper::default()),
+                    plan.growing_gradients(),
+                );
                 let _ = plan
                     .with_head_dim(1, usize::MAX)
                     .document(&Hyper::default());

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{close, digits, fraction};
-use mutransfer::{BatchLaw, Decay, Horizon, Hyper, decay_warm_up};
+use mutransfer::{BatchLaw, Decay, Factors, Horizon, Hyper, Roles, decay_warm_up};
 
 const BASE: Hyper = Hyper {
     learning_rate: 0.01,
@@ -14,6 +14,8 @@ const BASE: Hyper = Hyper {
     beta1: 0.9,
     beta2: 0.99,
     momentum: 0.5,
+    factors: Roles::all(Factors::ONE),
+    attention: 1.0,
 };
 
 /// G12, batch × 4 at the same tokens.

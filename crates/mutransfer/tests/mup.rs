@@ -5,8 +5,8 @@
 mod reference;
 
 use mutransfer::{
-    Axes, Dim, Error, Init, Layout, Optimizer, ParamName, ParamPlan, Plan, Role, Rule, Shape,
-    Shapes, Widths,
+    Axes, Dim, Error, Hyper, Init, Layout, Optimizer, ParamName, ParamPlan, Plan, Role, Rule,
+    Shape, Shapes, Widths,
 };
 use reference::{Fixture, Target, fixture, fixtures};
 
@@ -21,6 +21,13 @@ fn close(actual: f64, expected: f64, tolerance: f64, what: &str) {
         (actual - expected).abs() <= tolerance * expected.abs(),
         "{what}: {actual} is not {expected}"
     );
+}
+
+fn drawn(init: Init) -> Hyper {
+    Hyper {
+        init,
+        ..Hyper::default()
+    }
 }
 
 /// A model at one width, with its plan for AdamW.
@@ -225,7 +232,12 @@ fn each_factor(different: bool, check: impl Fn(&ParamPlan, Init, f64, &str)) {
 #[test]
 fn initializer_factors() {
     each_factor(false, |param, init, expected, what| {
-        close(param.init_factor(init).unwrap(), expected, MEASURED, what);
+        close(
+            param.init_factor(&drawn(init)).unwrap(),
+            expected,
+            MEASURED,
+            what,
+        );
     });
 }
 
@@ -248,7 +260,7 @@ fn difference_look_up_tables_have_no_fan_in() {
                 ratio(entries + size, entries + base),
             ),
         };
-        close(param.init_factor(init).unwrap(), ours, EXACT, what);
+        close(param.init_factor(&drawn(init)).unwrap(), ours, EXACT, what);
         close(theirs, expected, MEASURED, what);
         assert_eq!(param.scales.init_std, 1.0, "{what}");
     });
@@ -263,13 +275,13 @@ fn hidden_init_follows_the_fan_in_whatever_the_initializer() {
     let key = plan.param("block.key.weight").unwrap();
     assert_eq!(ratios(key), (9.0, 3.0));
     close(
-        key.init_factor(Init::FanOut(1.0)).unwrap(),
+        key.init_factor(&drawn(Init::FanOut(1.0))).unwrap(),
         (3.0f64 / 9.0).sqrt(),
         EXACT,
         "kaiming fan_out",
     );
     close(
-        key.init_factor(Init::Xavier(1.0)).unwrap(),
+        key.init_factor(&drawn(Init::Xavier(1.0))).unwrap(),
         ((48.0 + 288.0) / (16.0 + 32.0) / 9f64).sqrt(),
         EXACT,
         "xavier",
@@ -281,7 +293,10 @@ fn readout_weights_are_rescaled_by_their_init_factor() {
     each_case(|case| {
         let readout = case.fixture.readout();
         if !case.fixture.is_tied() {
-            let factor = case.param(readout).init_factor(Init::FanIn(1.0)).unwrap();
+            let factor = case
+                .param(readout)
+                .init_factor(&drawn(Init::FanIn(1.0)))
+                .unwrap();
             close(
                 factor,
                 case.target.rescale_at_set_base_shapes[readout].unwrap(),
@@ -348,7 +363,7 @@ fn difference_a_tied_embedding_keeps_its_init() {
     assert_eq!(
         plan.param("token.weight")
             .unwrap()
-            .init_factor(Init::Constant(1.0)),
+            .init_factor(&drawn(Init::Constant(1.0))),
         Some(1.0)
     );
     assert_eq!(plan.forward().readout["readout.weight"], 1.0 / 8.0);
@@ -365,7 +380,7 @@ fn difference_recurrent_input_weights_and_biases_do_not_shrink() {
         let input = plan.param("gru.weight_ih_l0").unwrap();
         // The fan-out is three times the width, so 1/√fan-out shrinks as torch's initialiser does.
         close(
-            input.init_factor(Init::FanOut(1.0)).unwrap(),
+            input.init_factor(&drawn(Init::FanOut(1.0))).unwrap(),
             ratio.sqrt(),
             EXACT,
             "gru.weight_ih_l0",
