@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::AnalysisError;
+use super::run::is_same;
 use crate::record::{Row, Status};
-
-/// Learning rates closer than this, in octaves, are one grid point: a table may have been through
-/// decimal text.
-pub(super) const SAME_LEARNING_RATE: f64 = 1e-9;
 
 /// One learning rate of one curve.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +85,7 @@ fn check_seeds(group: &[&Row]) -> Result<(), AnalysisError> {
 /// order of the rows.
 fn group_by_lr(mut rows: Vec<&Row>) -> Vec<Vec<&Row>> {
     rows.sort_by(|a, b| a.lr.total_cmp(&b.lr));
-    let same = |a: &&Row, b: &&Row| b.lr.log2() - a.lr.log2() < SAME_LEARNING_RATE;
+    let same = |a: &&Row, b: &&Row| is_same(a.lr.log2(), b.lr.log2());
     let mut groups: Vec<Vec<&Row>> = rows.chunk_by(same).map(<[_]>::to_vec).collect();
     for group in &mut groups {
         group.sort_by(|a, b| a.seed.cmp(&b.seed).then(a.loss.total_cmp(&b.loss)));

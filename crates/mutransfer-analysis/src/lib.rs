@@ -25,6 +25,7 @@ mod prediction;
 pub mod record;
 mod regret;
 pub mod report;
+mod run;
 mod scaling;
 mod settings;
 mod slope;
@@ -62,13 +63,14 @@ pub use monitor::{
 };
 pub use optimum::{Optimum, Parabola, optimum};
 pub use prediction::Prediction;
+pub use run::{End, Run, SAME_OCTAVES, is_same};
 pub use scaling::Decay;
 pub use slope::{Changed, Estimate, Slope, slopes};
 pub use sweep::{Curve, Rows, Sweeps, Trials};
 pub use table::{Columns, read_tables};
-pub use table_error::{Spot, TableError};
+pub use table_error::{Part, Spot, TableError};
 pub use target::Target;
-pub use transfer::analyze;
+pub use transfer::{analyze, carried};
 pub use transfer_json::analysis_json;
 
 /// Rows that cannot be judged.

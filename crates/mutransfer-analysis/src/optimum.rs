@@ -7,13 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnalysisError, Flag, Point, curve, points};
 use crate::record::Row;
+use crate::run::SAME_OCTAVES;
 
 /// Grid points whose loss is at most this multiple of the lowest belong to the valley; the walls
 /// are not parabolic. Kalra and Barkeshli (arXiv 2605.21486) use the same threshold.
 const VALLEY: f64 = 1.35;
-
-/// Octaves by which a learning rate of a grid may be off through its decimal digits.
-const ROUNDING: f64 = 1e-9;
 
 /// The best learning rate of one rule at one width.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,7 +170,7 @@ fn valley<'a>(points: &'a [Point], best: &Point) -> Vec<&'a Point> {
 
 /// The part of the valley within `max_octaves` of the best grid point.
 fn window<'a>(valley: &[&'a Point], best: &Point, max_octaves: Option<f64>) -> Vec<&'a Point> {
-    let reach = max_octaves.unwrap_or(f64::INFINITY) + ROUNDING;
+    let reach = max_octaves.unwrap_or(f64::INFINITY) + SAME_OCTAVES;
     valley
         .iter()
         .copied()

@@ -1,9 +1,7 @@
 //! What the proxy's best hyperparameter costs on the target's own loss curve.
 
+use super::run::{SAME_OCTAVES, is_same};
 use super::{Optimum, Point};
-
-/// Octaves by which a value may be off through its decimal digits.
-const ROUNDING: f64 = 1e-9;
 
 /// What the target's curve says about one value of the hyperparameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +17,7 @@ pub(super) enum Excess {
 /// Reads the curve at a value given as log2: off the parabola where that was fitted, else between
 /// the two runs beside it.
 pub(super) fn excess(points: &[Point], optimum: &Optimum, log2: f64) -> Excess {
-    let was_run = |point: &&Point| (point.log2_lr - log2).abs() <= ROUNDING;
+    let was_run = |point: &&Point| is_same(point.log2_lr, log2);
     if points
         .iter()
         .find(was_run)
@@ -34,8 +32,10 @@ pub(super) fn excess(points: &[Point], optimum: &Optimum, log2: f64) -> Excess {
     let below = points
         .iter()
         .rev()
-        .find(|point| point.log2_lr <= log2 + ROUNDING);
-    let above = points.iter().find(|point| point.log2_lr >= log2 - ROUNDING);
+        .find(|point| point.log2_lr <= log2 + SAME_OCTAVES);
+    let above = points
+        .iter()
+        .find(|point| point.log2_lr >= log2 - SAME_OCTAVES);
     match (below, above) {
         (Some(below), Some(above)) => match (below.loss, above.loss, parabola) {
             (None, None, _) => Excess::Diverged,
@@ -55,7 +55,7 @@ fn between(below: &Point, above: &Point, log2: f64) -> f64 {
         above.loss.unwrap_or_default(),
     );
     let distance = above.log2_lr - below.log2_lr;
-    if distance <= ROUNDING {
+    if distance <= SAME_OCTAVES {
         low
     } else {
         low + (high - low) * (log2 - below.log2_lr) / distance

@@ -1,14 +1,15 @@
 //! Runs put in order: per rule, a loss curve at each value of the axis that grows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::curve::{SAME_LEARNING_RATE, mean, standard_error};
-use super::{Columns, Point, TableError, read_tables};
-use crate::record::{Row, to_csv};
+use super::curve::{mean, standard_error};
+use super::run::{End, Run, is_same};
+use super::{Part, Point, TableError};
+use crate::record::{Row, Status};
 
 /// One run of a table, read and checked.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Run {
+pub(super) struct Listed {
     /// Index of the rule.
     pub(super) rule: u32,
     /// Value of the axis.
@@ -20,6 +21,14 @@ pub(super) struct Run {
     pub(super) loss: Option<f64>,
     /// Index of the file, and the line in it.
     pub(super) place: (u32, u32),
+}
+
+impl Listed {
+    /// The loss, or that there is none, for a message.
+    pub(super) fn outcome(&self) -> String {
+        self.loss
+            .map_or("diverged".to_owned(), |loss| loss.to_string())
+    }
 }
 
 /// All runs at one value of the swept hyperparameter.
@@ -84,7 +93,7 @@ pub struct Rows {
 ///
 /// # Errors
 /// When a run is listed twice with different losses; the indices of both are given.
-pub(super) fn arrange(runs: &mut [Run], rules: &[String]) -> Result<Sweeps, (usize, usize)> {
+pub(super) fn arrange(runs: &mut [Listed], rules: &[String]) -> Result<Sweeps, (usize, usize)> {
     runs.sort_unstable_by(|a, b| {
         let by_value = a
             .rule
@@ -99,7 +108,7 @@ pub(super) fn arrange(runs: &mut [Run], rules: &[String]) -> Result<Sweeps, (usi
     let mut start = 0;
     for curve in runs.chunk_by(|a, b| a.rule == b.rule && a.at == b.at) {
         let mut trials = Vec::new();
-        for group in curve.chunk_by(|a, b| b.hyper.log2() - a.hyper.log2() < SAME_LEARNING_RATE) {
+        for group in curve.chunk_by(|a, b| is_same(a.hyper.log2(), b.hyper.log2())) {
             let kept =
                 distinct(group).map_err(|(first, second)| (start + first, start + second))?;
             sweeps.rows.repeated += group.len() - kept.len();
@@ -117,7 +126,7 @@ pub(super) fn arrange(runs: &mut [Run], rules: &[String]) -> Result<Sweeps, (usi
     Ok(sweeps)
 }
 
-fn gather(hyper: f64, runs: &[&Run]) -> Trials {
+fn gather(hyper: f64, runs: &[&Listed]) -> Trials {
     let losses: Vec<f64> = runs.iter().filter_map(|run| run.loss).collect();
     Trials {
         hyper,
@@ -126,8 +135,35 @@ fn gather(hyper: f64, runs: &[&Run]) -> Trials {
     }
 }
 
+/// Both values of a run need a logarithm.
+fn check(run: &Run) -> Result<(), TableError> {
+    for (part, value) in [(Part::Axis, run.at), (Part::Sweep, run.value)] {
+        if !(value.is_finite() && value > 0.0) {
+            return Err(TableError::NoLogarithm {
+                rule: run.rule.clone(),
+                seed: run.seed,
+                part,
+                value,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn twice(rules: &[String], runs: &[Listed], one: usize, other: usize) -> TableError {
+    let (one, other) = (&runs[one], &runs[other]);
+    TableError::Twice {
+        rule: rules[one.rule as usize].clone(),
+        at: one.at,
+        value: one.hyper,
+        seed: one.seed,
+        first: one.outcome(),
+        second: other.outcome(),
+    }
+}
+
 /// The runs of a group by seed, each seed once.
-fn distinct(group: &[Run]) -> Result<Vec<&Run>, (usize, usize)> {
+fn distinct(group: &[Listed]) -> Result<Vec<&Listed>, (usize, usize)> {
     let mut order: Vec<usize> = (0..group.len()).collect();
     // Values that differ by their last decimals have brought the seeds out of order.
     order.sort_by_key(|&index| (group[index].seed, group[index].place));
@@ -143,15 +179,65 @@ fn distinct(group: &[Run]) -> Result<Vec<&Run>, (usize, usize)> {
 }
 
 impl Sweeps {
-    /// The curves of a study, just as a table of the same rows would give them.
+    /// The curves of runs, just as a table that lists them would give them. Runs that failed are
+    /// counted and left out, and a loss that is not finite is a divergence.
     ///
     /// # Errors
-    /// When there are no rows, or they do not belong together.
+    /// When nothing but failed runs is left, a value has no logarithm, or a run is there twice with
+    /// different ends.
+    pub fn of_runs(runs: impl IntoIterator<Item = Run>) -> Result<Self, TableError> {
+        let mut rules = Vec::new();
+        let mut index = HashMap::new();
+        let mut listed = Vec::new();
+        let mut failed = 0;
+        for (place, run) in runs.into_iter().enumerate() {
+            let loss = match run.end {
+                End::Failed => {
+                    failed += 1;
+                    continue;
+                }
+                End::Diverged => None,
+                End::Loss(loss) => Some(loss).filter(|loss| loss.is_finite()),
+            };
+            check(&run)?;
+            let rule = *index.entry(run.rule).or_insert_with_key(|name| {
+                rules.push(name.clone());
+                rules.len() as u32 - 1
+            });
+            listed.push(Listed {
+                rule,
+                at: run.at,
+                hyper: run.value,
+                seed: run.seed,
+                loss,
+                place: (0, place as u32),
+            });
+        }
+        if listed.is_empty() {
+            return Err(TableError::NoRuns);
+        }
+        let arranged = arrange(&mut listed, &rules);
+        let mut sweeps = arranged.map_err(|(one, other)| twice(&rules, &listed, one, other))?;
+        sweeps.rows.read += failed;
+        sweeps.rows.failed = failed;
+        Ok(sweeps)
+    }
+
+    /// The curves of a study.
+    ///
+    /// # Errors
+    /// As [`Sweeps::of_runs`].
     pub fn of_rows(rows: &[Row]) -> Result<Self, TableError> {
-        read_tables(
-            &[("results.csv".to_owned(), to_csv(rows))],
-            &Columns::default(),
-        )
+        Self::of_runs(rows.iter().map(|row| Run {
+            rule: row.rule.clone(),
+            at: row.width as f64,
+            value: row.lr,
+            seed: row.seed,
+            end: match row.status {
+                Status::Ok => End::Loss(row.loss),
+                Status::Diverged => End::Diverged,
+            },
+        }))
     }
 
     /// Name of the rule that the others are compared with: the one asked for, else `sp` where it is

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use csv::StringRecord;
 
 use super::settings::{Clash, Settings, same};
-use super::sweep::{Run, Sweeps, arrange};
+use super::sweep::{Listed, Sweeps, arrange};
 use super::{Rows, Spot, TableError};
 
 /// Further columns that are results or names of a run, not settings, so that they may differ from
@@ -119,7 +119,7 @@ fn broken(file: &str, error: &csv::Error) -> TableError {
 /// What has been read so far.
 struct Reading<'a> {
     columns: &'a Columns,
-    runs: Vec<Run>,
+    runs: Vec<Listed>,
     rules: Vec<String>,
     rule_index: HashMap<String, u32>,
     settings: Settings,
@@ -376,7 +376,7 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         let rule = self.rule(places, row)?;
-        let run = Run {
+        let run = Listed {
             rule,
             at: row.positive(places.axis)?,
             hyper: row.positive(places.sweep)?,
@@ -477,11 +477,7 @@ impl<'a> Reading<'a> {
 
     fn duplicate(&self, files: &[(String, String)], one: usize, other: usize) -> TableError {
         let (one, other) = (&self.runs[one], &self.runs[other]);
-        let outcome = |run: &Run| {
-            run.loss
-                .map_or("diverged".to_owned(), |loss| loss.to_string())
-        };
-        let spot = |run: &Run| {
+        let spot = |run: &Listed| {
             let (file, line) = (files[run.place.0 as usize].0.clone(), run.place.1.into());
             Box::new(Spot {
                 file,
@@ -492,8 +488,8 @@ impl<'a> Reading<'a> {
         TableError::Duplicate {
             spot: spot(other),
             other: spot(one),
-            first: outcome(one),
-            second: outcome(other),
+            first: one.outcome(),
+            second: other.outcome(),
         }
     }
 }

@@ -23,6 +23,24 @@ impl std::fmt::Display for Spot {
     }
 }
 
+/// What a value of a run stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What grows.
+    Axis,
+    /// The swept hyperparameter.
+    Sweep,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Axis => "axis",
+            Self::Sweep => "swept hyperparameter",
+        })
+    }
+}
+
 /// A table that cannot be analysed, with the place and what to do about it.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
@@ -118,6 +136,39 @@ pub enum TableError {
         /// The values there are.
         found: String,
     },
+    /// Not a single run that ended.
+    #[error("no runs to analyse")]
+    NoRuns,
+    /// A value of a run that has no logarithm.
+    #[error("rule {rule}, seed {seed}: the value of the {part} is {value}")]
+    NoLogarithm {
+        /// Name of the rule.
+        rule: String,
+        /// Seed of the run.
+        seed: u64,
+        /// Which value it is.
+        part: Part,
+        /// The value.
+        value: f64,
+    },
+    /// The same run twice with different ends.
+    #[error(
+        "rule {rule} at {at}, value {value}, seed {seed} is listed twice, with {first} and {second}"
+    )]
+    Twice {
+        /// Name of the rule.
+        rule: String,
+        /// Value of the axis.
+        at: f64,
+        /// Value of the swept hyperparameter.
+        value: f64,
+        /// Seed of both.
+        seed: u64,
+        /// Outcome of the first.
+        first: String,
+        /// Outcome of the second.
+        second: String,
+    },
     /// A rule to compare with that is not in the table.
     #[error("--reference {name} is not a rule of the table, which has {known}")]
     Reference {
@@ -174,6 +225,12 @@ impl TableError {
             }
             Self::NothingLeft { .. } => {
                 "--where COLUMN=VALUE keeps the rows with that value".to_owned()
+            }
+            Self::NoRuns => "run the study first".to_owned(),
+            Self::NoLogarithm { .. } => "it must be finite and above zero".to_owned(),
+            Self::Twice { .. } => {
+                "keep one depth and one number of steps per table, and drop the stale run"
+                    .to_owned()
             }
             Self::Reference { .. } => "name one of them".to_owned(),
             Self::Target { .. } => {

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::regret::{Excess, excess};
+use super::run::is_same;
 use super::{Flag, Optimum, Point, optimum};
-
-/// Distance in octaves below which a run counts as made at the transferred learning rate.
-const SAME_LEARNING_RATE: f64 = 1e-9;
 
 /// The zero-shot transfer of one rule to the target width.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,8 +47,7 @@ pub(super) fn judge(
     max_octaves: Option<f64>,
 ) -> Target {
     let log2_lr = transferred.map(f64::log2);
-    let is_direct =
-        |point: &Point| log2_lr.is_some_and(|lr| (point.log2_lr - lr).abs() < SAME_LEARNING_RATE);
+    let is_direct = |point: &Point| log2_lr.is_some_and(|lr| is_same(point.log2_lr, lr));
     let direct = points.iter().find(|point| is_direct(point));
     let swept = points.iter().any(|point| !is_direct(point));
     let best = swept.then(|| optimum::of_points(points, width, max_octaves));

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
 use super::bootstrap::{Resampler, affordable, replicates};
-use super::curve::SAME_LEARNING_RATE;
 use super::gap;
 use super::joint::{Joint, joint, rescatter};
 use super::judgement::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
 use super::measured::{Measured, Number};
 use super::prediction::{Prediction, predict};
 use super::regret::{Excess, excess};
+use super::run::is_same;
 use super::scaling::{LIMIT_WIDTHS, Scaling, Vertex, kappa_of_grid};
 use super::sweep::{Curve, Sweeps};
 use super::{Flag, Optimum, Point, TableError, optimum};
@@ -64,6 +64,21 @@ pub fn analyze(
         rows: sweeps.rows,
         along,
         rules,
+    })
+}
+
+/// The value of the hyperparameter to use unchanged at `target`: the optimum at the widest width
+/// below it that has one, which is the vertex of its parabola, or the best grid point where there is
+/// no vertex.
+///
+/// Only runs below the target count, so the value stays the same once runs at the target arrive.
+/// None where no width below it has an optimum. `max_octaves` is as in [`Request`].
+pub fn carried(sweeps: &Sweeps, rule: &str, target: f64, max_octaves: Option<f64>) -> Option<f64> {
+    let curves = sweeps.rules.get(rule)?.iter().rev();
+    let mut below = curves.filter(|curve| curve.at < target);
+    below.find_map(|curve| {
+        let points: Vec<Point> = curve.trials.iter().map(super::Trials::point).collect();
+        optimum::of_points(&points, 0, max_octaves).lr
     })
 }
 
@@ -467,9 +482,7 @@ impl<'a> Rule<'a> {
     fn carried(&self, route: Route) -> Carried {
         let log2 = self.optima[route.proxy].log2_lr;
         let at = |target: usize| Some(excess(&self.points[target], &self.optima[target], log2?));
-        let was_run = |point: &&Point| {
-            log2.is_some_and(|log2| (point.log2_lr - log2).abs() < SAME_LEARNING_RATE)
-        };
+        let was_run = |point: &&Point| log2.is_some_and(|log2| is_same(point.log2_lr, log2));
         Carried {
             from: self.curves[route.proxy].at,
             to: route.to,
