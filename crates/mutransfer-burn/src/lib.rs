@@ -35,4 +35,5 @@ mod shapes;
 pub use coords::{Measurement, Probe, Sizes};
 pub use init::{initialize, normal};
 pub use optimizer::{OPTIMIZERS, ScaledOptimizer, supports};
+pub use path::{Path, parameters};
 pub use shapes::shapes;

@@ -51,6 +51,10 @@ fn crates_depend_in_one_direction() {
     assert_eq!(ours("mutransfer-burn"), ["burn", "mutransfer"]);
     assert_eq!(
         ours("mutransfer-models"),
+        ["burn", "mutransfer", "mutransfer-burn", "mutransfer-fused"]
+    );
+    assert_eq!(
+        ours("mutransfer-fused"),
         [
             "burn",
             "burn-std",

@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
-use crate::fused::linear;
 use crate::readout::read_out;
+use mutransfer_fused::linear;
 
 /// Two convolutions of stride 2 with a quarter of `width` channels, the mean over positions,
 /// `depth` hidden matrices of `width` and a readout.

@@ -7,7 +7,6 @@ mod architecture;
 mod cnn;
 pub mod data;
 mod error;
-pub mod fused;
 pub mod kernel;
 mod mlp;
 mod readout;

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Int, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
-use crate::fused::{gelu, linear};
 use crate::readout::read_out;
+use mutransfer_fused::{gelu, linear};
 
 /// `depth` hidden matrices between an input layer and a readout, as in TP5 equation 3.
 #[derive(Module, Debug)]

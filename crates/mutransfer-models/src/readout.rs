@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
-use crate::fused::scaled_linear;
+use mutransfer_fused::scaled_linear;
 
 /// Logits `[.., classes]` of hidden activations `[.., width]`, shown to the probe.
 pub(crate) fn read_out<const D: usize>(

@@ -8,9 +8,9 @@ use mutransfer_burn::{Measurement, Probe, initialize};
 
 use crate::architecture::Multipliers;
 use crate::data::Dataset;
-use crate::fused::{Optimizer, cross_entropy};
 use crate::task::{Batch, Classify, Masked, NextToken, Task};
 use crate::{Architecture, Cnn, Error, Kind, Mlp, ResNet, Transformer};
+use mutransfer_fused::{Optimizer, cross_entropy};
 
 /// Which batches a trial sees.
 #[derive(Clone, Copy, Debug)]

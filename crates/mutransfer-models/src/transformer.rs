@@ -9,7 +9,7 @@ use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
 use crate::architecture::{Variant, Variants};
-use crate::fused::{
+use mutransfer_fused::{
     Heads, attention, attention_logits, embedding, gelu, layer_norm, linear, positioned_embedding,
     residual_linear, rms_norm, scaled_linear, swiglu, tied_readout,
 };

@@ -5,8 +5,10 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 use mutransfer_kernels::cross_entropy as cross_entropy_kernel;
 
-use super::embedding::indices;
-use super::{Buffer, Fused, Parents, apply, dims, kernel, on_cpu, slice};
+use crate::kernels::{kernel, on_cpu};
+use crate::memory::Buffer;
+use crate::operation::{Fused, Parents, apply};
+use crate::tensor::{dims, indices, slice};
 
 /// Mean of −log p(target) over logits `[rows, vocabulary]`, in nats.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
@@ -54,10 +56,9 @@ impl Fused<1> for CrossEntropy {
     ) {
         let upstream = slice(&gradient)[0];
         if upstream != 1.0 {
-            dlogits
-                .storage_mut::<f32>()
-                .iter_mut()
-                .for_each(|value| *value *= upstream);
+            for value in dlogits.storage_mut::<f32>() {
+                *value *= upstream;
+            }
         }
         parents.give(0, dlogits);
     }

@@ -1,31 +1,18 @@
-//! Each fused operation against the composition of burn's own, forward and backward, and whole
-//! trainings.
+//! Each fused operation against the composition of burn's own, forward and backward.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::cell::Cell;
 
 use burn::module::Param;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use mutransfer::{Hyper, Optimizer, Rule};
+use mutransfer_fused::{
+    Heads, attention, cross_entropy, embedding, gelu, layer_norm, linear, positioned_embedding,
+    residual_linear, rms_norm, scaled_linear, swiglu, tied_readout, without_kernels,
+};
 use rand::{Rng, SeedableRng};
-
-use super::*;
-use crate::data::{Corpus, Dataset, Images, Language};
-use crate::{Architecture, Batches, Heads, Kind, Trainer, Variant, Variants, fused, trainer};
-
-thread_local! {
-    pub(super) static ENABLED: Cell<bool> = const { Cell::new(true) };
-}
 
 /// The same computation with the kernels and without.
 fn both<T>(compute: impl Fn() -> T) -> [T; 2] {
-    [true, false].map(|enabled| {
-        ENABLED.set(enabled);
-        let result = compute();
-        ENABLED.set(true);
-        result
-    })
+    [compute(), without_kernels(compute)]
 }
 
 fn device() -> Device {
@@ -252,7 +239,7 @@ fn attention_agrees() {
     {
         let width = count * head_dim;
         for causal in [true, false] {
-            let heads = fused::Heads {
+            let heads = Heads {
                 count,
                 scale: 0.3,
                 causal,
@@ -292,6 +279,10 @@ fn embeddings_agree() {
             tokens.clone(),
         ))
     });
+    agree("tied readout", 64.0, &[45, 30], |leaves| {
+        let input = leaves[1].clone().reshape([2, 3, 5]);
+        flat(tied_readout(&table(&leaves[0], 9), 0.7, input))
+    });
 }
 
 #[test]
@@ -301,80 +292,4 @@ fn cross_entropy_agrees() {
     agree("cross-entropy", 64.0, &[66], |leaves| {
         cross_entropy(leaves[0].clone().reshape([6, 11]) * 4.0, targets.clone()) * 2.5
     });
-}
-
-const BATCHES: Batches = Batches {
-    size: 4,
-    seed: 3,
-    is_fixed: false,
-};
-
-/// Losses of 20 steps, the validation loss, and the activations.
-fn training(architecture: &Architecture, optimizer: Optimizer) -> Vec<f32> {
-    let dataset = dataset(architecture.kind);
-    let plan = architecture.plan(16, 32, Rule::Mup, optimizer).unwrap();
-    let learning_rate = if optimizer == Optimizer::Sgd {
-        0.05
-    } else {
-        0.005
-    };
-    let hyper = Hyper {
-        learning_rate,
-        weight_decay: 0.1,
-        momentum: 0.9,
-        ..Hyper::default()
-    };
-    let mut trainer: Box<dyn Trainer> =
-        trainer(architecture, 32, &plan, &hyper, &dataset, BATCHES).unwrap();
-    let losses: Vec<f64> = (0..20)
-        .map(|step| trainer.step(1.0 / f64::from(step + 1)))
-        .collect();
-    let sizes = trainer
-        .coordinates()
-        .into_iter()
-        .map(|measured| measured.sizes.l1);
-    losses
-        .into_iter()
-        .chain([trainer.validation_loss()])
-        .chain(sizes)
-        .map(|value| value as f32)
-        .collect()
-}
-
-/// Attention, the in-place optimizers, and everything together: twenty steps with the kernels and
-/// with burn alone.
-#[test]
-fn whole_trainings_agree() {
-    let all = || Variants(Variant::NAMED.iter().map(|(_, variant)| *variant).collect());
-    let models = [
-        (Kind::Gpt, Heads::Dim(8), Variants::default()),
-        (Kind::Gpt, Heads::Count(2), Variants::default()),
-        (Kind::Bert, Heads::Dim(8), all()),
-        (Kind::Mlp, Heads::Dim(8), Variants::default()),
-    ];
-    for (kind, heads, variants) in models {
-        for optimizer in mutransfer_burn::OPTIMIZERS {
-            let variants = variants.clone();
-            let architecture = Architecture {
-                heads,
-                variants,
-                context: 24,
-                ..Architecture::new(kind, dataset(kind).format())
-            };
-            let [fused, own] = both(|| training(&architecture, optimizer));
-            for (index, (fused, own)) in fused.iter().zip(&own).enumerate() {
-                assert!(
-                    (fused - own).abs() < 1e-3 * own.abs(),
-                    "{kind:?} {optimizer} {index}: {fused} is not {own}"
-                );
-            }
-        }
-    }
-}
-
-fn dataset(kind: Kind) -> Dataset {
-    match kind.is_transformer() {
-        true => Dataset::Text(Corpus::Synthetic(Language::new(0))),
-        false => Dataset::Images(Images::synthetic(0)),
-    }
 }

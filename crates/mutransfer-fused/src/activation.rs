@@ -6,7 +6,10 @@ use mutransfer_kernels::{
     Gelu, gelu_forward_with_slope, multiply, swiglu_backward, swiglu_forward,
 };
 
-use super::{Buffer, Fused, Parents, apply, dims, kernel, on_cpu, slice};
+use crate::kernels::{kernel, on_cpu};
+use crate::memory::Buffer;
+use crate::operation::{Fused, Parents, apply};
+use crate::tensor::{dims, slice};
 
 /// The exact GELU, `x Φ(x)`.
 pub fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {

@@ -8,7 +8,10 @@ use mutransfer_kernels::{
     attention_forward,
 };
 
-use super::{Buffer, Fused, Parents, apply, dims, kernel, on_cpu, slice};
+use crate::kernels::{kernel, on_cpu};
+use crate::memory::Buffer;
+use crate::operation::{Fused, Parents, apply};
+use crate::tensor::{dims, slice};
 
 /// How an attention reads its queries, keys and values.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,7 +7,10 @@ use mutransfer_kernels::{
     Matrix, MatrixMut, linear_backward_input, linear_backward_weight, linear_forward,
 };
 
-use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, reuse, slice};
+use crate::kernels::{kernel, on_cpu};
+use crate::memory::Buffer;
+use crate::operation::{Fused, Parents, apply};
+use crate::tensor::{columns, dims, reuse, slice};
 
 /// Applies a linear layer to the last dimension of `[.., fan_in]`.
 pub fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {

@@ -5,7 +5,10 @@ use burn::nn::Embedding;
 use burn::tensor::{Int, Tensor};
 use mutransfer_kernels::{embedding_backward, embedding_forward};
 
-use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, slice};
+use crate::kernels::{kernel, on_cpu};
+use crate::memory::Buffer;
+use crate::operation::{Fused, Parents, apply};
+use crate::tensor::{columns, dims, indices, slice};
 
 /// Looks up tokens `[batch, time]`, giving `[batch, time, width]`.
 pub fn embedding(layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
@@ -43,15 +46,6 @@ pub fn positioned_embedding(
         table,
         places
     )
-}
-
-/// Token numbers in memory. They are few, and no device keeps them.
-pub(super) fn indices<const D: usize>(tokens: Tensor<D, Int>) -> Vec<u32> {
-    let data = tokens.into_data();
-    match data.as_slice::<i32>() {
-        Ok(tokens) => tokens.iter().map(|&token| token as u32).collect(),
-        Err(_) => data.iter::<u32>().collect(),
-    }
 }
 
 /// Inputs: the table `[entries, width]`, and where there is one the table of positions `[context,

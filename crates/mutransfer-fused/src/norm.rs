@@ -7,7 +7,10 @@ use mutransfer_kernels::{
     rms_norm_forward,
 };
 
-use super::{Buffer, Fused, Parents, apply, columns, dims, kernel, on_cpu, slice};
+use crate::kernels::{kernel, on_cpu};
+use crate::memory::Buffer;
+use crate::operation::{Fused, Parents, apply};
+use crate::tensor::{columns, dims, slice};
 
 /// burn's default.
 const EPSILON: f32 = 1e-5;
