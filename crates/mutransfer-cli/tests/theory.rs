@@ -103,11 +103,11 @@ fn tables_that_train_the_same_network_are_told() {
     );
 }
 
-/// The page of all tables is what the program prints. `UPDATE=1` writes it.
+/// The page of all tables is what the program prints. `cargo xtask generate` writes it.
 #[test]
 fn the_page_of_tables_is_generated() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules.md");
-    let marker = "<!-- from here on generated: UPDATE=1 cargo test --release --workspace --test theory -->\n";
+    let marker = "<!-- from here on generated: cargo xtask generate -->\n";
     let list = json(&["rules", "--json"]);
     let named = list["rules"]
         .as_array()

@@ -228,10 +228,10 @@ impl ParamDocument {
 mod tests {
     use super::*;
 
-    /// The schema that users read is the one of the types. `UPDATE=1 cargo test -p mutransfer
-    /// schema` writes it.
+    /// The schema that users read is the one of the types. `cargo xtask generate` writes
+    /// it.
     #[test]
-    fn schema_is_that_of_the_types() {
+    fn schema_is_generated_from_the_types() {
         let schema = schemars::schema_for!(PlanDocument);
         let text = serde_json::to_string_pretty(&schema).expect("plain data") + "\n";
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plan.schema.json");

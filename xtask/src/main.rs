@@ -1,0 +1,216 @@
+//! What must hold of this repository, as one command and as single steps.
+//!
+//! `cargo xtask ci` is what people run and what `.ci/run` calls. Every step can fail, but for the
+//! budgets, which warn. Nothing is fetched but crates: a step that lacks its tool says so.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program talks to whoever runs it"
+)]
+
+mod budgets;
+mod cargo;
+mod deny;
+mod features;
+mod source;
+mod toolchain;
+mod typos;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::cargo::cargo;
+
+/// Something that must hold, or something to do.
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn() -> Result<()>,
+}
+
+/// The steps of `ci`, quick ones first. The program is built before the lints, alone: what lints
+/// and tests then build must not differ from what a user built. The tests are last, so that their
+/// summary is the end of the output.
+const CI: [Step; 10] = [
+    Step {
+        name: "fmt",
+        what: "the format is rustfmt's",
+        run: fmt,
+    },
+    Step {
+        name: "toolchain",
+        what: "the pinned toolchain is the oldest that is promised",
+        run: toolchain::check,
+    },
+    Step {
+        name: "typos",
+        what: "no known misspelling",
+        run: typos::check,
+    },
+    Step {
+        name: "deny",
+        what: "licences, banned crates and sources of dependencies, by deny.toml",
+        run: deny::check,
+    },
+    Step {
+        name: "budgets",
+        what: "sizes of files and functions, as warnings",
+        run: budgets::check,
+    },
+    Step {
+        name: "build",
+        what: "the program, as a user builds it",
+        run: build,
+    },
+    Step {
+        name: "lint",
+        what: "clippy without a warning",
+        run: lint,
+    },
+    Step {
+        name: "doc",
+        what: "the documentation without a warning",
+        run: doc,
+    },
+    Step {
+        name: "features",
+        what: "every crate with features builds without them",
+        run: features::check,
+    },
+    Step {
+        name: "test",
+        what: "all tests",
+        run: test,
+    },
+];
+
+/// Parts of the tests by name, and what renews the generated pages.
+const MORE: [Step; 3] = [
+    Step {
+        name: "arrows",
+        what: "the arrows between the crates (a part of the tests)",
+        run: arrows,
+    },
+    Step {
+        name: "generated",
+        what: "generated pages are what generates them (a part of the tests)",
+        run: generated,
+    },
+    Step {
+        name: "generate",
+        what: "write the generated pages and snapshots anew",
+        run: generate,
+    },
+];
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Vec<String>) -> Result<()> {
+    cargo::enter_root()?;
+    if arguments.is_empty() {
+        print!("{}", usage());
+        return Ok(());
+    }
+    for name in arguments {
+        if name == "ci" {
+            CI.iter().try_for_each(take)?;
+            continue;
+        }
+        let step = CI.iter().chain(&MORE).find(|step| step.name == name);
+        let step = step.with_context(|| format!("no step `{name}`\n\n{}", usage()))?;
+        take(step)?;
+    }
+    Ok(())
+}
+
+fn take(step: &Step) -> Result<()> {
+    eprintln!("==> {}: {}", step.name, step.what);
+    let begun = Instant::now();
+    (step.run)().with_context(|| format!("step `{}`", step.name))?;
+    eprintln!("    {}: {} s", step.name, begun.elapsed().as_secs());
+    Ok(())
+}
+
+fn usage() -> String {
+    let mut usage = "cargo xtask ci, or any of its steps:\n".to_owned();
+    let lines = |steps: &[Step]| -> String {
+        steps
+            .iter()
+            .map(|step| format!("  {:10} {}\n", step.name, step.what))
+            .collect()
+    };
+    usage += &lines(&CI);
+    usage += "and:\n";
+    usage += &lines(&MORE);
+    usage
+}
+
+fn fmt() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])
+}
+
+fn build() -> Result<()> {
+    cargo(&["build", "--release", "--locked"])
+}
+
+fn lint() -> Result<()> {
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--release",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+fn doc() -> Result<()> {
+    let doc = ["doc", "--workspace", "--no-deps", "--release", "--locked"];
+    cargo::run(cargo::command(&doc).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn test() -> Result<()> {
+    cargo(&["test", "--workspace", "--release", "--locked"])
+}
+
+fn arrows() -> Result<()> {
+    cargo(&[
+        "test",
+        "--workspace",
+        "--release",
+        "--locked",
+        "--test",
+        "architecture",
+    ])
+}
+
+/// A test that compares something with what generates it has this word in its name, and writes it
+/// anew where `UPDATE` is set.
+const GENERATED: [&str; 6] = [
+    "test",
+    "--workspace",
+    "--release",
+    "--locked",
+    "--",
+    "generated",
+];
+
+fn generated() -> Result<()> {
+    cargo(&GENERATED)
+}
+
+fn generate() -> Result<()> {
+    cargo::run(cargo::command(&GENERATED).env("UPDATE", "1"))
+}
