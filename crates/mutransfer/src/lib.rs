@@ -36,10 +36,11 @@
 //! model, exactly 1 where a dimension does not grow. At the base every scale is 1, so the model is
 //! its standard twin, bit for bit.
 
-/// The examples of the README.
+/// The examples of the README and of the page on the library.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
-struct Readme;
+#[doc = include_str!("../../../docs/library.md")]
+struct Pages;
 
 mod check;
 mod custom;
