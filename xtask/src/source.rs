@@ -38,8 +38,8 @@ fn skipped(rest: &str, before: Option<char>) -> Option<usize> {
     if let Some(inside) = rest.strip_prefix("/*") {
         return Some(inside.find("*/").map_or(rest.len(), |end| end + 4));
     }
-    if rest.starts_with('"') {
-        return Some(1 + closing(&rest[1..], '"'));
+    if let Some(inside) = rest.strip_prefix('"') {
+        return Some(1 + closing(inside, '"'));
     }
     if rest.starts_with('r') && !in_word {
         return raw(rest);

@@ -12,7 +12,7 @@ use crate::model;
 use crate::say::say;
 use crate::table;
 
-/// One optimizer for each family, whose table is shown.
+/// One optimizer for each family, whose table is shown, and the words for all of them.
 const REPRESENTATIVES: [(Family, Optimizer, &str); 4] = [
     (
         Family::RawGradient,
@@ -36,6 +36,41 @@ const REPRESENTATIVES: [(Family, Optimizer, &str); 4] = [
     ),
 ];
 
+/// Rules that take parameters, and how they are written.
+const PARAMETRIC: [(&str, &str); 4] = [
+    (
+        "uniform:S",
+        "uniform family from μP (0) to neural tangent (1/2) (TP4 App. G)",
+    ),
+    (
+        "sp+SWITCH",
+        "SP with embedding, norm, attention, last of μP, as sp+embedding+last (2605.21486)",
+    ),
+    (
+        "mup-SWITCH",
+        "μP without some of them, as mup-embedding (2605.21486)",
+    ),
+    ("FILE.toml", "a table of your own"),
+];
+
+const COLUMNS: [&str; 6] = [
+    "role",
+    "multiplier",
+    "init std",
+    "lr",
+    "weight decay",
+    "eps",
+];
+
+/// A rule's table for an optimizer, and whom else it is for.
+struct Shown {
+    /// The family, or the optimizer that was asked for.
+    short: String,
+    optimizers: String,
+    optimizer: Optimizer,
+    table: Table,
+}
+
 pub(crate) fn rules(options: &RulesOptions) -> Result<(), Failure> {
     let print = if options.json {
         Print::Json
@@ -53,214 +88,211 @@ pub(crate) fn rules(options: &RulesOptions) -> Result<(), Failure> {
 }
 
 fn list(print: Print) -> Result<(), Failure> {
-    let parametric = [
-        (
-            "uniform:S",
-            "uniform family from μP (0) to neural tangent (1/2) (TP4 App. G)",
-        ),
-        (
-            "sp+SWITCH",
-            "SP with embedding, norm, attention, last of μP, as sp+embedding+last (2605.21486)",
-        ),
-        (
-            "mup-SWITCH",
-            "μP without some of them, as mup-embedding (2605.21486)",
-        ),
-        ("FILE.toml", "a table of your own"),
-    ];
-    let named = Rule::NAMED
+    let named = Rule::NAMED.iter();
+    let named = named.map(|rule| (rule.to_string(), rule.summary()));
+    let parametric = PARAMETRIC.map(|(name, what)| (name.to_owned(), what));
+    let rules: Vec<(String, &str)> = named.chain(parametric).collect();
+    let families: BTreeMap<String, Vec<String>> = Family::ALL
         .iter()
-        .map(|rule| (rule.to_string(), rule.summary()));
-    let all: Vec<(String, &str)> = named
-        .chain(parametric.map(|(name, what)| (name.to_owned(), what)))
-        .collect();
-    let optimizers: BTreeMap<String, Vec<String>> = Family::ALL
-        .iter()
-        .map(|family| {
-            let members = Optimizer::ALL
-                .iter()
-                .filter(|optimizer| optimizer.family() == *family);
-            (
-                family.to_string(),
-                members.map(Optimizer::to_string).collect(),
-            )
-        })
+        .map(|family| (family.to_string(), members(*family)))
         .collect();
     if print == Print::Json {
-        let rules: Vec<_> = all
-            .iter()
-            .map(|(name, what)| json!({"rule": name, "summary": what}))
-            .collect();
-        let text = serde_json::to_string_pretty(&json!({"rules": rules, "optimizers": optimizers}));
-        say!("{}", text.context("cannot print JSON")?);
-        return Ok(());
+        return list_json(&rules, &families);
     }
-    let rows = all
+    let rules = rules
         .into_iter()
-        .map(|(name, what)| vec![name, what.to_owned()])
-        .collect();
-    say!("{}", grid(print, &["rule", "what it is"], rows));
-    let rows = optimizers
+        .map(|(name, what)| vec![name, what.to_owned()]);
+    say!("{}", grid(print, &["rule", "what it is"], rules.collect()));
+    let families = families
         .into_iter()
-        .map(|(family, members)| vec![family, members.join(", ")])
+        .map(|(family, members)| vec![family, members.join(", ")]);
+    let families = grid(print, &["family", "optimizers"], families.collect());
+    say!("\n{families}");
+    Ok(())
+}
+
+/// The names of the optimizers of a family.
+fn members(family: Family) -> Vec<String> {
+    let all = Optimizer::ALL.iter();
+    all.filter(|optimizer| optimizer.family() == family)
+        .map(Optimizer::to_string)
+        .collect()
+}
+
+fn list_json(
+    rules: &[(String, &str)],
+    families: &BTreeMap<String, Vec<String>>,
+) -> Result<(), Failure> {
+    let rules: Vec<_> = rules
+        .iter()
+        .map(|(name, what)| json!({"rule": name, "summary": what}))
         .collect();
-    say!("\n{}", grid(print, &["family", "optimizers"], rows));
+    say_json(&json!({"rules": rules, "optimizers": families}))
+}
+
+fn say_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).context("cannot print JSON")?;
+    say!("{text}");
     Ok(())
 }
 
 fn show(rule: &Parametrization, optimizer: Option<Optimizer>, print: Print) -> Result<(), Failure> {
-    let tables: Vec<(String, Optimizer, Table)> = match optimizer {
-        Some(optimizer) => vec![(optimizer.to_string(), optimizer, rule.table(optimizer)?)],
-        None => REPRESENTATIVES
-            .into_iter()
-            .filter_map(|(_, optimizer, who)| {
-                Some((who.to_owned(), optimizer, rule.table(optimizer).ok()?))
-            })
-            .collect(),
+    let tables = match optimizer {
+        Some(optimizer) => vec![Shown {
+            short: optimizer.to_string(),
+            optimizers: optimizer.to_string(),
+            optimizer,
+            table: rule.table(optimizer)?,
+        }],
+        None => of_families(rule),
     };
     if print == Print::Json {
-        let all: Vec<_> = tables
-            .iter()
-            .map(|(who, optimizer, table)| table_json(rule, who, *optimizer, table))
-            .collect();
-        say!(
-            "{}",
-            serde_json::to_string_pretty(&all).context("cannot print JSON")?
-        );
-        return Ok(());
+        let tables = tables.iter().map(|shown| table_json(rule, shown));
+        return say_json(&tables.collect());
     }
-    for (who, table) in merged(&tables) {
-        let heading = format!(
-            "{} in the form {}, for {}",
-            rule.name(),
-            rule.form(),
-            who.join("; ")
-        );
-        let (start, item) = if print == Print::Markdown {
-            ("### ", "- ")
-        } else {
-            ("", "")
-        };
-        let header = [
-            "role",
-            "multiplier",
-            "init std",
-            "lr",
-            "weight decay",
-            "eps",
-        ];
-        say!(
-            "{start}{heading}\n\n{}\n",
-            grid(print, &header, rows(table, Place::Outside))
-        );
-        match depth(table) {
-            Some(depth) => say!("{item}in residual blocks: {depth}"),
-            None => say!(
-                "{item}in residual blocks:\n\n{}\n",
-                grid(print, &header, rows(table, Place::Block))
-            ),
-        }
-        say!(
-            "{item}attention scale: 1/sqrt(head_dim) times {}",
-            table.attention
-        );
-        say!("{item}residual branches times {}\n", table.residual);
+    for same in merged(&tables) {
+        say!("{}", table_text(rule, &same, print));
     }
     Ok(())
 }
 
-/// Tables with the optimizers that they are for and their decay, equal ones together.
-fn merged(tables: &[(String, Optimizer, Table)]) -> Vec<(Vec<String>, &Table)> {
-    let mut merged: Vec<(Vec<String>, &Table)> = Vec::new();
-    for (who, _, table) in tables {
-        let who = format!("{who} ({} decay)", table.decay);
-        let equal = |(_, known): &&mut (Vec<String>, &Table)| {
-            let mut known = **known;
-            known.decay = table.decay;
-            known == *table
-        };
-        match merged.iter_mut().find(equal) {
-            Some((all, _)) => all.push(who),
-            None => merged.push((vec![who], table)),
+/// The tables of the families that the rule covers.
+fn of_families(rule: &Parametrization) -> Vec<Shown> {
+    let all = REPRESENTATIVES.into_iter();
+    let shown = all.filter_map(|(family, optimizer, optimizers)| {
+        Some(Shown {
+            short: family.to_string(),
+            optimizers: optimizers.to_owned(),
+            optimizer,
+            table: rule.table(optimizer).ok()?,
+        })
+    });
+    shown.collect()
+}
+
+/// Tables that are equal but for the kind of decay, together.
+fn merged(tables: &[Shown]) -> Vec<Vec<&Shown>> {
+    let mut merged: Vec<Vec<&Shown>> = Vec::new();
+    for shown in tables {
+        let known = merged
+            .iter_mut()
+            .find(|known| is_same(&known[0].table, &shown.table));
+        match known {
+            Some(known) => known.push(shown),
+            None => merged.push(vec![shown]),
         }
     }
     merged
 }
 
-fn rows(table: &Table, place: Place) -> Vec<Vec<String>> {
-    let cells = |role: &Role| {
-        table
-            .law_at(*role, place)
-            .columns()
-            .map(|(_, power)| power.to_string())
+fn is_same(one: &Table, other: &Table) -> bool {
+    let mut one = *one;
+    one.decay = other.decay;
+    one == *other
+}
+
+/// Whom a table is for, in a word or two.
+fn short(same: &[&Shown]) -> String {
+    if same.len() == REPRESENTATIVES.len() {
+        return "all optimizers".to_owned();
+    }
+    let short: Vec<&str> = same.iter().map(|shown| shown.short.as_str()).collect();
+    short.join(" and ")
+}
+
+/// A table under its heading, with whom it is for.
+fn table_text(rule: &Parametrization, same: &[&Shown], print: Print) -> String {
+    let is_markdown = print == Print::Markdown;
+    let (start, item) = if is_markdown {
+        ("### ", "- ")
+    } else {
+        ("", "")
     };
+    let (name, form, short) = (rule.name(), rule.form(), short(same));
+    let whom = same.iter().map(|shown| {
+        let Shown { optimizers, .. } = shown;
+        format!("{item}for {optimizers}, with {} decay\n", shown.table.decay)
+    });
+    let table = &same[0].table;
+    let outside = grid(print, &COLUMNS, rows(table, Place::Outside));
+    let block = match depth(table) {
+        Some(depth) => format!(" {depth}\n"),
+        None => format!(
+            "\n\n{}\n\n",
+            grid(print, &COLUMNS, rows(table, Place::Block))
+        ),
+    };
+    format!(
+        "{start}{name} in the form {form}, {short}\n\n{outside}\n\n{}\
+         {item}in residual blocks:{block}\
+         {item}attention scale: 1/sqrt(head_dim) times {}\n\
+         {item}residual branches times {}\n",
+        whom.collect::<String>(),
+        table.attention,
+        table.residual,
+    )
+}
+
+fn rows(table: &Table, place: Place) -> Vec<Vec<String>> {
     Role::ALL
         .iter()
         .map(|role| {
-            std::iter::once(role.to_string())
-                .chain(cells(role))
-                .collect()
+            let columns = table.law_at(*role, place).columns();
+            let powers = columns.map(|(_, power)| power.to_string());
+            std::iter::once(role.to_string()).chain(powers).collect()
         })
         .collect()
 }
 
 /// What laws are multiplied with in residual blocks, where that is the same for all roles.
 fn depth(table: &Table) -> Option<String> {
-    let factors = |role: Role| {
-        let (block, outside) = (
-            table.law_at(role, Place::Block).columns(),
-            table.law(role).columns(),
-        );
-        block
-            .into_iter()
-            .zip(outside)
-            .map(|((name, inside), (_, outside))| (name, inside / outside))
-            .collect::<Vec<_>>()
-    };
-    let hidden = factors(Role::Hidden);
-    let same = Role::ALL.into_iter().all(|role| factors(role) == hidden);
+    let hidden = block_factors(table, Role::Hidden);
+    if Role::ALL
+        .into_iter()
+        .any(|role| block_factors(table, role) != hidden)
+    {
+        return None;
+    }
     let shown: Vec<String> = hidden
         .iter()
         .filter(|(_, factor)| *factor != Power::ONE)
         .map(|(name, factor)| format!("{name} times {factor}"))
         .collect();
-    same.then(|| {
-        if shown.is_empty() {
-            "the same".to_owned()
-        } else {
-            shown.join(", ")
-        }
-    })
+    if shown.is_empty() {
+        return Some("the same".to_owned());
+    }
+    Some(shown.join(", "))
 }
 
-fn table_json(
-    rule: &Parametrization,
-    who: &str,
-    optimizer: Optimizer,
-    table: &Table,
-) -> serde_json::Value {
-    let law = |role: Role, place: Place| -> BTreeMap<&str, String> {
-        table
-            .law_at(role, place)
-            .columns()
-            .into_iter()
-            .map(|(name, power)| (name, Power::to_string(&power)))
-            .collect()
-    };
+/// By what each column of a role's law differs in residual blocks.
+fn block_factors(table: &Table, role: Role) -> Vec<(&'static str, Power)> {
+    let inside = table.law_at(role, Place::Block).columns();
+    let outside = table.law(role).columns();
+    inside
+        .into_iter()
+        .zip(outside)
+        .map(|((name, inside), (_, outside))| (name, inside / outside))
+        .collect()
+}
+
+fn table_json(rule: &Parametrization, shown: &Shown) -> serde_json::Value {
+    let table = &shown.table;
     let laws: BTreeMap<String, _> = Role::ALL
         .iter()
         .map(|role| {
+            let outside = law_json(table, *role, Place::Outside);
+            let block = law_json(table, *role, Place::Block);
             (
                 role.to_string(),
-                json!({"outside": law(*role, Place::Outside), "block": law(*role, Place::Block)}),
+                json!({"outside": outside, "block": block}),
             )
         })
         .collect();
     json!({
         "rule": rule.name(),
         "form": rule.form(),
-        "optimizer": optimizer,
-        "optimizers": who,
+        "optimizer": shown.optimizer,
+        "optimizers": shown.optimizers,
         "decay": table.decay,
         "laws": laws,
         "attention": table.attention.to_string(),
@@ -268,26 +300,32 @@ fn table_json(
     })
 }
 
+fn law_json(table: &Table, role: Role, place: Place) -> BTreeMap<&'static str, String> {
+    let columns = table.law_at(role, place).columns().into_iter();
+    columns
+        .map(|(name, power)| (name, power.to_string()))
+        .collect()
+}
+
+/// Rows under a header, as text or markdown.
 pub(crate) fn grid(print: Print, header: &[&str], rows: Vec<Vec<String>>) -> String {
     if print == Print::Markdown {
-        let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
-        let head = line(
-            &header
-                .iter()
-                .map(|cell| (*cell).to_owned())
-                .collect::<Vec<_>>(),
-        );
+        let head: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
         let rule = format!("|{}", "---|".repeat(header.len()));
-        let body = rows.iter().map(|row| line(row));
-        return [head, rule]
+        let body = rows.iter().map(|row| markdown_line(row));
+        let lines: Vec<String> = [markdown_line(&head), rule]
             .into_iter()
             .chain(body)
-            .collect::<Vec<_>>()
-            .join("\n");
+            .collect();
+        return lines.join("\n");
     }
     let mut grid = table::new(header.iter().copied());
-    rows.into_iter().for_each(|row| {
+    for row in rows {
         grid.add_row(row);
-    });
+    }
     grid.to_string()
+}
+
+fn markdown_line(cells: &[String]) -> String {
+    format!("| {} |", cells.join(" | "))
 }

@@ -118,7 +118,7 @@ fn the_page_of_tables_is_generated() {
     for name in named.filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')) {
         let (code, out, err) = run(&["rules", name, "--format", "markdown"]);
         assert_eq!(code, Some(0), "{err}");
-        generated.push_str(&format!("\n## {name}\n\n{out}"));
+        generated.push_str(&format!("\n## {name}\n\n{}\n", out.trim_end()));
     }
     let page = fs::read_to_string(path).unwrap();
     let (written, own) = page
