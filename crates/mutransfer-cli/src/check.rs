@@ -55,7 +55,7 @@ fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
         Err(error @ (mutransfer::Error::BadOption { .. } | mutransfer::Error::NoMatch { .. })) => {
             return Err(error.into());
         }
-        Err(error) => return Ok(vec![Finding::of_error(error)]),
+        Err(error) => return Ok(vec![Finding::of_error(&error)]),
     };
     let target =
         target.ok_or_else(|| Failure::usage("no model to check", Some("give --target")))?;

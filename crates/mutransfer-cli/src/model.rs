@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use mutransfer::{Error, Given, Init, Options, Parametrization, Plan, Rule, Shapes, Widths};
+use mutransfer::{
+    Error, Given, Init, Options, Parametrization, Plan, Rule, Shapes, Size, Sizes, Widths,
+};
 
 use crate::args::{ChoiceOptions, HyperOptions, ModelOptions, RuleOptions};
 use crate::failure::Failure;
@@ -58,13 +60,17 @@ fn declared(mut widths: Widths, options: &ModelOptions) -> Result<Widths, Error>
         let (readout, embedding) = pair(tie, "A=B")?;
         widths = widths.tie(readout, embedding)?;
     }
-    match &options.depth {
-        None => Ok(widths),
-        Some(depth) => {
-            let (base, target) = sizes(depth, "--depth")?;
-            widths.with_depth(base, target)
+    let mut grown = Sizes::NONE;
+    for (size, flag, given) in [
+        (Size::Depth, "--depth", &options.depth),
+        (Size::HeadDim, "--head-dim", &options.head_dim),
+    ] {
+        if let Some(given) = given {
+            let (base, target) = sizes(given, flag)?;
+            grown = grown.with(size, base, target)?;
         }
     }
+    Ok(widths.with_sizes(grown))
 }
 
 /// The plan of a model, with everything declared about its forward pass.
@@ -76,10 +82,6 @@ pub(crate) fn plan(
     optimizer: mutransfer::Optimizer,
 ) -> Result<Plan, Error> {
     let mut plan = Plan::new(widths, target, rule.clone(), optimizer)?;
-    if let Some(head_dim) = &model.head_dim {
-        let (base, target) = sizes(head_dim, "--head-dim")?;
-        plan = plan.with_head_dim(base, target);
-    }
     for pattern in &model.zero_init {
         plan = plan.with_zero_init(pattern)?;
     }

@@ -90,8 +90,8 @@ pub(crate) fn rules(options: &RulesOptions) -> Result<(), Failure> {
 fn list(print: Print) -> Result<(), Failure> {
     let named = Rule::NAMED.iter();
     let named = named.map(|rule| (rule.to_string(), rule.summary()));
-    let parametric = PARAMETRIC.map(|(name, what)| (name.to_owned(), what));
-    let rules: Vec<(String, &str)> = named.chain(parametric).collect();
+    let parametric = PARAMETRIC.map(|(name, what)| (name.to_owned(), what.to_owned()));
+    let rules: Vec<(String, String)> = named.chain(parametric).collect();
     let families: BTreeMap<String, Vec<String>> = Family::ALL
         .iter()
         .map(|family| (family.to_string(), members(*family)))
@@ -99,9 +99,7 @@ fn list(print: Print) -> Result<(), Failure> {
     if print == Print::Json {
         return list_json(&rules, &families);
     }
-    let rules = rules
-        .into_iter()
-        .map(|(name, what)| vec![name, what.to_owned()]);
+    let rules = rules.into_iter().map(|(name, what)| vec![name, what]);
     say!("{}", grid(print, &["rule", "what it is"], rules.collect()));
     let families = families
         .into_iter()
@@ -120,7 +118,7 @@ fn members(family: Family) -> Vec<String> {
 }
 
 fn list_json(
-    rules: &[(String, &str)],
+    rules: &[(String, String)],
     families: &BTreeMap<String, Vec<String>>,
 ) -> Result<(), Failure> {
     let rules: Vec<_> = rules

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use mutransfer::theory::{Condition, Exponents, Theory, shift};
-use mutransfer::{Optimizer, Parametrization, Rational32, Rule};
+use mutransfer::{Optimizer, Parametrization, Rational32, Role, Rule};
 use serde_json::{Value, json};
 
 use crate::args::{Print, TheoryOptions};
@@ -65,10 +65,10 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
 
 fn overview(classified: &[(String, Optimizer, Theory)]) -> String {
     let row = |(rule, optimizer, theory): &(String, Optimizer, Theory)| {
-        let broken: Vec<&str> = theory.broken().map(|condition| condition.layer).collect();
+        let broken: Vec<Role> = theory.broken().map(|condition| condition.layer).collect();
         let regime = match broken.is_empty() {
             true => theory.regime.to_string(),
-            false => format!("{} ({})", theory.regime, dedup(broken).join(", ")),
+            false => format!("{} ({})", theory.regime, dedup(&broken).join(", ")),
         };
         vec![
             rule.clone(),
@@ -86,10 +86,12 @@ fn overview(classified: &[(String, Optimizer, Theory)]) -> String {
     )
 }
 
-fn dedup(layers: Vec<&str>) -> Vec<&str> {
-    ["vector", "input", "hidden", "output"]
+/// Each once, in the order of roles.
+fn dedup(layers: &[Role]) -> Vec<String> {
+    Role::ALL
         .into_iter()
-        .filter(|layer| layers.contains(layer))
+        .filter(|role| layers.contains(role))
+        .map(|role| role.to_string())
         .collect()
 }
 
@@ -99,7 +101,7 @@ fn maximal(theory: &Theory) -> String {
         .named()
         .into_iter()
         .filter(|(_, maximal)| *maximal);
-    let layers: Vec<&str> = named.map(|(layer, _)| layer).collect();
+    let layers: Vec<String> = named.map(|(layer, _)| layer.to_string()).collect();
     if layers.is_empty() {
         "none".to_owned()
     } else {
@@ -122,7 +124,7 @@ fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
             "no"
         };
         vec![
-            layer.to_owned(),
+            layer.to_string(),
             own.a.to_string(),
             own.b.to_string(),
             own.c.to_string(),
@@ -235,7 +237,7 @@ fn to_json(rule: &str, optimizer: Optimizer, theory: &Theory) -> Value {
                 "a": own.a.to_string(), "b": own.b.to_string(), "c": own.c.to_string(), "d": own.d.to_string(),
                 "r": r.to_string(), "updated_maximally": maximal,
             });
-            (layer.to_owned(), exponents)
+            (layer.to_string(), exponents)
         })
         .collect();
     json!({

@@ -1,7 +1,9 @@
 //! A model family at a size, and the plan that follows from its shapes.
 
 use burn::tensor::Device;
-use mutransfer::{Form, Hyper, Optimizer, Parametrization, Plan, Power, Role, Shapes, Widths};
+use mutransfer::{
+    Form, Hyper, Optimizer, Parametrization, Plan, Power, Role, Shapes, Size, Sizes, Widths,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::cnn::{CHANNELS, VisionConfig};
@@ -164,6 +166,11 @@ impl Architecture {
         if self.variants.has(Variant::Tied) {
             widths = widths.tie(READOUT, "tokens.weight")?;
         }
+        if self.kind.is_transformer() {
+            let [base, target] =
+                [base_width, width].map(|width| self.heads(width).map(|heads| width / heads));
+            widths = widths.with_sizes(Sizes::NONE.with(Size::HeadDim, base?, target?)?);
+        }
         let mut parametrization = rule.into();
         let table = parametrization.table(optimizer)?;
         if [Role::Input, Role::Hidden]
@@ -174,12 +181,6 @@ impl Architecture {
         }
         let mut plan = Plan::new(&widths, &self.shapes(width)?, parametrization, optimizer)?;
         mutransfer_burn::supports(&plan)?;
-        if self.kind.is_transformer() {
-            plan = plan.with_head_dim(
-                base_width / self.heads(base_width)?,
-                width / self.heads(width)?,
-            );
-        }
         if self.zero_readout && !self.variants.has(Variant::Tied) {
             plan = plan.with_zero_init(READOUT)?;
         }

@@ -3,21 +3,13 @@
 use num_rational::Rational32;
 use serde::Deserialize;
 
-use crate::law::Laws;
-use crate::power::exponent_from;
-use crate::{Error, Family, Law, Power, Role};
-
-/// Laws as a user wrote them.
-#[derive(Clone, Debug)]
-pub(crate) struct Custom {
-    pub(crate) name: String,
-    pub(crate) laws: Laws,
-    pub(crate) attention: Power,
-    family: Option<Family>,
-    decays: [bool; 5],
-    /// Whether the table says anything about epsilon.
-    pub(crate) gives_eps: bool,
-}
+use crate::error::Error;
+use crate::law::Law;
+use crate::optimizer::Family;
+use crate::power::{Power, exponent_from};
+use crate::role::Role;
+use crate::roles::Roles;
+use crate::rules::{Definition, DepthLaw, Tables};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,31 +40,34 @@ struct WrittenLaw {
     d: Option<String>,
 }
 
-impl Custom {
-    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        let table = |message: String| Error::BadTable {
-            name: name.to_owned(),
-            message,
+/// Reads a table: its name, which is `name` where the text gives none, and what it defines.
+pub(crate) fn parse(name: &str, text: &str) -> Result<(String, Definition), Error> {
+    let table = |message: String| Error::BadTable {
+        name: name.to_owned(),
+        message,
+    };
+    let written: Written = toml::from_str(text).map_err(|error| table(error.to_string()))?;
+    let definition = written.definition().map_err(table)?;
+    Ok((written.name.unwrap_or_else(|| name.to_owned()), definition))
+}
+
+impl Written {
+    fn definition(&self) -> Result<Definition, String> {
+        let family = match &self.family {
+            Some(name) => Some(name.parse().map_err(|error: Error| error.to_string())?),
+            None => None,
         };
-        let written: Written = toml::from_str(text).map_err(|error| table(error.to_string()))?;
-        let family = written
-            .family
-            .as_deref()
-            .map(str::parse)
-            .transpose()
-            .map_err(|error: Error| table(error.to_string()))?;
-        let vector = written
-            .vector
-            .clone()
-            .unwrap_or_else(|| written.input.for_vectors());
-        let rows = [
-            written.fixed.unwrap_or_default(),
-            vector,
-            written.input,
-            written.hidden,
-            written.output,
-        ];
-        let mut laws = [Law::ONE; 5];
+        let rows = Roles {
+            fixed: self.fixed.clone().unwrap_or_default(),
+            vector: self
+                .vector
+                .clone()
+                .unwrap_or_else(|| self.input.for_vectors()),
+            input: self.input.clone(),
+            hidden: self.hidden.clone(),
+            output: self.output.clone(),
+        };
+        let mut laws = Roles::all(Law::ONE);
         // Biases last: what is wrong with `[input]`, which they follow, is to be said of `[input]`.
         for role in [
             Role::Input,
@@ -81,39 +76,32 @@ impl Custom {
             Role::Fixed,
             Role::Vector,
         ] {
-            let row = &rows[role as usize];
-            laws[role as usize] = row
+            laws[role] = rows[role]
                 .law(role)
-                .map_err(|error| table(format!("[{role}] {error}")))?;
+                .map_err(|error| format!("[{role}] {error}"))?;
         }
-        let [fixed, vector, input, hidden, output] = laws;
-        Ok(Self {
-            name: written.name.unwrap_or_else(|| name.to_owned()),
-            laws: Laws {
-                fixed,
-                vector,
-                input,
-                hidden,
-                output,
-            },
-            attention: written
-                .attention
-                .as_deref()
-                .map_or(Ok(Power::ONE), str::parse)
-                .map_err(|error: Error| table(format!("attention: {error}")))?,
-            family,
-            gives_eps: rows.iter().any(|row| row.eps.is_some() || row.d.is_some()),
-            decays: rows.map(|row| row.weight_decay.is_some()),
+        let all = Tables::same(laws);
+        Ok(Definition {
+            name: "FILE.toml",
+            summary: "a table of your own",
+            tables: family.map_or(all, |family: Family| all.only(family)),
+            attention: self.attention()?,
+            depth: DepthLaw::Alpha,
+            states_decay: Roles::from_fn(|role| rows[role].weight_decay.is_some()),
+            chooses_eps: rows
+                .iter()
+                .any(|(_, row)| row.eps.is_some() || row.d.is_some()),
+            ..Definition::PLAIN
         })
     }
 
-    pub(crate) fn is_for(&self, family: Family) -> bool {
-        self.family.is_none_or(|own| own == family)
-    }
-
-    /// Whether the table states the weight decay of a role; else it follows from the learning rate.
-    pub(crate) fn gives_decay(&self, role: Role) -> bool {
-        self.decays[role as usize]
+    fn attention(&self) -> Result<Power, String> {
+        match &self.attention {
+            None => Ok(Power::ONE),
+            Some(power) => power
+                .parse()
+                .map_err(|error: Error| format!("attention: {error}")),
+        }
     }
 }
 
@@ -136,27 +124,32 @@ impl WrittenLaw {
             Role::Fixed => (Power::ONE, Power::ONE),
             Role::Vector | Role::Input => (Power::fan_out(1, 1), Power::fan_out(1, 1)),
         };
-        let power = |name: &str,
-                     written: &Option<String>,
-                     letter: &str,
-                     exponent: &Option<String>,
-                     of: Power| match (written, exponent) {
-            (None, None) => Ok(Power::ONE),
-            (Some(power), None) => power.parse(),
-            (None, Some(text)) => exponent_from(text)
-                .map(|exponent| of.raised(Rational32::from(0) - exponent))
-                .ok_or_else(|| Error::BadPower { text: text.clone() }),
-            (Some(_), Some(_)) => Err(Error::Twice {
-                name: name.to_owned(),
-                letter: letter.to_owned(),
-            }),
-        };
+        let WrittenLaw { a, b, c, d, .. } = self;
         Ok(Law {
-            multiplier: power("multiplier", &self.multiplier, "a", &self.a, width)?,
-            init_std: power("init_std", &self.init_std, "b", &self.b, width)?,
-            learning_rate: power("lr", &self.lr, "c", &self.c, width)?,
-            weight_decay: power("weight_decay", &self.weight_decay, "", &None, width)?,
-            eps: power("eps", &self.eps, "d", &self.d, gradient)?,
+            multiplier: power(("multiplier", &self.multiplier), ("a", a), width)?,
+            init_std: power(("init_std", &self.init_std), ("b", b), width)?,
+            learning_rate: power(("lr", &self.lr), ("c", c), width)?,
+            weight_decay: power(("weight_decay", &self.weight_decay), ("", &None), width)?,
+            eps: power(("eps", &self.eps), ("d", d), gradient)?,
         })
+    }
+}
+
+/// A power by itself, or as the negative exponent of a size.
+fn power(
+    (name, power): (&str, &Option<String>),
+    (letter, exponent): (&str, &Option<String>),
+    size: Power,
+) -> Result<Power, Error> {
+    match (power, exponent) {
+        (None, None) => Ok(Power::ONE),
+        (Some(power), None) => power.parse(),
+        (None, Some(text)) => exponent_from(text)
+            .map(|exponent| size.raised(Rational32::from(0) - exponent))
+            .ok_or_else(|| Error::BadPower { text: text.clone() }),
+        (Some(_), Some(_)) => Err(Error::Twice {
+            name: name.to_owned(),
+            letter: letter.to_owned(),
+        }),
     }
 }

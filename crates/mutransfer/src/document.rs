@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hyper::is_one;
-use crate::{Clip, Decay, Factors, Hyper, Init, ParamPlan, Plan, Role, Roles};
+use crate::hyper::{Factors, Hyper, Init, is_one};
+use crate::optimizer::Decay;
+use crate::options::Clip;
+use crate::param::ParamPlan;
+use crate::plan::Plan;
+use crate::role::Role;
+use crate::roles::Roles;
 
 /// Base values to multiply the scales with; what is not given leaves the scale itself. Factors
 /// multiply both.

@@ -1,6 +1,9 @@
 //! What can be wrong with shapes, widths or a request for a plan.
 
-use crate::{Family, ParamName, Role};
+use crate::optimizer::Family;
+use crate::role::Role;
+use crate::shape::ParamName;
+use crate::sizes::Size;
 
 /// Why a plan could not be made. Each message names the parameter, the sizes and the next step.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -133,9 +136,12 @@ pub enum Error {
         /// What differs.
         quantity: &'static str,
     },
-    /// A depth of zero blocks.
-    #[error("a depth of zero blocks")]
-    NoBlocks,
+    /// A size of zero.
+    #[error("a {size} of zero {}", size.unit())]
+    ZeroSize {
+        /// Which size.
+        size: Size,
+    },
     /// A pattern that no parameter matches.
     #[error("no parameter matches `{pattern}`")]
     NoMatch {
@@ -229,11 +235,15 @@ pub enum Error {
         /// What it may be.
         wanted: &'static str,
     },
-    /// A batch or duration outside of what the rule covers.
-    #[error("{message}")]
-    BadHorizon {
-        /// What is wrong.
-        message: String,
+    /// A batch that has grown too much for a beta.
+    #[error(
+        "(1 - {beta}) m_B/m_D is {forgets:.3}, not between 0 and 1; lower the batch or raise {beta}"
+    )]
+    ForgetsAll {
+        /// Which beta.
+        beta: &'static str,
+        /// What 1 minus the beta would be at the target.
+        forgets: f64,
     },
 }
 

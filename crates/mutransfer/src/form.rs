@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Power, Role};
+use crate::error::Error;
+use crate::power::Power;
+use crate::role::Role;
 
 /// Which multipliers the forward pass applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

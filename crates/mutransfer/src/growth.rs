@@ -1,6 +1,11 @@
 //! One parameter: which of its dimensions grow, and what follows for its role and ratios.
 
-use crate::{Axes, Dim, Error, Layout, ParamName, Ratios, Role, Shape};
+use crate::dims::{Dim, Fans};
+use crate::error::Error;
+use crate::power::Ratios;
+use crate::role::Role;
+use crate::shape::{Axes, Layout, ParamName, Shape};
+use crate::sizes::Base;
 
 /// One dimension of a parameter of the base model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +14,25 @@ pub(crate) enum Extent {
     Fixed(Option<usize>),
     /// A width, of this size in the base model.
     Grows(usize),
+}
+
+impl Extent {
+    /// Base size, 0 where it is unknown.
+    fn base(self) -> usize {
+        match self {
+            Self::Grows(size) => size,
+            Self::Fixed(size) => size.unwrap_or_default(),
+        }
+    }
+
+    /// From the sizes of base and delta model.
+    fn between(base: usize, delta: usize) -> Self {
+        if base == delta {
+            Self::Fixed(Some(base))
+        } else {
+            Self::Grows(base)
+        }
+    }
 }
 
 /// What is known of a parameter before the target is.
@@ -28,6 +52,27 @@ pub(crate) struct Placed {
 }
 
 impl Growth {
+    /// Compares a parameter of the base model with that of the delta model.
+    pub(crate) fn between(name: &ParamName, base: &Shape, delta: &Shape) -> Result<Self, Error> {
+        if base.dims.len() != delta.dims.len() {
+            let [base, other] = [base, delta].map(|shape| shape.dims.clone());
+            return Err(Error::Rank {
+                name: name.clone(),
+                base,
+                other,
+                model: "delta",
+            });
+        }
+        for (shape, model) in [(base, "base"), (delta, "delta")] {
+            no_zero(name, shape, model)?;
+        }
+        let sizes = base.dims.iter().zip(&delta.dims);
+        let extents = sizes
+            .map(|(&base, &delta)| Extent::between(base, delta))
+            .collect();
+        Self::new(name, extents, base.axes)
+    }
+
     pub(crate) fn new(
         name: &ParamName,
         extents: Vec<Extent>,
@@ -39,13 +84,13 @@ impl Growth {
             declared: None,
         };
         let growing: Vec<usize> = growth.growing().collect();
-        match growing.len() > 2 {
-            true => Err(Error::TooManyGrowing {
+        if growing.len() > 2 {
+            return Err(Error::TooManyGrowing {
                 name: name.clone(),
                 axes: growing,
-            }),
-            false => Ok(growth),
+            });
         }
+        Ok(growth)
     }
 
     /// The axes that grow.
@@ -59,11 +104,7 @@ impl Growth {
 
     /// Base sizes, 0 where a fixed size is unknown.
     pub(crate) fn base_dims(&self) -> Vec<usize> {
-        let size = |extent: &Extent| match *extent {
-            Extent::Grows(size) => size,
-            Extent::Fixed(size) => size.unwrap_or_default(),
-        };
-        self.extents.iter().map(size).collect()
+        self.extents.iter().map(|extent| extent.base()).collect()
     }
 
     pub(crate) fn place(
@@ -71,7 +112,7 @@ impl Growth {
         name: &ParamName,
         target: &Shape,
         layout: Option<Layout>,
-        absolute: bool,
+        base: Base,
     ) -> Result<Placed, Error> {
         if self.extents.len() != target.dims.len() {
             let (base, other) = (self.base_dims(), target.dims.clone());
@@ -83,47 +124,40 @@ impl Growth {
             });
         }
         no_zero(name, target, "target")?;
-        let dims = self.dims(name, target, absolute)?;
-        let Some(axes) = self.orientation(name, target, layout)? else {
-            return Ok(Placed {
-                role: Role::Fixed,
-                ratios: Ratios::ONE,
-                dims,
-                axes: None,
-            });
-        };
-        let role = self.role(name, axes)?;
-        let ratio = |axis: Option<usize>| axis.map_or(1.0, |axis| dims[axis].ratio());
-        let fans = Fans::of(&dims, Some(axes));
-        let ratios = Ratios {
-            fan_in: ratio(axes.fan_in),
-            fan_out: ratio(axes.fan_out),
-            aspect: fans.aspect(Dim::size) / fans.aspect(Dim::base),
-            ..Ratios::ONE
+        let dims = self.dims(name, target, base)?;
+        let axes = self.orientation(name, target, layout)?;
+        let role = match axes {
+            Some(axes) => self.role(name, axes)?,
+            None => Role::Fixed,
         };
         Ok(Placed {
             role,
-            ratios,
+            ratios: Fans::of(&dims, axes).ratios(),
             dims,
-            axes: Some(axes),
+            axes,
         })
     }
 
-    fn dims(&self, name: &ParamName, target: &Shape, absolute: bool) -> Result<Vec<Dim>, Error> {
-        let sizes = self.extents.iter().zip(&target.dims).enumerate();
-        sizes
-            .map(|(axis, (extent, &size))| match *extent {
-                Extent::Grows(_) if absolute => Ok(Dim::Width { base: 1, size }),
-                Extent::Grows(base) => Ok(Dim::Width { base, size }),
-                Extent::Fixed(base) if base.is_none_or(|base| base == size) => Ok(Dim::Fixed(size)),
-                Extent::Fixed(base) => Err(Error::NotDeclaredGrowing {
-                    name: name.clone(),
-                    axis,
-                    base: base.unwrap_or_default(),
-                    target: size,
-                }),
-            })
-            .collect()
+    fn dims(&self, name: &ParamName, target: &Shape, base: Base) -> Result<Vec<Dim>, Error> {
+        let mut dims = Vec::with_capacity(target.dims.len());
+        for (axis, (extent, &size)) in self.extents.iter().zip(&target.dims).enumerate() {
+            dims.push(match *extent {
+                Extent::Grows(own) => Dim::Width {
+                    base: base.of(own),
+                    size,
+                },
+                Extent::Fixed(Some(own)) if own != size => {
+                    return Err(Error::NotDeclaredGrowing {
+                        name: name.clone(),
+                        axis,
+                        base: own,
+                        target: size,
+                    });
+                }
+                Extent::Fixed(_) => Dim::Fixed(size),
+            });
+        }
+        Ok(dims)
     }
 
     /// Fan-in and fan-out axes; none where nothing grows and nothing is known, which needs none.
@@ -133,34 +167,52 @@ impl Growth {
         target: &Shape,
         layout: Option<Layout>,
     ) -> Result<Option<Axes>, Error> {
+        match self.known_axes(target, layout) {
+            Some(axes) => self.valid(name, axes).map(Some),
+            None if self.growing().next().is_none() => Ok(None),
+            None => Err(Error::UnknownAxes {
+                name: name.clone(),
+                dims: target.dims.clone(),
+            }),
+        }
+    }
+
+    /// From what is known best to what is known least.
+    fn known_axes(&self, target: &Shape, layout: Option<Layout>) -> Option<Axes> {
+        let given = self.axes.or(target.axes);
+        if given.is_some() {
+            return given;
+        }
+        if self.extents.len() == 1 {
+            return Some(Axes::VECTOR);
+        }
+        self.declared_axes(layout).or_else(|| {
+            self.stored_axes(layout)
+                .filter(|_| !self.is_ambiguous(layout))
+        })
+    }
+
+    /// As the layout has it.
+    fn stored_axes(&self, layout: Option<Layout>) -> Option<Axes> {
         let rank = self.extents.len();
-        let vector = || (rank == 1).then_some(Axes::VECTOR);
-        let known = self.axes.or(target.axes).or_else(vector);
-        let stored = || layout.filter(|_| rank > 1).map(|layout| layout.axes(rank));
-        let Some(axes) = known
-            .or_else(|| self.declared_axes(layout))
-            .or_else(|| stored().filter(|_| !self.is_ambiguous(layout)))
-        else {
-            return match self.growing().next() {
-                Some(_) => Err(Error::UnknownAxes {
-                    name: name.clone(),
-                    dims: target.dims.clone(),
-                }),
-                None => Ok(None),
-            };
-        };
-        let outside = axes.both().find(|&axis| axis >= rank);
-        match (outside, axes.fan_in.filter(|_| axes.fan_in == axes.fan_out)) {
-            (Some(axis), _) => Err(Error::AxisOutOfRange {
+        layout.filter(|_| rank > 1).map(|layout| layout.axes(rank))
+    }
+
+    fn valid(&self, name: &ParamName, axes: Axes) -> Result<Axes, Error> {
+        let rank = self.extents.len();
+        if let Some(axis) = axes.both().find(|&axis| axis >= rank) {
+            return Err(Error::AxisOutOfRange {
                 name: name.clone(),
                 rank,
                 axis,
-            }),
-            (None, Some(axis)) => Err(Error::SameAxis {
+            });
+        }
+        match axes.fan_in {
+            Some(axis) if axes.fan_in == axes.fan_out => Err(Error::SameAxis {
                 name: name.clone(),
                 axis,
             }),
-            (None, None) => Ok(Some(axes)),
+            _ => Ok(axes),
         }
     }
 
@@ -185,9 +237,7 @@ impl Growth {
         let (axis, None) = (growing.next()?, growing.next()) else {
             return None;
         };
-        let stored = layout
-            .filter(|_| self.extents.len() > 1)
-            .map(|layout| layout.axes(self.extents.len()));
+        let stored = self.stored_axes(layout);
         let other = match stored {
             Some(axes) => axes
                 .both()
@@ -216,21 +266,20 @@ impl Growth {
     }
 
     fn role(&self, name: &ParamName, axes: Axes) -> Result<Role, Error> {
-        let grows = |axis: Option<usize>| axis.is_some_and(|axis| self.grows(axis));
-        let stray: Vec<usize> = self
-            .growing()
-            .filter(|&axis| !axes.both().any(|known| known == axis))
-            .collect();
+        let mut stray = self.growing().collect::<Vec<usize>>();
+        stray.retain(|&axis| !axes.both().any(|known| known == axis));
         if !stray.is_empty() {
             return Err(Error::TooManyGrowing {
                 name: name.clone(),
                 axes: stray,
             });
         }
-        let found = match (grows(axes.fan_in), grows(axes.fan_out)) {
+        let [grows_in, grows_out] =
+            [axes.fan_in, axes.fan_out].map(|axis| axis.is_some_and(|axis| self.grows(axis)));
+        let is_vector = self.extents.len() == 1 || self.declared == Some(Role::Vector);
+        let found = match (grows_in, grows_out) {
             (false, false) => Role::Fixed,
-            (false, true) if self.extents.len() == 1 => Role::Vector,
-            (false, true) if self.declared == Some(Role::Vector) => Role::Vector,
+            (false, true) if is_vector => Role::Vector,
             (false, true) => Role::Input,
             (true, true) => Role::Hidden,
             (true, false) => Role::Output,
@@ -243,61 +292,6 @@ impl Growth {
             }),
             _ => Ok(found),
         }
-    }
-}
-
-/// How many terms an output sums over and how many outputs a term reaches, receptive field
-/// included.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fans<'a> {
-    dims: &'a [Dim],
-    axes: Option<Axes>,
-}
-
-impl<'a> Fans<'a> {
-    pub(crate) fn of(dims: &'a [Dim], axes: Option<Axes>) -> Self {
-        Self { dims, axes }
-    }
-
-    /// 1 for what sums over no axis: biases, gains, look-up tables.
-    pub(crate) fn fan_in(self, size: impl Fn(Dim) -> usize) -> usize {
-        match self.axes {
-            Some(Axes {
-                fan_in: Some(_),
-                fan_out,
-            }) => self.product(size, fan_out),
-            _ => 1,
-        }
-    }
-
-    pub(crate) fn fan_out(self, size: impl Fn(Dim) -> usize) -> usize {
-        match self.axes {
-            Some(Axes {
-                fan_in,
-                fan_out: Some(out),
-            }) if fan_in.is_none() => size(self.dims[out]),
-            Some(Axes {
-                fan_in,
-                fan_out: Some(_),
-            }) => self.product(size, fan_in),
-            _ => 1,
-        }
-    }
-
-    /// `min(1, fan_out/fan_in)` of the matrix of all terms and all outputs.
-    fn aspect(self, size: impl Fn(Dim) -> usize + Copy) -> f64 {
-        let out = self
-            .axes
-            .and_then(|axes| axes.fan_out)
-            .map_or(1, |axis| size(self.dims[axis]));
-        (out as f64 / self.fan_in(size) as f64).min(1.0)
-    }
-
-    fn product(self, size: impl Fn(Dim) -> usize, without: Option<usize>) -> usize {
-        let sizes = (0..self.dims.len())
-            .filter(|&axis| Some(axis) != without)
-            .map(|axis| size(self.dims[axis]));
-        sizes.fold(1, usize::saturating_mul)
     }
 }
 

@@ -2,20 +2,21 @@
 
 use num_rational::Rational32;
 
-use crate::{Decay, Error, Hyper};
+use crate::error::Error;
+use crate::hyper::Hyper;
+use crate::optimizer::Decay;
+use crate::sizes::{Size, Sizes};
 
-/// A target that trains with another batch or on another number of tokens than the proxy.
+/// How a target's hyperparameters follow its batch and its number of tokens, where they differ
+/// from the proxy's.
 ///
 /// By default the rule that keeps the stochastic differential equation of training (2512.22382
 /// Table 1; the batch part alone is 2205.10287): with `g = √(m_B/m_D)`, learning rate and decay
 /// times `g`, epsilon over `g`, `1 - beta` times `m_B/m_D`. It also holds iterations times learning
-/// rate times decay constant.
+/// rate times decay constant. `m_B` and `m_D` are the ratios of [`Size::Batch`] and
+/// [`Size::Tokens`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Horizon {
-    /// `m_B`: batch over base batch.
-    pub batch: f64,
-    /// `m_D`: training tokens over base training tokens.
-    pub tokens: f64,
     /// How the learning rate follows the batch.
     pub batch_law: BatchLaw,
     /// `p` in learning rate ∝ `m_D^-p`; see [`Horizon::DURATION`].
@@ -41,13 +42,25 @@ pub enum BatchLaw {
 
 impl BatchLaw {
     fn factor(self, batch: f64) -> f64 {
-        let surge =
-            |noise: f64, batch: f64| 2.0 / ((noise / batch).sqrt() + (batch / noise).sqrt());
         match self {
             Self::SquareRoot => batch.sqrt(),
             Self::Constant => 1.0,
             Self::Linear => batch,
             Self::Surge { noise } => surge(noise, batch) / surge(noise, 1.0),
+        }
+    }
+}
+
+/// Rises as the root of the batch up to the noise scale, and falls so from there (2405.14578).
+fn surge(noise: f64, batch: f64) -> f64 {
+    2.0 / ((noise / batch).sqrt() + (batch / noise).sqrt())
+}
+
+impl Default for Horizon {
+    fn default() -> Self {
+        Self {
+            batch_law: BatchLaw::SquareRoot,
+            tokens_exponent: Self::DURATION[0].1,
         }
     }
 }
@@ -63,68 +76,44 @@ impl Horizon {
         ("step-law", Rational32::new_raw(-307, 1000)),
     ];
 
-    /// The default rule.
-    pub fn new(batch: f64, tokens: f64) -> Self {
-        let tokens_exponent = Self::DURATION[0].1;
-        Self {
-            batch,
-            tokens,
-            batch_law: BatchLaw::SquareRoot,
-            tokens_exponent,
-        }
-    }
-
-    /// Steps over base steps.
-    pub fn iterations(&self) -> f64 {
-        self.tokens / self.batch
-    }
-
     /// Whether the learning rate follows the default rule, so that betas, epsilon and decay fit it.
     pub fn keeps_noise(&self) -> bool {
-        self.batch_law == BatchLaw::SquareRoot && self.tokens_exponent == Self::DURATION[0].1
+        *self == Self::default()
     }
 
     /// The hyperparameters of the target from those of the proxy.
     ///
     /// # Errors
-    /// When a ratio is not positive, or when `1 - beta` would leave (0, 1): the batch grew too much
-    /// for the beta.
-    pub fn apply(&self, hyper: &Hyper, decay: Decay) -> Result<Hyper, Error> {
-        for (what, ratio) in [("batch", self.batch), ("tokens", self.tokens)] {
-            if !(ratio > 0.0 && ratio.is_finite()) {
-                return Err(Error::BadHorizon {
-                    message: format!("the ratio of {what} is {ratio}; it must be positive"),
-                });
-            }
-        }
-        let g2 = self.batch / self.tokens;
+    /// When `1 - beta` would leave (0, 1): the batch grew too much for the beta.
+    pub fn apply(&self, sizes: Sizes, hyper: &Hyper, decay: Decay) -> Result<Hyper, Error> {
+        let [batch, tokens] = [Size::Batch, Size::Tokens].map(|size| sizes.ratio(size));
+        let g2 = batch / tokens;
         let exponent =
             f64::from(*self.tokens_exponent.numer()) / f64::from(*self.tokens_exponent.denom());
-        let learning_rate = self.batch_law.factor(self.batch) * self.tokens.powf(-exponent);
-        let beta = |name: &str, beta: f64| {
-            let forgets = (1.0 - beta) * g2;
-            match forgets > 0.0 && forgets < 1.0 {
-                true => Ok(1.0 - forgets),
-                false => Err(Error::BadHorizon {
-                    message: format!(
-                        "(1 - {name}) m_B/m_D is {forgets:.3}, not between 0 and 1; lower the batch or raise {name}"
-                    ),
-                }),
-            }
+        let weight_decay = if decay == Decay::Independent {
+            g2
+        } else {
+            g2.sqrt()
         };
+        let learning_rate = self.batch_law.factor(batch) * tokens.powf(-exponent);
         Ok(Hyper {
             learning_rate: hyper.learning_rate * learning_rate,
-            weight_decay: hyper.weight_decay
-                * if decay == Decay::Independent {
-                    g2
-                } else {
-                    g2.sqrt()
-                },
+            weight_decay: hyper.weight_decay * weight_decay,
             eps: hyper.eps / g2.sqrt(),
-            beta1: beta("beta1", hyper.beta1)?,
-            beta2: beta("beta2", hyper.beta2)?,
+            beta1: forgetting("beta1", hyper.beta1, g2)?,
+            beta2: forgetting("beta2", hyper.beta2, g2)?,
             ..*hyper
         })
+    }
+}
+
+/// A beta that forgets `times` as much.
+fn forgetting(beta: &'static str, value: f64, times: f64) -> Result<f64, Error> {
+    let forgets = (1.0 - value) * times;
+    if forgets > 0.0 && forgets < 1.0 {
+        Ok(1.0 - forgets)
+    } else {
+        Err(Error::ForgetsAll { beta, forgets })
     }
 }
 
@@ -146,17 +135,18 @@ pub fn decay_warm_up(m: f64, q: f64, a: f64, t: f64) -> f64 {
 pub fn residual_tau(branches: usize, alpha: f64, ratio: f64) -> Vec<f64> {
     let feed_forward = alpha * (2.0 / (1.0 + ratio * ratio)).sqrt();
     let attention = ratio * feed_forward;
-    let tau = |branch: usize| {
-        let [attentions, feed_forwards] =
-            [branch.div_ceil(2), branch / 2].map(|count| count as f64);
-        let own = if branch.is_multiple_of(2) {
-            attention
-        } else {
-            feed_forward
-        };
-        let before =
-            attentions * attention * attention + feed_forwards * feed_forward * feed_forward;
-        own / (branches as f64 / 2.0 + before).sqrt()
-    };
-    (0..branches).map(tau).collect()
+    (0..branches)
+        .map(|branch| {
+            let own = if branch.is_multiple_of(2) {
+                attention
+            } else {
+                feed_forward
+            };
+            let [attentions, feed_forwards] =
+                [branch.div_ceil(2), branch / 2].map(|count| count as f64);
+            let before =
+                attentions * attention * attention + feed_forwards * feed_forward * feed_forward;
+            own / (branches as f64 / 2.0 + before).sqrt()
+        })
+        .collect()
 }

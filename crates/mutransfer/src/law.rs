@@ -1,6 +1,9 @@
 //! A parametrization is a table: role → law.
 
-use crate::{Decay, Family, Optimizer, Place, Power, Role};
+use crate::optimizer::{Decay, Family, Optimizer};
+use crate::power::Power;
+use crate::role::{Place, Role};
+use crate::roles::Roles;
 
 /// How the five numbers of a parameter scale with its sizes, relative to the base model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,42 +71,22 @@ impl Law {
 }
 
 /// The laws of all roles, as one parametrization states them for one optimizer family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Laws {
-    pub(crate) fixed: Law,
-    pub(crate) vector: Law,
-    pub(crate) input: Law,
-    pub(crate) hidden: Law,
-    pub(crate) output: Law,
-}
+pub(crate) type Laws = Roles<Law>;
 
 impl Laws {
-    pub(crate) const ONE: Self = Self {
-        fixed: Law::ONE,
-        vector: Law::ONE,
-        input: Law::ONE,
-        hidden: Law::ONE,
-        output: Law::ONE,
-    };
-
-    pub(crate) fn of(&self, role: Role) -> Law {
-        match role {
-            Role::Fixed => self.fixed,
-            Role::Vector => self.vector,
-            Role::Input => self.input,
-            Role::Hidden => self.hidden,
-            Role::Output => self.output,
-        }
-    }
+    pub(crate) const ONE: Self = Self::all(Law::ONE);
 }
 
 /// A parametrization for one optimizer, complete: what a plan applies and what is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
-    pub(crate) laws: [[Law; 2]; 5],
+    /// Of parameters outside of the residual blocks, and of all at the base depth.
+    pub(crate) outside: Laws,
+    /// Of parameters in residual blocks.
+    pub(crate) block: Laws,
     /// What a role's gradient norm, or the threshold of its update, is multiplied with for
     /// clipping.
-    pub(crate) clip: [Power; 5],
+    pub(crate) clip: Roles<Power>,
     /// Factor on the attention scale `1/√head_dim`, as a power of the head dimension's ratio (its
     /// fan-in).
     pub attention: Power,
@@ -122,17 +105,9 @@ impl Table {
 
     /// The law of a role at a place.
     pub fn law_at(&self, role: Role, place: Place) -> &Law {
-        &self.laws[role as usize][place as usize]
-    }
-
-    /// Changes the law of every role at every place.
-    pub(crate) fn map(mut self, change: impl Fn(Role, Place, Law) -> Law) -> Self {
-        for role in Role::ALL {
-            for place in Place::ALL {
-                let law = &mut self.laws[role as usize][place as usize];
-                *law = change(role, place, *law);
-            }
+        match place {
+            Place::Outside => &self.outside[role],
+            Place::Block => &self.block[role],
         }
-        self
     }
 }

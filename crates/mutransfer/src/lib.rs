@@ -44,15 +44,18 @@ struct Pages;
 
 mod check;
 mod custom;
+mod dims;
 mod document;
 mod error;
 mod form;
+mod forward;
 mod growth;
 mod horizon;
 mod hyper;
 mod law;
 mod optimizer;
 mod options;
+mod param;
 mod parametrization;
 mod plan;
 mod power;
@@ -60,14 +63,17 @@ mod role;
 mod roles;
 mod rules;
 mod shape;
+mod sizes;
 mod source;
 pub mod theory;
 mod width;
 
 pub use check::{Check, Finding, LINTS, Lint, Settings};
+pub use dims::Dim;
 pub use document::{ClipDocument, ForwardDocument, Given, ParamDocument, PlanDocument};
 pub use error::Error;
 pub use form::Form;
+pub use forward::Forward;
 pub use horizon::{BatchLaw, Horizon, decay_warm_up, residual_tau};
 pub use hyper::{Factors, Hyper, Init, Setting};
 pub use law::{Law, Table};
@@ -77,11 +83,13 @@ pub use options::{
     Alignment, Alpha, Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay,
     Options, SgdHidden, TrustReadout,
 };
+pub use param::{ParamPlan, Scales};
 pub use parametrization::Parametrization;
-pub use plan::{Forward, Group, ParamPlan, Plan, Scales};
-pub use power::{Power, Ratios};
+pub use plan::{Group, Plan};
+pub use power::{Power, Ratio, Ratios};
 pub use role::{Place, Role};
 pub use roles::Roles;
 pub use rules::{Ablation, Rule, SWITCHES};
 pub use shape::{Axes, Layout, ParamName, Shape, Shapes};
-pub use width::{Dim, Widths};
+pub use sizes::{Size, Sizes};
+pub use width::Widths;

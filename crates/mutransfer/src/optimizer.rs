@@ -6,7 +6,8 @@ use std::str::FromStr;
 use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Role};
+use crate::error::Error;
+use crate::role::Role;
 
 /// What an optimizer's update looks like. Each family has its own table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,8 @@
 use num_rational::Rational32;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Error, Power};
+use crate::error::Error;
+use crate::power::{Power, Ratio, exponent_from};
 
 /// The choices. Those about batch and duration are in [`Horizon`](crate::Horizon), those about
 /// Muon's factor and the SP baseline are names of optimizers and rules.
@@ -49,6 +50,17 @@ pub enum HiddenDecay {
     /// Decay per step 1/width in compute-optimal runs (2512.05620); the same per step as
     /// `ConstantLambda`.
     IndependentInverseWidth,
+}
+
+impl HiddenDecay {
+    /// Decay per step of a matrix that learns at this rate.
+    pub(crate) fn per_step(self, learning_rate: Power) -> Power {
+        match self {
+            Self::KeepProduct => Power::ONE,
+            Self::ConstantLambda | Self::IndependentInverseWidth => learning_rate,
+            Self::Sqrt => learning_rate.raised(Rational32::new(1, 2)),
+        }
+    }
 }
 
 /// Whether the decay of parameters in blocks makes up for a learning rate that falls with depth.
@@ -172,10 +184,11 @@ impl Default for Alpha {
 }
 
 impl Alpha {
-    /// `m_L^exponent(alpha)`, and 1 without a law of depth.
-    pub(crate) fn power(self, exponent: impl Fn(Rational32) -> Rational32) -> Power {
-        self.0
-            .map_or(Power::ONE, |alpha| Power::depth(exponent(alpha)))
+    /// `m_L^(times · alpha + plus)`, and 1 without a law of depth.
+    pub(crate) fn power(self, times: i32, plus: i32) -> Power {
+        self.0.map_or(Power::ONE, |alpha| {
+            Power::of(Ratio::Depth, alpha * times + plus)
+        })
     }
 }
 
@@ -189,7 +202,7 @@ impl<'de> Deserialize<'de> for Alpha {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let range = Rational32::new(1, 2)..=Rational32::from(1);
-        match (text.as_str(), crate::power::exponent_from(&text)) {
+        match (text.as_str(), exponent_from(&text)) {
             ("none", _) => Ok(Self(None)),
             (_, Some(alpha)) if range.contains(&alpha) => Ok(Self(Some(alpha))),
             _ => Err(serde::de::Error::custom(format!(

@@ -1,86 +1,99 @@
 //! Monomials in the size ratios, with exact exponents.
 
 use std::fmt;
+use std::ops::{Div, Index, Mul};
 use std::str::FromStr;
 
 use num_rational::Rational32;
+use strum::{EnumCount, VariantArray};
 
-use crate::Error;
+use crate::error::Error;
 
-/// Sizes of one parameter relative to the base model. Exactly 1 where nothing grows.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ratios {
-    /// `m_in`: fan-in over base fan-in.
-    pub fan_in: f64,
-    /// `m_out`: fan-out over base fan-out.
-    pub fan_out: f64,
-    /// `m_L`: number of residual blocks over that of the base.
-    pub depth: f64,
-    /// `m_aspect`: `min(1, fan_out/fan_in)` over that of the base (spectral condition).
-    pub aspect: f64,
-    /// `m_own`: the factor that the optimizer itself puts on an update of this shape, over that at
-    /// the base shape.
-    pub own: f64,
+/// A size of one parameter relative to the base model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, VariantArray, strum::Display)]
+pub enum Ratio {
+    /// Fan-in over base fan-in.
+    #[strum(to_string = "m_in")]
+    FanIn,
+    /// Fan-out over base fan-out.
+    #[strum(to_string = "m_out")]
+    FanOut,
+    /// Number of residual blocks over that of the base.
+    #[strum(to_string = "m_L")]
+    Depth,
+    /// `min(1, fan_out/fan_in)` over that of the base (spectral condition).
+    #[strum(to_string = "m_aspect")]
+    Aspect,
+    /// The factor that the optimizer itself puts on an update of this shape, over that at the base
+    /// shape.
+    #[strum(to_string = "m_own")]
+    Own,
 }
+
+/// The ratios of one parameter. Exactly 1 where nothing grows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratios([f64; Ratio::COUNT]);
 
 impl Ratios {
     /// The base itself.
-    pub const ONE: Self = Self {
-        fan_in: 1.0,
-        fan_out: 1.0,
-        depth: 1.0,
-        aspect: 1.0,
-        own: 1.0,
-    };
+    pub const ONE: Self = Self([1.0; Ratio::COUNT]);
 
-    fn values(&self) -> [f64; RATIOS] {
-        [self.fan_in, self.fan_out, self.depth, self.aspect, self.own]
+    /// The same with another value for one of them.
+    pub const fn with(mut self, ratio: Ratio, value: f64) -> Self {
+        self.0[ratio as usize] = value;
+        self
     }
 }
 
-const RATIOS: usize = 5;
-const NAMES: [&str; RATIOS] = ["m_in", "m_out", "m_L", "m_aspect", "m_own"];
+impl Index<Ratio> for Ratios {
+    type Output = f64;
+
+    fn index(&self, ratio: Ratio) -> &f64 {
+        &self.0[ratio as usize]
+    }
+}
 
 /// `m_in^i · m_out^o · m_L^l …` with rational exponents, so that equality of tables is decidable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Power([Rational32; RATIOS]);
+pub struct Power([Rational32; Ratio::COUNT]);
 
 pub(crate) const ZERO: Rational32 = Rational32::new_raw(0, 1);
 
 impl Power {
     /// Does not change with size.
-    pub const ONE: Self = Self([ZERO; RATIOS]);
+    pub const ONE: Self = Self([ZERO; Ratio::COUNT]);
 
-    const fn only(ratio: usize, numerator: i32, denominator: i32) -> Self {
-        let mut exponents = [ZERO; RATIOS];
-        exponents[ratio] = Rational32::new_raw(numerator, denominator);
+    /// One ratio to a power.
+    pub const fn of(ratio: Ratio, exponent: Rational32) -> Self {
+        let mut exponents = [ZERO; Ratio::COUNT];
+        exponents[ratio as usize] = exponent;
         Self(exponents)
     }
 
     /// `m_in^(numerator/denominator)`. The fraction must be in lowest terms with a positive
     /// denominator.
     pub const fn fan_in(numerator: i32, denominator: i32) -> Self {
-        Self::only(0, numerator, denominator)
+        Self::of(Ratio::FanIn, Rational32::new_raw(numerator, denominator))
     }
 
     /// `m_out^(numerator/denominator)`, as [`Power::fan_in`].
     pub const fn fan_out(numerator: i32, denominator: i32) -> Self {
-        Self::only(1, numerator, denominator)
-    }
-
-    /// `m_L^exponent`.
-    pub fn depth(exponent: Rational32) -> Self {
-        Self([ZERO, ZERO, exponent, ZERO, ZERO])
+        Self::of(Ratio::FanOut, Rational32::new_raw(numerator, denominator))
     }
 
     /// `m_aspect^(numerator/denominator)`, as [`Power::fan_in`].
     pub const fn aspect(numerator: i32, denominator: i32) -> Self {
-        Self::only(3, numerator, denominator)
+        Self::of(Ratio::Aspect, Rational32::new_raw(numerator, denominator))
     }
 
     /// `m_own^(numerator/denominator)`, as [`Power::fan_in`].
     pub const fn own(numerator: i32, denominator: i32) -> Self {
-        Self::only(4, numerator, denominator)
+        Self::of(Ratio::Own, Rational32::new_raw(numerator, denominator))
+    }
+
+    /// The exponent of one ratio.
+    pub const fn exponent(self, ratio: Ratio) -> Rational32 {
+        self.0[ratio as usize]
     }
 
     /// The product of two monomials that share no ratio, for tables that are constants; else use
@@ -88,7 +101,7 @@ impl Power {
     pub const fn and(self, other: Self) -> Self {
         let mut exponents = self.0;
         let mut at = 0;
-        while at < RATIOS {
+        while at < Ratio::COUNT {
             if *other.0[at].numer() != 0 {
                 exponents[at] = other.0[at];
             }
@@ -104,70 +117,69 @@ impl Power {
     }
 
     /// Its value. Exactly 1 at ratios of 1.
-    pub fn at(&self, ratios: Ratios) -> f64 {
-        let factors = self
-            .0
-            .iter()
-            .zip(ratios.values())
-            .filter(|(exponent, _)| **exponent != ZERO);
-        factors
-            .map(|(exponent, ratio)| raise(ratio, *exponent))
+    pub fn at(self, ratios: Ratios) -> f64 {
+        self.shown()
+            .map(|(ratio, exponent)| raise(ratios[ratio], exponent))
             .product()
+    }
+
+    /// The ratios that are in it, with their exponents.
+    fn shown(self) -> impl Iterator<Item = (Ratio, Rational32)> {
+        Ratio::VARIANTS
+            .iter()
+            .map(move |ratio| (*ratio, self.exponent(*ratio)))
+            .filter(|(_, exponent)| *exponent != ZERO)
     }
 
     /// Exponent of the width `n` for a tensor whose growing fan-in and fan-out are both
     /// proportional to `n`.
     ///
-    /// `aspect` is the exponent of `min(1, fan_out/fan_in)` there: 0 for a square matrix, -1 for a
-    /// readout. `own` is that of the factor that the optimizer itself puts on a square matrix.
+    /// The aspect `min(1, fan_out/fan_in)` follows it with exponent 0 in a square matrix, -1 in a
+    /// readout. `own` is the exponent of the factor that the optimizer itself puts on a square
+    /// matrix.
     pub(crate) fn width_exponent(
-        &self,
+        self,
         grows_in: bool,
         grows_out: bool,
         own: Rational32,
     ) -> Rational32 {
-        let count = |grows: bool, exponent: Rational32| if grows { exponent } else { ZERO };
-        let aspect = if grows_in && !grows_out {
-            -self.0[3]
-        } else {
-            ZERO
-        };
-        let own = if grows_in && grows_out {
-            self.0[4] * own
-        } else {
-            ZERO
-        };
-        count(grows_in, self.0[0]) + count(grows_out, self.0[1]) + aspect + own
-    }
-
-    /// Whether the optimizer's own factor is in it.
-    pub(crate) fn has_own(&self) -> bool {
-        self.0[4] != ZERO
+        let mut exponent = ZERO;
+        if grows_in {
+            exponent += self.exponent(Ratio::FanIn);
+        }
+        if grows_out {
+            exponent += self.exponent(Ratio::FanOut);
+        }
+        if grows_in && !grows_out {
+            exponent -= self.exponent(Ratio::Aspect);
+        }
+        if grows_in && grows_out {
+            exponent += self.exponent(Ratio::Own) * own;
+        }
+        exponent
     }
 
     /// The same monomial with fan-in and fan-out exchanged.
     pub(crate) fn swapped(self) -> Self {
-        let [fan_in, fan_out, rest @ ..] = self.0;
-        let mut exponents = [fan_out, fan_in, ZERO, ZERO, ZERO];
-        exponents[2..].copy_from_slice(&rest);
+        let mut exponents = self.0;
+        exponents.swap(Ratio::FanIn as usize, Ratio::FanOut as usize);
         Self(exponents)
     }
 }
 
-impl std::ops::Mul for Power {
+impl Mul for Power {
     type Output = Self;
 
     fn mul(self, other: Self) -> Self {
         let mut exponents = self.0;
-        exponents
-            .iter_mut()
-            .zip(other.0)
-            .for_each(|(own, other)| *own += other);
+        for (own, other) in exponents.iter_mut().zip(other.0) {
+            *own += other;
+        }
         Self(exponents)
     }
 }
 
-impl std::ops::Div for Power {
+impl Div for Power {
     type Output = Self;
 
     fn div(self, other: Self) -> Self {
@@ -187,19 +199,15 @@ fn raise(ratio: f64, exponent: Rational32) -> f64 {
 
 impl fmt::Display for Power {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = NAMES
-            .iter()
-            .zip(&self.0)
-            .filter(|(_, exponent)| **exponent != ZERO)
-            .peekable();
-        if shown.peek().is_none() {
+        if *self == Self::ONE {
             return f.write_str("1");
         }
-        for (position, (name, exponent)) in shown.enumerate() {
+        for (position, (ratio, exponent)) in self.shown().enumerate() {
             let space = if position == 0 { "" } else { " " };
-            match *exponent == Rational32::new_raw(1, 1) {
-                true => write!(f, "{space}{name}")?,
-                false => write!(f, "{space}{name}^{exponent}")?,
+            if exponent == Rational32::from(1) {
+                write!(f, "{space}{ratio}")?;
+            } else {
+                write!(f, "{space}{ratio}^{exponent}")?;
             }
         }
         Ok(())
@@ -211,34 +219,33 @@ impl FromStr for Power {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let bad = || Error::BadPower {
+        product(text).ok_or_else(|| Error::BadPower {
             text: text.to_owned(),
-        };
-        let factors = text
-            .split([' ', '*', '·'])
-            .filter(|factor| !matches!(*factor, "" | "1"));
-        let mut product = factors.map(|factor| {
-            let (name, exponent) = factor.split_once('^').unwrap_or((factor, "1"));
-            let at = NAMES
-                .iter()
-                .position(|known| *known == name)
-                .ok_or_else(bad)?;
-            let mut power = Self::ONE;
-            power.0[at] = exponent_from(exponent).ok_or_else(bad)?;
-            Ok(power)
-        });
-        match text.trim().is_empty() {
-            true => Err(bad()),
-            false => product.try_fold(Self::ONE, |left, right| {
-                let product = left * right?;
-                if product.0.iter().all(is_small) {
-                    Ok(product)
-                } else {
-                    Err(bad())
-                }
-            }),
+        })
+    }
+}
+
+fn product(text: &str) -> Option<Power> {
+    if text.trim().is_empty() {
+        return None;
+    }
+    let mut product = Power::ONE;
+    for written in text.split([' ', '*', '·']) {
+        if !matches!(written, "" | "1") {
+            product = product * factor(written)?;
+        }
+        if !product.0.iter().all(is_small) {
+            return None;
         }
     }
+    Some(product)
+}
+
+fn factor(text: &str) -> Option<Power> {
+    let (name, exponent) = text.split_once('^').unwrap_or((text, "1"));
+    let mut ratios = Ratio::VARIANTS.iter();
+    let ratio = ratios.find(|ratio| ratio.to_string() == name)?;
+    Some(Power::of(*ratio, exponent_from(exponent)?))
 }
 
 /// Denominators of exponents as written divide this: all up to 12, and decimals of three places.

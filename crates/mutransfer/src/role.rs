@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ParamName};
+use crate::error::Error;
+use crate::shape::ParamName;
 
 /// Role of a parameter (TP5 appendix B; 2308.01814 definition 2.9.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

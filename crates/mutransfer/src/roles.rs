@@ -83,6 +83,14 @@ impl<T> Roles<T> {
         }
     }
 
+    /// Every value changed, by what role it is of.
+    pub(crate) fn map_with_role<U>(self, mut change: impl FnMut(Role, T) -> U) -> Roles<U>
+    where
+        T: Copy,
+    {
+        Roles::from_fn(|role| change(role, self[role]))
+    }
+
     /// Every role with its value, in the order of [`Role::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Role, &T)> {
         Role::ALL.into_iter().map(|role| (role, &self[role]))

@@ -2,46 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
-use crate::growth::{Extent, Growth, Placed};
-use crate::{Error, Layout, ParamName, Role, Shape, Shapes};
-
-/// One dimension of a parameter of the target model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dim {
-    /// The same at every width.
-    Fixed(usize),
-    /// Grows with width.
-    Width {
-        /// Size in the base model.
-        base: usize,
-        /// Size in the target model.
-        size: usize,
-    },
-}
-
-impl Dim {
-    /// Target size over base size; exactly 1 for a fixed dimension.
-    pub fn ratio(self) -> f64 {
-        self.size() as f64 / self.base() as f64
-    }
-
-    /// Size in the target model.
-    pub fn size(self) -> usize {
-        match self {
-            Self::Fixed(size) | Self::Width { size, .. } => size,
-        }
-    }
-
-    /// Size in the base model.
-    pub fn base(self) -> usize {
-        match self {
-            Self::Fixed(size) | Self::Width { base: size, .. } => size,
-        }
-    }
-}
+use crate::error::Error;
+use crate::growth::{Growth, Placed};
+use crate::role::Role;
+use crate::shape::{Layout, ParamName, Shapes};
+use crate::sizes::{Base, Size, Sizes};
 
 /// For every parameter of the base model, which of its dimensions grow, and its role.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +15,7 @@ pub struct Widths {
     pub(crate) layout: Option<Layout>,
     /// Names that stand for another parameter in the forward pass.
     ties: BTreeMap<ParamName, ParamName>,
-    /// Blocks of the base, and of the target.
-    depth: Option<[usize; 2]>,
+    sizes: Sizes,
 }
 
 impl Widths {
@@ -68,26 +32,24 @@ impl Widths {
             delta.iter().map(|(name, _)| name),
             "delta",
         )?;
-        let both = base.iter().zip(delta.iter());
-        let growth = |((name, base), (_, delta)): ((&ParamName, &Shape), (&ParamName, &Shape))| {
-            Ok((name.clone(), Growth::between(name, base, delta)?))
-        };
-        Self::of(both.map(growth).collect::<Result<_, Error>>()?)
+        let mut params = BTreeMap::new();
+        for ((name, base), (_, delta)) in base.iter().zip(delta.iter()) {
+            params.insert(name.clone(), Growth::between(name, base, delta)?);
+        }
+        Self::of(params)
     }
 
     pub(crate) fn of(params: BTreeMap<ParamName, Growth>) -> Result<Self, Error> {
-        match params
-            .values()
-            .any(|growth| growth.growing().next().is_some())
-        {
-            true => Ok(Self {
-                params,
-                layout: None,
-                ties: BTreeMap::new(),
-                depth: None,
-            }),
-            false => Err(Error::NothingGrows),
+        let mut growths = params.values();
+        if growths.all(|growth| growth.growing().next().is_none()) {
+            return Err(Error::NothingGrows);
         }
+        Ok(Self {
+            params,
+            layout: None,
+            ties: BTreeMap::new(),
+            sizes: Sizes::NONE,
+        })
     }
 
     /// Says how weights are stored, for those whose shapes do not.
@@ -108,11 +70,12 @@ impl Widths {
                 matched = true;
             }
         }
-        match matched {
-            true => Ok(self),
-            false => Err(Error::NoMatch {
+        if matched {
+            Ok(self)
+        } else {
+            Err(Error::NoMatch {
                 pattern: pattern.to_owned(),
-            }),
+            })
         }
     }
 
@@ -129,51 +92,18 @@ impl Widths {
             .get(embedding)
             .map_or(embedding, ParamName::as_str)
             .to_owned();
-        let embedding = embedding.as_str();
         if readout == embedding {
             return Err(Error::TiedToItself {
                 name: readout.into(),
             });
         }
-        let known = |name: &str| self.params.contains_key(name);
-        let is_input = |name: &str| {
-            self.params
-                .get(name)
-                .is_some_and(|growth| growth.declared == Some(Role::Input))
-        };
-        let is_known = known(embedding);
-        let swapped = !is_known || (is_input(readout) && !is_input(embedding));
-        let (alias, kept) = if swapped {
-            (embedding, readout)
+        let is_known = self.params.contains_key(embedding.as_str());
+        let (alias, kept) = if !is_known || (self.is_input(readout) && !self.is_input(&embedding)) {
+            (embedding.as_str(), readout)
         } else {
-            (readout, embedding)
+            (readout, embedding.as_str())
         };
-        let Some(growth) = self.params.get(kept) else {
-            return Err(Error::NoMatch {
-                pattern: kept.to_owned(),
-            });
-        };
-        if let Some(other) = self
-            .params
-            .get(alias)
-            .filter(|other| other.extents != growth.extents)
-        {
-            let [left, right] = [growth.base_dims(), other.base_dims()];
-            return Err(Error::TiedSizes {
-                readout: alias.into(),
-                embedding: kept.into(),
-                left,
-                right,
-            });
-        }
-        self.params.remove(alias);
-        self.ties
-            .values_mut()
-            .filter(|tensor| tensor.as_str() == alias)
-            .for_each(|tensor| *tensor = kept.into());
-        if let Some(growth) = self.params.get_mut(kept) {
-            growth.declared = Some(Role::Input);
-        }
+        self.merge(alias, kept)?;
         // Where the shapes have the readout's name only, that is still what the forward pass calls
         // it.
         let used = if is_known { alias } else { readout };
@@ -181,34 +111,52 @@ impl Widths {
         Ok(self)
     }
 
-    /// Says that the target has `target` residual blocks where the base has `base`. Parameters are
-    /// then compared by their names without numbers, and those in blocks follow the rule's law of
-    /// depth.
-    ///
-    /// # Errors
-    /// When either is zero.
-    pub fn with_depth(mut self, base: usize, target: usize) -> Result<Self, Error> {
-        match base.min(target) {
-            0 => Err(Error::NoBlocks),
-            _ => {
-                self.depth = Some([base, target]);
-                Ok(self)
+    fn is_input(&self, name: &str) -> bool {
+        self.params
+            .get(name)
+            .is_some_and(|growth| growth.declared == Some(Role::Input))
+    }
+
+    /// Makes one embedding of two parameters, of which the first may be absent.
+    fn merge(&mut self, alias: &str, kept: &str) -> Result<(), Error> {
+        let other = self.params.get(alias).cloned();
+        let Some(growth) = self.params.get_mut(kept) else {
+            return Err(Error::NoMatch {
+                pattern: kept.to_owned(),
+            });
+        };
+        if let Some(other) = other.filter(|other| other.extents != growth.extents) {
+            return Err(Error::TiedSizes {
+                readout: alias.into(),
+                embedding: kept.into(),
+                left: growth.base_dims(),
+                right: other.base_dims(),
+            });
+        }
+        growth.declared = Some(Role::Input);
+        self.params.remove(alias);
+        for tensor in self.ties.values_mut() {
+            if tensor.as_str() == alias {
+                *tensor = kept.into();
             }
         }
+        Ok(())
     }
 
-    /// Blocks of the target over those of the base.
-    pub fn depth_ratio(&self) -> f64 {
-        self.depth
-            .map_or(1.0, |[base, target]| target as f64 / base as f64)
+    /// Says what grows beside the dimensions. In a target of another depth parameters are compared
+    /// by their names without numbers, and those in blocks follow the rule's law of depth.
+    pub fn with_sizes(mut self, sizes: Sizes) -> Self {
+        self.sizes = sizes;
+        self
     }
 
-    /// The same; without a base, as in u-μP, the blocks themselves.
-    pub(crate) fn depth(&self, absolute: bool) -> f64 {
-        match self.depth {
-            Some([_, target]) if absolute => target as f64,
-            _ => self.depth_ratio(),
-        }
+    /// What grows beside the dimensions.
+    pub fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    fn has_depth(&self) -> bool {
+        self.sizes.target(Size::Depth).is_some()
     }
 
     /// Pairs of tied names: the one in the forward pass, and the parameter that it is.
@@ -217,51 +165,44 @@ impl Widths {
     }
 
     /// Parameters by their names without numbers, for the blocks that a deeper target has more.
-    pub(crate) fn templates(&self) -> BTreeMap<String, &Growth> {
-        let of_blocks = self.params.iter().filter(|_| self.depth.is_some());
-        of_blocks
+    fn templates(&self) -> BTreeMap<String, &Growth> {
+        if !self.has_depth() {
+            return BTreeMap::new();
+        }
+        self.params
+            .iter()
             .map(|(name, growth)| (name.template(), growth))
             .collect()
     }
 
-    /// Role, ratios and dimensions of every parameter of `target`, in order of names. Without a
-    /// base, as in u-μP, every growing dimension counts from 1.
+    /// What is known of parameters of these names; none of those that are unknown.
+    pub(crate) fn known<'a>(
+        &'a self,
+        names: impl Iterator<Item = &'a ParamName>,
+    ) -> Vec<(&'a ParamName, Option<&'a Growth>)> {
+        let templates = self.templates();
+        let known = |name: &ParamName| {
+            let own = self.params.get(name);
+            own.or_else(|| templates.get(&name.template()).copied())
+        };
+        names.map(|name| (name, known(name))).collect()
+    }
+
+    /// Role, ratios and dimensions of every parameter of `target`, in order of names.
     pub(crate) fn place<'a>(
         &'a self,
         target: &'a Shapes,
-        absolute: bool,
+        base: Base,
     ) -> Result<Vec<(&'a ParamName, Placed)>, Error> {
         let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
-        let growths = self.growths(planned.clone().map(|(name, _)| name))?;
-        let place = |((name, shape), growth): ((&'a ParamName, &Shape), &Growth)| {
-            Ok((name, growth.place(name, shape, self.layout, absolute)?))
-        };
-        planned.zip(growths).map(place).collect()
-    }
-
-    /// What is known of each of the target's parameters, which come in order of names.
-    fn growths<'a>(
-        &'a self,
-        names: impl Iterator<Item = &'a ParamName> + Clone,
-    ) -> Result<Vec<&'a Growth>, Error> {
-        if self.depth.is_none() {
-            same_keys(self.params.keys(), "base", names, "target")?;
-            return Ok(self.params.values().collect());
+        self.has_parameters(planned.clone().map(|(name, _)| name))?;
+        let known = self.known(planned.clone().map(|(name, _)| name));
+        let mut placed = Vec::with_capacity(known.len());
+        for ((name, growth), (_, shape)) in known.into_iter().zip(planned) {
+            let growth = growth.ok_or_else(|| missing(name, "target", "base"))?;
+            placed.push((name, growth.place(name, shape, self.layout, base)?));
         }
-        self.has_templates(names.clone())?;
-        let templates = self.templates();
-        let growth = |name: &ParamName| {
-            let known = self
-                .params
-                .get(name)
-                .or_else(|| templates.get(&name.template()).copied());
-            known.ok_or_else(|| Error::Missing {
-                name: name.clone(),
-                present: "target",
-                absent: "base",
-            })
-        };
-        names.map(growth).collect()
+        Ok(placed)
     }
 
     /// Whether a name stands for another parameter.
@@ -269,19 +210,18 @@ impl Widths {
         self.ties.get(name).is_some_and(|tensor| tensor != name)
     }
 
-    /// Whether a target of another depth has every kind of parameter that the base has.
-    fn has_templates<'a>(&self, names: impl Iterator<Item = &'a ParamName>) -> Result<(), Error> {
+    /// Whether the target has the parameters of the base, or, at another depth, every kind of them.
+    fn has_parameters<'a>(
+        &'a self,
+        names: impl Iterator<Item = &'a ParamName> + Clone,
+    ) -> Result<(), Error> {
+        if !self.has_depth() {
+            return same_keys(self.params.keys(), "base", names, "target");
+        }
         let present: BTreeSet<String> = names.map(ParamName::template).collect();
-        match self
-            .params
-            .keys()
-            .find(|name| !present.contains(&name.template()))
-        {
-            Some(name) => Err(Error::Missing {
-                name: name.clone(),
-                present: "base",
-                absent: "target",
-            }),
+        let mut own = self.params.keys();
+        match own.find(|name| !present.contains(&name.template())) {
+            Some(name) => Err(missing(name, "base", "target")),
             None => Ok(()),
         }
     }
@@ -298,38 +238,19 @@ fn same_keys<'a>(
         return Ok(());
     }
     let [lefts, rights] = [left.collect::<BTreeSet<_>>(), right.collect()];
-    let missing = |from: &BTreeSet<&ParamName>, to: &BTreeSet<&ParamName>, present, absent| {
-        from.difference(to).next().map(|&name| Error::Missing {
-            name: name.clone(),
-            present,
-            absent,
-        })
-    };
-    missing(&lefts, &rights, left_model, right_model)
-        .or_else(|| missing(&rights, &lefts, right_model, left_model))
-        .map_or(Ok(()), Err)
+    if let Some(name) = lefts.difference(&rights).next() {
+        return Err(missing(name, left_model, right_model));
+    }
+    match rights.difference(&lefts).next() {
+        Some(name) => Err(missing(name, right_model, left_model)),
+        None => Ok(()),
+    }
 }
 
-impl Growth {
-    /// Compares a parameter of the base model with that of the delta model.
-    fn between(name: &ParamName, base: &Shape, delta: &Shape) -> Result<Self, Error> {
-        if base.dims.len() != delta.dims.len() {
-            let [base, other] = [base, delta].map(|shape| shape.dims.clone());
-            return Err(Error::Rank {
-                name: name.clone(),
-                base,
-                other,
-                model: "delta",
-            });
-        }
-        for (shape, model) in [(base, "base"), (delta, "delta")] {
-            crate::growth::no_zero(name, shape, model)?;
-        }
-        let extent = |(&base, &delta): (&usize, &usize)| match base == delta {
-            true => Extent::Fixed(Some(base)),
-            false => Extent::Grows(base),
-        };
-        let extents = base.dims.iter().zip(&delta.dims).map(extent).collect();
-        Self::new(name, extents, base.axes)
+fn missing(name: &ParamName, present: &'static str, absent: &'static str) -> Error {
+    Error::Missing {
+        name: name.clone(),
+        present,
+        absent,
     }
 }

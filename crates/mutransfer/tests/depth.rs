@@ -8,7 +8,7 @@ mod common;
 use common::{close, digits, options, scales};
 use mutransfer::{
     Axes, Decay, Eps, Form, Horizon, Hyper, Init, Optimizer, Options, Parametrization, Place, Plan,
-    Power, Role, Rule, Shape, Shapes, Widths,
+    Power, Role, Rule, Shape, Shapes, Size, Sizes, Widths,
 };
 
 const HEAD: usize = 8;
@@ -47,8 +47,7 @@ fn grown(
 ) -> Plan {
     let widths = Widths::between(&model(4, 2), &model(5, 2))
         .unwrap()
-        .with_depth(2, 2 * deeper)
-        .unwrap();
+        .with_sizes(Sizes::NONE.with(Size::Depth, 2, 2 * deeper).unwrap());
     Plan::new(&widths, &model(4 * wider, 2 * deeper), rule, optimizer).unwrap()
 }
 
@@ -157,7 +156,7 @@ const COLUMNS: [Column; 3] = [
 
 /// Everything as in the published table: readout without multiplier, epsilon of the final norm
 /// constant.
-fn complete_dp(column: &Column) -> (Plan, Hyper, Horizon) {
+fn complete_dp(column: &Column) -> (Plan, Hyper, Sizes) {
     let [wider, deeper, batch, tokens] = column.ratios;
     let options = Options {
         eps: Eps::CompleteDP,
@@ -166,7 +165,10 @@ fn complete_dp(column: &Column) -> (Plan, Hyper, Horizon) {
     let rule = Parametrization::from(Rule::Mup)
         .with_form(Form::Table3)
         .with_options(options);
-    let horizon = Horizon::new(batch as f64, tokens as f64);
+    let sizes = Sizes::NONE
+        .with(Size::Batch, 1, batch)
+        .and_then(|sizes| sizes.with(Size::Tokens, 1, tokens))
+        .unwrap();
     let unit = Hyper {
         learning_rate: 1.0,
         weight_decay: 1.0,
@@ -176,15 +178,17 @@ fn complete_dp(column: &Column) -> (Plan, Hyper, Horizon) {
     };
     (
         grown(rule, Optimizer::AdamW, wider, deeper),
-        horizon.apply(&unit, Decay::TimesLr).unwrap(),
-        horizon,
+        Horizon::default()
+            .apply(sizes, &unit, Decay::TimesLr)
+            .unwrap(),
+        sizes,
     )
 }
 
 #[test]
 fn complete_dp_table() {
     for column in &COLUMNS {
-        let (plan, hyper, horizon) = complete_dp(column);
+        let (plan, hyper, sizes) = complete_dp(column);
         let setting = |name: &str| plan.setting(name, &hyper).unwrap();
         let [embedding, hidden, bias, norm, shared, last_norm, readout] = [
             "embedding",
@@ -228,7 +232,7 @@ fn complete_dp_table() {
         let base = Hyper::default();
         close((1.0 - hyper.beta1) / (1.0 - base.beta1), column.forgets);
         close((1.0 - hyper.beta2) / (1.0 - base.beta2), column.forgets);
-        assert_eq!(horizon.iterations(), column.iterations);
+        assert_eq!(sizes.iterations(), column.iterations);
     }
 }
 

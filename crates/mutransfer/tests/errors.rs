@@ -9,7 +9,7 @@ use common::{Layout, mlp, weight};
 use mutransfer::theory::Theory;
 use mutransfer::{
     Axes, Decay, Error, Form, Horizon, Hyper, Optimizer, Options, Parametrization, Plan, Power,
-    Role, Rule, Settings, Shape, Shapes, Widths,
+    Role, Rule, Settings, Shape, Shapes, Size, Sizes, Widths,
 };
 
 fn of_target(target: Shapes) -> Error {
@@ -149,7 +149,7 @@ fn cases() -> Vec<(Error, &'static str)> {
             "`readout` is tied to `embedding`, but mup in the form table3 has another learning rate for each",
         ),
         (
-            widths().with_depth(0, 4).unwrap_err(),
+            Sizes::NONE.with(Size::Depth, 0, 4).unwrap_err(),
             "a depth of zero blocks",
         ),
         (
@@ -261,8 +261,12 @@ fn cases() -> Vec<(Error, &'static str)> {
             "shapes in JSON (settings): EOF while parsing an object at line 1 column 1",
         ),
         (
-            Horizon::new(16.0, 1.0)
-                .apply(&Hyper::default(), Decay::TimesLr)
+            Horizon::default()
+                .apply(
+                    Sizes::NONE.with(Size::Batch, 1, 16).unwrap(),
+                    &Hyper::default(),
+                    Decay::TimesLr,
+                )
                 .unwrap_err(),
             "(1 - beta1) m_B/m_D is 1.600, not between 0 and 1; lower the batch or raise beta1",
         ),

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use mutransfer::theory::{Exponents, Theory};
 use mutransfer::{
     Axes, Clip, Form, HiddenDecay, Hyper, Init, Layout, Optimizer, Options, Parametrization, Plan,
-    Power, Rule, Settings, Shape, Shapes, Widths,
+    Power, Rule, Settings, Shape, Shapes, Size, Sizes, Widths,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -59,7 +59,7 @@ fn plan_everything(base: &Shapes, delta: &Shapes, target: &Shapes) {
                     ..Options::default()
                 };
                 let rule = Parametrization::from(rule).with_options(options);
-                let Ok(plan) = Plan::new(&widths, target, rule, optimizer) else {
+                let Ok(plan) = Plan::new(&widths, target, rule.clone(), optimizer) else {
                     continue;
                 };
                 for init in [
@@ -87,9 +87,10 @@ fn plan_everything(base: &Shapes, delta: &Shapes, target: &Shapes) {
                     plan.groups(&Hyper::default()),
                     plan.growing_gradients(),
                 );
-                let _ = plan
-                    .with_head_dim(1, usize::MAX)
-                    .document(&Hyper::default());
+                let heads = Sizes::NONE.with(Size::HeadDim, 1, usize::MAX).unwrap();
+                let widths = widths.clone().with_sizes(heads);
+                let _ = Plan::new(&widths, target, rule, optimizer)
+                    .map(|plan| plan.document(&Hyper::default()));
             }
         }
     }
@@ -257,7 +258,8 @@ proptest! {
         });
         plan_everything(&base, &delta, &target);
         plan_everything(&target, &base, &delta);
-        if let Ok(deep) = Widths::between(&base, &delta).and_then(|widths| widths.with_depth(depth.0, depth.1)) {
+        if let (Ok(widths), Ok(sizes)) = (Widths::between(&base, &delta), Sizes::NONE.with(Size::Depth, depth.0, depth.1)) {
+            let deep = widths.with_sizes(sizes);
             let _ = Plan::new(&deep, &target, Rule::UnitMup, Optimizer::Adam).map(|plan| plan.hash());
         }
     }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Layout, close, plan};
+use common::{Layout, close, plan, plan_with_heads};
 use mutransfer::{Hyper, Init, Optimizer, Plan, Rule, Setting, Shape, Shapes, Widths};
 
 fn setting(rule: Rule, optimizer: Optimizer, target: usize, name: &str, hyper: Hyper) -> Setting {
@@ -99,8 +99,7 @@ fn gpt3_hidden_learning_rate() {
 #[test]
 fn attention_scale() {
     let scale = |rule, base, size| {
-        plan(rule, Optimizer::AdamW, 64, 128, Layout::InOut)
-            .with_head_dim(base, size)
+        plan_with_heads(rule, 64, 128, [base, size])
             .forward()
             .attention
             .unwrap()

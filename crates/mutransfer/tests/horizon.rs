@@ -4,7 +4,7 @@
 mod common;
 
 use common::{close, digits, fraction};
-use mutransfer::{BatchLaw, Decay, Factors, Horizon, Hyper, Roles, decay_warm_up};
+use mutransfer::{BatchLaw, Decay, Factors, Horizon, Hyper, Roles, Size, Sizes, decay_warm_up};
 
 const BASE: Hyper = Hyper {
     learning_rate: 0.01,
@@ -18,11 +18,19 @@ const BASE: Hyper = Hyper {
     attention: 1.0,
 };
 
+/// A target with so many times the batch and the tokens of the base.
+fn sizes(batch: usize, tokens: usize) -> Sizes {
+    Sizes::NONE
+        .with(Size::Batch, 1, batch)
+        .and_then(|sizes| sizes.with(Size::Tokens, 1, tokens))
+        .unwrap()
+}
+
 /// G12, batch × 4 at the same tokens.
 #[test]
 fn batch_times_four() {
     for (decay, weight_decay) in [(Decay::TimesLr, 0.2), (Decay::Independent, 0.4)] {
-        let grown = Horizon::new(4.0, 1.0).apply(&BASE, decay).unwrap();
+        let grown = Horizon::default().apply(sizes(4, 1), &BASE, decay).unwrap();
         close(grown.learning_rate, 0.02);
         close(grown.weight_decay, weight_decay);
         close(grown.eps, 0.5e-8);
@@ -34,9 +42,9 @@ fn batch_times_four() {
 
 #[test]
 fn batch_and_tokens_together_change_nothing() {
-    let same = Horizon::new(8.0, 8.0);
+    let same = sizes(8, 8);
     for decay in Decay::ALL {
-        let hyper = same.apply(&BASE, decay).unwrap();
+        let hyper = Horizon::default().apply(same, &BASE, decay).unwrap();
         close(hyper.learning_rate, BASE.learning_rate);
         close(hyper.weight_decay, BASE.weight_decay);
         close(hyper.eps, BASE.eps);
@@ -49,15 +57,15 @@ fn batch_and_tokens_together_change_nothing() {
 /// Learning rate times decay times iterations is what the default rule holds.
 #[test]
 fn the_product_over_a_run_is_constant() {
-    for (batch, tokens) in [(1.0, 4.0), (2.0, 16.0), (4.0, 2.0)] {
-        let horizon = Horizon::new(batch, tokens);
-        let hyper = horizon.apply(&BASE, Decay::TimesLr).unwrap();
+    for (batch, tokens) in [(1, 4), (2, 16), (4, 2)] {
+        let (horizon, sizes) = (Horizon::default(), sizes(batch, tokens));
+        let hyper = horizon.apply(sizes, &BASE, Decay::TimesLr).unwrap();
         close(
-            hyper.learning_rate * hyper.weight_decay * horizon.iterations(),
+            hyper.learning_rate * hyper.weight_decay * sizes.iterations(),
             BASE.learning_rate * BASE.weight_decay,
         );
-        let hyper = horizon.apply(&BASE, Decay::Independent).unwrap();
-        close(hyper.weight_decay * horizon.iterations(), BASE.weight_decay);
+        let hyper = horizon.apply(sizes, &BASE, Decay::Independent).unwrap();
+        close(hyper.weight_decay * sizes.iterations(), BASE.weight_decay);
     }
 }
 
@@ -77,12 +85,10 @@ fn other_laws_of_batch_and_duration() {
     for (batch_law, exponent, expected) in cases {
         let tokens_exponent = fraction(exponent);
         let horizon = Horizon {
-            batch: 4.0,
-            tokens: 2.0,
             batch_law,
             tokens_exponent,
         };
-        let hyper = horizon.apply(&BASE, Decay::TimesLr).unwrap();
+        let hyper = horizon.apply(sizes(4, 2), &BASE, Decay::TimesLr).unwrap();
         close(hyper.learning_rate / BASE.learning_rate, expected);
         close(hyper.weight_decay / BASE.weight_decay, 2f64.sqrt());
         close(hyper.beta1, 0.8);
@@ -97,16 +103,17 @@ fn other_laws_of_batch_and_duration() {
 /// Past the noise scale the surge law falls (2405.14578).
 #[test]
 fn surge_rises_and_falls() {
-    let rate = |batch: f64| {
-        let horizon = Horizon {
-            batch_law: BatchLaw::Surge { noise: 4.0 },
-            ..Horizon::new(batch, batch)
-        };
-        horizon.apply(&BASE, Decay::TimesLr).unwrap().learning_rate * batch.sqrt()
+    let horizon = Horizon {
+        batch_law: BatchLaw::Surge { noise: 4.0 },
+        ..Horizon::default()
     };
-    assert!(rate(2.0) > rate(1.0));
-    assert!(rate(4.0) > rate(8.0));
-    close(rate(2.0), rate(8.0));
+    let rate = |batch: usize| {
+        let hyper = horizon.apply(sizes(batch, batch), &BASE, Decay::TimesLr);
+        hyper.unwrap().learning_rate * (batch as f64).sqrt()
+    };
+    assert!(rate(2) > rate(1));
+    assert!(rate(4) > rate(8));
+    close(rate(2), rate(8));
 }
 
 #[test]
@@ -121,29 +128,24 @@ fn named_durations() {
         Horizon::DURATION,
         expected.map(|(name, exponent)| (name, fraction(exponent)))
     );
-    assert_eq!(Horizon::new(2.0, 3.0).tokens_exponent, fraction("1/2"));
+    assert_eq!(Horizon::default().tokens_exponent, fraction("1/2"));
 }
 
 #[test]
 fn betas_must_stay_below_one() {
-    let message = |batch, tokens| {
-        Horizon::new(batch, tokens)
-            .apply(&BASE, Decay::TimesLr)
-            .unwrap_err()
-            .to_string()
-    };
+    let error = Horizon::default()
+        .apply(sizes(16, 1), &BASE, Decay::TimesLr)
+        .unwrap_err();
     assert_eq!(
-        message(16.0, 1.0),
+        error.to_string(),
         "(1 - beta1) m_B/m_D is 1.600, not between 0 and 1; lower the batch or raise beta1"
     );
-    assert_eq!(
-        message(0.0, 1.0),
-        "the ratio of batch is 0; it must be positive"
-    );
-    assert_eq!(
-        message(1.0, f64::NAN),
-        "the ratio of tokens is NaN; it must be positive"
-    );
+    let zero = |size, base, target| {
+        let error = Sizes::NONE.with(size, base, target).unwrap_err();
+        error.to_string()
+    };
+    assert_eq!(zero(Size::Batch, 1, 0), "a batch of zero examples");
+    assert_eq!(zero(Size::Tokens, 0, 1), "a duration of zero tokens");
 }
 
 /// G13 (2510.19093).

@@ -5,7 +5,8 @@ mod common;
 
 use common::{Layout, mlp, plan, widths};
 use mutransfer::{
-    Decay, Factors, Form, Hyper, Init, Optimizer, Parametrization, Plan, Role, Roles, Rule,
+    Decay, Factors, Form, Hyper, Init, Optimizer, Parametrization, Plan, Role, Roles, Rule, Size,
+    Sizes,
 };
 use serde_json::{Value, json};
 
@@ -45,9 +46,8 @@ fn tied(form: Form) -> Plan {
         .and_then(|widths| widths.tie("logits.weight", "embedding.weight"))
         .unwrap();
     let rule = Parametrization::from(Rule::Mup).with_form(form);
-    Plan::new(&widths, &mlp(256, Layout::InOut), rule, Optimizer::AdamW)
-        .unwrap()
-        .with_head_dim(16, 64)
+    let widths = widths.with_sizes(Sizes::NONE.with(Size::HeadDim, 16, 64).unwrap());
+    Plan::new(&widths, &mlp(256, Layout::InOut), rule, Optimizer::AdamW).unwrap()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use common::rule;
 use mutransfer::{
     Check, Finding, Form, LINTS, Layout, Lint, Optimizer, Options, Parametrization, Role, Rule,
-    Shape, Shapes, Widths,
+    Shape, Shapes, Size, Sizes, Widths,
 };
 
 /// A language model stored as torch stores it, by its sizes alone.
@@ -139,7 +139,7 @@ fn a_correct_model_triggers_none() {
     let deeper = with(&model(64), "blocks.1.query", &[64, 64]);
     assert_eq!(
         found(&Subject {
-            widths: widths().with_depth(1, 2).unwrap(),
+            widths: widths().with_sizes(Sizes::NONE.with(Size::Depth, 1, 2).unwrap()),
             target: deeper,
             ..right()
         }),
@@ -161,7 +161,7 @@ fn mu001_readout_not_declared() {
 #[test]
 fn mu002_nothing_grows() {
     let error = Widths::between(&model(16), &model(16)).unwrap_err();
-    let finding = Finding::of_error(error);
+    let finding = Finding::of_error(&error);
     assert_eq!((finding.lint.code, finding.parameter), ("MU002", None));
 }
 
@@ -254,7 +254,8 @@ fn mu005_tied_without_multiplier() {
 #[test]
 fn mu005_in_a_deeper_model() {
     let untied = |width| model(width).without("readout");
-    let widths = between(&untied(16), &untied(32)).with_depth(1, 2).unwrap();
+    let widths =
+        between(&untied(16), &untied(32)).with_sizes(Sizes::NONE.with(Size::Depth, 1, 2).unwrap());
     let target = with(&untied(64), "blocks.1.query", &[64, 64]);
     assert_only(
         "MU005",
@@ -332,8 +333,7 @@ fn mu007_in_every_block_of_a_deeper_model() {
     let widths = between(&fused(16), &fused(32))
         .declare("readout", Role::Output)
         .unwrap()
-        .with_depth(1, 2)
-        .unwrap();
+        .with_sizes(Sizes::NONE.with(Size::Depth, 1, 2).unwrap());
     let target = with(&fused(64), "blocks.1.qkv", &[80, 64]);
     let blocks = ["blocks.0.qkv", "blocks.1.qkv"];
     assert_eq!(
@@ -384,7 +384,7 @@ fn mu008_sizes_contradict_each_other() {
         },
     );
     let cube = |width| with(&model(width), "cube", &[width, width, width]);
-    let finding = Finding::of_error(Widths::between(&cube(16), &cube(32)).unwrap_err());
+    let finding = Finding::of_error(&Widths::between(&cube(16), &cube(32)).unwrap_err());
     assert_eq!(
         (finding.lint.code, finding.parameter),
         ("MU008", Some("cube".into()))

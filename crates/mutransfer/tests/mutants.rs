@@ -192,12 +192,12 @@ fn epsilon_on_every_group_is_unfaithful_in_the_readout() {
         conditions
             .into_iter()
             .filter(|condition| !condition.holds)
-            .map(|c| (c.layer, c.value))
+            .map(|c| (c.layer.to_string(), c.value))
             .collect::<Vec<_>>()
     };
     assert_eq!(
         unfaithful("eps-on-every-group"),
-        [("output", fraction("1"))]
+        [("output".to_owned(), fraction("1"))]
     );
     assert_eq!(unfaithful("none"), []);
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Layout, fraction, options, plan, printed};
+use common::{Layout, fraction, options, plan, plan_with_heads, printed};
 use mutransfer::{Alpha, Decay, Form, Optimizer, Options, Parametrization, Place, Role, Rule};
 
 const MULTIPLIER: usize = 0;
@@ -316,8 +316,7 @@ fn depth() {
 fn attention() {
     let scale = |chosen| {
         let rule = Parametrization::from(Rule::Mup).with_options(chosen);
-        plan(rule, Optimizer::AdamW, 64, 256, Layout::InOut)
-            .with_head_dim(16, 64)
+        plan_with_heads(rule, 64, 256, [16, 64])
             .forward()
             .attention
             .unwrap()

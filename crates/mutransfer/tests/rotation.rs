@@ -7,7 +7,7 @@ mod common;
 use common::rule;
 use common::trainer::{LAYERS, Network, Numbers, Recipe, numbers, shapes};
 use mutransfer::{
-    Decay, Form, Hyper, Law, Optimizer, Parametrization, Plan, Power, Ratios, Rule, Widths,
+    Decay, Form, Hyper, Law, Optimizer, Parametrization, Plan, Power, Ratio, Ratios, Rule, Widths,
 };
 
 const BASE: usize = 6;
@@ -101,12 +101,7 @@ fn every_form_and_every_rule_equal_to_mup_trains_as_table_8() {
 fn rotated(numbers: Numbers, by: f64, layer: usize, recipe: Recipe) -> Numbers {
     let family = recipe.optimizer.family_of(LAYERS[layer].1);
     let law = Law::ONE.rotated(Power::fan_in(1, 1), family, recipe.optimizer, recipe.decay);
-    let at = |power: Power| {
-        power.at(Ratios {
-            fan_in: by,
-            ..Ratios::ONE
-        })
-    };
+    let at = |power: Power| power.at(Ratios::ONE.with(Ratio::FanIn, by));
     Numbers {
         multiplier: numbers.multiplier * at(law.multiplier),
         init_std: numbers.init_std * at(law.init_std),

@@ -6,8 +6,8 @@ mod common;
 
 use common::{Layout, weight};
 use mutransfer::{
-    Axes, Finding, Hyper, Init, Optimizer, Plan, PlanDocument, Rule, Settings, Shape, Shapes,
-    Widths,
+    Axes, Finding, Hyper, Init, Optimizer, Plan, PlanDocument, Rule, Settings, Shape, Shapes, Size,
+    Sizes, Widths,
 };
 use serde_json::{Value, json};
 
@@ -36,13 +36,14 @@ fn model([model, feed_forward, keys]: [usize; 3]) -> Shapes {
 
 fn planned() -> PlanDocument {
     let widths = Widths::between(&model(BASE), &model(BASE.map(|size| size + 1))).unwrap();
+    let widths = widths.with_sizes(Sizes::NONE.with(Size::HeadDim, HEAD[0], HEAD[1]).unwrap());
     let plan = Plan::new(&widths, &model(TARGET), Rule::Mup, Optimizer::AdamW).unwrap();
     let hyper = Hyper {
         learning_rate: RATE,
         init: Init::FanIn(1.0),
         ..Hyper::default()
     };
-    plan.with_head_dim(HEAD[0], HEAD[1]).document(&hyper)
+    plan.document(&hyper)
 }
 
 /// What the plan says of a trainer that does as planned but for `change`.

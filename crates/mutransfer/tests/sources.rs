@@ -3,7 +3,7 @@
 
 mod reference;
 
-use mutransfer::{Axes, Layout, Optimizer, Plan, Role, Rule, Shape, Shapes, Widths};
+use mutransfer::{Axes, Layout, Optimizer, Plan, Role, Rule, Shape, Shapes, Size, Sizes, Widths};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -186,7 +186,7 @@ fn a_tied_tensor_is_missed_at_any_depth() {
     let widths = Widths::between(&shapes(64), &shapes(96))
         .and_then(|widths| widths.tie("a", "b"))
         .unwrap();
-    let deep = widths.with_depth(2, 4).unwrap();
+    let deep = widths.with_sizes(Sizes::NONE.with(Size::Depth, 2, 4).unwrap());
     let error = Plan::new(
         &deep,
         &shapes(128).without("b"),

@@ -277,7 +277,7 @@ fn faithful_epsilon() {
             .faithfulness
             .into_iter()
             .filter(|condition| !condition.holds)
-            .map(|c| c.layer)
+            .map(|c| c.layer.to_string())
             .collect::<Vec<_>>()
     };
     let (a, b) = ("0,0,0", "0,1/2,1/2");

@@ -5,8 +5,8 @@ mod common;
 
 use common::{close, digits, weight};
 use mutransfer::{
-    Axes, Decay, Hyper, Layout, Optimizer, Parametrization, Plan, Rule, Shape, Shapes, Widths,
-    residual_tau,
+    Axes, Decay, Hyper, Layout, Optimizer, Parametrization, Plan, Rule, Shape, Shapes, Size, Sizes,
+    Widths, residual_tau,
 };
 
 const DEPTH: usize = 3;
@@ -32,10 +32,14 @@ fn model(width: usize) -> Shapes {
 
 /// The base sizes do not matter: they could be any.
 fn plan(optimizer: Optimizer, base: usize, base_depth: usize) -> Plan {
+    let sizes = Sizes::NONE.with(Size::Depth, base_depth, DEPTH);
+    planned(optimizer, base, sizes.unwrap())
+}
+
+fn planned(optimizer: Optimizer, base: usize, sizes: Sizes) -> Plan {
     let widths = Widths::between(&model(base), &model(base + 1))
         .unwrap()
-        .with_depth(base_depth, DEPTH)
-        .unwrap();
+        .with_sizes(sizes);
     let rule = Parametrization::from(Rule::UnitMup).with_decay(Decay::Independent);
     Plan::new(&widths, &model(16), rule, optimizer).unwrap()
 }
@@ -113,7 +117,10 @@ fn group_with_its_own_numbers() {
 /// Multipliers and the attention scale are absolute too.
 #[test]
 fn forward_pass() {
-    let plan = plan(Optimizer::AdamW, 4, 1).with_head_dim(64, 8);
+    let sizes = Sizes::NONE
+        .with(Size::Depth, 1, DEPTH)
+        .and_then(|sizes| sizes.with(Size::HeadDim, 64, 8));
+    let plan = planned(Optimizer::AdamW, 4, sizes.unwrap());
     let multiplier = |name: &str| plan.param(name).unwrap().scales.multiplier;
     assert_eq!(multiplier("embedding"), 1.0);
     assert_eq!(multiplier("stack.0.weight"), 0.25);

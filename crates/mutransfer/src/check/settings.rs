@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::finding::Finding;
 use super::lints::MU012;
-use super::{Finding, general};
-use crate::{Error, ParamDocument, PlanDocument};
+use crate::document::{ForwardDocument, ParamDocument, PlanDocument};
+use crate::error::Error;
 
 /// Numbers that a trainer uses, in the format of a plan; what is absent is not compared.
 #[derive(Debug, Default, Deserialize)]
@@ -69,44 +70,43 @@ impl Settings {
         for (name, own) in &self.params {
             match plan.params.get(name) {
                 Some(planned) => findings.extend(own.compare(name, planned)),
-                None => findings.push(general(
-                    MU012,
-                    format!("`{name}` is no parameter of the plan"),
-                )),
+                None => {
+                    let message = format!("`{name}` is no parameter of the plan");
+                    findings.push(Finding::general(MU012, message));
+                }
             }
         }
-        for name in plan
-            .params
-            .keys()
-            .filter(|name| !self.params.is_empty() && !self.params.contains_key(*name))
-        {
-            findings.push(general(
-                MU012,
-                format!("`{name}` of the plan is in no group of the trainer"),
-            ));
+        for name in plan.params.keys() {
+            if !self.params.is_empty() && !self.params.contains_key(name) {
+                let message = format!("`{name}` of the plan is in no group of the trainer");
+                findings.push(Finding::general(MU012, message));
+            }
         }
-        let forward = [
-            ("attention", self.forward.attention, plan.forward.attention),
-            ("residual", self.forward.residual, plan.forward.residual),
-        ];
-        let readouts = self.forward.readout.iter().map(|(name, own)| {
-            (
-                name.as_str(),
-                Some(*own),
-                plan.forward.readout.get(name).copied(),
-            )
-        });
-        for (name, own, planned) in forward.into_iter().chain(readouts) {
-            if let (Some(own), Some(planned)) = (own, planned)
-                && differs(own, planned)
-            {
-                findings.push(general(
-                    MU012,
-                    format!("forward multiplier {name} is {own}, the plan has {planned}"),
-                ));
+        for (name, own, planned) in self.forward.beside(&plan.forward) {
+            if differs(own, planned) {
+                let message = format!("forward multiplier {name} is {own}, the plan has {planned}");
+                findings.push(Finding::general(MU012, message));
             }
         }
         findings
+    }
+}
+
+impl ForwardSettings {
+    /// What both have, with the plan's number second.
+    fn beside<'a>(&'a self, plan: &ForwardDocument) -> Vec<(&'a str, f64, f64)> {
+        let mut both = Vec::new();
+        for (name, own, planned) in [
+            ("attention", self.attention, plan.attention),
+            ("residual", self.residual, plan.residual),
+        ] {
+            both.extend(own.zip(planned).map(|(own, planned)| (name, own, planned)));
+        }
+        for (name, own) in &self.readout {
+            let planned = plan.readout.get(name);
+            both.extend(planned.map(|planned| (name.as_str(), *own, *planned)));
+        }
+        both
     }
 }
 
@@ -123,19 +123,16 @@ impl ParamSettings {
             ("init_std", self.init_std, planned.init_std),
             ("multiplier", self.multiplier, Some(planned.multiplier)),
         ];
-        let differing: Vec<String> = pairs
-            .into_iter()
-            .filter_map(|(key, own, planned)| {
-                let (own, planned) = (own?, planned?);
-                differs(own, planned).then(|| format!("{key} is {own}, the plan has {planned}"))
-            })
-            .collect();
-        let parameter = Some(name.into());
-        (!differing.is_empty()).then(|| Finding {
-            lint: MU012,
-            parameter,
-            message: differing.join("; "),
-        })
+        let mut differing = Vec::new();
+        for (key, own, planned) in pairs {
+            if let Some((own, planned)) = own.zip(planned)
+                && differs(own, planned)
+            {
+                differing.push(format!("{key} is {own}, the plan has {planned}"));
+            }
+        }
+        let message = differing.join("; ");
+        (!differing.is_empty()).then(|| Finding::of(&name.into(), MU012, message))
     }
 }
 

@@ -16,8 +16,11 @@
 
 use std::fmt;
 
-use crate::law::Laws;
-use crate::{Error, Law, Power};
+use super::definition::{Definition, DepthLaw, OwnForm, Tables};
+use super::mup;
+use crate::error::Error;
+use crate::law::{Law, Laws};
+use crate::power::Power;
 
 /// Which ingredients of μP a parametrization has, and in which unit its learning rate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +29,9 @@ pub struct Ablation {
     taken: [bool; 4],
     from_mup: bool,
 }
+
+/// The families' names, without and with μP as their start.
+pub(super) const FAMILIES: [&str; 2] = ["sp+SWITCH", "mup-SWITCH"];
 
 /// Names of the four ingredients.
 pub const SWITCHES: [&str; 4] = ["embedding", "norm", "attention", "last"];
@@ -52,59 +58,73 @@ impl Ablation {
         Some(Ok(Self { taken, from_mup }))
     }
 
-    pub(super) fn attention(self) -> Power {
-        if self.taken[2] {
-            super::mup::ATTENTION
-        } else {
-            Power::ONE
+    pub(super) fn definition(self) -> Definition {
+        let [_, _, attention, _] = self.taken;
+        Definition {
+            name: FAMILIES[usize::from(self.from_mup)],
+            summary: "between SP and μP, switch by switch",
+            source: "2605.21486",
+            form: OwnForm::Own,
+            // A raw gradient has another rate for the embedding, and no published ablation.
+            tables: Tables {
+                entrywise: Some(self.laws()),
+                ..Tables::NONE
+            },
+            attention: if attention {
+                mup::ATTENTION
+            } else {
+                Power::ONE
+            },
+            depth: DepthLaw::Alpha,
+            ..Definition::PLAIN
         }
     }
 
-    /// For normalised updates: a raw gradient has another rate for the embedding, and no published
-    /// ablation.
-    pub(super) fn laws(self) -> Laws {
+    /// For normalised updates.
+    fn laws(self) -> Laws {
         let [embedding, norm, _, last] = self.taken;
-        let matrix = Law {
-            init_std: ROOT,
-            ..Law::ONE
-        };
-        let faster = |taken: bool| Law {
-            learning_rate: if taken { OUT } else { Power::ONE },
-            ..Law::ONE
-        };
-        let readout = Law {
-            multiplier: IN.raised(-1),
-            learning_rate: IN,
-            ..Law::ONE
-        };
         let laws = Laws {
             fixed: Law::ONE,
-            vector: faster(norm),
-            input: faster(embedding),
-            hidden: matrix,
-            output: if last { readout } else { matrix },
+            vector: if norm { FASTER } else { Law::ONE },
+            input: if embedding { FASTER } else { Law::ONE },
+            hidden: MATRIX,
+            output: if last { READOUT } else { MATRIX },
         };
-        match self.from_mup {
-            false => laws,
-            true => laws.slower(),
-        }
+        if self.from_mup { slower(laws) } else { laws }
     }
 }
 
-impl Laws {
-    /// Every learning rate divided by the width.
-    fn slower(self) -> Self {
-        let by = |width: Power, law: Law| Law {
-            learning_rate: law.learning_rate / width,
-            ..law
-        };
-        Self {
-            fixed: Law::ONE,
-            vector: by(OUT, self.vector),
-            input: by(OUT, self.input),
-            hidden: by(IN, self.hidden),
-            output: by(IN, self.output),
-        }
+const FASTER: Law = Law {
+    learning_rate: OUT,
+    ..Law::ONE
+};
+
+const MATRIX: Law = Law {
+    init_std: ROOT,
+    ..Law::ONE
+};
+
+const READOUT: Law = Law {
+    multiplier: Power::fan_in(-1, 1),
+    learning_rate: IN,
+    ..Law::ONE
+};
+
+/// Every learning rate divided by the width.
+fn slower(laws: Laws) -> Laws {
+    Laws {
+        fixed: Law::ONE,
+        vector: per(OUT, laws.vector),
+        input: per(OUT, laws.input),
+        hidden: per(IN, laws.hidden),
+        output: per(IN, laws.output),
+    }
+}
+
+fn per(width: Power, law: Law) -> Law {
+    Law {
+        learning_rate: law.learning_rate / width,
+        ..law
     }
 }
 

@@ -11,14 +11,27 @@
 //! TP4 (arXiv 2011.14522) Table 1; arXiv 2407.05872. Equivalent to μP, which a test proves for
 //! every family.
 
-use crate::law::Laws;
-use crate::{Law, Power};
+use super::definition::{Definition, DepthLaw, OwnForm, Tables};
+use super::mup;
+use crate::law::{Law, Laws};
+use crate::power::Power;
 
 const ROOT: Power = Power::fan_in(-1, 2);
 const IN: Power = Power::fan_in(1, 1);
 const PER_IN: Power = Power::fan_in(-1, 1);
 const OUT: Power = Power::fan_out(1, 1);
 const PER_OUT: Power = Power::fan_out(-1, 1);
+
+pub(super) const MEAN_FIELD: Definition = Definition {
+    name: "mean-field",
+    summary: "mean field: μP with all weights of variance one",
+    source: "2407.05872",
+    form: OwnForm::Own,
+    tables: Tables::new([RAW_GRADIENT, ENTRYWISE, FROBENIUS, SPECTRAL]),
+    attention: mup::ATTENTION,
+    depth: DepthLaw::Alpha,
+    ..Definition::PLAIN
+};
 
 pub(super) const RAW_GRADIENT: Laws = {
     let vector = Law {

@@ -1,6 +1,10 @@
-//! The parametrizations, one table per rule and optimizer family. Nothing else computes a scale.
+//! The parametrizations: each is one constant in its own file, which says all that belongs to it.
+//!
+//! What the literature leaves open is an option. A [`Definition`] with its options makes a table in
+//! `parametrization`; nothing else computes a scale.
 
 mod ablation;
+mod definition;
 mod mean_field;
 mod mup;
 mod ntk;
@@ -16,10 +20,10 @@ use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
 
 pub use ablation::{Ablation, SWITCHES};
+pub(crate) use definition::{Definition, DepthLaw, Tables};
 
-use crate::law::Laws;
-use crate::options::{Alignment, Options};
-use crate::{Error, Family, Power};
+use crate::error::Error;
+use crate::sizes::Base;
 
 /// A published parametrization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,17 +53,6 @@ pub enum Rule {
     Ablation(Ablation),
 }
 
-/// The one of the laws that is for `family`, from those of all families in the order of
-/// [`Family::ALL`].
-fn of_family([raw, entrywise, frobenius, spectral]: [Laws; 4], family: Family) -> Laws {
-    match family {
-        Family::RawGradient => raw,
-        Family::Entrywise => entrywise,
-        Family::Frobenius => frobenius,
-        Family::Spectral => spectral,
-    }
-}
-
 impl Rule {
     /// Those without an argument.
     pub const NAMED: [Self; 9] = [
@@ -74,134 +67,50 @@ impl Rule {
         Self::Spectral,
     ];
 
-    /// Its laws for optimizers of a family, in its own form; none where none is published.
-    pub(crate) fn laws(self, family: Family, options: &Options) -> Option<Laws> {
-        let all = |laws: [Laws; 4]| Some(of_family(laws, family));
+    /// All that belongs to it.
+    pub(crate) fn definition(self) -> Definition {
         match self {
-            Self::Sp => Some(sp::FAN_IN),
-            Self::SpConstantStd => Some(sp::CONSTANT_STD),
-            Self::SpInverseWidth => Some(sp::INVERSE_WIDTH),
-            Self::SpPerLayer if family == Family::Spectral => None,
-            Self::SpPerLayer => match options.alignment {
-                Alignment::Full => all([
-                    sp::aligned::RAW_GRADIENT,
-                    sp::aligned::ENTRYWISE,
-                    sp::aligned::FROBENIUS,
-                    sp::aligned::ENTRYWISE,
-                ]),
-                Alignment::None => all([
-                    sp::unaligned::RAW_GRADIENT,
-                    sp::unaligned::ENTRYWISE,
-                    sp::unaligned::FROBENIUS,
-                    sp::unaligned::ENTRYWISE,
-                ]),
-            },
-            Self::Ntk => all([
-                ntk::RAW_GRADIENT,
-                ntk::ENTRYWISE,
-                ntk::FROBENIUS,
-                ntk::SPECTRAL,
-            ]),
-            Self::MeanField => all([
-                mean_field::RAW_GRADIENT,
-                mean_field::ENTRYWISE,
-                mean_field::FROBENIUS,
-                mean_field::SPECTRAL,
-            ]),
-            Self::Mup => all([
-                mup::RAW_GRADIENT,
-                mup::ENTRYWISE,
-                mup::FROBENIUS,
-                mup::SPECTRAL,
-            ]),
-            Self::Uniform(s) => Some(uniform::laws(family, s)),
-            Self::UnitMup => match family {
-                Family::RawGradient => Some(unit::RAW_GRADIENT),
-                Family::Entrywise => Some(unit::ENTRYWISE),
-                Family::Frobenius | Family::Spectral => None,
-            },
-            Self::Spectral => all([
-                spectral::RAW_GRADIENT,
-                spectral::ENTRYWISE,
-                spectral::FROBENIUS,
-                spectral::SPECTRAL,
-            ]),
-            Self::Ablation(ablation) => (family == Family::Entrywise).then(|| ablation.laws()),
-        }
-    }
-
-    /// Factor on the attention scale `1/√head_dim`, as a power of the head dimension's ratio.
-    pub(crate) fn attention(self) -> Power {
-        match self {
-            Self::Ablation(ablation) => ablation.attention(),
-            _ if self.is_standard() => Power::ONE,
-            _ => mup::ATTENTION,
+            Self::Sp => sp::SP,
+            Self::SpConstantStd => sp::CONSTANT_STD,
+            Self::SpInverseWidth => sp::INVERSE_WIDTH,
+            Self::SpPerLayer => sp::PER_LAYER,
+            Self::Ntk => ntk::NTK,
+            Self::MeanField => mean_field::MEAN_FIELD,
+            Self::Mup => mup::MUP,
+            Self::Uniform(s) => uniform::member(s),
+            Self::UnitMup => unit::UNIT_MUP,
+            Self::Spectral => spectral::SPECTRAL,
+            Self::Ablation(ablation) => ablation.definition(),
         }
     }
 
     /// Whether it is what frameworks do, without multipliers in any form and without a law of
     /// depth.
     pub fn is_standard(self) -> bool {
-        matches!(
-            self,
-            Self::Sp | Self::SpConstantStd | Self::SpInverseWidth | Self::SpPerLayer
-        )
+        self.definition().is_standard()
     }
 
     /// Whether its ratios are the sizes themselves, without a base.
     pub fn is_absolute(self) -> bool {
-        self == Self::UnitMup
-    }
-
-    /// The rotation of the parametrization that its table is written in.
-    pub fn form(self) -> &'static str {
-        match self {
-            Self::Mup | Self::Uniform(_) => "table8",
-            Self::Spectral => "table3",
-            _ if self.is_standard() => "standard",
-            _ => "own",
-        }
+        self.definition().base == Base::One
     }
 
     /// What it is, in a line.
-    pub fn summary(self) -> &'static str {
-        match self {
-            Self::Sp => "standard: initial variance 1/fan_in, one learning rate (TP4 Table 1)",
-            Self::SpConstantStd => {
-                "standard with a constant initial standard deviation (2505.01618 Table 1)"
-            }
-            Self::SpInverseWidth => {
-                "standard with the learning rate divided by the width (TP4 Table 1)"
-            }
-            Self::SpPerLayer => {
-                "standard with the largest stable learning rate per layer (2407.05872)"
-            }
-            Self::Ntk => "neural tangent: no feature learning (TP4 Table 1, 2308.01814 Def. 2.4.1)",
-            Self::MeanField => "mean field: μP with all weights of variance one (2407.05872)",
-            Self::Mup => "maximal update, multiplier form (TP5 Table 8)",
-            Self::Uniform(_) => "uniform family from μP (0) to neural tangent (1/2) (TP4 App. G)",
-            Self::UnitMup => "unit-scaled μP without a base (2407.17465 Table 2)",
-            Self::Spectral => "spectral condition (2310.17813)",
-            Self::Ablation(_) => "between SP and μP, switch by switch (2605.21486)",
-        }
+    pub fn summary(self) -> String {
+        let Definition {
+            summary, source, ..
+        } = self.definition();
+        format!("{summary} ({source})")
     }
 }
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sp => "sp",
-            Self::SpConstantStd => "sp-constant-std",
-            Self::SpInverseWidth => "sp-inverse-width",
-            Self::SpPerLayer => "sp-per-layer",
-            Self::Ntk => "ntk",
-            Self::MeanField => "mean-field",
-            Self::Mup => "mup",
-            Self::Uniform(s) => return write!(f, "uniform:{s}"),
-            Self::UnitMup => "u-mup",
-            Self::Spectral => "spectral",
-            Self::Ablation(ablation) => return ablation.fmt(f),
-        })
+        match self {
+            Self::Uniform(s) => write!(f, "uniform:{s}"),
+            Self::Ablation(ablation) => ablation.fmt(f),
+            named => f.write_str(named.definition().name),
+        }
     }
 }
 
@@ -217,17 +126,17 @@ impl FromStr for Rule {
                 name: name.to_owned(),
             });
         }
-        match Ablation::parse(name) {
-            Some(ablation) => ablation.map(Self::Ablation),
-            None => Self::NAMED
-                .into_iter()
-                .find(|rule| rule.to_string() == name)
-                .ok_or_else(|| {
-                    let mut known: Vec<String> = Self::NAMED.iter().map(Self::to_string).collect();
-                    known.extend(["uniform:S", "sp+SWITCH", "mup-SWITCH"].map(String::from));
-                    crate::error::unknown("rule", &known, name)
-                }),
+        if let Some(ablation) = Ablation::parse(name) {
+            return ablation.map(Self::Ablation);
         }
+        let named = Self::NAMED.map(|rule| (rule.definition().name, rule));
+        let found = named.iter().find(|(known, _)| *known == name);
+        found.map(|(_, rule)| *rule).ok_or_else(|| {
+            let mut known = named.map(|(known, _)| known).to_vec();
+            known.push(uniform::NAME);
+            known.extend(ablation::FAMILIES);
+            crate::error::unknown("rule", &known, name)
+        })
     }
 }
 

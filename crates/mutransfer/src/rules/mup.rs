@@ -14,14 +14,31 @@
 //! which is 1 for square matrices as printed in the table. With a trust ratio hidden matrices get
 //! 1/√m_in (TP5 B.3). Muon's update needs spectral norm √(fan_out/fan_in) (2310.17813); what the
 //! optimizer does of that by itself is divided out.
+//! # Depth
+//! By the exponent alpha (2505.01618).
 //! # Weight decay
 //! Learning rate times weight decay stays constant (2308.01814 section 2.10.1; `mup` package).
 //! # Epsilon
 //! As the gradient's entries: 1/m_out, for the readout 1/m_in (2308.01814 equation 2.26, rotated
 //! into this form). For Muon √(m_in/m_out) (2512.05620, code).
 
-use crate::law::Laws;
-use crate::{Law, Power};
+use super::definition::{Definition, DepthLaw, OwnForm, Tables};
+use crate::form::Form;
+use crate::law::{Law, Laws};
+use crate::power::Power;
+
+pub(super) const MUP: Definition = Definition {
+    name: "mup",
+    summary: "maximal update, multiplier form",
+    source: "TP5 Table 8",
+    form: OwnForm::Named(Form::Table8),
+    tables: TABLES,
+    attention: ATTENTION,
+    depth: DepthLaw::Alpha,
+    ..Definition::PLAIN
+};
+
+pub(super) const TABLES: Tables = Tables::new([RAW_GRADIENT, ENTRYWISE, FROBENIUS, SPECTRAL]);
 
 /// Attention: `1/√head_dim · m^(-1/2) = √base_head_dim / head_dim`.
 pub(super) const ATTENTION: Power = Power::fan_in(-1, 2);

@@ -12,11 +12,24 @@
 //! # Source
 //! Jacot et al.; TP4 (arXiv 2011.14522) Table 1; arXiv 2308.01814.
 
-use crate::law::Laws;
-use crate::{Law, Power};
+use super::definition::{Definition, DepthLaw, OwnForm, Tables};
+use super::mup;
+use crate::law::{Law, Laws};
+use crate::power::Power;
 
 const ROOT: Power = Power::fan_in(-1, 2);
 const ROOT_OUT: Power = Power::fan_out(-1, 2);
+
+pub(super) const NTK: Definition = Definition {
+    name: "ntk",
+    summary: "neural tangent: no feature learning",
+    source: "TP4 Table 1, 2308.01814 Def. 2.4.1",
+    form: OwnForm::Own,
+    tables: Tables::new([RAW_GRADIENT, ENTRYWISE, FROBENIUS, SPECTRAL]),
+    attention: mup::ATTENTION,
+    depth: DepthLaw::Alpha,
+    ..Definition::PLAIN
+};
 
 pub(super) const RAW_GRADIENT: Laws = {
     let matrix = Law {

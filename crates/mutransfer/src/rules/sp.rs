@@ -16,8 +16,47 @@
 //! # Source
 //! TP5 (arXiv 2203.03466) Table 8, in parentheses.
 
-use crate::law::Laws;
-use crate::{Law, Power};
+use super::definition::{Definition, OwnForm, Tables};
+use crate::law::{Law, Laws};
+use crate::power::Power;
+
+pub(super) const SP: Definition = Definition {
+    name: "sp",
+    summary: "standard: initial variance 1/fan_in, one learning rate",
+    source: "TP4 Table 1",
+    tables: Tables::same(FAN_IN),
+    ..STANDARD
+};
+
+pub(super) const CONSTANT_STD: Definition = Definition {
+    name: "sp-constant-std",
+    summary: "standard with a constant initial standard deviation",
+    source: "2505.01618 Table 1",
+    tables: Tables::same(Laws::ONE),
+    ..STANDARD
+};
+
+pub(super) const INVERSE_WIDTH: Definition = Definition {
+    name: "sp-inverse-width",
+    summary: "standard with the learning rate divided by the width",
+    source: "TP4 Table 1",
+    tables: Tables::same(ALL_SLOWER),
+    ..STANDARD
+};
+
+pub(super) const PER_LAYER: Definition = Definition {
+    name: "sp-per-layer",
+    summary: "standard with the largest stable learning rate per layer",
+    source: "2407.05872",
+    tables: ALIGNED,
+    unaligned: Some(UNALIGNED),
+    ..STANDARD
+};
+
+const STANDARD: Definition = Definition {
+    form: OwnForm::Standard,
+    ..Definition::PLAIN
+};
 
 const ROOT: Power = Power::fan_in(-1, 2);
 const PER_IN: Power = Power::fan_in(-1, 1);
@@ -28,34 +67,14 @@ const MATRIX: Law = Law {
     ..Law::ONE
 };
 
-/// The same for every optimizer family.
-pub(super) const FAN_IN: Laws = Laws {
+const FAN_IN: Laws = Laws {
     hidden: MATRIX,
     output: MATRIX,
     ..Laws::ONE
 };
 
-/// The same for every optimizer family.
-pub(super) const CONSTANT_STD: Laws = Laws::ONE;
-
 /// One learning rate for all, divided by the width; scalars keep it.
-pub(super) const INVERSE_WIDTH: Laws = {
-    let vector = Law {
-        learning_rate: PER_OUT,
-        ..Law::ONE
-    };
-    let matrix = Law {
-        learning_rate: PER_IN,
-        ..MATRIX
-    };
-    Laws {
-        vector,
-        input: vector,
-        hidden: matrix,
-        output: matrix,
-        ..Laws::ONE
-    }
-};
+const ALL_SLOWER: Laws = per_layer(PER_OUT, PER_IN, PER_IN);
 
 const fn per_layer(input: Power, hidden: Power, output: Power) -> Laws {
     let vector = Law {
@@ -77,21 +96,18 @@ const fn per_layer(input: Power, hidden: Power, output: Power) -> Laws {
     }
 }
 
-/// Full alignment.
-pub(super) mod aligned {
-    use super::{Laws, PER_IN, Power, ROOT, per_layer};
-
-    pub(in super::super) const RAW_GRADIENT: Laws = per_layer(Power::fan_out(1, 2), ROOT, PER_IN);
-    pub(in super::super) const ENTRYWISE: Laws = per_layer(Power::ONE, PER_IN, PER_IN);
-    pub(in super::super) const FROBENIUS: Laws = per_layer(Power::ONE, ROOT, ROOT);
-}
+/// Full alignment; no rate is published for spectral updates.
+const ALIGNED: Tables = Tables {
+    raw_gradient: Some(per_layer(Power::fan_out(1, 2), ROOT, PER_IN)),
+    entrywise: Some(per_layer(Power::ONE, PER_IN, PER_IN)),
+    frobenius: Some(per_layer(Power::ONE, ROOT, ROOT)),
+    spectral: None,
+};
 
 /// No alignment.
-pub(super) mod unaligned {
-    use super::{Laws, Power, ROOT, per_layer};
-
-    pub(in super::super) const RAW_GRADIENT: Laws =
-        per_layer(Power::fan_out(1, 2), Power::ONE, ROOT);
-    pub(in super::super) const ENTRYWISE: Laws = per_layer(Power::ONE, ROOT, ROOT);
-    pub(in super::super) const FROBENIUS: Laws = per_layer(Power::ONE, Power::ONE, Power::ONE);
-}
+const UNALIGNED: Tables = Tables {
+    raw_gradient: Some(per_layer(Power::fan_out(1, 2), Power::ONE, ROOT)),
+    entrywise: Some(per_layer(Power::ONE, ROOT, ROOT)),
+    frobenius: Some(per_layer(Power::ONE, Power::ONE, Power::ONE)),
+    spectral: None,
+};

@@ -11,9 +11,27 @@
 //! # Epsilon
 //! As μP's in this form: 1/m_out, and 1 for the readout.
 
+use super::definition::{Definition, DepthLaw, OwnForm, Tables};
 use super::mup;
-use crate::law::Laws;
-use crate::{Law, Power};
+use crate::form::Form;
+use crate::law::{Law, Laws};
+use crate::power::Power;
+
+pub(super) const SPECTRAL: Definition = Definition {
+    name: "spectral",
+    summary: "spectral condition",
+    source: "2310.17813",
+    form: OwnForm::Named(Form::Table3),
+    tables: Tables::new([
+        laws(mup::RAW_GRADIENT, PER_IN),
+        laws(mup::ENTRYWISE, PER_IN),
+        laws(mup::FROBENIUS, Power::ONE),
+        laws(mup::SPECTRAL, PER_IN),
+    ]),
+    attention: mup::ATTENTION,
+    depth: DepthLaw::Alpha,
+    ..Definition::PLAIN
+};
 
 const INIT: Power = Power::fan_in(-1, 2).and(Power::aspect(1, 2));
 const PER_IN: Power = Power::fan_in(-1, 1);
@@ -32,8 +50,3 @@ const fn laws(base: Laws, output_rate: Power) -> Laws {
         ..base
     }
 }
-
-pub(super) const RAW_GRADIENT: Laws = laws(mup::RAW_GRADIENT, PER_IN);
-pub(super) const ENTRYWISE: Laws = laws(mup::ENTRYWISE, PER_IN);
-pub(super) const FROBENIUS: Laws = laws(mup::FROBENIUS, Power::ONE);
-pub(super) const SPECTRAL: Laws = laws(mup::SPECTRAL, PER_IN);

@@ -13,42 +13,66 @@
 
 use num_rational::Rational32;
 
+use super::definition::{Definition, DepthLaw, OwnForm, Tables};
 use super::mup;
-use crate::law::Laws;
-use crate::{Family, Law, Power};
+use crate::form::Form;
+use crate::law::{Law, Laws};
+use crate::power::Power;
 
-pub(super) fn laws(family: Family, s: Rational32) -> Laws {
+/// The family's name.
+pub(super) const NAME: &str = "uniform:S";
+
+/// The member of this `s`, from 0 to 1/2.
+pub(super) fn member(s: Rational32) -> Definition {
     let slower = Power::fan_out(-1, 1).raised(s);
+    let faster = slower.raised(-1);
     let grown = Power::fan_in(1, 1).raised(s);
-    let base = super::of_family(
-        [
-            mup::RAW_GRADIENT,
-            mup::ENTRYWISE,
-            mup::FROBENIUS,
-            mup::SPECTRAL,
-        ],
-        family,
-    );
     // A raw gradient shows the readout's growth too; epsilon follows the gradient.
-    let (rate, eps, output_rate) = match family {
-        Family::RawGradient => (slower.raised(2), Power::ONE, Power::ONE),
-        Family::Frobenius => (slower, slower.raised(-1), grown.raised(-1)),
-        Family::Entrywise | Family::Spectral => (slower, slower.raised(-1), Power::ONE),
-    };
-    let slowed = |law: Law| Law {
-        learning_rate: law.learning_rate * rate,
-        eps: law.eps * eps,
-        ..law
-    };
+    let tables = Tables::new([
+        laws(mup::RAW_GRADIENT, slower.raised(2), Power::ONE, grown),
+        laws(mup::ENTRYWISE, slower, faster, grown),
+        relative(laws(mup::FROBENIUS, slower, faster, grown)),
+        laws(mup::SPECTRAL, slower, faster, grown),
+    ]);
+    Definition {
+        name: NAME,
+        summary: "uniform family from μP (0) to neural tangent (1/2)",
+        source: "TP4 App. G",
+        form: OwnForm::Named(Form::Table8),
+        tables,
+        attention: mup::ATTENTION,
+        depth: DepthLaw::Alpha,
+        ..Definition::PLAIN
+    }
+}
+
+/// μP's laws with slower rates and a readout that grows.
+fn laws(base: Laws, rate: Power, eps: Power, grown: Power) -> Laws {
     Laws {
         fixed: base.fixed,
-        vector: slowed(base.vector),
-        input: slowed(base.input),
-        hidden: slowed(base.hidden),
+        vector: times(base.vector, rate, eps),
+        input: times(base.input, rate, eps),
+        hidden: times(base.hidden, rate, eps),
         output: Law {
             init_std: grown,
-            learning_rate: base.output.learning_rate * output_rate,
             ..base.output
         },
     }
+}
+
+fn times(law: Law, rate: Power, eps: Power) -> Law {
+    Law {
+        learning_rate: law.learning_rate * rate,
+        eps: law.eps * eps,
+        ..law
+    }
+}
+
+/// With the readout's rate relative to its weights, which grow.
+fn relative(laws: Laws) -> Laws {
+    let output = Law {
+        learning_rate: laws.output.learning_rate / laws.output.init_std,
+        ..laws.output
+    };
+    Laws { output, ..laws }
 }

@@ -16,8 +16,29 @@
 //! # Epsilon
 //! Constant: gradients have unit scale.
 
-use crate::law::Laws;
-use crate::{Law, Power};
+use super::definition::{Definition, DepthLaw, OwnForm, Tables};
+use super::mup;
+use crate::law::{Law, Laws};
+use crate::power::Power;
+use crate::sizes::Base;
+
+pub(super) const UNIT_MUP: Definition = Definition {
+    name: "u-mup",
+    summary: "unit-scaled μP without a base",
+    source: "2407.17465 Table 2",
+    form: OwnForm::Own,
+    tables: Tables {
+        raw_gradient: Some(RAW_GRADIENT),
+        entrywise: Some(ENTRYWISE),
+        ..Tables::NONE
+    },
+    attention: mup::ATTENTION,
+    depth: DepthLaw::InverseRoot,
+    base: Base::One,
+    slow_input: true,
+    own_backward: true,
+    ..Definition::PLAIN
+};
 
 const ROOT: Power = Power::fan_in(-1, 2);
 
@@ -44,9 +65,9 @@ const fn laws(vector: Power, input: Power, hidden: Power) -> Laws {
     }
 }
 
-pub(super) const RAW_GRADIENT: Laws = laws(
+const RAW_GRADIENT: Laws = laws(
     Power::fan_out(1, 1),
     Power::fan_out(1, 2),
     Power::fan_in(1, 2),
 );
-pub(super) const ENTRYWISE: Laws = laws(Power::ONE, Power::fan_out(-1, 2), ROOT);
+const ENTRYWISE: Laws = laws(Power::ONE, Power::fan_out(-1, 2), ROOT);

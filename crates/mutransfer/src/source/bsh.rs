@@ -7,8 +7,10 @@ use std::fmt::Write;
 
 use saphyr_parser::{Event, Parser, StrInput};
 
+use crate::error::Error;
 use crate::growth::{Extent, Growth};
-use crate::{Error, ParamName, Widths};
+use crate::shape::ParamName;
+use crate::width::Widths;
 
 const HEADER: &str = "\
 # This is a base shape file encoded in yaml

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Axes, Error, Shape, Shapes};
+use crate::error::Error;
+use crate::shape::{Axes, Shape, Shapes};
 
 #[derive(Deserialize)]
 #[serde(

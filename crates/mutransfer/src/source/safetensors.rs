@@ -3,7 +3,8 @@
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use crate::{Error, Shape, Shapes};
+use crate::error::Error;
+use crate::shape::{Shape, Shapes};
 
 impl Shapes {
     /// Reads the names and dimensions of all float tensors from the beginning of a safetensors

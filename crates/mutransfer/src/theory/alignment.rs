@@ -3,8 +3,9 @@
 
 use num_rational::Rational32;
 
-use super::{Abcd, Layers};
-use crate::{Alignment, Family};
+use super::exponents::Layers;
+use crate::optimizer::Family;
+use crate::options::Alignment;
 
 /// Which term sets the size of the gradient that reaches a layer (O11 of the literature's
 /// disagreements).
@@ -32,65 +33,55 @@ pub fn largest_stable_rates(
     alignment: Alignment,
     backward: Backward,
 ) -> Solved {
-    let [zero, half, one] = [
-        Rational32::from(0),
-        Rational32::new(1, 2),
-        Rational32::from(1),
-    ];
-    let layers = ab.map(|(a, b)| Abcd {
-        a,
-        b,
-        c: zero,
-        d: zero,
-    });
-    let Layers {
-        input,
-        hidden,
-        output,
-    } = layers;
-    if input.a + input.b != zero || hidden.a + hidden.b != half || output.a + output.b < half {
-        return Err(
-            "the init is unstable: a+b must be 0 for the input, 1/2 for hidden layers, at least 1/2 for the readout",
-        );
+    let [zero, half, one] =
+        [(0, 1), (1, 2), (1, 1)].map(|(top, bottom)| Rational32::new(top, bottom));
+    let init = ab.map(|(a, b)| a + b);
+    if init.input != zero || init.hidden != half || init.output < half {
+        return Err(UNSTABLE);
     }
     // alpha: update times activation; omega: weight times change of activation; u: update times
-    // change of activation.
-    let (alpha, omega, u) = match alignment {
-        Alignment::Full => (one, half, one),
-        Alignment::None => (half, half, half),
+    // change of activation. With r of all earlier layers at 0, a layer's own update is what bounds
+    // its rate: the larger of alpha and u.
+    let (bound, omega) = match alignment {
+        Alignment::Full => (one, half),
+        Alignment::None => (half, half),
     };
-    // With r of all earlier layers at 0, a layer's own update is what bounds its rate.
-    let bound = alpha.max(u);
-    if output.a + output.b < omega {
+    if init.output < omega {
         return Err("the readout amplifies changes of activations");
     }
+    let a = ab.map(|(a, _)| a);
     let solved = match family {
         Family::Spectral => return Err("no constraints are published for spectral updates"),
-        Family::Entrywise => Layers::new(-input.a, bound - hidden.a, bound - output.a),
-        Family::Frobenius => {
-            let at_least_zero = |c: Rational32| c.max(zero);
-            Layers::new(
-                zero,
-                at_least_zero(bound - half),
-                at_least_zero(bound - (output.a + output.b)),
-            )
-        }
-        Family::RawGradient => {
-            let initial = output.a + output.b;
-            // The readout's rate must keep its logits, and the backward signal as the init set it.
-            let readout = (bound - output.a * 2).max(initial - output.a * 2);
-            let updated = output.a * 2 + readout;
-            let signal = match backward {
-                Backward::Min => initial.min(updated),
-                Backward::Max => initial.max(updated),
-            };
-            let gradient = |layer: Abcd| signal + layer.a;
-            Layers::new(
-                -input.a - gradient(input),
-                bound - hidden.a - gradient(hidden),
-                readout,
-            )
-        }
+        Family::Entrywise => Layers::new(-a.input, bound - a.hidden, bound - a.output),
+        Family::Frobenius => Layers::new(
+            zero,
+            (bound - half).max(zero),
+            (bound - init.output).max(zero),
+        ),
+        Family::RawGradient => raw_gradient(a, init.output, bound, backward),
     };
     Ok(solved.map(|c| -c))
+}
+
+const UNSTABLE: &str = "the init is unstable: a+b must be 0 for the input, 1/2 for hidden layers, \
+                        at least 1/2 for the readout";
+
+fn raw_gradient(
+    a: Layers<Rational32>,
+    init: Rational32,
+    bound: Rational32,
+    backward: Backward,
+) -> Layers<Rational32> {
+    // The readout's rate must keep its logits, and the backward signal as the init set it.
+    let readout = bound.max(init) - a.output * 2;
+    let updated = a.output * 2 + readout;
+    let signal = match backward {
+        Backward::Min => init.min(updated),
+        Backward::Max => init.max(updated),
+    };
+    Layers::new(
+        -a.input * 2 - signal,
+        bound - a.hidden * 2 - signal,
+        readout,
+    )
 }

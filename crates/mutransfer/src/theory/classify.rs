@@ -8,8 +8,11 @@
 
 use num_rational::Rational32;
 
-use super::{Abcd, Exponents, Layers};
-use crate::{Error, Family, Optimizer, Parametrization};
+use super::exponents::{Abcd, Exponents, Layers};
+use crate::error::Error;
+use crate::optimizer::{Family, Optimizer};
+use crate::parametrization::Parametrization;
+use crate::role::Role;
 
 /// What a network of infinite width does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -39,8 +42,8 @@ impl std::fmt::Display for Regime {
 /// One inequality or equation that a table meets or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// The layer it is about: vector, input, hidden or output.
-    pub layer: &'static str,
+    /// The role of the layer it is about.
+    pub layer: Role,
     /// As the paper writes it.
     pub statement: &'static str,
     /// The left side.
@@ -92,101 +95,26 @@ impl Theory {
     /// forward pass, as u-μP does, which only shows under a raw gradient.
     pub fn of_rule(rule: &Parametrization, optimizer: Optimizer) -> Result<Self, Error> {
         let table = rule.table(optimizer)?;
-        match rule.is_absolute() && optimizer.family() == Family::RawGradient {
-            true => Err(Error::NotClassified {
+        if rule.definition().own_backward && optimizer.family() == Family::RawGradient {
+            return Err(Error::NotClassified {
                 rule: rule.name(),
                 optimizer: optimizer.to_string(),
-            }),
-            false => Ok(Self::of(Exponents::of(&table, optimizer))),
+            });
         }
+        Ok(Self::of(Exponents::of(&table, optimizer)))
     }
 
     /// Classifies exponents.
     pub fn of(exponents: Exponents) -> Self {
-        let Layers {
-            input,
-            hidden,
-            output,
-        } = exponents.layers;
+        let output = exponents.layers.output;
         let (updates, vector_update) = updates(&exponents);
         let r = updates.input.min(updates.hidden);
         let propagated = output.a + output.b + r;
-        let must = |layer, statement, value: Rational32, holds, otherwise| Condition {
-            layer,
-            statement,
-            value,
-            holds,
-            otherwise,
-        };
-        let grow = "its updates change activations more the wider the network is";
-        let mut stability = vec![
-            must(
-                "input",
-                "a + b = 0",
-                input.a + input.b,
-                input.a + input.b == ZERO,
-                SIZE_AT_INIT,
-            ),
-            must(
-                "hidden",
-                "a + b = 1/2",
-                hidden.a + hidden.b,
-                hidden.a + hidden.b == HALF,
-                SIZE_AT_INIT,
-            ),
-            must(
-                "output",
-                "a + b >= 1/2",
-                output.a + output.b,
-                output.a + output.b >= HALF,
-                "logits grow at init",
-            ),
-            must(
-                "vector",
-                "r >= 0",
-                vector_update,
-                vector_update >= ZERO,
-                grow,
-            ),
-            must(
-                "input",
-                "r >= 0",
-                updates.input,
-                updates.input >= ZERO,
-                grow,
-            ),
-            must(
-                "hidden",
-                "r >= 0",
-                updates.hidden,
-                updates.hidden >= ZERO,
-                grow,
-            ),
-            must(
-                "output",
-                "r >= 0",
-                updates.output,
-                updates.output >= ZERO,
-                "its updates make logits grow with width",
-            ),
-            must(
-                "output",
-                "a + b + r >= 1",
-                propagated,
-                propagated >= ONE,
-                "it passes changes of activations on too strongly",
-            ),
-        ];
-        let is_raw = exponents.family == Family::RawGradient;
-        if !is_raw {
-            let slack = entries(&exponents, output, false) - output.b;
-            let statement = "c - b >= 0";
-            let meaning =
-                "its updates outgrow its init, so that the gradients of earlier layers change size";
-            stability.push(must("output", statement, slack, slack >= ZERO, meaning));
-        }
-        let is_stable = stability.iter().all(|condition| condition.holds);
+        let mut stability = stable_init(exponents.layers).to_vec();
+        stability.extend(stable_updates(updates, vector_update, propagated));
+        stability.extend(stable_backward(&exponents));
         let is_nontrivial = propagated == ONE || updates.output == ZERO;
+        let is_stable = stability.iter().all(|condition| condition.holds);
         let regime = match (is_stable, is_nontrivial) {
             (false, _) => Regime::Unstable,
             (true, false) => Regime::Trivial,
@@ -200,11 +128,7 @@ impl Theory {
             r,
             propagated,
             stability,
-            faithfulness: if is_raw {
-                Vec::new()
-            } else {
-                faithfulness(&exponents)
-            },
+            faithfulness: faithfulness(&exponents),
             is_nontrivial,
             is_maximal: updates.map(|update| update == ZERO),
             is_maximal_init: propagated == ONE,
@@ -216,12 +140,16 @@ impl Theory {
     /// Whether it is the maximal update parametrization up to the symmetry (TP4 theorem 5.6):
     /// stable, every layer updated maximally, the readout initialised maximally.
     pub fn is_mup(&self) -> bool {
-        let all = self
-            .is_maximal
-            .named()
-            .into_iter()
-            .all(|(_, maximal)| maximal);
-        self.regime == Regime::Features && all && self.is_maximal_init
+        let is_maximal = self.slow_layers().next().is_none();
+        self.regime == Regime::Features && is_maximal && self.is_maximal_init
+    }
+
+    /// The layers whose updates are not as large as they can be.
+    pub fn slow_layers(&self) -> impl Iterator<Item = Role> {
+        let layers = self.is_maximal.named().into_iter();
+        layers
+            .filter(|(_, maximal)| !maximal)
+            .map(|(layer, _)| layer)
     }
 
     /// The conditions that are not met.
@@ -230,7 +158,85 @@ impl Theory {
     }
 }
 
-const SIZE_AT_INIT: &str = "activations change size with width at init";
+impl Condition {
+    fn equal(layer: Role, statement: &'static str, value: Rational32, wanted: Rational32) -> Self {
+        Self {
+            layer,
+            statement,
+            value,
+            holds: value == wanted,
+            otherwise: "activations change size with width at init",
+        }
+    }
+
+    fn at_least(
+        layer: Role,
+        statement: &'static str,
+        value: Rational32,
+        least: Rational32,
+        otherwise: &'static str,
+    ) -> Self {
+        Self {
+            layer,
+            statement,
+            value,
+            holds: value >= least,
+            otherwise,
+        }
+    }
+}
+
+fn stable_init(layers: Layers<Abcd>) -> [Condition; 3] {
+    let init = layers.map(|layer| layer.a + layer.b);
+    [
+        Condition::equal(Role::Input, "a + b = 0", init.input, ZERO),
+        Condition::equal(Role::Hidden, "a + b = 1/2", init.hidden, HALF),
+        Condition::at_least(
+            Role::Output,
+            "a + b >= 1/2",
+            init.output,
+            HALF,
+            "logits grow at init",
+        ),
+    ]
+}
+
+fn stable_updates(
+    updates: Layers<Rational32>,
+    vector: Rational32,
+    propagated: Rational32,
+) -> [Condition; 5] {
+    let grow = "its updates change activations more the wider the network is";
+    [
+        Condition::at_least(Role::Vector, "r >= 0", vector, ZERO, grow),
+        Condition::at_least(Role::Input, "r >= 0", updates.input, ZERO, grow),
+        Condition::at_least(Role::Hidden, "r >= 0", updates.hidden, ZERO, grow),
+        Condition::at_least(
+            Role::Output,
+            "r >= 0",
+            updates.output,
+            ZERO,
+            "its updates make logits grow with width",
+        ),
+        Condition::at_least(
+            Role::Output,
+            "a + b + r >= 1",
+            propagated,
+            ONE,
+            "it passes changes of activations on too strongly",
+        ),
+    ]
+}
+
+/// A raw gradient's signal already counts what updates make of the readout.
+fn stable_backward(exponents: &Exponents) -> Option<Condition> {
+    let output = exponents.layers.output;
+    let slack = entries(exponents, output, false) - output.b;
+    let otherwise =
+        "its updates outgrow its init, so that the gradients of earlier layers change size";
+    let condition = Condition::at_least(Role::Output, "c - b >= 0", slack, ZERO, otherwise);
+    Some(condition).filter(|_| exponents.family != Family::RawGradient)
+}
 
 /// `c` as if the update were entrywise.
 fn entries(exponents: &Exponents, layer: Abcd, is_hidden: bool) -> Rational32 {
@@ -268,31 +274,35 @@ fn updates(exponents: &Exponents) -> (Layers<Rational32>, Rational32) {
     (layers, exponents.vector_c)
 }
 
-/// 2308.01814 lemma 2.8.11. Muon normalises a whole matrix, for whose norm other exponents hold.
+/// 2308.01814 lemma 2.8.11; none for a raw gradient, which meets no epsilon. Muon normalises a whole
+/// matrix, for whose norm other exponents hold.
 fn faithfulness(exponents: &Exponents) -> Vec<Condition> {
+    let judged = |layer: Role| match exponents.family {
+        Family::RawGradient => false,
+        Family::Spectral => layer != Role::Hidden,
+        Family::Entrywise | Family::Frobenius => true,
+    };
     let wanted = exponents.faithful().named();
-    let conditions =
-        exponents
-            .layers
-            .named()
-            .into_iter()
-            .zip(wanted)
-            .map(|((layer, own), (_, wanted))| Condition {
-                layer,
-                statement: if layer == "output" {
-                    "d - a = 0"
-                } else {
-                    "d - a - a_out - b_out = 0"
-                },
-                value: own.d - wanted,
-                holds: own.d == wanted,
-                otherwise: if own.d < wanted {
-                    "gradients fall below epsilon as the network grows"
-                } else {
-                    "epsilon falls faster than gradients"
-                },
-            });
-    conditions
-        .filter(|condition| exponents.family != Family::Spectral || condition.layer != "hidden")
+    let layers = exponents.layers.named().into_iter().zip(wanted);
+    layers
+        .filter(|((layer, _), _)| judged(*layer))
+        .map(|((layer, own), (_, wanted))| faithful(layer, own.d, wanted))
         .collect()
+}
+
+fn faithful(layer: Role, d: Rational32, wanted: Rational32) -> Condition {
+    Condition {
+        layer,
+        statement: match layer {
+            Role::Output => "d - a = 0",
+            _ => "d - a - a_out - b_out = 0",
+        },
+        value: d - wanted,
+        holds: d == wanted,
+        otherwise: if d < wanted {
+            "gradients fall below epsilon as the network grows"
+        } else {
+            "epsilon falls faster than gradients"
+        },
+    }
 }

@@ -4,7 +4,7 @@
 use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
 
-use super::Theory;
+use super::classify::Theory;
 
 /// The end of the network that a module belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,15 +56,21 @@ pub struct Expectation {
     first_attention: f64,
 }
 
+fn number(exponent: Rational32) -> f64 {
+    f64::from(*exponent.numer()) / f64::from(*exponent.denom())
+}
+
+/// The slope of what falls as `n^-r`; where it would grow, of what stays.
+fn falls(r: Rational32) -> f64 {
+    0.0 - number(r).max(0.0)
+}
+
 impl Expectation {
     /// What a table promises; where it is unstable, what it should promise: that nothing grows.
     ///
     /// `heads_grow` says whether the size of attention heads follows the width, rather than their
     /// number.
     pub fn of(theory: &Theory, heads_grow: bool) -> Self {
-        let number =
-            |exponent: Rational32| f64::from(*exponent.numer()) / f64::from(*exponent.denom());
-        let falls = |r: Rational32| 0.0 - number(r).max(0.0);
         let (updates, output) = (theory.updates, theory.exponents.layers.output);
         Self {
             own: [updates.input, updates.hidden, updates.output].map(falls),

@@ -2,8 +2,8 @@
 
 use num_rational::Rational32;
 
-use super::{Abcd, Exponents, Layers};
-use crate::Family;
+use super::exponents::{Abcd, Exponents, Layers};
+use crate::optimizer::Family;
 
 /// The rotation `t` of each layer that turns one table into the other, if there is one (TP4
 /// equation 5; 2308.01814 proposition 2.2.3): `a + t, b - t`, and `c - 2t` for a raw gradient, `c -
@@ -12,21 +12,6 @@ pub fn shift(from: &Exponents, to: &Exponents) -> Option<Layers<Rational32>> {
     if from.family != to.family {
         return None;
     }
-    let layer = |from: Abcd, to: Abcd, family: Family| {
-        let t = to.a - from.a;
-        let (c, d) = match family {
-            Family::RawGradient => (from.c - t * 2, to.d),
-            Family::Entrywise | Family::Spectral => (from.c - t, from.d + t),
-            Family::Frobenius => (from.c, from.d + t),
-        };
-        (Abcd {
-            a: to.a,
-            b: from.b - t,
-            c,
-            d,
-        } == to)
-            .then_some(t)
-    };
     let rest = if from.family == Family::Spectral {
         Family::Entrywise
     } else {
@@ -34,8 +19,20 @@ pub fn shift(from: &Exponents, to: &Exponents) -> Option<Layers<Rational32>> {
     };
     let (left, right) = (from.layers, to.layers);
     Some(Layers::new(
-        layer(left.input, right.input, rest)?,
-        layer(left.hidden, right.hidden, from.family)?,
-        layer(left.output, right.output, rest)?,
+        rotation(left.input, right.input, rest)?,
+        rotation(left.hidden, right.hidden, from.family)?,
+        rotation(left.output, right.output, rest)?,
     ))
+}
+
+/// That of one layer.
+fn rotation(from: Abcd, to: Abcd, family: Family) -> Option<Rational32> {
+    let t = to.a - from.a;
+    let (c, d) = match family {
+        Family::RawGradient => (from.c - t * 2, to.d),
+        Family::Entrywise | Family::Spectral => (from.c - t, from.d + t),
+        Family::Frobenius => (from.c, from.d + t),
+    };
+    let (a, b) = (to.a, from.b - t);
+    (Abcd { a, b, c, d } == to).then_some(t)
 }

@@ -7,7 +7,7 @@ pub(crate) mod trainer;
 pub(crate) use mutransfer::Layout;
 use mutransfer::{
     Axes, Law, Optimizer, Options, Parametrization, Plan, Rational32, Role, Rule, Shape, Shapes,
-    Widths,
+    Size, Sizes, Widths,
 };
 
 pub(crate) fn weight(fan_in: usize, fan_out: usize, layout: Layout) -> Shape {
@@ -48,6 +48,19 @@ pub(crate) fn plan(
 ) -> Plan {
     Plan::new(&widths(base, layout), &mlp(target, layout), rule, optimizer)
         .expect("a plan of the MLP")
+}
+
+/// The same for AdamW, with heads of such sizes in base and target.
+pub(crate) fn plan_with_heads(
+    rule: impl Into<Parametrization>,
+    base: usize,
+    target: usize,
+    heads: [usize; 2],
+) -> Plan {
+    let sizes = Sizes::NONE.with(Size::HeadDim, heads[0], heads[1]);
+    let widths = widths(base, Layout::InOut).with_sizes(sizes.expect("sizes"));
+    let target = mlp(target, Layout::InOut);
+    Plan::new(&widths, &target, rule, Optimizer::AdamW).expect("a plan of the MLP")
 }
 
 /// The factors of one parameter: A, B, C, W, E of the papers.

@@ -1,0 +1,64 @@
+//! What is found wrong.
+
+use super::lints::{Lint, MU001, MU002, MU005, MU006, MU008};
+use crate::error::Error;
+use crate::shape::ParamName;
+
+/// Something found wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What kind of thing.
+    pub lint: &'static Lint,
+    /// The parameter, if it is about one.
+    pub parameter: Option<ParamName>,
+    /// The sizes, the numbers and the next step.
+    pub message: String,
+}
+
+impl Finding {
+    /// About no parameter.
+    pub(super) fn general(lint: &'static Lint, message: impl Into<String>) -> Self {
+        Self {
+            lint,
+            parameter: None,
+            message: message.into(),
+        }
+    }
+
+    /// About a parameter.
+    pub(super) fn of(name: &ParamName, lint: &'static Lint, message: impl Into<String>) -> Self {
+        Self {
+            lint,
+            parameter: Some(name.clone()),
+            message: message.into(),
+        }
+    }
+
+    /// A matrix that may be readout or embedding.
+    pub(super) fn undeclared(name: &ParamName, dims: &[usize]) -> Self {
+        let message = format!(
+            "dimensions {dims:?} grow in the fan-in only; declare `{name}` output, or input if it \
+             is an embedding"
+        );
+        Self::of(name, MU001, message)
+    }
+
+    /// What an error of widths or planning amounts to.
+    pub fn of_error(error: &Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NothingGrows => Self::general(MU002, message),
+            Error::UnknownAxes { name, .. } => Self::of(name, MU006, message),
+            Error::TiedConflict { readout, .. } => Self::of(readout, MU005, message),
+            Error::Missing { name, .. }
+            | Error::Rank { name, .. }
+            | Error::NotDeclaredGrowing { name, .. }
+            | Error::ZeroDimension { name, .. }
+            | Error::TooManyGrowing { name, .. }
+            | Error::AxisOutOfRange { name, .. }
+            | Error::SameAxis { name, .. }
+            | Error::Contradiction { name, .. } => Self::of(name, MU008, message),
+            _ => Self::general(MU008, message),
+        }
+    }
+}

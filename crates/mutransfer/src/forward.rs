@@ -1,0 +1,124 @@
+//! What the forward pass applies beside the parameters' own multipliers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::hyper::Hyper;
+use crate::law::Table;
+use crate::param::ParamPlan;
+use crate::parametrization::Parametrization;
+use crate::power::{Ratio, Ratios};
+use crate::role::Role;
+use crate::shape::ParamName;
+use crate::sizes::{Base, Size, Sizes};
+use crate::width::Widths;
+
+/// What the forward pass must apply beside the parameters' own multipliers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Forward {
+    /// Factor on `query · key`; none without attention.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention: Option<f64>,
+    /// Factor on the output of every residual branch; none where depth is not considered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residual: Option<f64>,
+    /// Factor on the weight of every readout that is tied to an embedding, where it is used as
+    /// readout.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub readout: BTreeMap<ParamName, f64>,
+}
+
+impl Forward {
+    /// By a table, for a model of which `params` are planned.
+    pub(crate) fn new(
+        rule: &Parametrization,
+        table: &Table,
+        widths: &Widths,
+        params: &BTreeMap<ParamName, ParamPlan>,
+    ) -> Result<Self, Error> {
+        let (sizes, definition) = (widths.sizes(), rule.definition());
+        let depth = sizes.ratio(Size::Depth);
+        let has_factor = depth != 1.0 && definition.depth.scales_branches();
+        let ratios = Ratios::ONE.with(Ratio::Depth, depth);
+        Ok(Self {
+            attention: attention(table, sizes, definition.base),
+            residual: has_factor.then(|| table.residual.at(ratios)),
+            readout: readouts(rule, table, widths, params)?,
+        })
+    }
+
+    /// With the factors of hyperparameters.
+    pub(crate) fn at(&self, hyper: &Hyper) -> Self {
+        let mut forward = self.clone();
+        if let Some(attention) = &mut forward.attention {
+            *attention *= hyper.attention;
+        }
+        for multiplier in forward.readout.values_mut() {
+            *multiplier *= hyper.factors.output.multiplier;
+        }
+        forward
+    }
+}
+
+/// SP divides the logits of attention by `√size`; μP by `size / √base`, which is the same at the
+/// base.
+fn attention(table: &Table, sizes: Sizes, base: Base) -> Option<f64> {
+    let size = sizes.target(Size::HeadDim)?;
+    let ratios = Ratios::ONE.with(Ratio::FanIn, sizes.ratio_to(base, Size::HeadDim));
+    Some(table.attention.at(ratios) / (size as f64).sqrt())
+}
+
+fn readouts(
+    rule: &Parametrization,
+    table: &Table,
+    widths: &Widths,
+    params: &BTreeMap<ParamName, ParamPlan>,
+) -> Result<BTreeMap<ParamName, f64>, Error> {
+    let mut multipliers = BTreeMap::new();
+    for (readout, embedding) in widths.ties() {
+        let param = params.get(embedding).ok_or_else(|| Error::Missing {
+            name: embedding.clone(),
+            present: "base",
+            absent: "target",
+        })?;
+        if let Some(quantity) = disagreement(table) {
+            return Err(Error::TiedConflict {
+                readout: readout.clone(),
+                embedding: embedding.clone(),
+                rule: rule.name(),
+                form: rule.form(),
+                quantity,
+            });
+        }
+        multipliers.insert(readout.clone(), readout_multiplier(table, param));
+    }
+    Ok(multipliers)
+}
+
+/// In what an embedding and a readout differ that would be one tensor, whose init is that of an
+/// embedding.
+fn disagreement(table: &Table) -> Option<&'static str> {
+    let [input, output] = [table.law(Role::Input), table.law(Role::Output)];
+    let quantities = [
+        ("learning rate", input.learning_rate, output.learning_rate),
+        ("weight decay", input.weight_decay, output.weight_decay),
+        ("epsilon", input.eps, output.eps),
+    ];
+    // The width is the embedding's fan-out and the readout's fan-in.
+    quantities
+        .into_iter()
+        .find(|(_, input, output)| *input != output.swapped())
+        .map(|(quantity, ..)| quantity)
+}
+
+/// The multiplier of an embedding where it is a readout.
+fn readout_multiplier(table: &Table, embedding: &ParamPlan) -> f64 {
+    let width = embedding
+        .axes
+        .and_then(|axes| axes.fan_out)
+        .map_or(1.0, |axis| embedding.dims[axis].ratio());
+    let ratios = Ratios::ONE.with(Ratio::FanIn, width);
+    table.law(Role::Output).multiplier.at(ratios)
+}

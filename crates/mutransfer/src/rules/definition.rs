@@ -1,0 +1,216 @@
+//! What a rule is: everything that differs between parametrizations, as one constant for each.
+
+use std::fmt;
+
+use num_rational::Rational32;
+
+use crate::form::Form;
+use crate::law::Laws;
+use crate::optimizer::Family;
+use crate::options::{Alignment, Alpha};
+use crate::power::{Power, Ratio};
+use crate::roles::Roles;
+use crate::sizes::Base;
+
+/// A parametrization, complete but for the choices that the literature leaves open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Definition {
+    /// As typed; the family's name where it has members, such as `uniform:S`.
+    pub(crate) name: &'static str,
+    /// What it is, in a few words.
+    pub(crate) summary: &'static str,
+    /// Where it was published.
+    pub(crate) source: &'static str,
+    /// The rotation that its tables are written in.
+    pub(crate) form: OwnForm,
+    /// Its laws, without weight decay unless it is stated, and without depth.
+    pub(crate) tables: Tables,
+    /// The same where updates do not align with activations, if that makes a difference.
+    pub(crate) unaligned: Option<Tables>,
+    /// Factor on the attention scale `1/√head_dim`, in the ratio of a head's size as fan-in.
+    pub(crate) attention: Power,
+    /// What changes in residual blocks.
+    pub(crate) depth: DepthLaw,
+    /// Roles whose weight decay the tables state; for the others it follows from the learning rate.
+    pub(crate) states_decay: Roles<bool>,
+    /// Whether epsilon is a choice of the table's author, to be judged like one.
+    pub(crate) chooses_eps: bool,
+    /// What its ratios are relative to.
+    pub(crate) base: Base,
+    /// Whether inputs learn more slowly than they could, on purpose.
+    pub(crate) slow_input: bool,
+    /// Whether the backward pass has scales of its own, which show under a raw gradient.
+    pub(crate) own_backward: bool,
+}
+
+impl Definition {
+    /// What a rule has unless its file says otherwise.
+    pub(crate) const PLAIN: Self = Self {
+        name: "",
+        summary: "",
+        source: "",
+        form: OwnForm::Own,
+        tables: Tables::NONE,
+        unaligned: None,
+        attention: Power::ONE,
+        depth: DepthLaw::None,
+        states_decay: Roles::all(false),
+        chooses_eps: false,
+        base: Base::Model,
+        slow_input: false,
+        own_backward: false,
+    };
+
+    /// Its laws for optimizers of a family; none where none is published.
+    pub(crate) fn laws(&self, family: Family, alignment: Alignment) -> Option<Laws> {
+        let tables = match (alignment, &self.unaligned) {
+            (Alignment::None, Some(unaligned)) => unaligned,
+            _ => &self.tables,
+        };
+        tables.of(family)
+    }
+
+    /// Whether it is what frameworks do, without multipliers in any form.
+    pub(crate) fn is_standard(&self) -> bool {
+        self.form == OwnForm::Standard
+    }
+}
+
+/// The laws for each optimizer family.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tables {
+    pub(crate) raw_gradient: Option<Laws>,
+    pub(crate) entrywise: Option<Laws>,
+    pub(crate) frobenius: Option<Laws>,
+    pub(crate) spectral: Option<Laws>,
+}
+
+impl Tables {
+    /// For no family.
+    pub(crate) const NONE: Self = Self {
+        raw_gradient: None,
+        entrywise: None,
+        frobenius: None,
+        spectral: None,
+    };
+
+    /// One for each, in the order of [`Family::ALL`].
+    pub(crate) const fn new([raw, entrywise, frobenius, spectral]: [Laws; 4]) -> Self {
+        Self {
+            raw_gradient: Some(raw),
+            entrywise: Some(entrywise),
+            frobenius: Some(frobenius),
+            spectral: Some(spectral),
+        }
+    }
+
+    /// The same for all.
+    pub(crate) const fn same(laws: Laws) -> Self {
+        Self::new([laws; 4])
+    }
+
+    fn of(&self, family: Family) -> Option<Laws> {
+        match family {
+            Family::RawGradient => self.raw_gradient,
+            Family::Entrywise => self.entrywise,
+            Family::Frobenius => self.frobenius,
+            Family::Spectral => self.spectral,
+        }
+    }
+
+    /// Without those for other families.
+    pub(crate) fn only(self, family: Family) -> Self {
+        let laws = self.of(family);
+        match family {
+            Family::RawGradient => Self {
+                raw_gradient: laws,
+                ..Self::NONE
+            },
+            Family::Entrywise => Self {
+                entrywise: laws,
+                ..Self::NONE
+            },
+            Family::Frobenius => Self {
+                frobenius: laws,
+                ..Self::NONE
+            },
+            Family::Spectral => Self {
+                spectral: laws,
+                ..Self::NONE
+            },
+        }
+    }
+}
+
+/// The rotation that a rule's tables are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnForm {
+    /// One of those that any rule can be brought to.
+    Named(Form),
+    /// That of a standard parametrization, which has no multipliers in any form.
+    Standard,
+    /// None of these.
+    Own,
+}
+
+impl fmt::Display for OwnForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(form) => form.fmt(f),
+            Self::Standard => f.pad("standard"),
+            Self::Own => f.pad("own"),
+        }
+    }
+}
+
+/// How the numbers of parameters in residual blocks follow the depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DepthLaw {
+    /// Not at all.
+    None,
+    /// By the exponent alpha, which is an option: 2505.01618 Table 1; for a raw gradient
+    /// 2310.02244 and 2512.05620.
+    Alpha,
+    /// Learning rates fall as the root of the depth, times decay they stay; the model scales its
+    /// branches itself, by what is no power.
+    InverseRoot,
+}
+
+impl DepthLaw {
+    /// On the output of every residual branch.
+    pub(crate) fn residual(self, alpha: Alpha) -> Power {
+        match self {
+            Self::None | Self::InverseRoot => Power::ONE,
+            Self::Alpha => alpha.power(-1, 0),
+        }
+    }
+
+    /// On learning rates in blocks.
+    pub(crate) fn learning_rate(self, family: Family, alpha: Alpha) -> Power {
+        match (self, family) {
+            (Self::None, _) => Power::ONE,
+            (Self::InverseRoot, _) => Power::of(Ratio::Depth, Rational32::new(-1, 2)),
+            (Self::Alpha, Family::RawGradient) => alpha.power(2, -1),
+            (Self::Alpha, _) => alpha.power(1, -1),
+        }
+    }
+
+    /// On epsilon in blocks, which follows the gradient; a raw gradient meets none.
+    pub(crate) fn eps(self, family: Family, alpha: Alpha) -> Power {
+        if family == Family::RawGradient {
+            Power::ONE
+        } else {
+            self.residual(alpha)
+        }
+    }
+
+    /// Whether decay that is multiplied by the learning rate makes up for these factors.
+    pub(crate) fn keeps_decay(self, family: Family) -> bool {
+        family == Family::RawGradient || self == Self::InverseRoot
+    }
+
+    /// Whether the plan has a factor for residual branches.
+    pub(crate) fn scales_branches(self) -> bool {
+        self != Self::InverseRoot
+    }
+}

@@ -1,0 +1,107 @@
+//! What grows beside the tensors' own axes.
+
+use strum::EnumCount;
+
+use crate::error::Error;
+
+/// A size of a model or of its training that no axis of a tensor shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Size {
+    /// Residual blocks.
+    Depth,
+    /// Entries of an attention head.
+    #[strum(to_string = "head")]
+    HeadDim,
+    /// Examples in a batch.
+    Batch,
+    /// Tokens, or examples, in all of the training.
+    #[strum(to_string = "duration")]
+    Tokens,
+}
+
+impl Size {
+    /// What it counts.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::Depth => "blocks",
+            Self::HeadDim => "entries",
+            Self::Batch => "examples",
+            Self::Tokens => "tokens",
+        }
+    }
+}
+
+/// Sizes of the base and of the target; what is not given is of no interest and does not grow.
+///
+/// ```
+/// use mutransfer::{Size, Sizes};
+///
+/// let sizes = Sizes::NONE.with(Size::Depth, 2, 8)?.with(Size::Batch, 64, 64)?;
+/// assert_eq!(sizes.ratio(Size::Depth), 4.0);
+/// assert_eq!(sizes.ratio(Size::Tokens), 1.0);
+/// # Ok::<(), mutransfer::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes([Option<Pair>; Size::COUNT]);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pair {
+    base: usize,
+    target: usize,
+}
+
+impl Sizes {
+    /// None is given.
+    pub const NONE: Self = Self([None; Size::COUNT]);
+
+    /// The same with a size of the base and of the target.
+    ///
+    /// # Errors
+    /// When either is zero.
+    pub fn with(mut self, size: Size, base: usize, target: usize) -> Result<Self, Error> {
+        if base == 0 || target == 0 {
+            return Err(Error::ZeroSize { size });
+        }
+        self.0[size as usize] = Some(Pair { base, target });
+        Ok(self)
+    }
+
+    /// The target's, if given.
+    pub fn target(self, size: Size) -> Option<usize> {
+        self.0[size as usize].map(|pair| pair.target)
+    }
+
+    /// The target's over the base's; exactly 1 where it is not given.
+    pub fn ratio(self, size: Size) -> f64 {
+        self.ratio_to(Base::Model, size)
+    }
+
+    pub(crate) fn ratio_to(self, base: Base, size: Size) -> f64 {
+        self.0[size as usize].map_or(1.0, |pair| pair.target as f64 / base.of(pair.base) as f64)
+    }
+
+    /// Steps of the target over those of the base.
+    pub fn iterations(self) -> f64 {
+        self.ratio(Size::Tokens) / self.ratio(Size::Batch)
+    }
+}
+
+/// What the ratios of a rule are relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// The base model.
+    Model,
+    /// One: every ratio is the size itself.
+    One,
+}
+
+impl Base {
+    /// What a size is divided by that is `size` in the base model.
+    pub(crate) fn of(self, size: usize) -> usize {
+        match self {
+            Self::Model => size,
+            Self::One => 1,
+        }
+    }
+}
