@@ -1,81 +1,105 @@
-//! The arrows between the crates, as ARCHITECTURE.md draws them.
+//! The arrows between the crates, as ARCHITECTURE.md draws them, and what no arrow may reach.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// Direct dependencies of a crate of the workspace.
-fn dependencies(metadata: &serde_json::Value, name: &str) -> Vec<String> {
-    let packages = metadata["packages"].as_array().expect("packages");
-    let package = packages
+use serde_json::Value;
+
+/// Every crate, and the crates of ours that it depends on.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("mutransfer", &[]),
+    ("mutransfer-analysis", &["mutransfer"]),
+    ("mutransfer-study", &["mutransfer", "mutransfer-analysis"]),
+    ("mutransfer-burn", &["mutransfer"]),
+    ("mutransfer-kernels", &[]),
+    (
+        "mutransfer-fused",
+        &["mutransfer", "mutransfer-burn", "mutransfer-kernels"],
+    ),
+    (
+        "mutransfer-models",
+        &["mutransfer", "mutransfer-burn", "mutransfer-fused"],
+    ),
+    (
+        "mutransfer-cli",
+        &[
+            "mutransfer",
+            "mutransfer-analysis",
+            "mutransfer-models",
+            "mutransfer-study",
+        ],
+    ),
+];
+
+/// Crates from elsewhere that only some of ours may know.
+const KNOWN_BY: [(&str, &[&str]); 6] = [
+    (
+        "burn",
+        &["mutransfer-burn", "mutransfer-fused", "mutransfer-models"],
+    ),
+    ("burn-std", &["mutransfer-fused"]),
+    ("clap", &["mutransfer-cli"]),
+    ("anyhow", &["mutransfer-cli", "xtask"]),
+    ("comfy-table", &["mutransfer-cli"]),
+    ("indicatif", &["mutransfer-cli"]),
+];
+
+/// The packages of the workspace with the names of what they need to be built, tests aside.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = ["metadata", "--no-deps", "--format-version=1", "--offline"];
+    let metadata: Value = serde_json::from_str(&cargo(&metadata)).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
         .iter()
-        .find(|package| package["name"] == name)
-        .expect("a crate of the workspace");
-    let normal = package["dependencies"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|dependency| dependency["kind"].is_null());
-    normal
-        .filter_map(|dependency| dependency["name"].as_str().map(str::to_owned))
+        .map(|package| {
+            let needed = package["dependencies"].as_array().unwrap();
+            let normal = needed.iter().filter(|needed| needed["kind"].is_null());
+            let names = normal.map(|needed| text(&needed["name"]));
+            (text(&package["name"]), names.collect())
+        })
         .collect()
 }
 
-#[test]
-fn crates_depend_in_one_direction() {
-    let arguments = [
-        "metadata",
-        "--no-deps",
-        "--format-version",
-        "1",
-        "--offline",
-    ];
+fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(arguments)
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let ours = |name: &str| {
-        let mut found = dependencies(&metadata, name);
-        found.retain(|dependency| {
-            dependency.starts_with("mutransfer") || dependency.starts_with("burn")
-        });
-        found.sort();
-        found
-    };
-    assert_eq!(ours("mutransfer"), [""; 0]);
-    assert_eq!(ours("mutransfer-burn"), ["burn", "mutransfer"]);
-    assert_eq!(
-        ours("mutransfer-models"),
-        ["burn", "mutransfer", "mutransfer-burn", "mutransfer-fused"]
-    );
-    assert_eq!(
-        ours("mutransfer-fused"),
-        [
-            "burn",
-            "burn-std",
-            "mutransfer",
-            "mutransfer-burn",
-            "mutransfer-kernels"
-        ]
-    );
-    assert_eq!(ours("mutransfer-kernels"), [""; 0]);
-    assert_eq!(ours("mutransfer-analysis"), ["mutransfer"]);
-    assert_eq!(
-        ours("mutransfer-study"),
-        ["mutransfer", "mutransfer-analysis"]
-    );
-    assert_eq!(
-        ours("mutransfer-cli"),
-        [
-            "mutransfer",
-            "mutransfer-analysis",
-            "mutransfer-models",
-            "mutransfer-study"
-        ]
-    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn crates_depend_in_one_direction() {
+    let dependencies = dependencies();
+    let is_ours = |name: &&String| name.starts_with("mutransfer");
+    let found: BTreeMap<&str, Vec<&str>> = dependencies
+        .iter()
+        .filter(|(name, _)| is_ours(name))
+        .map(|(name, needed)| {
+            let ours = needed.iter().filter(is_ours).map(String::as_str);
+            (name.as_str(), ours.collect())
+        })
+        .collect();
+    let drawn = ARROWS.iter().map(|(name, needed)| (*name, needed.to_vec()));
+    assert_eq!(found, drawn.collect());
+}
+
+#[test]
+fn only_some_crates_know_the_frameworks_and_the_terminal() {
+    for (name, needed) in dependencies() {
+        for (elsewhere, known_by) in KNOWN_BY {
+            let knows = needed.contains(elsewhere);
+            assert!(
+                !knows || known_by.contains(&name.as_str()),
+                "{name} depends on {elsewhere}"
+            );
+        }
+    }
 }
