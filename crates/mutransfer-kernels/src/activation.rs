@@ -100,11 +100,19 @@ pub fn swiglu_backward(
 
 kernel! { fn gelu_kernel(form: Gelu, x: &[f32], y: &mut [f32]) = gelu_body }
 kernel! { fn gelu_slope_kernel(form: Gelu, x: &mut [f32], y: &mut [f32]) = gelu_slope_body }
-kernel! { fn gelu_backward_kernel(form: Gelu, x: &[f32], dy: &[f32], dx: &mut [f32]) = gelu_backward_body }
+kernel! {
+    fn gelu_backward_kernel(form: Gelu, x: &[f32], dy: &[f32], dx: &mut [f32]) = gelu_backward_body
+}
 kernel! { fn multiply_kernel(by: &[f32], y: &mut [f32]) = multiply_body }
 kernel! { fn swiglu_kernel(gate: &[f32], up: &[f32], y: &mut [f32]) = swiglu_body }
 kernel! {
-    fn swiglu_backward_kernel(gate: &[f32], up: &[f32], dy: &[f32], dgate: &mut [f32], dup: &mut [f32]) = swiglu_backward_body
+    fn swiglu_backward_kernel(
+        gate: &[f32],
+        up: &[f32],
+        dy: &[f32],
+        dgate: &mut [f32],
+        dup: &mut [f32],
+    ) = swiglu_backward_body
 }
 
 /// `2 √(2/π)`
@@ -142,66 +150,38 @@ fn gelu<S: Simd>(s: S, form: Gelu, x: S::V) -> (S::V, S::V) {
 #[inline(always)]
 fn gelu_body<S: Simd>(s: S, form: Gelu, x: &[f32], y: &mut [f32]) {
     match form {
-        Gelu::Exact => spans(
-            s,
-            x.len(),
-            #[inline(always)]
-            |p| p.store(y, gelu(s, Gelu::Exact, p.load(x)).0),
-        ),
-        Gelu::Tanh => spans(
-            s,
-            x.len(),
-            #[inline(always)]
-            |p| p.store(y, gelu(s, Gelu::Tanh, p.load(x)).0),
-        ),
+        Gelu::Exact => spans!(s, x.len(), |p| p
+            .store(y, gelu(s, Gelu::Exact, p.load(x)).0),),
+        Gelu::Tanh => spans!(s, x.len(), |p| p.store(y, gelu(s, Gelu::Tanh, p.load(x)).0),),
     }
 }
 
 #[inline(always)]
 fn gelu_slope_body<S: Simd>(s: S, form: Gelu, x: &mut [f32], y: &mut [f32]) {
-    spans(
-        s,
-        x.len(),
-        #[inline(always)]
-        |p| {
-            let (value, slope) = gelu(s, form, p.load(x));
-            p.store(y, value);
-            p.store(x, slope);
-        },
-    );
+    spans!(s, x.len(), |p| {
+        let (value, slope) = gelu(s, form, p.load(x));
+        p.store(y, value);
+        p.store(x, slope);
+    });
 }
 
 #[inline(always)]
 fn gelu_backward_body<S: Simd>(s: S, form: Gelu, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    spans(
-        s,
-        x.len(),
-        #[inline(always)]
-        |p| p.store(dx, s.mul(gelu(s, form, p.load(x)).1, p.load(dy))),
-    );
+    spans!(s, x.len(), |p| p
+        .store(dx, s.mul(gelu(s, form, p.load(x)).1, p.load(dy))));
 }
 
 #[inline(always)]
 fn multiply_body<S: Simd>(s: S, by: &[f32], y: &mut [f32]) {
-    spans(
-        s,
-        by.len(),
-        #[inline(always)]
-        |p| p.store(y, s.mul(p.load(by), p.load(y))),
-    );
+    spans!(s, by.len(), |p| p.store(y, s.mul(p.load(by), p.load(y))));
 }
 
 #[inline(always)]
 fn swiglu_body<S: Simd>(s: S, gate: &[f32], up: &[f32], y: &mut [f32]) {
-    spans(
-        s,
-        gate.len(),
-        #[inline(always)]
-        |p| {
-            let g = p.load(gate);
-            p.store(y, s.mul(s.mul(g, sigmoid(s, g)), p.load(up)));
-        },
-    );
+    spans!(s, gate.len(), |p| {
+        let g = p.load(gate);
+        p.store(y, s.mul(s.mul(g, sigmoid(s, g)), p.load(up)));
+    });
 }
 
 #[inline(always)]
@@ -213,17 +193,12 @@ fn swiglu_backward_body<S: Simd>(
     dgate: &mut [f32],
     dup: &mut [f32],
 ) {
-    spans(
-        s,
-        gate.len(),
-        #[inline(always)]
-        |p| {
-            let (g, d) = (p.load(gate), p.load(dy));
-            let sig = sigmoid(s, g);
-            p.store(dup, s.mul(d, s.mul(g, sig)));
-            // (g sigmoid(g))' = sigmoid + g sigmoid (1 - sigmoid)
-            let slope = s.fma(g, s.fnma(sig, sig, sig), sig);
-            p.store(dgate, s.mul(s.mul(d, p.load(up)), slope));
-        },
-    );
+    spans!(s, gate.len(), |p| {
+        let (g, d) = (p.load(gate), p.load(dy));
+        let sig = sigmoid(s, g);
+        p.store(dup, s.mul(d, s.mul(g, sig)));
+        // (g sigmoid(g))' = sigmoid + g sigmoid (1 - sigmoid)
+        let slope = s.fma(g, s.fnma(sig, sig, sig), sig);
+        p.store(dgate, s.mul(s.mul(d, p.load(up)), slope));
+    });
 }

@@ -49,8 +49,12 @@ fn check(table: &[f32], width: usize, indices: &[u32], out: &[f32]) {
     );
 }
 
-kernel! { fn forward_kernel(table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) = forward }
-kernel! { fn backward_kernel(dout: &[f32], width: usize, indices: &[u32], dtable: &mut [f32]) = backward }
+kernel! {
+    fn forward_kernel(table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) = forward
+}
+kernel! {
+    fn backward_kernel(dout: &[f32], width: usize, indices: &[u32], dtable: &mut [f32]) = backward
+}
 
 #[inline(always)]
 fn forward<S: Simd>(s: S, table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
@@ -59,12 +63,7 @@ fn forward<S: Simd>(s: S, table: &[f32], width: usize, indices: &[u32], out: &mu
             &table[index as usize * width..][..width],
             &mut out[r * width..][..width],
         );
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| p.store(to, p.load(from)),
-        );
+        spans!(s, width, |p| p.store(to, p.load(from)));
     }
 }
 
@@ -76,11 +75,6 @@ fn backward<S: Simd>(s: S, dout: &[f32], width: usize, indices: &[u32], dtable: 
             &dout[r * width..][..width],
             &mut dtable[index as usize * width..][..width],
         );
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| p.store(to, s.add(p.load(to), p.load(from))),
-        );
+        spans!(s, width, |p| p.store(to, s.add(p.load(to), p.load(from))));
     }
 }

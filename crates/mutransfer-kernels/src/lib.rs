@@ -22,10 +22,12 @@
 //! takes the best at run time and [`Workspace::with_isa`] any other. Same inputs give the same bits
 //! on the same set; between sets, sums are rounded in another order.
 //!
-//! # Not here
+//! # Scope
 //!
-//! Threads (run one trial per core instead), other number formats, convolutions, dropout, and
-//! anything that needs to know what a model is.
+//! For whoever trains small networks on processor cores, many at a time, and holds their numbers in
+//! slices. It is not for one training over several cores, as no function starts a thread; nor for
+//! other number formats, convolutions, dropout, or anything that needs to know what a model is. As
+//! operations of burn, with gradients, the same kernels are in `mutransfer-fused`.
 
 pub mod activation;
 pub mod attention;
@@ -37,6 +39,7 @@ pub mod matmul;
 pub mod matrix;
 pub mod norm;
 pub mod optim;
+mod pack;
 mod simd;
 mod tile;
 

@@ -1,6 +1,6 @@
 //! Softmax cross-entropy with integer targets.
 
-use crate::math::share;
+use crate::math::{largest, share};
 use crate::matrix::Workspace;
 use crate::simd::{Simd, kernel, spans};
 
@@ -38,7 +38,10 @@ pub fn cross_entropy(
     )
 }
 
-kernel! { fn cross_entropy_kernel(logits: &[f32], targets: &[u32], gradient: &mut [f32]) -> f32 = cross_entropy_body }
+kernel! {
+    fn cross_entropy_kernel(logits: &[f32], targets: &[u32], gradient: &mut [f32]) -> f32
+        = cross_entropy_body
+}
 
 #[inline(always)]
 fn cross_entropy_body<S: Simd>(s: S, logits: &[f32], targets: &[u32], gradient: &mut [f32]) -> f32 {
@@ -47,53 +50,47 @@ fn cross_entropy_body<S: Simd>(s: S, logits: &[f32], targets: &[u32], gradient: 
     let mut total = 0.0_f64;
     for (r, &target) in targets.iter().enumerate() {
         let row = &logits[r * vocabulary..][..vocabulary];
-        let mut largest = s.splat(f32::NEG_INFINITY);
-        spans(
-            s,
-            vocabulary,
-            #[inline(always)]
-            |p| largest = s.max(largest, p.or(p.load(row), f32::NEG_INFINITY)),
-        );
-        let largest = s.largest(largest);
-        let mut sum = s.splat(0.0);
-        if gradient.is_empty() {
-            spans(
-                s,
-                vocabulary,
-                #[inline(always)]
-                |p| {
-                    sum = s.add(
-                        sum,
-                        p.or(share(s, s.sub(p.load(row), s.splat(largest))), 0.0),
-                    )
-                },
-            );
+        let target = target as usize;
+        let largest = largest(s, row);
+        let sum = if gradient.is_empty() {
+            sum_of_shares(s, row, largest)
         } else {
             let slope = &mut gradient[r * vocabulary..][..vocabulary];
-            spans(
-                s,
-                vocabulary,
-                #[inline(always)]
-                |p| {
-                    let e = share(s, s.sub(p.load(row), s.splat(largest)));
-                    sum = s.add(sum, p.or(e, 0.0));
-                    p.store(slope, e);
-                },
-            );
-        }
-        let sum = s.sum(sum);
-        total += f64::from(sum.ln()) - f64::from(row[target as usize] - largest);
-        if !gradient.is_empty() {
-            let slope = &mut gradient[r * vocabulary..][..vocabulary];
-            let scale = s.splat(weight / sum);
-            spans(
-                s,
-                vocabulary,
-                #[inline(always)]
-                |p| p.store(slope, s.mul(p.load(slope), scale)),
-            );
-            slope[target as usize] -= weight;
-        }
+            let sum = shares(s, row, largest, slope);
+            scale(s, slope, weight / sum);
+            slope[target] -= weight;
+            sum
+        };
+        total += f64::from(sum.ln()) - f64::from(row[target] - largest);
     }
     (total / targets.len() as f64) as f32
+}
+
+/// The sum of `e^(x - largest)` over a row.
+#[inline(always)]
+fn sum_of_shares<S: Simd>(s: S, row: &[f32], largest: f32) -> f32 {
+    let mut sum = s.splat(0.0);
+    spans!(s, row.len(), |p| {
+        let e = share(s, s.sub(p.load(row), s.splat(largest)));
+        sum = s.add(sum, p.or(e, 0.0));
+    });
+    s.sum(sum)
+}
+
+/// The same, and keeps its terms.
+#[inline(always)]
+fn shares<S: Simd>(s: S, row: &[f32], largest: f32, to: &mut [f32]) -> f32 {
+    let mut sum = s.splat(0.0);
+    spans!(s, row.len(), |p| {
+        let e = share(s, s.sub(p.load(row), s.splat(largest)));
+        sum = s.add(sum, p.or(e, 0.0));
+        p.store(to, e);
+    });
+    s.sum(sum)
+}
+
+#[inline(always)]
+fn scale<S: Simd>(s: S, row: &mut [f32], by: f32) {
+    let by = s.splat(by);
+    spans!(s, row.len(), |p| p.store(row, s.mul(p.load(row), by)));
 }

@@ -1,6 +1,6 @@
 //! Exponentials and what is made of them, to about one part in ten million.
 
-use crate::simd::Simd;
+use crate::simd::{Simd, spans};
 
 /// Evaluates a polynomial, highest coefficient first.
 #[inline(always)]
@@ -60,6 +60,16 @@ pub(crate) fn share<S: Simd>(s: S, x: S::V) -> S::V {
     // Adding and subtracting 2^-41 rounds what is smaller to a multiple of its last bit, 2^-64.
     let coarse = s.splat(4.547_473_5e-13);
     s.sub(s.add(exp(s, x), coarse), coarse)
+}
+
+/// The largest number of a row; minus infinity where there is none.
+#[inline(always)]
+pub(crate) fn largest<S: Simd>(s: S, row: &[f32]) -> f32 {
+    let mut largest = s.splat(f32::NEG_INFINITY);
+    spans!(s, row.len(), |p| {
+        largest = s.max(largest, p.or(p.load(row), f32::NEG_INFINITY));
+    });
+    s.largest(largest)
 }
 
 /// `1 / (1 + e^-x)`

@@ -261,7 +261,8 @@ fn check(len: usize, rows: usize, columns: usize, stride: usize) {
     };
     assert!(
         len >= needed,
-        "{rows} rows of {columns} at a stride of {stride} need {needed} numbers, the slice has {len}"
+        "{rows} rows of {columns} at a stride of {stride} need {needed} numbers, \
+         the slice has {len}"
     );
 }
 

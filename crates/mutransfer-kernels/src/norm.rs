@@ -163,15 +163,43 @@ impl NormGradients<'_> {
 }
 
 kernel! {
-    fn layer_forward_kernel(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32], statistics: Statistics<'_>)
-        = layer_forward
+    fn layer_forward_kernel(
+        x: &[f32],
+        gain: &[f32],
+        bias: &[f32],
+        epsilon: f32,
+        y: &mut [f32],
+        statistics: Statistics<'_>,
+    ) = layer_forward
 }
 kernel! {
-    fn layer_backward_kernel(x: &[f32], gain: &[f32], mean: &[f32], inverse: &[f32], dy: &[f32], gradients: NormGradients<'_>)
-        = layer_backward
+    fn layer_backward_kernel(
+        x: &[f32],
+        gain: &[f32],
+        mean: &[f32],
+        inverse: &[f32],
+        dy: &[f32],
+        gradients: NormGradients<'_>,
+    ) = layer_backward
 }
-kernel! { fn rms_forward_kernel(x: &[f32], gain: &[f32], epsilon: f32, y: &mut [f32], inverse: &mut [f32]) = rms_forward }
-kernel! { fn rms_backward_kernel(x: &[f32], gain: &[f32], inverse: &[f32], dy: &[f32], gradients: NormGradients<'_>) = rms_backward }
+kernel! {
+    fn rms_forward_kernel(
+        x: &[f32],
+        gain: &[f32],
+        epsilon: f32,
+        y: &mut [f32],
+        inverse: &mut [f32],
+    ) = rms_forward
+}
+kernel! {
+    fn rms_backward_kernel(
+        x: &[f32],
+        gain: &[f32],
+        inverse: &[f32],
+        dy: &[f32],
+        gradients: NormGradients<'_>,
+    ) = rms_backward
+}
 
 #[inline(always)]
 fn layer_forward<S: Simd>(
@@ -183,50 +211,38 @@ fn layer_forward<S: Simd>(
     y: &mut [f32],
     statistics: Statistics<'_>,
 ) {
-    let (
-        width,
-        Statistics {
-            mean,
-            inverse_deviation: inverse,
-        },
-    ) = (gain.len(), statistics);
-    for (r, (x, y)) in x
-        .chunks_exact(width)
-        .zip(y.chunks_exact_mut(width))
-        .enumerate()
-    {
-        let mut sum = s.splat(0.0);
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| sum = s.add(sum, p.load(x)),
-        );
-        let center = s.sum(sum) / width as f32;
-        let mut squares = s.splat(0.0);
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| {
-                let d = p.or(s.sub(p.load(x), s.splat(center)), 0.0);
-                squares = s.fma(d, d, squares);
-            },
-        );
-        let scale = 1.0 / (s.sum(squares) / width as f32 + epsilon).sqrt();
+    let width = gain.len();
+    let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width));
+    for (r, (x, y)) in rows.enumerate() {
+        let center = mean_of(s, x);
+        let scale = 1.0 / (variance_of(s, x, center) + epsilon).sqrt();
         let (center_v, scale_v) = (s.splat(center), s.splat(scale));
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| {
-                let normed = s.mul(s.sub(p.load(x), center_v), scale_v);
-                p.store(y, s.fma(normed, p.load(gain), p.load(bias)));
-            },
-        );
-        mean[r] = center;
-        inverse[r] = scale;
+        spans!(s, width, |p| {
+            let normed = s.mul(s.sub(p.load(x), center_v), scale_v);
+            p.store(y, s.fma(normed, p.load(gain), p.load(bias)));
+        });
+        statistics.mean[r] = center;
+        statistics.inverse_deviation[r] = scale;
     }
+}
+
+#[inline(always)]
+fn mean_of<S: Simd>(s: S, row: &[f32]) -> f32 {
+    let mut sum = s.splat(0.0);
+    spans!(s, row.len(), |p| {
+        sum = s.add(sum, p.load(row));
+    });
+    s.sum(sum) / row.len() as f32
+}
+
+#[inline(always)]
+fn variance_of<S: Simd>(s: S, row: &[f32], mean: f32) -> f32 {
+    let mut squares = s.splat(0.0);
+    spans!(s, row.len(), |p| {
+        let d = p.or(s.sub(p.load(row), s.splat(mean)), 0.0);
+        squares = s.fma(d, d, squares);
+    });
+    s.sum(squares) / row.len() as f32
 }
 
 #[inline(always)]
@@ -240,52 +256,72 @@ fn layer_backward<S: Simd>(
     gradients: NormGradients<'_>,
 ) {
     let width = gain.len();
-    let NormGradients {
-        x: dx,
-        residual,
-        gain: dgain,
-        bias: dbias,
-    } = gradients;
+    let (dgain, dbias) = (gradients.gain, gradients.bias);
     dgain.fill(0.0);
     dbias.fill(0.0);
-    for (r, ((x, dy), dx)) in x
-        .chunks_exact(width)
-        .zip(dy.chunks_exact(width))
-        .zip(dx.chunks_exact_mut(width))
-        .enumerate()
-    {
+    let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
+    let rows = rows.zip(gradients.x.chunks_exact_mut(width));
+    for (r, ((x, dy), dx)) in rows.enumerate() {
+        let row = Row { x, dy, gain };
         let (center, scale) = (s.splat(mean[r]), s.splat(inverse[r]));
+        let (mean, along) = row.add_to_gain_and_bias(s, center, scale, dgain, dbias);
+        spans!(s, width, |p| {
+            let normed = s.mul(s.sub(p.load(x), center), scale);
+            let g = s.mul(p.load(dy), p.load(gain));
+            let d = s.mul(s.fnma(normed, along, s.sub(g, mean)), scale);
+            p.store(dx, d);
+        });
+        add_row(s, gradients.residual, r, dx);
+    }
+}
+
+/// A row of the input with the gradient of its output.
+struct Row<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    gain: &'a [f32],
+}
+
+impl Row<'_> {
+    /// Adds what layer norm's parameters get of the row; returns the mean of the normed row's
+    /// gradient, and that of its product with the normed row.
+    #[inline(always)]
+    fn add_to_gain_and_bias<S: Simd>(
+        &self,
+        s: S,
+        center: S::V,
+        scale: S::V,
+        dgain: &mut [f32],
+        dbias: &mut [f32],
+    ) -> (S::V, S::V) {
+        let width = self.gain.len();
         let (mut sum, mut along) = (s.splat(0.0), s.splat(0.0));
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| {
-                let normed = s.mul(s.sub(p.load(x), center), scale);
-                let d = p.load(dy);
-                p.store(dgain, s.fma(d, normed, p.load(dgain)));
-                p.store(dbias, s.add(d, p.load(dbias)));
-                let g = s.mul(d, p.load(gain));
-                sum = s.add(sum, g);
-                along = s.fma(g, normed, along);
-            },
-        );
-        let (sum, along) = (
-            s.splat(s.sum(sum) / width as f32),
-            s.splat(s.sum(along) / width as f32),
-        );
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| {
-                let normed = s.mul(s.sub(p.load(x), center), scale);
-                let g = s.mul(p.load(dy), p.load(gain));
-                let d = s.mul(s.fnma(normed, along, s.sub(g, sum)), scale);
-                p.store(dx, d);
-            },
-        );
-        add_row(s, residual, r, dx);
+        spans!(s, width, |p| {
+            let normed = s.mul(s.sub(p.load(self.x), center), scale);
+            let d = p.load(self.dy);
+            p.store(dgain, s.fma(d, normed, p.load(dgain)));
+            p.store(dbias, s.add(d, p.load(dbias)));
+            let g = s.mul(d, p.load(self.gain));
+            sum = s.add(sum, g);
+            along = s.fma(g, normed, along);
+        });
+        let (sum, along) = (s.sum(sum), s.sum(along));
+        (s.splat(sum / width as f32), s.splat(along / width as f32))
+    }
+
+    /// Adds what RMS norm's gain gets of the row; returns the mean of the product of the normed
+    /// row and its gradient.
+    #[inline(always)]
+    fn add_to_gain<S: Simd>(&self, s: S, scale: S::V, dgain: &mut [f32]) -> S::V {
+        let width = self.gain.len();
+        let mut along = s.splat(0.0);
+        spans!(s, width, |p| {
+            let normed = s.mul(p.load(self.x), scale);
+            let d = p.load(self.dy);
+            p.store(dgain, s.fma(d, normed, p.load(dgain)));
+            along = s.fma(s.mul(d, p.load(self.gain)), normed, along);
+        });
+        s.splat(s.sum(along) / width as f32)
     }
 }
 
@@ -294,12 +330,7 @@ fn add_row<S: Simd>(s: S, residual: Option<&[f32]>, r: usize, dx: &mut [f32]) {
     let width = dx.len();
     if let Some(residual) = residual {
         let row = &residual[r * width..][..width];
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| p.store(dx, s.add(p.load(dx), p.load(row))),
-        );
+        spans!(s, width, |p| p.store(dx, s.add(p.load(dx), p.load(row))));
     }
 }
 
@@ -313,26 +344,17 @@ fn rms_forward<S: Simd>(
     inverse: &mut [f32],
 ) {
     let width = gain.len();
-    for (r, (x, y)) in x
-        .chunks_exact(width)
-        .zip(y.chunks_exact_mut(width))
-        .enumerate()
-    {
+    let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width));
+    for (r, (x, y)) in rows.enumerate() {
         let mut squares = s.splat(0.0);
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| squares = s.fma(p.load(x), p.load(x), squares),
-        );
+        spans!(s, width, |p| {
+            squares = s.fma(p.load(x), p.load(x), squares);
+        });
         inverse[r] = 1.0 / (s.sum(squares) / width as f32 + epsilon).sqrt();
         let scale = s.splat(inverse[r]);
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| p.store(y, s.mul(s.mul(p.load(x), scale), p.load(gain))),
-        );
+        spans!(s, width, |p| {
+            p.store(y, s.mul(s.mul(p.load(x), scale), p.load(gain)));
+        });
     }
 }
 
@@ -345,49 +367,18 @@ fn rms_backward<S: Simd>(
     dy: &[f32],
     gradients: NormGradients<'_>,
 ) {
-    let width = gain.len();
-    let NormGradients {
-        x: dx,
-        residual,
-        gain: dgain,
-        ..
-    } = gradients;
+    let (width, dgain) = (gain.len(), gradients.gain);
     dgain.fill(0.0);
-    for (r, ((x, dy), dx)) in x
-        .chunks_exact(width)
-        .zip(dy.chunks_exact(width))
-        .zip(dx.chunks_exact_mut(width))
-        .enumerate()
-    {
+    let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
+    let rows = rows.zip(gradients.x.chunks_exact_mut(width));
+    for (r, ((x, dy), dx)) in rows.enumerate() {
         let scale = s.splat(inverse[r]);
-        let mut along = s.splat(0.0);
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| {
-                let normed = s.mul(p.load(x), scale);
-                let d = p.load(dy);
-                p.store(dgain, s.fma(d, normed, p.load(dgain)));
-                along = s.fma(s.mul(d, p.load(gain)), normed, along);
-            },
-        );
-        let along = s.splat(s.sum(along) / width as f32);
-        spans(
-            s,
-            width,
-            #[inline(always)]
-            |p| {
-                let normed = s.mul(p.load(x), scale);
-                p.store(
-                    dx,
-                    s.mul(
-                        s.fnma(normed, along, s.mul(p.load(dy), p.load(gain))),
-                        scale,
-                    ),
-                );
-            },
-        );
-        add_row(s, residual, r, dx);
+        let along = Row { x, dy, gain }.add_to_gain(s, scale, dgain);
+        spans!(s, width, |p| {
+            let normed = s.mul(p.load(x), scale);
+            let g = s.mul(p.load(dy), p.load(gain));
+            p.store(dx, s.mul(s.fnma(normed, along, g), scale));
+        });
+        add_row(s, gradients.residual, r, dx);
     }
 }

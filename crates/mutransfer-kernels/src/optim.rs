@@ -99,9 +99,23 @@ pub fn adam_step(
 }
 
 kernel! { fn sgd_kernel(sgd: Sgd, weights: &mut [f32], gradient: &[f32]) = sgd_body }
-kernel! { fn momentum_kernel(sgd: Sgd, weights: &mut [f32], gradient: &[f32], momentum: &mut [f32]) = momentum_body }
 kernel! {
-    fn adam_kernel(adam: Adam, step: u32, weights: &mut [f32], gradient: &[f32], mean: &mut [f32], mean_square: &mut [f32]) = adam_body
+    fn momentum_kernel(
+        sgd: Sgd,
+        weights: &mut [f32],
+        gradient: &[f32],
+        momentum: &mut [f32],
+    ) = momentum_body
+}
+kernel! {
+    fn adam_kernel(
+        adam: Adam,
+        step: u32,
+        weights: &mut [f32],
+        gradient: &[f32],
+        mean: &mut [f32],
+        mean_square: &mut [f32],
+    ) = adam_body
 }
 
 impl Decay {
@@ -118,23 +132,18 @@ impl Decay {
 #[inline(always)]
 fn sgd_body<S: Simd>(s: S, sgd: Sgd, weights: &mut [f32], gradient: &[f32]) {
     let (coupled, keep) = sgd.decay.factors(sgd.learning_rate);
-    spans(
-        s,
-        gradient.len(),
-        #[inline(always)]
-        |p| {
-            let w = p.load(weights);
-            let g = s.fma(w, s.splat(coupled), p.load(gradient));
-            p.store(
-                weights,
-                s.fnma(
-                    g,
-                    s.splat(sgd.learning_rate as f32),
-                    s.mul(w, s.splat(keep)),
-                ),
-            );
-        },
-    );
+    spans!(s, gradient.len(), |p| {
+        let w = p.load(weights);
+        let g = s.fma(w, s.splat(coupled), p.load(gradient));
+        p.store(
+            weights,
+            s.fnma(
+                g,
+                s.splat(sgd.learning_rate as f32),
+                s.mul(w, s.splat(keep)),
+            ),
+        );
+    });
 }
 
 #[inline(always)]
@@ -146,25 +155,20 @@ fn momentum_body<S: Simd>(
     momentum: &mut [f32],
 ) {
     let (coupled, keep) = sgd.decay.factors(sgd.learning_rate);
-    spans(
-        s,
-        gradient.len(),
-        #[inline(always)]
-        |p| {
-            let w = p.load(weights);
-            let g = s.fma(w, s.splat(coupled), p.load(gradient));
-            let m = s.fma(p.load(momentum), s.splat(sgd.momentum as f32), g);
-            p.store(momentum, m);
-            p.store(
-                weights,
-                s.fnma(
-                    m,
-                    s.splat(sgd.learning_rate as f32),
-                    s.mul(w, s.splat(keep)),
-                ),
-            );
-        },
-    );
+    spans!(s, gradient.len(), |p| {
+        let w = p.load(weights);
+        let g = s.fma(w, s.splat(coupled), p.load(gradient));
+        let m = s.fma(p.load(momentum), s.splat(sgd.momentum as f32), g);
+        p.store(momentum, m);
+        p.store(
+            weights,
+            s.fnma(
+                m,
+                s.splat(sgd.learning_rate as f32),
+                s.mul(w, s.splat(keep)),
+            ),
+        );
+    });
 }
 
 #[inline(always)]
@@ -182,26 +186,21 @@ fn adam_body<S: Simd>(
     let rate = (adam.learning_rate / (1.0 - beta1.powf(f64::from(step)))) as f32;
     let correction = (1.0 / (1.0 - beta2.powf(f64::from(step))).sqrt()) as f32;
     let (new1, new2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
-    spans(
-        s,
-        gradient.len(),
-        #[inline(always)]
-        |p| {
-            let w = p.load(weights);
-            let g = s.fma(w, s.splat(coupled), p.load(gradient));
-            let m = s.fma(p.load(mean), s.splat(beta1 as f32), s.mul(g, s.splat(new1)));
-            let v = s.fma(
-                p.load(mean_square),
-                s.splat(beta2 as f32),
-                s.mul(s.mul(g, g), s.splat(new2)),
-            );
-            p.store(mean, m);
-            p.store(mean_square, v);
-            let size = s.fma(s.sqrt(v), s.splat(correction), s.splat(adam.epsilon as f32));
-            p.store(
-                weights,
-                s.fnma(s.div(m, size), s.splat(rate), s.mul(w, s.splat(keep))),
-            );
-        },
-    );
+    spans!(s, gradient.len(), |p| {
+        let w = p.load(weights);
+        let g = s.fma(w, s.splat(coupled), p.load(gradient));
+        let m = s.fma(p.load(mean), s.splat(beta1 as f32), s.mul(g, s.splat(new1)));
+        let v = s.fma(
+            p.load(mean_square),
+            s.splat(beta2 as f32),
+            s.mul(s.mul(g, g), s.splat(new2)),
+        );
+        p.store(mean, m);
+        p.store(mean_square, v);
+        let size = s.fma(s.sqrt(v), s.splat(correction), s.splat(adam.epsilon as f32));
+        p.store(
+            weights,
+            s.fnma(s.div(m, size), s.splat(rate), s.mul(w, s.splat(keep))),
+        );
+    });
 }

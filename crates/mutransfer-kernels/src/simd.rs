@@ -75,20 +75,18 @@ impl Isa {
 
 /// Defines a function that runs a generic kernel body on the given [`Isa`].
 macro_rules! kernel {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:path) => {
-        $(#[$meta])*
-        #[allow(clippy::too_many_arguments, reason = "a kernel takes its tensors and its numbers")]
-        $vis fn $name $(<$life>)? (isa: $crate::simd::Isa, $($arg: $ty),*) $(-> $ret)? {
+    ($vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:path) => {
+        $vis fn $name(isa: $crate::simd::Isa, $($arg: $ty),*) $(-> $ret)? {
             use $crate::simd::Level;
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
-            fn avx512 $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
+            fn avx512($($arg: $ty),*) $(-> $ret)? {
                 // SAFETY: this function has the features.
                 $body(unsafe { $crate::simd::Avx512::new() }, $($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2 $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
+            fn avx2($($arg: $ty),*) $(-> $ret)? {
                 // SAFETY: this function has the features.
                 $body(unsafe { $crate::simd::Avx2::new() }, $($arg),*)
             }
@@ -168,9 +166,23 @@ pub(crate) struct Span<S: Simd> {
     len: usize,
 }
 
-/// Calls `f` with the consecutive spans of `0..len`.
+/// Runs a body for the consecutive spans of `0..len`, inlined like everything below a kernel.
+macro_rules! spans {
+    ($s:expr, $len:expr, |$span:ident| $body:expr $(,)?) => {
+        $crate::simd::each_span(
+            $s,
+            $len,
+            #[inline(always)]
+            |$span| $body,
+        )
+    };
+}
+pub(crate) use spans;
+
+/// Calls `f` with the consecutive spans of `0..len`. Written as [`spans!`], which has closures
+/// inlined too.
 #[inline(always)]
-pub(crate) fn spans<S: Simd>(s: S, len: usize, mut f: impl FnMut(Span<S>)) {
+pub(crate) fn each_span<S: Simd>(s: S, len: usize, mut f: impl FnMut(Span<S>)) {
     let full = len / S::LANES * S::LANES;
     for at in (0..full).step_by(S::LANES) {
         f(Span {

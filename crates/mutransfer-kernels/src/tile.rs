@@ -4,15 +4,12 @@
 //! the rows of `B` (or of a packed panel of it) must be dense. The edges of the output are masked.
 
 use crate::matrix::{Matrix, MatrixMut};
-use crate::simd::{Simd, kernel, spans};
+use crate::simd::{Simd, kernel};
 
 /// Vectors in a row of the register tile.
 const VECTORS: usize = 4;
 /// Rows of the register tile: with four vectors, 24 sums, enough to hide the latency of two units.
 const ROWS: usize = 6;
-
-/// Rows that a copy asks for in advance.
-const AHEAD: usize = 8;
 
 /// Columns of a packed panel.
 #[inline(always)]
@@ -40,7 +37,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Panels as [`pack_panel`] leaves them, one after the other.
+    /// Panels as [`pack_panel`](crate::pack::pack_panel) leaves them, one after the other.
     pub(crate) fn packed<S: Simd>(data: &'a [f32], depth: usize) -> Self {
         Self {
             data,
@@ -60,6 +57,35 @@ pub(crate) enum Start<'a> {
     Matrix(Matrix<'a>),
 }
 
+impl<'a> Start<'a> {
+    /// What a block of the output is added to.
+    #[inline(always)]
+    pub(crate) fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Self {
+        match self {
+            Self::Matrix(m) => Self::Matrix(m.block(row, column, rows, columns)),
+            other => other,
+        }
+    }
+
+    /// The factor on what is there, where that begins and how far apart its rows are. Of an output
+    /// that is not read this is the output itself, which is as good a place as any.
+    ///
+    /// # Panics
+    /// If a matrix is not of the output's shape.
+    #[inline(always)]
+    fn addend(self, c: &mut MatrixMut<'_>) -> (f32, *const f32, usize) {
+        match self {
+            Self::Zero => (0.0, c.as_mut_ptr().cast_const(), c.stride()),
+            Self::Output(beta) => (beta, c.as_mut_ptr().cast_const(), c.stride()),
+            Self::Matrix(m) => {
+                let fits = (m.rows(), m.columns()) == (c.rows(), c.columns());
+                assert!(fits && m.column_stride() == 1, "the addend does not fit");
+                (1.0, m.as_ptr(), m.row_stride())
+            }
+        }
+    }
+}
+
 /// `C = start + bias + alpha A B`, all of whose operands fit the caches.
 #[derive(Debug)]
 pub(crate) struct Product<'a> {
@@ -75,39 +101,19 @@ kernel! { pub(crate) fn product(product: Product<'_>) = product_body }
 
 #[inline(always)]
 fn product_body<S: Simd>(s: S, product: Product<'_>) {
-    let Product {
-        alpha,
-        a,
-        b,
-        start,
-        bias,
-        mut c,
-    } = product;
+    let Product { a, b, bias, .. } = product;
+    let (alpha, mut c) = (product.alpha, product.c);
     let (rows, columns, depth, panel) = (c.rows(), c.columns(), a.columns(), panel_width::<S>());
     if rows == 0 || columns == 0 {
         return;
     }
     let last = (columns - 1) / panel;
     let b_end = last * b.panel + depth.saturating_sub(1) * b.row + columns - last * panel;
-    assert!(
-        a.rows() == rows && (depth == 0 || b.data.len() >= b_end),
-        "the operands do not fit"
-    );
-    assert!(
-        bias.is_none_or(|bias| bias.len() == columns),
-        "the bias does not fit"
-    );
-    let (beta, from, from_row) = match start {
-        Start::Zero => (0.0, c.as_mut_ptr().cast_const(), c.stride()),
-        Start::Output(beta) => (beta, c.as_mut_ptr().cast_const(), c.stride()),
-        Start::Matrix(m) => {
-            assert!(
-                m.rows() == rows && m.columns() == columns && m.column_stride() == 1,
-                "the addend does not fit"
-            );
-            (1.0, m.as_ptr(), m.row_stride())
-        }
-    };
+    let b_fits = depth == 0 || b.data.len() >= b_end;
+    assert!(a.rows() == rows && b_fits, "the operands do not fit");
+    let bias_fits = bias.is_none_or(|bias| bias.len() == columns);
+    assert!(bias_fits, "the bias does not fit");
+    let (beta, from, from_row) = product.start.addend(&mut c);
     for p in 0..=last {
         let jc = p * panel;
         // SAFETY: the extents of all operands have just been compared with those of the output, and
@@ -204,59 +210,72 @@ unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
     tile: Tile,
     columns: usize,
 ) {
-    let Tile {
-        depth,
-        alpha,
-        beta,
-        mut a,
-        a_row,
-        a_column,
-        mut b,
-        b_row,
-        from,
-        from_row,
-        bias,
-        c,
-        c_row,
-    } = tile;
     let mask = s.mask(columns - (NV - 1) * S::LANES);
+    for i in 0..MR {
+        for v in 0..NV {
+            s.prefetch(tile.c.wrapping_add(i * tile.c_row + v * S::LANES));
+        }
+    }
     // SAFETY: the caller answers for `MR` rows, `columns` columns and `depth` products.
     unsafe {
-        for i in 0..MR {
-            for v in 0..NV {
-                s.prefetch(c.wrapping_add(i * c_row + v * S::LANES));
-            }
-        }
-        let mut sums = [[s.splat(0.0); NV]; MR];
-        for _ in 0..depth {
+        let sums = sums::<S, MR, NV, MASKED>(s, tile, mask);
+        finish::<S, MR, NV, MASKED>(s, tile, mask, sums);
+    }
+}
+
+/// The sums of products of a register tile.
+#[inline(always)]
+unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
+    s: S,
+    tile: Tile,
+    mask: S::Mask,
+) -> [[S::V; NV]; MR] {
+    let (mut a, mut b) = (tile.a, tile.b);
+    let mut sums = [[s.splat(0.0); NV]; MR];
+    // SAFETY: the caller answers for `MR` rows of `a` and a row of `b` for each of the products.
+    unsafe {
+        for _ in 0..tile.depth {
             let mut row = [s.splat(0.0); NV];
             for (v, row) in row.iter_mut().enumerate() {
                 *row = load::<S, NV, MASKED>(s, b, v, mask);
             }
             for (i, sums) in sums.iter_mut().enumerate() {
-                let x = s.splat(*a.add(i * a_row));
+                let x = s.splat(*a.add(i * tile.a_row));
                 for (sum, &row) in sums.iter_mut().zip(&row) {
                     *sum = s.fma(x, row, *sum);
                 }
             }
-            a = a.add(a_column);
-            b = b.add(b_row);
+            a = a.add(tile.a_column);
+            b = b.add(tile.b_row);
         }
-        let alpha = s.splat(alpha);
-        for (i, sums) in sums.into_iter().enumerate() {
-            for (v, sum) in sums.into_iter().enumerate() {
-                let mut y = s.mul(sum, alpha);
-                if let Some(bias) = bias {
+    }
+    sums
+}
+
+/// Scales the sums, adds what there is to add, and writes them.
+#[inline(always)]
+unsafe fn finish<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
+    s: S,
+    tile: Tile,
+    mask: S::Mask,
+    sums: [[S::V; NV]; MR],
+) {
+    let alpha = s.splat(tile.alpha);
+    for (i, sums) in sums.into_iter().enumerate() {
+        for (v, sum) in sums.into_iter().enumerate() {
+            let mut y = s.mul(sum, alpha);
+            // SAFETY: the caller answers for `MR` rows of the tile in the output and in what it is
+            // added to, and for the bias.
+            unsafe {
+                if let Some(bias) = tile.bias {
                     y = s.add(y, load::<S, NV, MASKED>(s, bias, v, mask));
                 }
-                if beta != 0.0 {
-                    y = s.fma(
-                        s.splat(beta),
-                        load::<S, NV, MASKED>(s, from.add(i * from_row), v, mask),
-                        y,
-                    );
+                if tile.beta != 0.0 {
+                    let from = tile.from.add(i * tile.from_row);
+                    let old = load::<S, NV, MASKED>(s, from, v, mask);
+                    y = s.fma(s.splat(tile.beta), old, y);
                 }
-                let to = c.add(i * c_row + v * S::LANES);
+                let to = tile.c.add(i * tile.c_row + v * S::LANES);
                 if MASKED && v == NV - 1 {
                     s.store_masked(to, y, mask);
                 } else {
@@ -283,103 +302,5 @@ unsafe fn load<S: Simd, const NV: usize, const MASKED: bool>(
         } else {
             s.load(at)
         }
-    }
-}
-
-/// Copies rows of dense numbers.
-#[inline(always)]
-pub(crate) fn copy_rows<S: Simd>(s: S, from: Matrix<'_>, to: &mut [f32], to_stride: usize) {
-    let columns = from.columns();
-    let full = columns / S::LANES * S::LANES;
-    let mask = s.mask(columns - full);
-    for i in 0..from.rows() {
-        let (row, to) = (
-            from.row(i).as_ptr(),
-            to[i * to_stride..][..columns].as_mut_ptr(),
-        );
-        // SAFETY: both slices have `columns` numbers.
-        unsafe {
-            for j in (0..full).step_by(S::LANES) {
-                s.prefetch(row.wrapping_add(AHEAD * from.row_stride() + j));
-                s.store(to.add(j), s.load(row.add(j)));
-            }
-            if full < columns {
-                s.store_masked(to.add(full), s.load_masked(row.add(full), mask), mask);
-            }
-        }
-    }
-}
-
-/// Copies at most `panel_width` columns of `b` into a dense panel.
-#[inline(always)]
-pub(crate) fn pack_panel<S: Simd>(s: S, b: Matrix<'_>, to: &mut [f32]) {
-    let panel = panel_width::<S>();
-    if b.column_stride() == 1 {
-        return copy_rows(s, b, to, panel);
-    }
-    assert!(b.row_stride() == 1 && b.columns() <= panel && to.len() >= b.rows() * panel);
-    // The transposed case: squares through registers, the rest number by number.
-    let (depth, columns) = (b.rows(), b.columns());
-    let (depth_full, columns_full) = (depth / S::LANES * S::LANES, columns / S::LANES * S::LANES);
-    let source = b.transposed();
-    for j in (0..columns_full).step_by(S::LANES) {
-        for p in (0..depth_full).step_by(S::LANES) {
-            // SAFETY: the square lies inside `b`, and its image inside the panel.
-            unsafe {
-                s.transpose(
-                    source.as_ptr().add(j * source.row_stride() + p),
-                    source.row_stride(),
-                    to.as_mut_ptr().add(p * panel + j),
-                    panel,
-                )
-            };
-        }
-    }
-    for j in 0..columns {
-        let row = source.row(j);
-        let done = if j < columns_full { depth_full } else { 0 };
-        for p in done..depth {
-            to[p * panel + j] = row[p];
-        }
-    }
-}
-
-/// Packs all columns of `b`, panel after panel.
-#[inline(always)]
-pub(crate) fn pack<S: Simd>(s: S, b: Matrix<'_>, to: &mut [f32]) {
-    let panel = panel_width::<S>();
-    for jc in (0..b.columns()).step_by(panel) {
-        let width = panel.min(b.columns() - jc);
-        pack_panel(s, b.block(0, jc, b.rows(), width), &mut to[jc * b.rows()..]);
-    }
-}
-
-/// Numbers that [`pack`] writes.
-#[inline(always)]
-pub(crate) fn packed_len<S: Simd>(depth: usize, columns: usize) -> usize {
-    depth * columns.next_multiple_of(panel_width::<S>())
-}
-
-/// Packs all columns of `b` in the order in which they lie.
-#[inline(always)]
-pub(crate) fn pack_rows<S: Simd>(s: S, b: Matrix<'_>, to: &mut [f32]) {
-    let (depth, columns, panel) = (b.rows(), b.columns(), panel_width::<S>());
-    assert!(to.len() >= packed_len::<S>(depth, columns));
-    for p in 0..depth {
-        let row = b.row(p);
-        spans(
-            s,
-            columns,
-            #[inline(always)]
-            |q| {
-                let at = q.at();
-                s.prefetch(row.as_ptr().wrapping_add(AHEAD * 64 + at));
-                q.store_at(
-                    to,
-                    at / panel * panel * depth + p * panel + at % panel,
-                    q.load(row),
-                );
-            },
-        );
     }
 }

@@ -177,20 +177,31 @@ impl Simd for Avx512 {
             }
             // Now q[4g + c] holds, in its 128-bit lane l, column 4l + c of rows 4g..4g + 4.
             for c in 0..4 {
-                let even01 = _mm512_shuffle_f32x4::<0b10_00_10_00>(q[c], q[4 + c]);
-                let odd01 = _mm512_shuffle_f32x4::<0b11_01_11_01>(q[c], q[4 + c]);
-                let even23 = _mm512_shuffle_f32x4::<0b10_00_10_00>(q[8 + c], q[12 + c]);
-                let odd23 = _mm512_shuffle_f32x4::<0b11_01_11_01>(q[8 + c], q[12 + c]);
-                let columns = [
-                    _mm512_shuffle_f32x4::<0b10_00_10_00>(even01, even23),
-                    _mm512_shuffle_f32x4::<0b10_00_10_00>(odd01, odd23),
-                    _mm512_shuffle_f32x4::<0b11_01_11_01>(even01, even23),
-                    _mm512_shuffle_f32x4::<0b11_01_11_01>(odd01, odd23),
-                ];
+                let columns = self.columns([q[c], q[4 + c], q[8 + c], q[12 + c]]);
                 for (l, column) in columns.into_iter().enumerate() {
                     _mm512_storeu_ps(to.add((4 * l + c) * to_stride), column);
                 }
             }
+        })
+    }
+}
+
+impl Avx512 {
+    /// Exchanges the 128-bit lanes of four vectors with their numbers: lane `l` of all of them
+    /// becomes vector `l`.
+    #[inline(always)]
+    fn columns(self, [a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+        proved!({
+            let even01 = _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b);
+            let odd01 = _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b);
+            let even23 = _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d);
+            let odd23 = _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d);
+            [
+                _mm512_shuffle_f32x4::<0b10_00_10_00>(even01, even23),
+                _mm512_shuffle_f32x4::<0b10_00_10_00>(odd01, odd23),
+                _mm512_shuffle_f32x4::<0b11_01_11_01>(even01, even23),
+                _mm512_shuffle_f32x4::<0b11_01_11_01>(odd01, odd23),
+            ]
         })
     }
 }
@@ -347,15 +358,10 @@ impl Simd for Avx2 {
                 ];
                 for (l, (top, bottom)) in columns.into_iter().enumerate() {
                     let (top, bottom) = (_mm256_castpd_ps(top), _mm256_castpd_ps(bottom));
-                    let column = 2 * h + l;
-                    _mm256_storeu_ps(
-                        to.add(column * to_stride),
-                        _mm256_permute2f128_ps::<0x20>(top, bottom),
-                    );
-                    _mm256_storeu_ps(
-                        to.add((column + 4) * to_stride),
-                        _mm256_permute2f128_ps::<0x31>(top, bottom),
-                    );
+                    let low = _mm256_permute2f128_ps::<0x20>(top, bottom);
+                    let high = _mm256_permute2f128_ps::<0x31>(top, bottom);
+                    _mm256_storeu_ps(to.add((2 * h + l) * to_stride), low);
+                    _mm256_storeu_ps(to.add((2 * h + l + 4) * to_stride), high);
                 }
             }
         })
