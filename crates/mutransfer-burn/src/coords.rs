@@ -110,24 +110,25 @@ impl Probe {
         });
     }
 
-    /// Shows an embedding with the tokens that it looks up.
+    /// Shows an embedding with the tokens that it looks up and its forward multiplier.
     pub fn embedding<'a>(
         &mut self,
-        show: impl FnOnce() -> (String, &'a Embedding, Tensor<2, Int>),
+        show: impl FnOnce() -> (String, &'a Embedding, Tensor<2, Int>, f64),
     ) {
         self.update(|| {
-            let (module, embedding, tokens) = show();
+            let (module, embedding, tokens, multiplier) = show();
             let tokens: Tensor<1, Int> = tokens.flatten(0, 1);
             (
                 module,
                 Layer::Input,
                 embedding.weight.val(),
-                move |update: Tensor<2>| update.select(0, tokens),
+                move |update: Tensor<2>| update.select(0, tokens) * multiplier,
             )
         });
     }
 
-    /// Shows a convolution with its input `[batch, channels, height, width]`.
+    /// Shows a convolution with its input `[batch, channels, height, width]`. A forward multiplier
+    /// is in the input.
     pub fn convolution<'a>(
         &mut self,
         show: impl FnOnce() -> (String, Layer, &'a Conv2d, Tensor<4>),
@@ -136,11 +137,15 @@ impl Probe {
             let (module, layer, convolution, input) = show();
             let mut moved = convolution.clone();
             moved.bias = None;
-            let apply = move |update| {
-                moved.weight = moved.weight.map(|_| update);
-                moved.forward(input)
-            };
-            (module, layer, convolution.weight.val(), apply)
+            (
+                module,
+                layer,
+                convolution.weight.val(),
+                move |update: Tensor<4>| {
+                    moved.weight = moved.weight.map(|_| update);
+                    moved.forward(input)
+                },
+            )
         });
     }
 
@@ -203,18 +208,18 @@ impl Sizes {
     fn of(values: Tensor<1>) -> Self {
         let values: Vec<f32> = values.into_data().try_to_vec().unwrap_or_default();
         let count = values.len() as f64;
-        let sum = |of: &dyn Fn(f64) -> f64| {
-            values
-                .iter()
-                .map(|value| of(f64::from(*value)))
-                .sum::<f64>()
-        };
-        let (mean, square) = (sum(&|x| x) / count, sum(&|x| x * x) / count);
-        let std = (sum(&|x| (x - mean).powi(2)) / (count - 1.0)).sqrt();
+        let mean = sum(&values, |x| x) / count;
+        let square = sum(&values, |x| x * x) / count;
+        let spread = sum(&values, |x| (x - mean).powi(2)) / (count - 1.0);
         Self {
-            l1: sum(&f64::abs) / count,
+            l1: sum(&values, f64::abs) / count,
             l2: square.sqrt(),
-            std,
+            std: spread.sqrt(),
         }
     }
+}
+
+/// Sum over the values of what a function makes of each.
+fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
+    values.iter().map(|value| of(f64::from(*value))).sum()
 }

@@ -25,6 +25,13 @@
 //!
 //! The module applies the plan's forward multipliers itself: the readout's `multiplier` and the
 //! attention scale.
+//!
+//! # Scope
+//!
+//! For models of one's own in burn, on any of its devices, trained with SGD, Adam or AdamW. Other
+//! optimizers of burn take the plan's numbers by hand, from `Plan::groups`. It is not a training
+//! loop, and it does not change a model: what its forward pass is to multiply by is in the plan,
+//! and stays the model's to do.
 
 mod coords;
 mod init;

@@ -19,27 +19,22 @@ pub fn supports(plan: &Plan) -> Result<(), Error> {
     let (optimizer, decay) = (plan.optimizer(), plan.decay());
     let decays =
         decay == optimizer.decay() || (optimizer, decay) == (Optimizer::AdamW, Decay::Independent);
-    let unknown = |kind, name: String, known: Vec<String>| Error::Unknown {
-        kind,
-        name,
-        known: known.join(", "),
-    };
-    match (OPTIMIZERS.contains(&optimizer), decays) {
-        (true, true) => Ok(()),
-        (false, _) => {
-            let known = OPTIMIZERS.iter().map(Optimizer::to_string).collect();
-            Err(unknown(
-                "optimizer for training",
-                optimizer.to_string(),
-                known,
-            ))
-        }
-        (true, false) => Err(unknown(
-            "weight decay for training",
-            decay.to_string(),
-            vec![optimizer.decay().to_string()],
-        )),
+    if !OPTIMIZERS.contains(&optimizer) {
+        let known = OPTIMIZERS.map(|optimizer| optimizer.to_string());
+        return Err(Error::Unknown {
+            kind: "optimizer for training",
+            name: optimizer.to_string(),
+            known: known.join(", "),
+        });
     }
+    if !decays {
+        return Err(Error::Unknown {
+            kind: "weight decay for training",
+            name: decay.to_string(),
+            known: optimizer.decay().to_string(),
+        });
+    }
+    Ok(())
 }
 
 /// An optimizer for a planned module.
@@ -100,11 +95,11 @@ impl ScaledOptimizer {
     fn learning_rates(&self, factor: f64) -> ModuleLearningRate {
         // The first entry is burn's fallback for parameters of no group; every parameter of a plan
         // has one.
-        let scheduler = ModuleLrScheduler::new(0.0);
-        let with_group = |scheduler: ModuleLrScheduler, (group, rate): &(ParamGroup, f64)| {
-            scheduler.with_group(group.clone(), rate * factor)
-        };
-        self.rates.iter().fold(scheduler, with_group).step()
+        let mut scheduler = ModuleLrScheduler::new(0.0);
+        for (group, rate) in &self.rates {
+            scheduler = scheduler.with_group(group.clone(), rate * factor);
+        }
+        scheduler.step()
     }
 }
 
@@ -127,36 +122,39 @@ fn add_group(
             }
         };
     }
-    let decay =
-        (hyper.weight_decay != 0.0).then(|| WeightDecayConfig::new(hyper.weight_decay as f32));
-    let (beta1, beta2, eps) = (hyper.beta1 as f32, hyper.beta2 as f32, hyper.eps as f32);
     match kind {
-        Optimizer::Sgd => {
-            let momentum = (hyper.momentum != 0.0).then(|| {
-                MomentumConfig::new()
-                    .with_momentum(hyper.momentum)
-                    .with_dampening(0.0)
-            });
-            add!(
-                SgdConfig::new()
-                    .with_weight_decay(decay.clone())
-                    .with_momentum(momentum.clone())
-            )
-        }
-        Optimizer::Adam => {
-            let config = AdamConfig::new()
-                .with_beta_1(beta1)
-                .with_beta_2(beta2)
-                .with_epsilon(eps);
-            add!(config.clone().with_weight_decay(decay.clone()))
-        }
+        Optimizer::Sgd => add!(sgd(hyper)),
+        Optimizer::Adam => add!(adam(hyper)),
         // All others were refused when the optimizer was made.
-        _ => {
-            let config = AdamWConfig::new()
-                .with_beta_1(beta1)
-                .with_beta_2(beta2)
-                .with_epsilon(eps);
-            add!(config.clone().with_weight_decay(hyper.weight_decay as f32))
-        }
+        _ => add!(adamw(hyper)),
     }
+}
+
+fn sgd(hyper: &Hyper) -> SgdConfig {
+    let momentum = MomentumConfig::new()
+        .with_momentum(hyper.momentum)
+        .with_dampening(0.0);
+    SgdConfig::new()
+        .with_weight_decay(decay_in_gradient(hyper))
+        .with_momentum((hyper.momentum != 0.0).then_some(momentum))
+}
+
+fn adam(hyper: &Hyper) -> AdamConfig {
+    AdamConfig::new()
+        .with_beta_1(hyper.beta1 as f32)
+        .with_beta_2(hyper.beta2 as f32)
+        .with_epsilon(hyper.eps as f32)
+        .with_weight_decay(decay_in_gradient(hyper))
+}
+
+fn adamw(hyper: &Hyper) -> AdamWConfig {
+    AdamWConfig::new()
+        .with_beta_1(hyper.beta1 as f32)
+        .with_beta_2(hyper.beta2 as f32)
+        .with_epsilon(hyper.eps as f32)
+        .with_weight_decay(hyper.weight_decay as f32)
+}
+
+fn decay_in_gradient(hyper: &Hyper) -> Option<WeightDecayConfig> {
+    (hyper.weight_decay != 0.0).then(|| WeightDecayConfig::new(hyper.weight_decay as f32))
 }
