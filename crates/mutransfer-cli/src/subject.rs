@@ -127,11 +127,11 @@ pub(crate) fn data(path: Option<&Path>) -> Result<Data, Failure> {
         .into_owned();
     Ok(match Images::recognises(path) {
         true => Data::Images {
-            hash: Images::read(path)?.hash(),
+            hash: Images::read(path)?.fingerprint(),
             path: name,
         },
         false => Data::Text {
-            hash: Text::read(path)?.hash(),
+            hash: Text::read(path)?.fingerprint(),
             path: name,
         },
     })

@@ -7,9 +7,11 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
-
-use crate::readout::read_out;
 use mutransfer_fused::linear;
+
+use crate::kind::CHANNELS;
+use crate::multipliers::{Multipliers, scaled};
+use crate::readout::read_out;
 
 /// Two convolutions of stride 2 with a quarter of `width` channels, the mean over positions,
 /// `depth` hidden matrices of `width` and a readout.
@@ -19,21 +21,19 @@ pub struct Cnn {
     second: Conv2d,
     hidden: Vec<Linear>,
     readout: Linear,
+    input_multiplier: f64,
     readout_multiplier: f64,
 }
 
-/// Sizes and forward multiplier of a [`Cnn`] or [`crate::ResNet`].
+/// Sizes and forward multipliers of a [`Cnn`] or [`crate::ResNet`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VisionConfig {
     pub(crate) channels: usize,
     pub(crate) classes: usize,
     pub(crate) width: usize,
     pub(crate) depth: usize,
-    pub(crate) readout_multiplier: f64,
+    pub(crate) forward: Multipliers,
 }
-
-/// The width over the number of channels.
-pub(crate) const CHANNELS: usize = 4;
 
 /// A 3 × 3 convolution that keeps the size of an image, or halves it.
 pub(crate) fn convolution(channels: [usize; 2], stride: usize) -> Conv2dConfig {
@@ -58,23 +58,26 @@ impl Cnn {
             classes,
             width,
             depth,
-            readout_multiplier,
+            forward,
         } = *config;
         let narrow = width / CHANNELS;
-        let fan_in = |index| if index == 0 { narrow } else { width };
+        let fan_ins = std::iter::once(narrow).chain(std::iter::repeat(width));
         Self {
             first: convolution([channels, narrow], 2).init(device),
             second: convolution([narrow, narrow], 2).init(device),
-            hidden: (0..depth)
-                .map(|index| LinearConfig::new(fan_in(index), width).init(device))
+            hidden: fan_ins
+                .take(depth)
+                .map(|fan_in| LinearConfig::new(fan_in, width).init(device))
                 .collect(),
             readout: LinearConfig::new(width, classes).init(device),
-            readout_multiplier,
+            input_multiplier: forward.input,
+            readout_multiplier: forward.readout,
         }
     }
 
     /// Logits `[batch, classes]` for images `[batch, channels, height, width]`.
     pub fn forward(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        let images = scaled(images, self.input_multiplier);
         probe.convolution(|| ("first".into(), Layer::Input, &self.first, images.clone()));
         let seen = relu(self.first.forward(images));
         probe.activation(|| ("first".into(), Layer::Input, seen.clone()));
@@ -83,10 +86,10 @@ impl Cnn {
         probe.activation(|| ("second".into(), Layer::Hidden, seen.clone()));
         let mut hidden = mean_over_positions(seen);
         for (index, layer) in self.hidden.iter().enumerate() {
-            let name = || format!("hidden.{index}");
-            probe.linear(|| (name(), Layer::Hidden, layer, hidden.clone(), 1.0));
+            let name = format!("hidden.{index}");
+            probe.linear(|| (name.clone(), Layer::Hidden, layer, hidden.clone(), 1.0));
             hidden = relu(linear(layer, hidden));
-            probe.activation(|| (name(), Layer::Hidden, hidden.clone()));
+            probe.activation(|| (name, Layer::Hidden, hidden.clone()));
         }
         read_out(&self.readout, self.readout_multiplier, hidden, probe)
     }

@@ -1,9 +1,13 @@
 //! What can be wrong with a model or its data.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use crate::architecture::{Kind, Variant};
-use crate::data::ImageFlaw;
+use mutransfer::{ParamName, Role};
+
+use crate::data::images::flaw::ImageFlaw;
+use crate::kind::Kind;
+use crate::variant::Variant;
 
 /// Why a model cannot be built or its data not be read.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,19 @@ pub enum Error {
         name: String,
         /// Those there are.
         known: String,
+    },
+    /// A multiplier that no model applies.
+    #[error(
+        "`{name}`, a {role} parameter, is to be multiplied by {multiplier} in the forward pass; \
+         the built-in models multiply inputs, the readout and attention only"
+    )]
+    Multiplier {
+        /// The parameter.
+        name: ParamName,
+        /// Its role.
+        role: Role,
+        /// The number.
+        multiplier: f64,
     },
     /// A variant of transformers for another model.
     #[error("`{variant}` is a variant of transformers, and {kind} is none")]
@@ -67,7 +84,7 @@ pub enum Error {
         /// Where.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file or folder without a single byte of text.
     #[error("data at {path} is empty")]
@@ -77,7 +94,8 @@ pub enum Error {
     },
     /// Less data than one batch needs.
     #[error(
-        "data at {path} has {bytes} bytes, of which {part} gets {available}; it needs {needed} ({why})"
+        "data at {path} has {bytes} bytes, of which {part} gets {available}; \
+         it needs {needed} ({why})"
     )]
     TooShort {
         /// Where.
@@ -103,7 +121,8 @@ pub enum Error {
     },
     /// Training blew up.
     #[error(
-        "rule {rule}, width {width}, seed {seed}: the loss is not finite after {step} steps at learning rate {learning_rate}"
+        "rule {rule}, width {width}, seed {seed}: the loss is not finite after {step} steps \
+         at learning rate {learning_rate}"
     )]
     NotFinite {
         /// Name of the parametrization.
@@ -120,4 +139,31 @@ pub enum Error {
     /// The parametrization does not fit the model.
     #[error(transparent)]
     Plan(#[from] mutransfer::Error),
+}
+
+impl Error {
+    /// What a file system says about a path.
+    pub(crate) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Unreadable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Something wrong with the images at a path.
+    pub(crate) fn images(path: &Path, flaw: ImageFlaw) -> Self {
+        Self::Images {
+            path: path.to_owned(),
+            flaw,
+        }
+    }
+
+    /// A name that is none of an enum's.
+    pub(crate) fn unknown<T: strum::VariantNames>(what: &'static str, name: &str) -> Self {
+        Self::Unknown {
+            what,
+            name: name.to_owned(),
+            known: T::VARIANTS.join(", "),
+        }
+    }
 }

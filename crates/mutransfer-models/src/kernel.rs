@@ -17,7 +17,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use mutransfer::{Axes, Hyper, Optimizer, ParamPlan, Parametrization, Plan, Shape, Shapes, Widths};
 use mutransfer_burn::normal;
 
-use crate::Error;
+use crate::error::Error;
 
 const LAYERS: [&str; 3] = ["input.weight", "hidden.weight", "readout.weight"];
 
@@ -132,13 +132,16 @@ fn entries(matrix: Tensor<2>) -> Vec<f32> {
 
 /// `|now - before| / |before|`
 fn relative_change(before: &[f32], now: &[f32]) -> f64 {
-    let square = |entry: f32| f64::from(entry).powi(2);
     let moved: f64 = before
         .iter()
         .zip(now)
         .map(|(before, now)| square(now - before))
         .sum();
     (moved / before.iter().copied().map(square).sum::<f64>()).sqrt()
+}
+
+fn square(entry: f32) -> f64 {
+    f64::from(entry).powi(2)
 }
 
 struct Layer {
@@ -150,6 +153,15 @@ struct Layer {
 }
 
 impl Layer {
+    fn planned(plan: &Plan, name: &str, seed: u64) -> Result<Self, Error> {
+        let param = plan.param(name).ok_or_else(|| mutransfer::Error::Missing {
+            name: name.into(),
+            present: "given",
+            absent: "planned",
+        })?;
+        Ok(Self::new(name, param, &Hyper::default(), seed))
+    }
+
     fn new(name: &str, param: &ParamPlan, hyper: &Hyper, seed: u64) -> Self {
         let std = param.setting(hyper).init_std.unwrap_or_default();
         let dims = [0, 1].map(|axis| param.dims[axis].size());
@@ -197,21 +209,7 @@ struct Pass {
 
 impl Perceptron {
     fn new(plan: &Plan, learning_rate: f64, seed: u64) -> Result<Self, Error> {
-        let hyper = Hyper::default();
-        let layer = |name: &str| {
-            let missing = || mutransfer::Error::Missing {
-                name: name.into(),
-                present: "given",
-                absent: "planned",
-            };
-            Ok::<_, Error>(Layer::new(
-                name,
-                plan.param(name).ok_or_else(missing)?,
-                &hyper,
-                seed,
-            ))
-        };
-        let [input, hidden, readout] = LAYERS.map(layer);
+        let [input, hidden, readout] = LAYERS.map(|name| Layer::planned(plan, name, seed));
         Ok(Self {
             layers: [input?, hidden?, readout?],
             learning_rate,
@@ -223,7 +221,6 @@ impl Perceptron {
         let first = input.forward(examples).tanh();
         let second = hidden.forward(&first).tanh();
         let output = readout.forward(&second);
-        let slope = |activation: &Tensor<2>| activation.clone().square().neg() + 1.0;
         let last = output.ones_like();
         let middle = readout.backward(&last) * slope(&second);
         let lowest = hidden.backward(&middle) * slope(&first);
@@ -249,15 +246,24 @@ impl Perceptron {
 
     /// The kernel between all examples, row by row.
     fn kernel(&self, pass: &Pass) -> Vec<f32> {
-        let inner = |rows: &Tensor<2>| rows.clone().matmul(rows.clone().transpose());
         let layers = self.layers.iter().zip(&pass.read).zip(&pass.deltas);
         let terms = layers.map(|((layer, read), delta)| {
-            entries(inner(delta) * inner(read) * (layer.scale * layer.multiplier.powi(2)))
+            entries(products(delta) * products(read) * (layer.scale * layer.multiplier.powi(2)))
         });
         terms
             .reduce(|sum, term| sum.iter().zip(term).map(|(sum, term)| sum + term).collect())
             .unwrap_or_default()
     }
+}
+
+/// The slope of tanh where it gives this activation.
+fn slope(activation: &Tensor<2>) -> Tensor<2> {
+    activation.clone().square().neg() + 1.0
+}
+
+/// The inner products of all rows.
+fn products(rows: &Tensor<2>) -> Tensor<2> {
+    rows.clone().matmul(rows.clone().transpose())
 }
 
 impl Pass {

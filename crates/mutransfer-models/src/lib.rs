@@ -2,23 +2,36 @@
 //!
 //! Parameters are named and shaped by burn modules, from which the plan is inferred; the forward
 //! multipliers of the plan are applied here.
+//!
+//! # Scope
+//!
+//! For studies of how hyperparameters transfer, on models small enough to train by the thousand on
+//! processor cores: transformers, perceptrons and convolutional networks in their textbook form,
+//! and data that is at hand everywhere. It is not a library of models to use for what they learn:
+//! there are no checkpoints, no pretrained weights and no generation. To train a model of your own
+//! by a plan, use `mutransfer-burn`.
 
 mod architecture;
 mod cnn;
 pub mod data;
 mod error;
 pub mod kernel;
+mod kind;
 mod mlp;
+mod multipliers;
 mod readout;
 mod resnet;
 mod task;
 mod trainer;
 mod transformer;
+mod variant;
 
-pub use architecture::{Architecture, Heads, Kind, Variant, Variants};
+pub use architecture::{Architecture, Heads};
 pub use cnn::Cnn;
 pub use error::Error;
+pub use kind::{Facts, Kind, TextTask};
 pub use mlp::Mlp;
 pub use resnet::ResNet;
 pub use trainer::{Batches, Trainer, trainer};
 pub use transformer::Transformer;
+pub use variant::{Variant, Variants};

@@ -4,7 +4,6 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
-
 use mutransfer_fused::scaled_linear;
 
 /// Logits `[.., classes]` of hidden activations `[.., width]`, shown to the probe.

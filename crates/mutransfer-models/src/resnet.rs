@@ -9,6 +9,7 @@ use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
 use crate::cnn::{VisionConfig, convolution, mean_over_positions};
+use crate::multipliers::scaled;
 use crate::readout::read_out;
 
 /// A stem of stride 2, `depth` blocks of `width` channels, `depth` blocks of twice as many on
@@ -19,6 +20,7 @@ pub struct ResNet {
     norm: BatchNorm,
     blocks: Vec<Block>,
     readout: Linear,
+    input_multiplier: f64,
     readout_multiplier: f64,
 }
 
@@ -40,29 +42,30 @@ impl ResNet {
             classes,
             width,
             depth,
-            readout_multiplier,
+            forward,
         } = *config;
-        let sizes = |index| match index {
-            _ if index < depth => ([width, width], 1),
-            _ if index == depth => ([width, 2 * width], 2),
-            _ => ([2 * width, 2 * width], 1),
-        };
+        let narrow = std::iter::repeat_n(([width, width], 1), depth);
+        let widening = std::iter::once(([width, 2 * width], 2));
+        let wide = std::iter::repeat_n(([2 * width, 2 * width], 1), depth - 1);
         Self {
             stem: convolution([channels, width], 2)
                 .with_bias(false)
                 .init(device),
             norm: BatchNormConfig::new(width).init(device),
-            blocks: (0..2 * depth)
-                .map(sizes)
+            blocks: narrow
+                .chain(widening)
+                .chain(wide)
                 .map(|(channels, stride)| Block::new(channels, stride, device))
                 .collect(),
             readout: LinearConfig::new(2 * width, classes).init(device),
-            readout_multiplier,
+            input_multiplier: forward.input,
+            readout_multiplier: forward.readout,
         }
     }
 
     /// Logits `[batch, classes]` for images `[batch, channels, height, width]`.
     pub fn forward(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        let images = scaled(images, self.input_multiplier);
         probe.convolution(|| ("stem".into(), Layer::Input, &self.stem, images.clone()));
         let mut hidden = relu(self.norm.forward(self.stem.forward(images)));
         probe.activation(|| ("stem".into(), Layer::Input, hidden.clone()));
@@ -78,38 +81,49 @@ impl ResNet {
 impl Block {
     fn new(channels: [usize; 2], stride: usize, device: &Device) -> Self {
         let [input, output] = channels;
-        let norm = || BatchNormConfig::new(output).init(device);
-        let projection = || {
-            Conv2dConfig::new(channels, [1, 1])
-                .with_stride([stride; 2])
-                .with_bias(false)
-                .init(device)
-        };
+        let norm = BatchNormConfig::new(output);
+        let has_shortcut = input != output;
         Self {
             first: convolution(channels, stride).with_bias(false).init(device),
-            first_norm: norm(),
+            first_norm: norm.init(device),
             second: convolution([output, output], 1)
                 .with_bias(false)
                 .init(device),
-            second_norm: norm(),
-            shortcut: (input != output).then(projection),
-            shortcut_norm: (input != output).then(norm),
+            second_norm: norm.init(device),
+            shortcut: has_shortcut.then(|| {
+                Conv2dConfig::new(channels, [1, 1])
+                    .with_stride([stride; 2])
+                    .with_bias(false)
+                    .init(device)
+            }),
+            shortcut_norm: has_shortcut.then(|| norm.init(device)),
         }
     }
 
     fn forward(&self, input: Tensor<4>, index: usize, probe: &mut Probe) -> Tensor<4> {
-        let name = |part: &str| format!("blocks.{index}.{part}");
-        probe.convolution(|| (name("first"), Layer::Hidden, &self.first, input.clone()));
+        show("first", index, &self.first, &input, probe);
         let hidden = relu(self.first_norm.forward(self.first.forward(input.clone())));
-        probe.convolution(|| (name("second"), Layer::Hidden, &self.second, hidden.clone()));
+        show("second", index, &self.second, &hidden, probe);
         let hidden = self.second_norm.forward(self.second.forward(hidden));
         let shortcut = match (&self.shortcut, &self.shortcut_norm) {
             (Some(projection), Some(norm)) => {
-                probe.convolution(|| (name("shortcut"), Layer::Hidden, projection, input.clone()));
+                show("shortcut", index, projection, &input, probe);
                 norm.forward(projection.forward(input))
             }
             _ => input,
         };
         relu(hidden + shortcut)
     }
+}
+
+/// Shows a convolution of a block with what it reads.
+fn show(part: &str, index: usize, layer: &Conv2d, input: &Tensor<4>, probe: &mut Probe) {
+    probe.convolution(|| {
+        (
+            format!("blocks.{index}.{part}"),
+            Layer::Hidden,
+            layer,
+            input.clone(),
+        )
+    });
 }

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::data::{Corpus, Images, mask};
+use crate::data::images::Images;
+use crate::data::{Corpus, mask};
 
 /// Inputs with the right answers.
 pub(crate) struct Batch<I> {
@@ -33,17 +34,19 @@ pub(crate) struct NextToken<'a> {
 
 impl NextToken<'_> {
     fn of(&self, sequences: &[Vec<u8>], device: &Device) -> Batch<Tensor<2, Int>> {
-        let part = |from: usize| {
-            sequences
-                .iter()
-                .flat_map(move |s| s[from..from + self.context].iter().copied())
-        };
-        let input = integers(part(0), device).reshape([sequences.len(), self.context]);
+        let input = integers(self.part(sequences, 0), device);
         Batch {
-            input,
+            input: input.reshape([sequences.len(), self.context]),
             judged: None,
-            targets: integers(part(1), device),
+            targets: integers(self.part(sequences, 1), device),
         }
+    }
+
+    /// The tokens of all sequences from a position on.
+    fn part(&self, sequences: &[Vec<u8>], from: usize) -> impl Iterator<Item = u8> {
+        sequences
+            .iter()
+            .flat_map(move |tokens| tokens[from..from + self.context].iter().copied())
     }
 }
 

@@ -6,10 +6,16 @@ use burn::tensor::{Device, Int, Tensor};
 use mutransfer::{Hyper, Plan};
 use mutransfer_burn::{Measurement, Probe, initialize};
 
-use crate::architecture::Multipliers;
+use crate::architecture::Architecture;
+use crate::cnn::Cnn;
 use crate::data::Dataset;
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::mlp::Mlp;
+use crate::multipliers::Multipliers;
+use crate::resnet::ResNet;
 use crate::task::{Batch, Classify, Masked, NextToken, Task};
-use crate::{Architecture, Cnn, Error, Kind, Mlp, ResNet, Transformer};
+use crate::transformer::Transformer;
 use mutransfer_fused::{Optimizer, cross_entropy};
 
 /// Which batches a trial sees.

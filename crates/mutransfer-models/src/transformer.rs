@@ -8,7 +8,8 @@ use burn::tensor::{Device, Int, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
-use crate::architecture::{Variant, Variants};
+use crate::multipliers::{Multipliers, scaled};
+use crate::variant::{GROUP, Variant, Variants};
 use mutransfer_fused::{
     Heads, attention, attention_logits, embedding, gelu, layer_norm, linear, positioned_embedding,
     residual_linear, rms_norm, scaled_linear, swiglu, tied_readout,
@@ -25,6 +26,7 @@ pub struct Transformer {
     blocks: Vec<Block>,
     norm: Norm,
     readout: Option<Linear>,
+    input_multiplier: f64,
     readout_multiplier: f64,
 }
 
@@ -76,41 +78,41 @@ pub(crate) struct TransformerConfig {
     pub(crate) heads: usize,
     pub(crate) variants: Variants,
     pub(crate) is_causal: bool,
-    pub(crate) attention_scale: f64,
-    pub(crate) readout_multiplier: f64,
+    pub(crate) forward: Multipliers,
 }
-
-/// Query heads that share a key and a value, with [`Variant::GroupedKv`].
-pub(crate) const GROUP: usize = 2;
 
 impl Transformer {
     pub(crate) fn new(config: &TransformerConfig, device: &Device) -> Self {
         let (width, variants) = (config.width, &config.variants);
-        let readout = || {
-            LinearConfig::new(width, config.vocabulary)
-                .with_bias(false)
-                .init(device)
-        };
+        let has_positions = !variants.has(Variant::Rope);
+        let has_readout = !variants.has(Variant::Tied);
         Self {
             tokens: EmbeddingConfig::new(config.vocabulary, width).init(device),
-            positions: (!variants.has(Variant::Rope))
+            positions: has_positions
                 .then(|| EmbeddingConfig::new(config.context, width).init(device)),
             blocks: (0..config.depth)
                 .map(|_| Block::new(config, device))
                 .collect(),
             norm: Norm::new(width, variants.has(Variant::RmsNorm), device),
-            readout: (!variants.has(Variant::Tied)).then(readout),
-            readout_multiplier: config.readout_multiplier,
+            readout: has_readout.then(|| {
+                LinearConfig::new(width, config.vocabulary)
+                    .with_bias(false)
+                    .init(device)
+            }),
+            input_multiplier: config.forward.input,
+            readout_multiplier: config.forward.readout,
         }
     }
 
     /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`.
     pub fn forward(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
-        probe.embedding(|| ("tokens".into(), &self.tokens, tokens.clone()));
-        let mut hidden = match &self.positions {
+        let multiplier = self.input_multiplier;
+        probe.embedding(|| ("tokens".into(), &self.tokens, tokens.clone(), multiplier));
+        let embedded = match &self.positions {
             Some(positions) => positioned_embedding(&self.tokens, positions, tokens),
             None => embedding(&self.tokens, tokens),
-        }; // [batch, time, width]
+        };
+        let mut hidden = scaled(embedded, multiplier); // [batch, time, width]
         probe.activation(|| ("embedding".into(), Layer::Input, hidden.clone()));
         for (index, block) in self.blocks.iter().enumerate() {
             hidden = block.forward(hidden, index, probe);
@@ -141,10 +143,14 @@ impl Transformer {
                 let tokens = &self.tokens;
                 probe.update(|| {
                     let input = hidden.clone().without_autodiff();
-                    let apply = move |update: Tensor<2>| {
-                        input.matmul(update.transpose().unsqueeze()) * multiplier
-                    };
-                    ("readout".into(), Layer::Output, tokens.weight.val(), apply)
+                    (
+                        "readout".into(),
+                        Layer::Output,
+                        tokens.weight.val(),
+                        move |update: Tensor<2>| {
+                            input.matmul(update.transpose().unsqueeze()) * multiplier
+                        },
+                    )
                 });
                 tied_readout(tokens, multiplier, hidden)
             }
@@ -172,58 +178,32 @@ impl Norm {
 impl Block {
     fn new(config: &TransformerConfig, device: &Device) -> Self {
         let (width, variants) = (config.width, &config.variants);
-        let linear = |fan_in, fan_out| LinearConfig::new(fan_in, fan_out).init(device);
-        let norm = || Norm::new(width, variants.has(Variant::RmsNorm), device);
-        let gate = variants
-            .has(Variant::Swiglu)
-            .then(|| linear(width, 4 * width));
+        let has_gate = variants.has(Variant::Swiglu);
+        let is_rms = variants.has(Variant::RmsNorm);
         Self {
-            attention_norm: norm(),
+            attention_norm: Norm::new(width, is_rms, device),
             attention: Attention::new(config, device),
-            mlp_norm: norm(),
+            mlp_norm: Norm::new(width, is_rms, device),
             mlp: FeedForward {
-                gate,
-                up: linear(width, 4 * width),
-                down: linear(4 * width, width),
+                gate: has_gate.then(|| new_linear(width, 4 * width, device)),
+                up: new_linear(width, 4 * width, device),
+                down: new_linear(4 * width, width, device),
             },
             is_post_norm: variants.has(Variant::PostNorm),
         }
     }
 
     fn forward(&self, hidden: Tensor<3>, index: usize, probe: &mut Probe) -> Tensor<3> {
-        let name = |part: &str| format!("blocks.{index}.{part}");
         let output = &self.attention.output;
-        let attended = self.attention.mix(
-            self.before(&self.attention_norm, hidden.clone()),
-            index,
-            probe,
-        );
-        probe.linear(|| {
-            (
-                name("attention.output"),
-                Layer::Hidden,
-                output,
-                attended.clone(),
-                1.0,
-            )
-        });
-        probe.activation(|| {
-            (
-                name("attention"),
-                Layer::Hidden,
-                linear(output, attended.clone()),
-            )
-        });
-        let hidden = self.after(
-            &self.attention_norm,
-            residual_linear(output, attended, hidden),
-        );
+        let input = self.before(&self.attention_norm, hidden.clone());
+        let attended = self.attention.mix(input, index, probe);
+        show_branch(["attention", "output"], index, output, &attended, probe);
+        let attended = residual_linear(output, attended, hidden);
+        let hidden = self.after(&self.attention_norm, attended);
         let down = &self.mlp.down;
-        let fed = self
-            .mlp
-            .hidden(self.before(&self.mlp_norm, hidden.clone()), index, probe);
-        probe.linear(|| (name("mlp.down"), Layer::Hidden, down, fed.clone(), 1.0));
-        probe.activation(|| (name("mlp"), Layer::Hidden, linear(down, fed.clone())));
+        let input = self.before(&self.mlp_norm, hidden.clone());
+        let fed = self.mlp.hidden(input, index, probe);
+        show_branch(["mlp", "down"], index, down, &fed, probe);
         self.after(&self.mlp_norm, residual_linear(down, fed, hidden))
     }
 
@@ -244,15 +224,49 @@ impl Block {
     }
 }
 
+/// Shows the last layer of a branch with what it reads, and the branch's output.
+fn show_branch(
+    [branch, last]: [&str; 2],
+    index: usize,
+    layer: &Linear,
+    input: &Tensor<3>,
+    probe: &mut Probe,
+) {
+    show_linear(&format!("{branch}.{last}"), index, layer, input, probe);
+    probe.activation(|| {
+        (
+            format!("blocks.{index}.{branch}"),
+            Layer::Hidden,
+            linear(layer, input.clone()),
+        )
+    });
+}
+
+/// Shows a linear layer of a block with what it reads.
+fn show_linear(part: &str, index: usize, layer: &Linear, input: &Tensor<3>, probe: &mut Probe) {
+    probe.linear(|| {
+        (
+            format!("blocks.{index}.{part}"),
+            Layer::Hidden,
+            layer,
+            input.clone(),
+            1.0,
+        )
+    });
+}
+
+fn new_linear(fan_in: usize, fan_out: usize, device: &Device) -> Linear {
+    LinearConfig::new(fan_in, fan_out).init(device)
+}
+
 impl FeedForward {
     /// What the last layer reads.
     fn hidden(&self, input: Tensor<3>, index: usize, probe: &mut Probe) -> Tensor<3> {
-        let name = |part: &str| format!("blocks.{index}.mlp.{part}");
-        probe.linear(|| (name("up"), Layer::Hidden, &self.up, input.clone(), 1.0));
+        show_linear("mlp.up", index, &self.up, &input, probe);
         let Some(gate) = &self.gate else {
             return gelu(linear(&self.up, input));
         };
-        probe.linear(|| (name("gate"), Layer::Hidden, gate, input.clone(), 1.0));
+        show_linear("mlp.gate", index, gate, &input, probe);
         swiglu(linear(gate, input.clone()), linear(&self.up, input))
     }
 }
@@ -266,24 +280,20 @@ impl Attention {
         } else {
             1
         };
-        let linear = |fan_in, fan_out| LinearConfig::new(fan_in, fan_out).init(device);
-        let norm = || {
-            variants
-                .has(Variant::QkNorm)
-                .then(|| Norm::new(head_dim, true, device))
-        };
-        let rotation = || RotaryEncodingConfig::new(config.context, head_dim).init(device);
+        let is_normed = variants.has(Variant::QkNorm);
+        let is_rotated = variants.has(Variant::Rope);
         Self {
-            query: linear(width, width),
-            key: linear(width, width / group),
-            value: linear(width, width / group),
-            output: linear(width, width),
-            query_norm: norm(),
-            key_norm: norm(),
-            rotation: variants.has(Variant::Rope).then(rotation),
+            query: new_linear(width, width, device),
+            key: new_linear(width, width / group, device),
+            value: new_linear(width, width / group, device),
+            output: new_linear(width, width, device),
+            query_norm: is_normed.then(|| Norm::new(head_dim, true, device)),
+            key_norm: is_normed.then(|| Norm::new(head_dim, true, device)),
+            rotation: is_rotated
+                .then(|| RotaryEncodingConfig::new(config.context, head_dim).init(device)),
             heads: config.heads,
             group,
-            scale: config.attention_scale,
+            scale: config.forward.attention,
             is_causal: config.is_causal,
         }
     }
@@ -295,32 +305,20 @@ impl Attention {
             scale: self.scale,
             causal: self.is_causal,
         };
-        for (part, layer) in [
-            ("query", &self.query),
-            ("key", &self.key),
-            ("value", &self.value),
-        ] {
-            let name = || format!("blocks.{index}.attention.{part}");
-            probe.linear(|| (name(), Layer::Hidden, layer, input.clone(), 1.0));
-        }
-        let query = self.position(
-            linear(&self.query, input.clone()),
-            self.heads,
-            self.query_norm.as_ref(),
-        );
+        show_linear("attention.query", index, &self.query, &input, probe);
+        show_linear("attention.key", index, &self.key, &input, probe);
+        show_linear("attention.value", index, &self.value, &input, probe);
         let shared = self.heads / self.group;
-        let key = self.position(
-            linear(&self.key, input.clone()),
-            shared,
-            self.key_norm.as_ref(),
-        );
-        let (key, value) = (self.repeat(key), self.repeat(linear(&self.value, input)));
-        let logits = || attention_logits(query.clone(), key.clone(), heads);
+        let query = linear(&self.query, input.clone());
+        let query = self.position(query, self.heads, self.query_norm.as_ref());
+        let key = linear(&self.key, input.clone());
+        let key = self.repeat(self.position(key, shared, self.key_norm.as_ref()));
+        let value = self.repeat(linear(&self.value, input));
         probe.activation(|| {
             (
                 format!("blocks.{index}.attention.logits"),
                 Layer::Attention,
-                logits(),
+                attention_logits(query.clone(), key.clone(), heads),
             )
         });
         attention(query, key, value, heads)

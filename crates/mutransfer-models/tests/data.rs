@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use mutransfer_models::data::{Corpus, Language, Text};
+use mutransfer_models::data::{Corpus, Dataset, Images, Language, Text};
 
 fn text_of(bytes: usize) -> (tempfile::TempDir, Text) {
     let folder = tempfile::tempdir().unwrap();
@@ -59,7 +59,10 @@ fn a_folder_is_read_in_order_of_paths() {
     let whole = folder.path().join("whole");
     let text = Text::read(folder.path()).unwrap();
     fs::write(&whole, "onetwothree").unwrap();
-    assert_eq!(text.hash(), Text::read(&whole).unwrap().hash());
+    assert_eq!(
+        text.fingerprint(),
+        Text::read(&whole).unwrap().fingerprint()
+    );
 }
 
 #[test]
@@ -144,4 +147,16 @@ fn the_entropy_rate_is_the_best_possible_loss() {
     );
     // Counting 400,000 words in the contexts that matter underestimates their entropy by little.
     assert!((whole - floor).abs() < 0.05, "{whole} is not about {floor}");
+}
+
+/// A change of a generator is a change of the data, and of the ids of all trials on it.
+#[test]
+fn fingerprints_tell_generators_apart() {
+    let language = |seed| Dataset::Text(Corpus::Synthetic(Language::new(seed))).fingerprint();
+    let images = |seed| Dataset::Images(Images::synthetic(seed)).fingerprint();
+    assert_eq!(language(0), language(0));
+    assert_ne!(language(0), language(1));
+    assert_ne!(images(0), images(1));
+    assert_eq!(&language(0)[..16], "ec285ee692280355");
+    assert_eq!(&images(0)[..16], "73932e51fef1a76f");
 }

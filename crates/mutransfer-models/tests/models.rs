@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mutransfer::theory::Quantity;
-use mutransfer::{Hyper, Optimizer, Role, Rule};
+use mutransfer::{Factors, Form, Hyper, Optimizer, Parametrization, Role, Roles, Rule};
 use mutransfer_models::data::{Corpus, Dataset, Images, Language};
 use mutransfer_models::{
     Architecture, Batches, Error, Heads, Kind, Trainer, Variant, Variants, trainer,
@@ -79,15 +79,16 @@ const BOTH_WAYS: [Heads; 2] = [Heads::Dim(8), Heads::Count(2)];
 
 /// Every model, and the transformers with every variant by itself and with all of them.
 fn every_model() -> Vec<Architecture> {
-    let kinds = Kind::NAMED
+    let kinds = Kind::ALL
         .iter()
-        .map(|(_, kind)| architecture(*kind, BOTH_WAYS[0]));
-    let single = Variant::NAMED.iter().map(|(_, variant)| vec![*variant]);
-    let all = Variant::NAMED.iter().map(|(_, variant)| *variant).collect();
-    let variants = single.chain([all]).map(|variants| Architecture {
-        variants: Variants(variants),
-        ..architecture(Kind::Gpt, BOTH_WAYS[1])
-    });
+        .map(|kind| architecture(*kind, BOTH_WAYS[0]));
+    let single = Variant::ALL.iter().map(|variant| vec![*variant]);
+    let variants = single
+        .chain([Variant::ALL.to_vec()])
+        .map(|variants| Architecture {
+            variants: Variants(variants),
+            ..architecture(Kind::Gpt, BOTH_WAYS[1])
+        });
     kinds
         .chain([architecture(Kind::Gpt, BOTH_WAYS[1])])
         .chain(variants)
@@ -371,4 +372,103 @@ fn sizes_that_do_not_fit_are_errors() {
         .plan(16, 40, Rule::Mup, Optimizer::AdamW)
         .unwrap_err();
     assert!(matches!(bad, Error::NotDivisible { size: 40, .. }));
+}
+
+/// Bits of the losses of five steps of SGD.
+fn losses_of_sgd(architecture: &Architecture, rule: Parametrization, hyper: &Hyper) -> Vec<u64> {
+    let dataset = dataset(architecture.kind);
+    let plan = architecture.plan(8, 16, rule, Optimizer::Sgd).unwrap();
+    let mut trainer = trainer(architecture, 16, &plan, hyper, &dataset, BATCHES).unwrap();
+    (0..5).map(|_| trainer.step(1.0).to_bits()).collect()
+}
+
+/// Twice the multiplier with half the weights and a quarter of the learning rate is the same
+/// training under SGD (TP5 lemma J.1), and with powers of two to the bit.
+#[test]
+fn factors_on_inputs_and_readouts_apply_to_every_model() {
+    let rotated = Factors {
+        multiplier: 2.0,
+        init_std: 0.5,
+        learning_rate: 0.25,
+        ..Factors::ONE
+    };
+    for architecture in every_model() {
+        let with = |factors| Hyper { factors, ..hyper() };
+        let losses = |hyper: &Hyper| losses_of_sgd(&architecture, Rule::Mup.into(), hyper);
+        let name = format!("{} {:?}", architecture.kind, architecture.variants);
+        let both = with(Roles {
+            input: rotated,
+            output: rotated,
+            ..Roles::all(Factors::ONE)
+        });
+        assert_eq!(losses(&hyper()), losses(&both), "{name}");
+        let larger = Factors {
+            multiplier: 2.0,
+            ..Factors::ONE
+        };
+        let input = with(Roles {
+            input: larger,
+            ..Roles::all(Factors::ONE)
+        });
+        assert_ne!(losses(&hyper()), losses(&input), "{name}: larger inputs");
+    }
+}
+
+#[test]
+fn multipliers_that_no_model_applies_are_errors() {
+    let architecture = architecture(Kind::Gpt, BOTH_WAYS[0]);
+    let mut hyper = hyper();
+    hyper.factors.hidden.multiplier = 2.0;
+    let plan = architecture
+        .plan(8, 16, Rule::Mup, Optimizer::AdamW)
+        .unwrap();
+    let dataset = dataset(Kind::Gpt);
+    let error = trainer(&architecture, 16, &plan, &hyper, &dataset, BATCHES).err();
+    assert_eq!(
+        error.unwrap().to_string(),
+        "`blocks.0.attention.key.weight`, a hidden parameter, is to be multiplied by 2 in the \
+         forward pass; the built-in models multiply inputs, the readout and attention only"
+    );
+}
+
+#[test]
+fn rules_with_multipliers_inside_the_network_change_their_form_and_others_do_not() {
+    let architecture = architecture(Kind::Mlp, BOTH_WAYS[0]);
+    let form = |rule: Parametrization| {
+        let plan = architecture.plan(8, 16, rule, Optimizer::Sgd).unwrap();
+        plan.form().to_owned()
+    };
+    assert_eq!(form(Rule::Ntk.into()), Form::Table8.to_string());
+    assert_eq!(form(Rule::MeanField.into()), Form::Table8.to_string());
+    for kept in [Form::Table3, Form::Table9] {
+        let rule = Parametrization::from(Rule::Mup).with_form(kept);
+        assert_eq!(form(rule), kept.to_string());
+    }
+}
+
+/// Every form that the models apply is the same training, but for rounding.
+#[test]
+fn forms_train_alike() {
+    for architecture in every_model() {
+        let losses = |form| {
+            let rule = Parametrization::from(Rule::Mup).with_form(form);
+            losses_of_sgd(&architecture, rule, &hyper())
+        };
+        let own = losses(Form::Table8);
+        for form in [Form::Table3, Form::Table9] {
+            // Without a multiplier nothing tells the two uses of a tied tensor apart.
+            if architecture.variants.has(Variant::Tied) && form == Form::Table3 {
+                continue;
+            }
+            for (own, other) in own.iter().zip(losses(form)) {
+                let (own, other) = (f64::from_bits(*own), f64::from_bits(other));
+                assert!(
+                    (own - other).abs() < 1e-4 * own,
+                    "{} {:?} {form}: {own} and {other}",
+                    architecture.kind,
+                    architecture.variants
+                );
+            }
+        }
+    }
 }

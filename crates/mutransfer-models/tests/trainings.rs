@@ -48,7 +48,7 @@ fn training(architecture: &Architecture, optimizer: Optimizer) -> Vec<f32> {
 /// with burn alone.
 #[test]
 fn whole_trainings_agree() {
-    let all = || Variants(Variant::NAMED.iter().map(|(_, variant)| *variant).collect());
+    let all = || Variants(Variant::ALL.to_vec());
     let models = [
         (Kind::Gpt, Heads::Dim(8), Variants::default()),
         (Kind::Gpt, Heads::Count(2), Variants::default()),

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand::seq::index::sample;
 
-use super::generator;
+use super::draws::generator;
 
 /// Sequences with some tokens hidden.
 pub(crate) struct Masked {

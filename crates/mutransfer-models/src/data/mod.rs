@@ -1,15 +1,17 @@
 //! What the models train on: text as bytes, a synthetic language whose entropy is known, images of
 //! files, or synthetic ones.
 
-mod images;
+mod draws;
+pub(crate) mod images;
 pub(crate) mod mask;
 mod synthetic;
 mod text;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use self::draws::generator;
+use crate::kind::{Kind, TextTask};
 
-pub use images::{ImageFlaw, Images};
+pub use images::Images;
+pub use images::flaw::ImageFlaw;
 pub use synthetic::Language;
 pub use text::Text;
 
@@ -53,12 +55,21 @@ impl Dataset {
         }
     }
 
-    /// The lowest loss any model can reach, in nats per answer, where it is known.
-    pub fn floor(&self, kind: crate::Kind) -> Option<f64> {
-        match (self, kind) {
-            // A masked token can be told from what follows it as well.
-            (Self::Text(_), crate::Kind::Bert) | (Self::Images(_), _) => None,
-            (Self::Text(corpus), _) => corpus.floor(),
+    /// The lowest loss any model of a kind can reach, in nats per answer, where it is known.
+    pub fn floor(&self, kind: Kind) -> Option<f64> {
+        match (self, kind.facts().text) {
+            (Self::Text(corpus), Some(TextTask::NextToken)) => corpus.floor(),
+            // A hidden token can be told from what follows it as well.
+            _ => None,
+        }
+    }
+
+    /// Fingerprint of everything that a model may see of it, in hexadecimal: equal data has equal
+    /// fingerprints.
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::Text(corpus) => corpus.fingerprint(),
+            Self::Images(images) => images.fingerprint(),
         }
     }
 }
@@ -92,6 +103,14 @@ impl Corpus {
         }
     }
 
+    /// Fingerprint of the text, or of the language, in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::Text(text) => text.fingerprint(),
+            Self::Synthetic(language) => language.fingerprint(),
+        }
+    }
+
     /// The batch of a step: `batch` sequences of `length` tokens. Depends on seed and step, never
     /// on the model.
     pub fn batch(&self, seed: u64, step: usize, batch: usize, length: usize) -> Vec<Vec<u8>> {
@@ -117,14 +136,4 @@ impl Corpus {
             }
         }
     }
-}
-
-/// A stream of random numbers for one purpose, seed and step.
-fn generator(purpose: &str, seed: u64, step: u64) -> ChaCha8Rng {
-    let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(purpose.as_bytes())
-        .update(&seed.to_le_bytes())
-        .update(&step.to_le_bytes());
-    ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
 }

@@ -11,7 +11,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::generator;
+use super::draws::generator;
 
 /// The built-in language.
 #[derive(Clone, Debug)]
@@ -30,6 +30,9 @@ const FUNCTION_WORDS: u8 = 4;
 /// Exponent of Zipf's law.
 const EXPONENT: f64 = 1.5;
 
+/// Words of a text that the fingerprint covers.
+const SAMPLE: usize = 1024;
+
 impl Language {
     /// How many words there are.
     pub const VOCABULARY: usize = 64;
@@ -42,15 +45,25 @@ impl Language {
             *sum += weight / total;
             Some(*sum)
         });
-        let rankings = |purpose: &str| {
-            let ranking = |word| ranking(&weights, generator(purpose, seed, word as u64));
-            (0..Self::VOCABULARY).map(ranking).collect()
-        };
         Self {
             cumulative: cumulative.collect(),
-            after_word: rankings("after word"),
-            after_function_word: rankings("after function word"),
+            after_word: rankings(&weights, "after word", seed),
+            after_function_word: rankings(&weights, "after function word", seed),
         }
+    }
+
+    /// Fingerprint of the language, in hexadecimal: of what its words are drawn by, and of a text.
+    ///
+    /// The text is of integers, and the fingerprint covers no floating-point number, so that it is
+    /// the same on machines whose logarithms differ in the last bit.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"synthetic language");
+        for ranking in self.after_word.iter().chain(&self.after_function_word) {
+            hasher.update(ranking);
+        }
+        hasher.update(&self.sample(&mut generator("fingerprint", 0, 0), SAMPLE));
+        hasher.finalize().to_hex().to_string()
     }
 
     /// Entropy of the next token given the past, in nats: the lowest loss any model can reach.
@@ -87,9 +100,10 @@ impl Language {
     }
 
     fn ranking(&self, last: u8, ordinary: u8) -> &[u8] {
-        match last < FUNCTION_WORDS {
-            true => &self.after_function_word[usize::from(ordinary)],
-            false => &self.after_word[usize::from(last)],
+        if last < FUNCTION_WORDS {
+            &self.after_function_word[usize::from(ordinary)]
+        } else {
+            &self.after_word[usize::from(last)]
         }
     }
 }
@@ -97,6 +111,13 @@ impl Language {
 fn zipf() -> Vec<f64> {
     (1..=Language::VOCABULARY)
         .map(|rank| (rank as f64).powf(-EXPONENT))
+        .collect()
+}
+
+/// A ranking for every word.
+fn rankings(weights: &[f64], purpose: &str, seed: u64) -> Vec<Vec<u8>> {
+    (0..Language::VOCABULARY as u64)
+        .map(|word| ranking(weights, generator(purpose, seed, word)))
         .collect()
 }
 

@@ -6,7 +6,7 @@ use std::{fs, io};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::Error;
+use crate::error::Error;
 
 /// A text of which the last tenth is held out.
 #[derive(Clone, Debug)]
@@ -27,30 +27,23 @@ impl Text {
     /// # Errors
     /// When a file cannot be read, or when there is no text.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let unreadable = |source| Error::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
         let mut bytes = Vec::new();
-        for file in files(path).map_err(unreadable)? {
-            let text =
-                fs::read(&file).map_err(|source| Error::Unreadable { path: file, source })?;
-            bytes.extend(text);
+        for file in files(path).map_err(Error::unreadable(path))? {
+            bytes.extend(fs::read(&file).map_err(Error::unreadable(&file))?);
         }
-        match bytes.len() {
-            0 => Err(Error::Empty {
-                path: path.to_owned(),
-            }),
-            count => Ok(Self {
-                path: path.to_owned(),
-                split: count - count / 10,
-                bytes,
-            }),
+        let path = path.to_owned();
+        if bytes.is_empty() {
+            return Err(Error::Empty { path });
         }
+        Ok(Self {
+            path,
+            split: bytes.len() - bytes.len() / 10,
+            bytes,
+        })
     }
 
     /// Fingerprint of the text, in hexadecimal.
-    pub fn hash(&self) -> String {
+    pub fn fingerprint(&self) -> String {
         blake3::hash(&self.bytes).to_hex().to_string()
     }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::ImageFlaw;
-use crate::Error;
+use super::flaw::ImageFlaw;
+use crate::error::Error;
 
 /// Most bytes of a file of images, unpacked: several times the largest of the usual sets, and no
 /// threat to memory.
@@ -19,25 +19,19 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The first `most` bytes of a file, or all if there are fewer. Takes memory for what is there, not
 /// for `most`.
 pub(super) fn read(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
-    let unreadable = |source| Error::Unreadable {
-        path: path.to_owned(),
-        source,
+    let mut file = BufReader::new(File::open(path).map_err(Error::unreadable(path))?);
+    let start = file.fill_buf().map_err(Error::unreadable(path))?;
+    let bytes = if start.starts_with(&GZIP) {
+        first(MultiGzDecoder::new(file), most)
+            .map_err(|reason| Error::images(path, ImageFlaw::Gzip { reason }))?
+    } else {
+        first(file, most).map_err(Error::unreadable(path))?
     };
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
-    let packed = file.fill_buf().map_err(unreadable)?.starts_with(&GZIP);
-    let bytes = match packed {
-        true => first(MultiGzDecoder::new(file), most).map_err(|reason| Error::Images {
-            path: path.to_owned(),
-            flaw: ImageFlaw::Gzip { reason },
-        })?,
-        false => first(file, most).map_err(unreadable)?,
-    };
-    match bytes.is_empty() && most > 0 {
-        true => Err(Error::Empty {
-            path: path.to_owned(),
-        }),
-        false => Ok(bytes),
+    if bytes.is_empty() && most > 0 {
+        let path = path.to_owned();
+        return Err(Error::Empty { path });
     }
+    Ok(bytes)
 }
 
 fn first(reader: impl Read, most: usize) -> io::Result<Vec<u8>> {

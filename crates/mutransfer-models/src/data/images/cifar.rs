@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use super::files::{Part, name};
-use super::{ImageFlaw, bytes};
-use crate::Error;
+use super::bytes;
+use super::flaw::ImageFlaw;
+use super::part::{Part, name};
+use crate::error::Error;
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 /// How many classes there are.
@@ -17,8 +18,8 @@ const RECORD: usize = 1 + PIXELS;
 /// Whether a file under another name is CIFAR-10: by its ending and its size, as there is no
 /// header.
 pub(super) fn recognises(path: &Path) -> bool {
-    let whole = |bytes: u64| bytes > 0 && bytes.is_multiple_of(RECORD as u64);
-    name(path).ends_with(".bin") && path.metadata().is_ok_and(|file| whole(file.len()))
+    let bytes = path.metadata().map_or(0, |file| file.len());
+    name(path).ends_with(".bin") && bytes > 0 && bytes.is_multiple_of(RECORD as u64)
 }
 
 /// Whether a file has the name of one of CIFAR-10's.
@@ -29,25 +30,21 @@ pub(super) fn is_batch(path: &Path) -> bool {
 
 /// Reads one file.
 pub(super) fn read(path: &Path) -> Result<Part, Error> {
-    let flawed = |flaw| {
-        Err(Error::Images {
-            path: path.to_owned(),
-            flaw,
-        })
-    };
     let bytes = bytes::read(path, bytes::MOST + 1)?;
     if bytes.len() > bytes::MOST {
-        return flawed(ImageFlaw::TooLarge { most: bytes::MOST });
+        let flaw = ImageFlaw::TooLarge { most: bytes::MOST };
+        return Err(Error::images(path, flaw));
     }
     let records = bytes.chunks_exact(RECORD);
     if !records.remainder().is_empty() {
         let count = bytes.len().div_ceil(RECORD);
         let why = format!("{count} CIFAR-10 records of {RECORD} bytes");
-        return flawed(ImageFlaw::Truncated {
+        let flaw = ImageFlaw::Truncated {
             bytes: bytes.len(),
             needed: count * RECORD,
             why,
-        });
+        };
+        return Err(Error::images(path, flaw));
     }
     let labels = records.clone().map(|record| record[0]).collect();
     let pixels = records.flat_map(|record| &record[1..]).copied().collect();

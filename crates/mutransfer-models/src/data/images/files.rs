@@ -3,21 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{ImageFlaw, cifar, idx};
-use crate::Error;
-
-/// Images with their labels, as they are stored: one plane after the other, row by row.
-#[derive(Clone, Debug)]
-pub(super) struct Part {
-    /// The file to name when the images are wrong: the first of several.
-    pub(super) path: PathBuf,
-    /// Channels, height and width.
-    pub(super) shape: [usize; 3],
-    pub(super) pixels: Vec<u8>,
-    pub(super) labels: Vec<u8>,
-    /// The file to name when a label is wrong.
-    pub(super) labelled_by: PathBuf,
-}
+use super::flaw::ImageFlaw;
+use super::part::{Part, name};
+use super::{cifar, idx};
+use crate::error::Error;
 
 /// A format of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +25,11 @@ pub(super) struct Found {
 
 /// Whether there are images at a path.
 pub(super) fn recognises(path: &Path) -> bool {
-    match path.is_dir() {
-        true => {
-            listed(path).is_ok_and(|files| files.iter().any(|file| format_by_name(file).is_some()))
-        }
-        false => format(path).is_some(),
+    if path.is_dir() {
+        let files = listed(path).unwrap_or_default();
+        files.iter().any(|file| format_by_name(file).is_some())
+    } else {
+        format(path).is_some()
     }
 }
 
@@ -83,32 +72,30 @@ pub(super) fn read(path: &Path) -> Result<Found, Error> {
 
 /// The files of images at a path, in order of their names, and their format.
 fn find(path: &Path) -> Result<(Format, Vec<PathBuf>), Error> {
-    let unreadable = |source| Error::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let none = || Error::Images {
-        path: path.to_owned(),
-        flaw: ImageFlaw::NoImages,
-    };
-    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok((format(path).ok_or_else(none)?, vec![path.to_owned()]));
+    let metadata = fs::metadata(path).map_err(Error::unreadable(path))?;
+    if !metadata.is_dir() {
+        let format = format(path).ok_or_else(|| no_images(path))?;
+        return Ok((format, vec![path.to_owned()]));
     }
-    let mut files = listed(path).map_err(unreadable)?;
+    let mut files = listed(path).map_err(Error::unreadable(path))?;
     files.retain(|file| format_by_name(file).is_some());
     // A file beside its packed form is the same images: a plain name sorts first.
     files.dedup_by(|packed, plain| idx::unpacked(name(packed)) == idx::unpacked(name(plain)));
     let format = files
         .first()
         .and_then(|file| format_by_name(file))
-        .ok_or_else(none)?;
-    match files
+        .ok_or_else(|| no_images(path))?;
+    let other = files
         .iter()
-        .find(|file| format_by_name(file) != Some(format))
-    {
+        .find(|file| format_by_name(file) != Some(format));
+    match other {
         Some(other) => Err(several(path, &files[0], other)),
         None => Ok((format, files)),
     }
+}
+
+fn no_images(path: &Path) -> Error {
+    Error::images(path, ImageFlaw::NoImages)
 }
 
 impl Format {
@@ -126,30 +113,6 @@ impl Format {
             whole.labels.extend(part.labels);
         }
         Ok(whole)
-    }
-}
-
-impl Part {
-    /// Checks that every label names one of `classes`.
-    pub(super) fn check_labels(&self, classes: usize) -> Result<(), Error> {
-        match self
-            .labels
-            .iter()
-            .position(|label| usize::from(*label) >= classes)
-        {
-            None => Ok(()),
-            Some(index) => {
-                let flaw = ImageFlaw::Label {
-                    label: self.labels[index],
-                    index,
-                    classes,
-                };
-                Err(Error::Images {
-                    path: self.labelled_by.clone(),
-                    flaw,
-                })
-            }
-        }
     }
 }
 
@@ -193,10 +156,7 @@ fn check_single(folder: &Path, files: &[PathBuf]) -> Result<(), Error> {
 
 fn several(folder: &Path, first: &Path, second: &Path) -> Error {
     let [first, second] = [first, second].map(|file| name(file).to_owned());
-    Error::Images {
-        path: folder.to_owned(),
-        flaw: ImageFlaw::Several { first, second },
-    }
+    Error::images(folder, ImageFlaw::Several { first, second })
 }
 
 /// Whether a file's name says that it is for testing: `t10k-images-idx3-ubyte`, `test_batch.bin`.
@@ -208,29 +168,27 @@ fn is_test(file: &Path) -> bool {
 
 /// A file's format by its name alone, as in a folder, where other files may lie beside the images.
 fn format_by_name(file: &Path) -> Option<Format> {
-    let formats = [
-        (Format::Idx, idx::is_images(file)),
-        (Format::Cifar, cifar::is_batch(file)),
-    ];
-    formats
-        .into_iter()
-        .find(|(_, found)| *found)
-        .map(|(format, _)| format)
+    if idx::is_images(file) {
+        Some(Format::Idx)
+    } else if cifar::is_batch(file) {
+        Some(Format::Cifar)
+    } else {
+        None
+    }
 }
 
 /// A file's format by its name, or by what is in it.
 fn format(file: &Path) -> Option<Format> {
-    let inside = || {
-        let formats = [
-            (Format::Idx, idx::recognises(file)),
-            (Format::Cifar, cifar::recognises(file)),
-        ];
-        formats
-            .into_iter()
-            .find(|(_, found)| *found)
-            .map(|(format, _)| format)
-    };
-    format_by_name(file).or_else(inside)
+    let named = format_by_name(file);
+    if named.is_some() {
+        named
+    } else if idx::recognises(file) {
+        Some(Format::Idx)
+    } else if cifar::recognises(file) {
+        Some(Format::Cifar)
+    } else {
+        None
+    }
 }
 
 /// The files of a folder, but not of its folders, in order of their names.
@@ -244,11 +202,4 @@ fn listed(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         .collect();
     files.sort();
     Ok(files)
-}
-
-/// A file's name; empty if it is not Unicode, which no name that is looked for here is.
-pub(super) fn name(path: &Path) -> &str {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default()
 }

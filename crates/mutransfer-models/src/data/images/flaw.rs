@@ -6,8 +6,8 @@
 pub enum ImageFlaw {
     /// Not a format that is known.
     #[error(
-        "holds no images: expected *-images-idx3-ubyte with *-labels-idx1-ubyte (IDX), or data_batch_*.bin and \
-         test_batch.bin (CIFAR-10)"
+        "holds no images: expected *-images-idx3-ubyte with *-labels-idx1-ubyte (IDX), \
+         or data_batch_*.bin and test_batch.bin (CIFAR-10)"
     )]
     NoImages,
     /// Images of which one cannot tell whether they belong together.
@@ -60,7 +60,8 @@ pub enum ImageFlaw {
     },
     /// A header that no file of images has.
     #[error(
-        "claims the sizes {sizes:?}: expected images of one pixel or more, and at most {most} bytes in all"
+        "claims the sizes {sizes:?}: expected images of one pixel or more, \
+         and at most {most} bytes in all"
     )]
     Size {
         /// What the header says: how many images, of how many rows and columns; or how many labels.
@@ -97,7 +98,8 @@ pub enum ImageFlaw {
     OneClass,
     /// Held-out images of another size than the training images.
     #[error(
-        "has images of {height}x{width} pixels: expected {expected_height}x{expected_width}, as in training"
+        "has images of {height}x{width} pixels: expected {expected_height}x{expected_width}, \
+         as in training"
     )]
     Shape {
         /// Rows of the held-out images.

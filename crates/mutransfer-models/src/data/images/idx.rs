@@ -4,11 +4,13 @@
 //! (here unsigned bytes, and three sizes for images or one for labels), then come the sizes,
 //! big-endian, and then the entries.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-use super::files::{Part, name};
-use super::{ImageFlaw, bytes};
-use crate::Error;
+use super::bytes;
+use super::flaw::ImageFlaw;
+use super::part::{Part, name};
+use crate::error::Error;
 
 const IMAGES: u32 = 0x0803;
 const LABELS: u32 = 0x0801;
@@ -62,47 +64,47 @@ pub(super) fn read(path: &Path) -> Result<Part, Error> {
 
 /// The sizes and entries of a file. The sizes are checked before anything is read by them.
 fn entries(path: &Path, magic: u32, kind: &'static str) -> Result<(Vec<u32>, Vec<u8>), Error> {
-    let flawed = |flaw| Error::Images {
-        path: path.to_owned(),
-        flaw,
-    };
     let header = if magic == IMAGES { 16 } else { 8 };
+    let sizes = sizes(path, header, magic, kind)?;
+    let size = volume(&sizes).map_err(|flaw| Error::images(path, flaw))?;
+    let mut bytes = bytes::read(path, header + size + 1)?;
+    let (needed, why) = (header + size, format!("a header and {} {kind}", sizes[0]));
+    let flaw = match bytes.len().cmp(&needed) {
+        Ordering::Less => ImageFlaw::Truncated {
+            bytes: bytes.len(),
+            needed,
+            why,
+        },
+        Ordering::Greater => ImageFlaw::TooLong { needed, why },
+        Ordering::Equal => {
+            bytes.drain(..header);
+            return Ok((sizes, bytes));
+        }
+    };
+    Err(Error::images(path, flaw))
+}
+
+/// The sizes that a header of this many bytes claims.
+fn sizes(path: &Path, header: usize, magic: u32, kind: &'static str) -> Result<Vec<u32>, Error> {
     let start = bytes::read(path, header)?;
     let found = number(&start, 0);
-    if start.len() >= 4 && found != magic {
-        return Err(flawed(ImageFlaw::Magic {
+    let flaw = if start.len() >= 4 && found != magic {
+        ImageFlaw::Magic {
             found,
             expected: magic,
             kind,
-        }));
-    }
-    if start.len() < header {
-        let why = format!("the header of an IDX file of {kind}");
-        return Err(flawed(ImageFlaw::Truncated {
+        }
+    } else if start.len() < header {
+        ImageFlaw::Truncated {
             bytes: start.len(),
             needed: header,
-            why,
-        }));
-    }
-    let sizes: Vec<u32> = (4..header)
-        .step_by(4)
-        .map(|at| number(&start, at))
-        .collect();
-    let size = volume(&sizes).map_err(flawed)?;
-    let mut bytes = bytes::read(path, header + size + 1)?;
-    let (needed, why) = (header + size, format!("a header and {} {kind}", sizes[0]));
-    match bytes.len() {
-        length if length < needed => Err(flawed(ImageFlaw::Truncated {
-            bytes: length,
-            needed,
-            why,
-        })),
-        length if length > needed => Err(flawed(ImageFlaw::TooLong { needed, why })),
-        _ => {
-            bytes.drain(..header);
-            Ok((sizes, bytes))
+            why: format!("the header of an IDX file of {kind}"),
         }
-    }
+    } else {
+        let sizes = (4..header).step_by(4).map(|at| number(&start, at));
+        return Ok(sizes.collect());
+    };
+    Err(Error::images(path, flaw))
 }
 
 /// How many entries the sizes of a header come to. A count of zero is left to whoever reads on.
@@ -151,11 +153,11 @@ fn labels_beside(path: &Path) -> Result<PathBuf, Error> {
         } else {
             &stem
         };
-        Error::Images {
-            path: path.to_owned(),
-            flaw: ImageFlaw::NoLabels {
+        Error::images(
+            path,
+            ImageFlaw::NoLabels {
                 expected: expected.to_owned(),
             },
-        }
+        )
     })
 }

@@ -4,19 +4,18 @@
 mod bytes;
 mod cifar;
 mod files;
-mod flaw;
+pub(crate) mod flaw;
 mod idx;
+mod part;
 mod stored;
 mod synthetic;
 
 use std::path::Path;
 
-pub use flaw::ImageFlaw;
-
 use self::stored::Stored;
 use self::synthetic::Patterns;
-use super::generator;
-use crate::Error;
+use crate::data::draws::generator;
+use crate::error::Error;
 
 /// Images of one shape to train on and to validate on, each with the class it belongs to.
 ///
@@ -89,11 +88,11 @@ impl Images {
     }
 
     /// Fingerprint of the pixels, the labels and what is held out, in hexadecimal: not of file
-    /// names or compression.
-    pub fn hash(&self) -> String {
+    /// names or compression. Of the built-in task, which has no end, it covers some images.
+    pub fn fingerprint(&self) -> String {
         match &self.0 {
-            Source::Stored(stored) => stored.hash(),
-            Source::Synthetic(patterns) => patterns.hash(),
+            Source::Stored(stored) => stored.fingerprint(),
+            Source::Synthetic(patterns) => patterns.fingerprint(),
         }
     }
 

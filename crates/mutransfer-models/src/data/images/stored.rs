@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::ImageFlaw;
 use super::files::{self, Found};
-use crate::Error;
+use super::flaw::ImageFlaw;
+use crate::error::Error;
 
 /// Images of which the last ones are held out.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl Stored {
         self.classes
     }
 
-    pub(super) fn hash(&self) -> String {
+    pub(super) fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         // The sizes come first: the same bytes in another shape, or split elsewhere, are another
         // task.
@@ -144,17 +144,8 @@ fn standardised(pixels: &[u8], channels: usize, plane: usize) -> Vec<Vec<f32>> {
 /// From how often each level occurs to what it is standardised. A channel of one level becomes
 /// zero.
 fn levels(counts: &[u64; 256]) -> Vec<f32> {
-    let total = counts.iter().sum::<u64>() as f64;
-    let average = |value: &dyn Fn(f64) -> f64| {
-        counts
-            .iter()
-            .enumerate()
-            .map(|(level, count)| value(level as f64) * *count as f64)
-            .sum::<f64>()
-            / total
-    };
-    let mean = average(&|level| level);
-    let deviation = average(&|level| (level - mean).powi(2)).sqrt();
+    let mean = average(counts, |level| level);
+    let deviation = average(counts, |level| (level - mean).powi(2)).sqrt();
     let scale = if deviation > 0.0 {
         1.0 / deviation
     } else {
@@ -163,4 +154,14 @@ fn levels(counts: &[u64; 256]) -> Vec<f32> {
     (0..256)
         .map(|level| ((f64::from(level) - mean) * scale) as f32)
         .collect()
+}
+
+/// The mean over all pixels of what a function makes of their levels.
+fn average(counts: &[u64; 256], value: impl Fn(f64) -> f64) -> f64 {
+    let total = counts.iter().sum::<u64>() as f64;
+    let levels = counts.iter().enumerate();
+    let sum: f64 = levels
+        .map(|(level, count)| value(level as f64) * *count as f64)
+        .sum();
+    sum / total
 }

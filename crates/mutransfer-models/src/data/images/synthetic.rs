@@ -12,12 +12,11 @@ use std::f64::consts::TAU;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::generator;
+use crate::data::draws::generator;
 
 /// The patterns of the built-in task.
 #[derive(Clone, Debug)]
 pub(super) struct Patterns {
-    seed: u64,
     /// For each class: its pattern before any shift, row by row.
     patterns: Vec<Vec<f64>>,
 }
@@ -37,9 +36,12 @@ const CONTRAST: (f64, f64) = (0.5, 1.5);
 /// Standard deviation of a pixel's noise; that of a pattern is one.
 const NOISE: f64 = 2.0;
 
-/// What the numbers above and the functions below amount to: to be counted up with any change of
-/// them, for the hash.
-const VERSION: u64 = 1;
+/// Images that the fingerprint covers.
+const SAMPLE: usize = 16;
+
+/// Steps of a pixel that the fingerprint tells apart: far above the last bits, in which machines
+/// differ.
+const LEVELS: f32 = 64.0;
 
 impl Patterns {
     pub(super) const SHAPE: [usize; 3] = [1, SIDE, SIDE];
@@ -49,19 +51,19 @@ impl Patterns {
         let patterns =
             (0..Self::CLASSES as u64).map(|class| pattern(&mut generator("pattern", seed, class)));
         Self {
-            seed,
             patterns: patterns.collect(),
         }
     }
 
-    /// Fingerprint of what defines the images, as they have no end. Pixels may differ in the last
-    /// bit by machine.
-    pub(super) fn hash(&self) -> String {
+    /// Fingerprint of what the patterns look like, in hexadecimal, from a sample of images.
+    pub(super) fn fingerprint(&self) -> String {
+        let (pixels, labels) = self.sample(&mut generator("fingerprint", 0, 0), SAMPLE);
         let mut hasher = blake3::Hasher::new();
-        hasher
-            .update(b"synthetic images")
-            .update(&VERSION.to_le_bytes())
-            .update(&self.seed.to_le_bytes());
+        hasher.update(b"synthetic images").update(&labels);
+        for pixel in pixels {
+            let level = (pixel * LEVELS).round() as i32;
+            hasher.update(&level.to_le_bytes());
+        }
         hasher.finalize().to_hex().to_string()
     }
 
