@@ -4,6 +4,13 @@
 //! Pure functions of [`Row`]s: no clock, no randomness, and the order of the rows never matters.
 //! Losses are in nats, learning rates are the swept ones (before any per-parameter scale) and are
 //! reported as base-2 logarithms, so that one unit is an octave, a factor of two.
+//!
+//! # Scope
+//!
+//! For tables of runs of any program, at several sizes and several values of one hyperparameter. It
+//! opens no file and starts no run (`mutransfer-study` does), and it is not for comparing
+//! architectures or for scaling laws of the loss alone: everything here asks whether an optimum
+//! moves with size.
 
 mod bootstrap;
 mod conclusion;

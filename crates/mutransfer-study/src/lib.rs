@@ -3,6 +3,12 @@
 //!
 //! A [`study::Study`] is a list of [`trial::Trial`]s; a [`pool`] runs them as processes; a
 //! [`store::Store`] keeps what they leave behind; [`mutransfer_analysis`] judges it.
+//!
+//! # Scope
+//!
+//! For many short trainings on one machine, each in a process of its own. It is not for one long
+//! training, not for clusters, and not for search over many hyperparameters at once; it computes no
+//! scale (`mutransfer`) and no verdict (`mutransfer-analysis`).
 
 pub mod curves;
 mod error;

@@ -35,6 +35,13 @@
 //! Conventions: `m_in` and `m_out` are a tensor's fan-in and fan-out divided by those of the base
 //! model, exactly 1 where a dimension does not grow. At the base every scale is 1, so the model is
 //! its standard twin, bit for bit.
+//!
+//! # Scope
+//!
+//! For whoever can name the tensors of a model and their sizes, in any framework. It is not for
+//! finding hyperparameters (`mutransfer-study` runs sweeps), not for judging runs
+//! (`mutransfer-analysis`), and applies nothing: `mutransfer-burn` does that for burn, and a plan as
+//! JSON for everything else.
 
 /// The examples of the README and of the page on the library.
 #[cfg(doctest)]
