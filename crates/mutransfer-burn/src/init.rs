@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
+use mutransfer::error::WidthsError;
 use mutransfer::{Error, Hyper, Plan};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -23,11 +24,12 @@ pub fn initialize<M: Module>(module: M, plan: &Plan, hyper: &Hyper, seed: u64) -
         .iter()
         .find(|(name, _)| plan.param(name.as_str()).is_none())
     {
-        return Err(Error::Missing {
+        return Err(WidthsError::Missing {
             name: name.clone(),
             present: "given",
             absent: "planned",
-        });
+        }
+        .into());
     }
     let path = Path::default();
     Ok(module.map(&mut Initializer {

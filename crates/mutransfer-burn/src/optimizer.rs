@@ -6,7 +6,7 @@ use burn::module::{Module, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
-use mutransfer::{Decay, Error, Hyper, Optimizer, Plan};
+use mutransfer::{Decay, Error, Hyper, Optimizer, Plan, UnknownName};
 
 /// The optimizers of burn that plans can be carried out with.
 pub const OPTIMIZERS: [Optimizer; 3] = [Optimizer::Sgd, Optimizer::Adam, Optimizer::AdamW];
@@ -20,19 +20,12 @@ pub fn supports(plan: &Plan) -> Result<(), Error> {
     let decays =
         decay == optimizer.decay() || (optimizer, decay) == (Optimizer::AdamW, Decay::Independent);
     if !OPTIMIZERS.contains(&optimizer) {
-        let known = OPTIMIZERS.map(|optimizer| optimizer.to_string());
-        return Err(Error::Unknown {
-            kind: "optimizer for training",
-            name: optimizer.to_string(),
-            known: known.join(", "),
-        });
+        let name = optimizer.to_string();
+        return Err(UnknownName::new("optimizer for training", OPTIMIZERS, &name).into());
     }
     if !decays {
-        return Err(Error::Unknown {
-            kind: "weight decay for training",
-            name: decay.to_string(),
-            known: optimizer.decay().to_string(),
-        });
+        let (name, known) = (decay.to_string(), [optimizer.decay()]);
+        return Err(UnknownName::new("weight decay for training", known, &name).into());
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `mutransfer check`: what shapes, declarations, tables and settings show to be wrong.
 
 use anyhow::Context;
+use mutransfer::error::WidthsError;
 use mutransfer::{Check, Finding, Settings};
 use serde_json::json;
 
@@ -52,7 +53,7 @@ fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
     let Model { widths, target } = Model::read(&options.model)?;
     let widths = match widths {
         Ok(widths) => widths,
-        Err(error @ (mutransfer::Error::BadOption { .. } | mutransfer::Error::NoMatch { .. })) => {
+        Err(error @ mutransfer::Error::Widths(WidthsError::NoMatch { .. })) => {
             return Err(error.into());
         }
         Err(error) => return Ok(vec![Finding::of_error(&error)]),

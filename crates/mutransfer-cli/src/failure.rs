@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use mutransfer::Fix;
+use mutransfer::error::WidthsError;
+
 use crate::say::note;
 use mutransfer_analysis::{AnalysisError, MonitorError, TableError};
 
@@ -178,7 +181,7 @@ impl From<mutransfer_models::Error> for Failure {
                 Some("--data takes a text file or a folder of text files".into())
             }
             Error::TooShort { .. } => Some("give more text, or lower `batch` or `context`".into()),
-            Error::Plan(error) => error.hint().map(str::to_owned),
+            Error::Plan(error) => error.fix().map(|fix| advice(fix).to_owned()),
             _ => None,
         };
         Self {
@@ -189,24 +192,55 @@ impl From<mutransfer_models::Error> for Failure {
     }
 }
 
+impl From<mutransfer::UnknownName> for Failure {
+    fn from(error: mutransfer::UnknownName) -> Self {
+        mutransfer::Error::from(error).into()
+    }
+}
+
 impl From<mutransfer::Error> for Failure {
     fn from(error: mutransfer::Error) -> Self {
-        use mutransfer::Error;
-        let hint = match &error {
-            Error::UnknownAxes { name, dims } if dims.len() == 2 => Some(format!(
-                "--layout out-in (torch, candle) or in-out (burn, JAX) says how weights are stored; if it is given, say \
-                 what this one is: --declare '{name}=output' for a readout, --declare '{name}=input' for an embedding"
-            )),
-            Error::TiedConflict { .. } => {
+        let hint = match (&error, error.fix()) {
+            (mutransfer::Error::Widths(WidthsError::UnknownAxes { name, dims }), _)
+                if dims.len() == 2 =>
+            {
+                Some(format!(
+                    "--layout out-in (torch, candle) or in-out (burn, JAX) says how weights are \
+                     stored; if it is given, say what this one is: --declare '{name}=output' for \
+                     a readout, --declare '{name}=input' for an embedding"
+                ))
+            }
+            (_, Some(Fix::FormForTies)) => {
                 Some("tied embeddings need --form table8 (or table9)".to_owned())
             }
-            _ => error.hint().map(str::to_owned),
+            (_, fix) => fix.map(|fix| advice(fix).to_owned()),
         };
         Self {
             code: USAGE,
             error: error.into(),
             hint,
         }
+    }
+}
+
+/// What to do, where no flag does it.
+fn advice(fix: Fix) -> &'static str {
+    match fix {
+        Fix::SameCode => "build base, delta and target from the same code at different widths",
+        Fix::GrowOrKeep => {
+            "make this dimension differ between base and delta if it is a width, or keep it fixed"
+        }
+        Fix::Orient => {
+            "say how weights are stored (layout out-in: torch, candle; in-out: burn, JAX); an \
+             embedding and a readout look alike in [vocabulary, width], so declare such a matrix \
+             input or output"
+        }
+        Fix::WidenDelta => "build the delta model with another width than the base model",
+        Fix::KeepFixed => {
+            "keep fixed dimensions (vocabulary, context, kernel) equal in base and delta"
+        }
+        Fix::FormForTies => "tied embeddings need the form table8 (or table9)",
+        Fix::OtherRule => "`mutransfer rules` lists which families each rule covers",
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use mutransfer::error::RuleError;
 use mutransfer::theory::{Regime, Theory};
 use mutransfer::{Optimizer, Parametrization, Rational32, Rule};
 use mutransfer_analysis::record::KernelRow;
@@ -105,7 +106,7 @@ fn exponent(rule: &Parametrization) -> Result<Option<Rational32>, Failure> {
         Ok(theory) => {
             Ok(matches!(theory.regime, Regime::Kernel | Regime::Features).then_some(theory.r))
         }
-        Err(mutransfer::Error::NotClassified { .. }) => Ok(None),
+        Err(mutransfer::Error::Rule(RuleError::NotClassified { .. })) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use mutransfer::{
-    Error, Given, Init, Options, Parametrization, Plan, Rule, Shapes, Size, Sizes, Widths,
+    Error, Given, Init, Options, Parametrization, Plan, Role, Rule, Shapes, Size, Sizes, Widths,
 };
 
 use crate::args::{ChoiceOptions, HyperOptions, ModelOptions, RuleOptions};
@@ -37,40 +37,58 @@ impl Model {
             true => Widths::from_bsh(&text(&options.base)?),
             false => Widths::between(&shapes(&options.base)?, &grown(&target)?),
         };
-        if let Err(error @ (Error::BadShapes { .. } | Error::Unknown { .. })) = widths {
+        if let Err(error @ Error::Shapes(_)) = widths {
             return Err(error.into());
         }
+        let declared = Declared::read(options)?;
         Ok(Self {
-            widths: widths.and_then(|widths| declared(widths, options)),
+            widths: widths.and_then(|widths| declared.apply(widths, options)),
             target,
         })
     }
 }
 
-/// Everything declared about widths.
-fn declared(mut widths: Widths, options: &ModelOptions) -> Result<Widths, Error> {
-    if let Some(layout) = options.layout {
-        widths = widths.with_layout(layout);
-    }
-    for declaration in &options.declare {
-        let (pattern, role) = pair(declaration, "PATTERN=ROLE")?;
-        widths = widths.declare(pattern, role.parse()?)?;
-    }
-    for tie in &options.tie {
-        let (readout, embedding) = pair(tie, "A=B")?;
-        widths = widths.tie(readout, embedding)?;
-    }
-    let mut grown = Sizes::NONE;
-    for (size, flag, given) in [
-        (Size::Depth, "--depth", &options.depth),
-        (Size::HeadDim, "--head-dim", &options.head_dim),
-    ] {
-        if let Some(given) = given {
-            let (base, target) = sizes(given, flag)?;
-            grown = grown.with(size, base, target)?;
+/// Everything declared about widths, as typed.
+struct Declared<'a> {
+    roles: Vec<(&'a str, Role)>,
+    ties: Vec<(&'a str, &'a str)>,
+    sizes: Sizes,
+}
+
+impl<'a> Declared<'a> {
+    fn read(options: &'a ModelOptions) -> Result<Self, Failure> {
+        let mut roles = Vec::new();
+        for declaration in &options.declare {
+            let (pattern, role) = pair(declaration, "PATTERN=ROLE")?;
+            roles.push((pattern, role.parse()?));
         }
+        let ties = options.tie.iter().map(|tie| pair(tie, "A=B"));
+        let ties = ties.collect::<Result<_, _>>()?;
+        let mut sizes = Sizes::NONE;
+        for (size, flag, given) in [
+            (Size::Depth, "--depth", &options.depth),
+            (Size::HeadDim, "--head-dim", &options.head_dim),
+        ] {
+            if let Some(given) = given {
+                let (base, target) = base_and_target(given, flag)?;
+                sizes = sizes.with(size, base, target)?;
+            }
+        }
+        Ok(Self { roles, ties, sizes })
     }
-    Ok(widths.with_sizes(grown))
+
+    fn apply(&self, mut widths: Widths, options: &ModelOptions) -> Result<Widths, Error> {
+        if let Some(layout) = options.layout {
+            widths = widths.with_layout(layout);
+        }
+        for (pattern, role) in &self.roles {
+            widths = widths.declare(pattern, *role)?;
+        }
+        for (readout, embedding) in &self.ties {
+            widths = widths.tie(readout, embedding)?;
+        }
+        Ok(widths.with_sizes(self.sizes))
+    }
 }
 
 /// The plan of a model, with everything declared about its forward pass.
@@ -201,23 +219,23 @@ fn unreadable(path: &Path, error: std::io::Error) -> Failure {
     Failure::unreadable(path, error)
 }
 
-fn pair<'a>(text: &'a str, wanted: &str) -> Result<(&'a str, &'a str), Error> {
-    text.rsplit_once('=').ok_or_else(|| Error::BadOption {
-        message: format!("`{text}` is not of the form {wanted}"),
+fn pair<'a>(text: &'a str, wanted: &str) -> Result<(&'a str, &'a str), Failure> {
+    text.rsplit_once('=').ok_or_else(|| {
+        let message = format!("options: `{text}` is not of the form {wanted}");
+        Failure::usage(message, None)
     })
 }
 
-fn sizes(text: &str, flag: &str) -> Result<(usize, usize), Error> {
-    let bad = || Error::BadOption {
-        message: format!("{flag} is `{text}`; it must be BASE:TARGET, such as 16:64"),
-    };
-    let (base, target) = text.split_once(':').ok_or_else(bad)?;
-    let size = |text: &str| {
-        text.trim()
-            .parse::<usize>()
-            .ok()
-            .filter(|size| *size > 0)
-            .ok_or_else(bad)
-    };
-    Ok((size(base)?, size(target)?))
+fn base_and_target(text: &str, flag: &str) -> Result<(usize, usize), Failure> {
+    text.split_once(':')
+        .and_then(|(base, target)| Some((positive(base)?, positive(target)?)))
+        .ok_or_else(|| {
+            let message =
+                format!("options: {flag} is `{text}`; it must be BASE:TARGET, such as 16:64");
+            Failure::usage(message, None)
+        })
+}
+
+fn positive(text: &str) -> Option<usize> {
+    text.trim().parse().ok().filter(|size| *size > 0)
 }

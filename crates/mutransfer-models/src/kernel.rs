@@ -14,6 +14,7 @@
 mod tests;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use mutransfer::error::WidthsError;
 use mutransfer::{Axes, Hyper, Optimizer, ParamPlan, Parametrization, Plan, Shape, Shapes, Widths};
 use mutransfer_burn::normal;
 
@@ -154,10 +155,12 @@ struct Layer {
 
 impl Layer {
     fn planned(plan: &Plan, name: &str, seed: u64) -> Result<Self, Error> {
-        let param = plan.param(name).ok_or_else(|| mutransfer::Error::Missing {
-            name: name.into(),
-            present: "given",
-            absent: "planned",
+        let param = plan.param(name).ok_or_else(|| {
+            mutransfer::Error::from(WidthsError::Missing {
+                name: name.into(),
+                present: "given",
+                absent: "planned",
+            })
         })?;
         Ok(Self::new(name, param, &Hyper::default(), seed))
     }

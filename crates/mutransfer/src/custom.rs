@@ -3,7 +3,7 @@
 use num_rational::Rational32;
 use serde::Deserialize;
 
-use crate::error::Error;
+use crate::error::{RuleError, TableFlaw};
 use crate::law::Law;
 use crate::optimizer::Family;
 use crate::power::{Power, exponent_from};
@@ -41,20 +41,22 @@ struct WrittenLaw {
 }
 
 /// Reads a table: its name, which is `name` where the text gives none, and what it defines.
-pub(crate) fn parse(name: &str, text: &str) -> Result<(String, Definition), Error> {
-    let table = |message: String| Error::BadTable {
-        name: name.to_owned(),
-        message,
-    };
-    let written: Written = toml::from_str(text).map_err(|error| table(error.to_string()))?;
-    let definition = written.definition().map_err(table)?;
-    Ok((written.name.unwrap_or_else(|| name.to_owned()), definition))
+pub(crate) fn parse(name: &str, text: &str) -> Result<(String, Definition), RuleError> {
+    let read = toml::from_str(text).map_err(|error| TableFlaw::Syntax(error.to_string()));
+    let defined = read.and_then(|written: Written| Ok((written.definition()?, written.name)));
+    match defined {
+        Ok((definition, own_name)) => Ok((own_name.unwrap_or_else(|| name.to_owned()), definition)),
+        Err(flaw) => Err(RuleError::Table {
+            name: name.to_owned(),
+            flaw,
+        }),
+    }
 }
 
 impl Written {
-    fn definition(&self) -> Result<Definition, String> {
+    fn definition(&self) -> Result<Definition, TableFlaw> {
         let family = match &self.family {
-            Some(name) => Some(name.parse().map_err(|error: Error| error.to_string())?),
+            Some(name) => Some(name.parse().map_err(TableFlaw::Family)?),
             None => None,
         };
         let rows = Roles {
@@ -76,9 +78,10 @@ impl Written {
             Role::Fixed,
             Role::Vector,
         ] {
-            laws[role] = rows[role]
-                .law(role)
-                .map_err(|error| format!("[{role}] {error}"))?;
+            laws[role] = rows[role].law(role).map_err(|error| TableFlaw::Law {
+                role,
+                error: Box::new(error),
+            })?;
         }
         let all = Tables::same(laws);
         Ok(Definition {
@@ -95,13 +98,11 @@ impl Written {
         })
     }
 
-    fn attention(&self) -> Result<Power, String> {
-        match &self.attention {
-            None => Ok(Power::ONE),
-            Some(power) => power
-                .parse()
-                .map_err(|error: Error| format!("attention: {error}")),
-        }
+    fn attention(&self) -> Result<Power, TableFlaw> {
+        self.attention
+            .as_deref()
+            .map_or(Ok(Power::ONE), str::parse)
+            .map_err(|error| TableFlaw::Attention(Box::new(error)))
     }
 }
 
@@ -117,7 +118,7 @@ impl WrittenLaw {
         }
     }
 
-    fn law(&self, role: Role) -> Result<Law, Error> {
+    fn law(&self, role: Role) -> Result<Law, RuleError> {
         let (width, gradient) = match role {
             Role::Output => (Power::fan_in(1, 1), Power::fan_in(1, 1)),
             Role::Hidden => (Power::fan_in(1, 1), Power::fan_out(1, 1)),
@@ -140,14 +141,14 @@ fn power(
     (name, power): (&str, &Option<String>),
     (letter, exponent): (&str, &Option<String>),
     size: Power,
-) -> Result<Power, Error> {
+) -> Result<Power, RuleError> {
     match (power, exponent) {
         (None, None) => Ok(Power::ONE),
         (Some(power), None) => power.parse(),
         (None, Some(text)) => exponent_from(text)
             .map(|exponent| size.raised(Rational32::from(0) - exponent))
-            .ok_or_else(|| Error::BadPower { text: text.clone() }),
-        (Some(_), Some(_)) => Err(Error::Twice {
+            .ok_or_else(|| RuleError::BadPower { text: text.clone() }),
+        (Some(_), Some(_)) => Err(RuleError::Twice {
             name: name.to_owned(),
             letter: letter.to_owned(),
         }),

@@ -1,18 +1,29 @@
 //! Rotations of a parametrization: the same training with scales moved between multiplier, init and
 //! learning rate.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
-use crate::error::Error;
+use crate::names::{UnknownName, all};
 use crate::power::Power;
 use crate::role::Role;
 
 /// Which multipliers the forward pass applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownName, parse_err_fn = unknown_form)]
 pub enum Form {
     /// TP5 Table 3: none.
     Table3,
@@ -24,9 +35,13 @@ pub enum Form {
     Folded,
 }
 
+fn unknown_form(name: &str) -> UnknownName {
+    UnknownName::new("form", Form::VARIANTS, name)
+}
+
 impl Form {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Table3, Self::Table8, Self::Table9, Self::Folded];
+    pub const ALL: [Self; 4] = all(Self::VARIANTS);
 
     /// The multiplier of a role in this form.
     pub(crate) fn multiplier(self, role: Role) -> Power {
@@ -36,24 +51,5 @@ impl Form {
             (Self::Table9, Role::Input) => Power::fan_out(1, 2),
             _ => Power::ONE,
         }
-    }
-}
-
-impl fmt::Display for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Table3 => "table3",
-            Self::Table8 => "table8",
-            Self::Table9 => "table9",
-            Self::Folded => "folded",
-        })
-    }
-}
-
-impl FromStr for Form {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        crate::error::named("form", &Self::ALL, name)
     }
 }

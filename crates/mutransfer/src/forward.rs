@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, PlanError, WidthsError};
 use crate::hyper::Hyper;
 use crate::law::Table;
 use crate::param::ParamPlan;
@@ -12,7 +12,8 @@ use crate::parametrization::Parametrization;
 use crate::power::{Ratio, Ratios};
 use crate::role::Role;
 use crate::shape::ParamName;
-use crate::sizes::{Base, Size, Sizes};
+use crate::size::Size;
+use crate::sizes::{Base, Sizes};
 use crate::width::Widths;
 
 /// What the forward pass must apply beside the parameters' own multipliers.
@@ -78,19 +79,20 @@ fn readouts(
 ) -> Result<BTreeMap<ParamName, f64>, Error> {
     let mut multipliers = BTreeMap::new();
     for (readout, embedding) in widths.ties() {
-        let param = params.get(embedding).ok_or_else(|| Error::Missing {
+        let param = params.get(embedding).ok_or_else(|| WidthsError::Missing {
             name: embedding.clone(),
             present: "base",
             absent: "target",
         })?;
         if let Some(quantity) = disagreement(table) {
-            return Err(Error::TiedConflict {
+            return Err(PlanError::TiedConflict {
                 readout: readout.clone(),
                 embedding: embedding.clone(),
                 rule: rule.name(),
                 form: rule.form(),
                 quantity,
-            });
+            }
+            .into());
         }
         multipliers.insert(readout.clone(), readout_multiplier(table, param));
     }

@@ -1,7 +1,7 @@
 //! One parameter: which of its dimensions grow, and what follows for its role and ratios.
 
 use crate::dims::{Dim, Fans};
-use crate::error::Error;
+use crate::error::WidthsError;
 use crate::power::Ratios;
 use crate::role::Role;
 use crate::shape::{Axes, Layout, ParamName, Shape};
@@ -53,10 +53,14 @@ pub(crate) struct Placed {
 
 impl Growth {
     /// Compares a parameter of the base model with that of the delta model.
-    pub(crate) fn between(name: &ParamName, base: &Shape, delta: &Shape) -> Result<Self, Error> {
+    pub(crate) fn between(
+        name: &ParamName,
+        base: &Shape,
+        delta: &Shape,
+    ) -> Result<Self, WidthsError> {
         if base.dims.len() != delta.dims.len() {
             let [base, other] = [base, delta].map(|shape| shape.dims.clone());
-            return Err(Error::Rank {
+            return Err(WidthsError::Rank {
                 name: name.clone(),
                 base,
                 other,
@@ -77,7 +81,7 @@ impl Growth {
         name: &ParamName,
         extents: Vec<Extent>,
         axes: Option<Axes>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, WidthsError> {
         let growth = Self {
             extents,
             axes,
@@ -85,7 +89,7 @@ impl Growth {
         };
         let growing: Vec<usize> = growth.growing().collect();
         if growing.len() > 2 {
-            return Err(Error::TooManyGrowing {
+            return Err(WidthsError::TooManyGrowing {
                 name: name.clone(),
                 axes: growing,
             });
@@ -113,10 +117,10 @@ impl Growth {
         target: &Shape,
         layout: Option<Layout>,
         base: Base,
-    ) -> Result<Placed, Error> {
+    ) -> Result<Placed, WidthsError> {
         if self.extents.len() != target.dims.len() {
             let (base, other) = (self.base_dims(), target.dims.clone());
-            return Err(Error::Rank {
+            return Err(WidthsError::Rank {
                 name: name.clone(),
                 base,
                 other,
@@ -138,7 +142,7 @@ impl Growth {
         })
     }
 
-    fn dims(&self, name: &ParamName, target: &Shape, base: Base) -> Result<Vec<Dim>, Error> {
+    fn dims(&self, name: &ParamName, target: &Shape, base: Base) -> Result<Vec<Dim>, WidthsError> {
         let mut dims = Vec::with_capacity(target.dims.len());
         for (axis, (extent, &size)) in self.extents.iter().zip(&target.dims).enumerate() {
             dims.push(match *extent {
@@ -147,7 +151,7 @@ impl Growth {
                     size,
                 },
                 Extent::Fixed(Some(own)) if own != size => {
-                    return Err(Error::NotDeclaredGrowing {
+                    return Err(WidthsError::NotDeclaredGrowing {
                         name: name.clone(),
                         axis,
                         base: own,
@@ -166,11 +170,11 @@ impl Growth {
         name: &ParamName,
         target: &Shape,
         layout: Option<Layout>,
-    ) -> Result<Option<Axes>, Error> {
+    ) -> Result<Option<Axes>, WidthsError> {
         match self.known_axes(target, layout) {
             Some(axes) => self.valid(name, axes).map(Some),
             None if self.growing().next().is_none() => Ok(None),
-            None => Err(Error::UnknownAxes {
+            None => Err(WidthsError::UnknownAxes {
                 name: name.clone(),
                 dims: target.dims.clone(),
             }),
@@ -198,17 +202,17 @@ impl Growth {
         layout.filter(|_| rank > 1).map(|layout| layout.axes(rank))
     }
 
-    fn valid(&self, name: &ParamName, axes: Axes) -> Result<Axes, Error> {
+    fn valid(&self, name: &ParamName, axes: Axes) -> Result<Axes, WidthsError> {
         let rank = self.extents.len();
         if let Some(axis) = axes.both().find(|&axis| axis >= rank) {
-            return Err(Error::AxisOutOfRange {
+            return Err(WidthsError::AxisOutOfRange {
                 name: name.clone(),
                 rank,
                 axis,
             });
         }
         match axes.fan_in {
-            Some(axis) if axes.fan_in == axes.fan_out => Err(Error::SameAxis {
+            Some(axis) if axes.fan_in == axes.fan_out => Err(WidthsError::SameAxis {
                 name: name.clone(),
                 axis,
             }),
@@ -265,11 +269,11 @@ impl Growth {
         }
     }
 
-    fn role(&self, name: &ParamName, axes: Axes) -> Result<Role, Error> {
+    fn role(&self, name: &ParamName, axes: Axes) -> Result<Role, WidthsError> {
         let mut stray = self.growing().collect::<Vec<usize>>();
         stray.retain(|&axis| !axes.both().any(|known| known == axis));
         if !stray.is_empty() {
-            return Err(Error::TooManyGrowing {
+            return Err(WidthsError::TooManyGrowing {
                 name: name.clone(),
                 axes: stray,
             });
@@ -285,7 +289,7 @@ impl Growth {
             (true, false) => Role::Output,
         };
         match self.declared {
-            Some(declared) if declared != found => Err(Error::Contradiction {
+            Some(declared) if declared != found => Err(WidthsError::Contradiction {
                 name: name.clone(),
                 declared,
                 found,
@@ -295,9 +299,13 @@ impl Growth {
     }
 }
 
-pub(crate) fn no_zero(name: &ParamName, shape: &Shape, model: &'static str) -> Result<(), Error> {
+pub(crate) fn no_zero(
+    name: &ParamName,
+    shape: &Shape,
+    model: &'static str,
+) -> Result<(), WidthsError> {
     match shape.dims.iter().position(|&size| size == 0) {
-        Some(axis) => Err(Error::ZeroDimension {
+        Some(axis) => Err(WidthsError::ZeroDimension {
             name: name.clone(),
             axis,
             model,

@@ -2,10 +2,11 @@
 
 use num_rational::Rational32;
 
-use crate::error::Error;
+use crate::error::{Error, HyperError};
 use crate::hyper::Hyper;
 use crate::optimizer::Decay;
-use crate::sizes::{Size, Sizes};
+use crate::size::Size;
+use crate::sizes::Sizes;
 
 /// How a target's hyperparameters follow its batch and its number of tokens, where they differ
 /// from the proxy's.
@@ -113,7 +114,7 @@ fn forgetting(beta: &'static str, value: f64, times: f64) -> Result<f64, Error> 
     if forgets > 0.0 && forgets < 1.0 {
         Ok(1.0 - forgets)
     } else {
-        Err(Error::ForgetsAll { beta, forgets })
+        Err(HyperError::ForgetsAll { beta, forgets }.into())
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::Error;
+use crate::error::{Error, HyperError};
 use crate::optimizer::Decay;
 use crate::roles::Roles;
 
@@ -224,11 +224,13 @@ impl Range {
         if holds && value.is_finite() {
             return Ok(());
         }
-        Err(Error::BadHyper {
-            name: name.to_owned(),
+        let name = name.to_owned();
+        Err(HyperError::OutOfRange {
+            name,
             value,
             wanted,
-        })
+        }
+        .into())
     }
 }
 

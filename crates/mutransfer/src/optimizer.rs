@@ -1,16 +1,26 @@
 //! Optimizers, as far as scaling is concerned.
 
-use std::fmt;
-use std::str::FromStr;
-
 use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
-use crate::error::Error;
+use crate::names::{UnknownName, all};
 use crate::role::Role;
 
 /// What an optimizer's update looks like. Each family has its own table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    strum::EnumString,
+    VariantArray,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownName, parse_err_fn = unknown_optimizer_family)]
 pub enum Family {
     /// The update is linear in the gradient.
     RawGradient,
@@ -22,39 +32,32 @@ pub enum Family {
     Spectral,
 }
 
+fn unknown_optimizer_family(name: &str) -> UnknownName {
+    UnknownName::new("optimizer family", Family::VARIANTS, name)
+}
+
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::RawGradient,
-        Self::Entrywise,
-        Self::Frobenius,
-        Self::Spectral,
-    ];
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::RawGradient => "raw-gradient",
-            Self::Entrywise => "entrywise",
-            Self::Frobenius => "frobenius",
-            Self::Spectral => "spectral",
-        })
-    }
-}
-
-impl FromStr for Family {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        crate::error::named("optimizer family", &Self::ALL, name)
-    }
+    pub const ALL: [Self; 4] = all(Self::VARIANTS);
 }
 
 /// How weight decay enters the step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    VariantArray,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownName, parse_err_fn = unknown_weight_decay)]
 pub enum Decay {
     /// `g ← g + wd·w` before the optimizer sees the gradient.
     L2,
@@ -64,43 +67,34 @@ pub enum Decay {
     Independent,
 }
 
+fn unknown_weight_decay(name: &str) -> UnknownName {
+    UnknownName::new("weight decay", Decay::VARIANTS, name)
+}
+
 impl Decay {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::L2, Self::TimesLr, Self::Independent];
-}
-
-impl fmt::Display for Decay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::L2 => "l2",
-            Self::TimesLr => "times-lr",
-            Self::Independent => "independent",
-        })
-    }
-}
-
-impl FromStr for Decay {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        crate::error::named("weight decay", &Self::ALL, name)
-    }
+    pub const ALL: [Self; 3] = all(Self::VARIANTS);
 }
 
 macro_rules! optimizers {
-    ($($(#[$doc:meta])* $name:ident, $text:literal, $family:ident, $decay:ident;)*) => {
+    ($($(#[$attribute:meta])* $name:ident, $family:ident, $decay:ident;)*) => {
         /// The optimizers that plans can be made for. An optimizer that is not here is refused
         /// rather than guessed.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            strum::Display, strum::EnumString, VariantArray,
+        )]
         #[serde(try_from = "String", into = "String")]
+        #[strum(
+            serialize_all = "lowercase",
+            parse_err_ty = UnknownName,
+            parse_err_fn = unknown_optimizer
+        )]
         pub enum Optimizer {
-            $($(#[$doc])* $name,)*
+            $($(#[$attribute])* $name,)*
         }
 
         impl Optimizer {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
             /// The kind of update it makes to hidden matrices.
             pub fn family(self) -> Family {
                 match self {
@@ -115,74 +109,77 @@ macro_rules! optimizers {
                 }
             }
         }
-
-        impl fmt::Display for Optimizer {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self {
-                    $(Self::$name => $text,)*
-                })
-            }
-        }
     };
 }
 
 optimizers! {
     /// Stochastic gradient descent, with or without momentum.
-    Sgd, "sgd", RawGradient, L2;
+    Sgd, RawGradient, L2;
     /// SGD with momentum, by its other name.
-    Momentum, "momentum", RawGradient, L2;
+    Momentum, RawGradient, L2;
     /// SGD with Nesterov's momentum.
-    Nesterov, "nesterov", RawGradient, L2;
+    Nesterov, RawGradient, L2;
     /// Adam, with weight decay added to the gradient.
-    Adam, "adam", Entrywise, L2;
+    Adam, Entrywise, L2;
     /// Adam with decoupled weight decay.
-    AdamW, "adamw", Entrywise, TimesLr;
+    AdamW, Entrywise, TimesLr;
     /// Adam with Nesterov's momentum.
-    NAdam, "nadam", Entrywise, L2;
+    NAdam, Entrywise, L2;
     /// Adam with rectified variance; it steps like SGD at first, where its rule would be that of
     /// SGD (TP5 B.3).
-    RAdam, "radam", Entrywise, L2;
+    RAdam, Entrywise, L2;
     /// Adam with the infinity norm.
-    Adamax, "adamax", Entrywise, L2;
+    Adamax, Entrywise, L2;
     /// Gradient divided by a running root mean square.
-    RmsProp, "rmsprop", Entrywise, L2;
+    RmsProp, Entrywise, L2;
     /// Gradient divided by the root of all past squares.
-    Adagrad, "adagrad", Entrywise, L2;
+    Adagrad, Entrywise, L2;
     /// RMSProp times the running root mean square of updates.
-    Adadelta, "adadelta", Entrywise, L2;
+    Adadelta, Entrywise, L2;
     /// Sign of the gradient.
-    SignSgd, "signsgd", Entrywise, L2;
+    SignSgd, Entrywise, L2;
     /// Sign of an interpolated momentum.
-    Lion, "lion", Entrywise, TimesLr;
+    Lion, Entrywise, TimesLr;
     /// Momentum over a clipped diagonal Hessian.
-    Sophia, "sophia", Entrywise, TimesLr;
+    Sophia, Entrywise, TimesLr;
     /// Adafactor as published, its steps proportional to the parameter's root mean square.
-    Adafactor, "adafactor", Frobenius, TimesLr;
+    Adafactor, Frobenius, TimesLr;
     /// Adafactor without parameter scaling, whose factored moments scale as Adam's (2308.01814
     /// section 2.10.3).
-    AdafactorUnscaled, "adafactor-unscaled", Entrywise, TimesLr;
+    #[strum(to_string = "adafactor-unscaled")]
+    AdafactorUnscaled, Entrywise, TimesLr;
     /// Layerwise trust ratio on the gradient.
-    Lars, "lars", Frobenius, L2;
+    Lars, Frobenius, L2;
     /// Layerwise trust ratio on Adam's direction; its decay is added to that direction.
-    Lamb, "lamb", Frobenius, L2;
+    Lamb, Frobenius, L2;
     /// Layerwise rotation of fixed size.
-    Layca, "layca", Frobenius, L2;
+    Layca, Frobenius, L2;
     /// Relative steps with weights kept in norm.
-    Fromage, "fromage", Frobenius, L2;
+    Fromage, Frobenius, L2;
     /// Relative steps per neuron.
-    Nero, "nero", Frobenius, L2;
+    Nero, Frobenius, L2;
     /// Muon with the factor `√(fan_out/fan_in)` (2512.05620, 2502.07529).
-    Muon, "muon", Spectral, TimesLr;
+    Muon, Spectral, TimesLr;
     /// Muon without a factor: the orthogonalised momentum itself.
-    MuonPlain, "muon-plain", Spectral, TimesLr;
+    #[strum(to_string = "muon-plain")]
+    MuonPlain, Spectral, TimesLr;
     /// Muon with Keller Jordan's factor `√max(1, fan_out/fan_in)`.
-    MuonKellerJordan, "muon-keller-jordan", Spectral, TimesLr;
+    #[strum(to_string = "muon-keller-jordan")]
+    MuonKellerJordan, Spectral, TimesLr;
     /// Muon with Moonlight's factor `0.2·√max(fan_out, fan_in)` (2502.16982); its decay uses the
     /// unadjusted rate.
-    MuonMoonlight, "muon-moonlight", Spectral, TimesLr;
+    #[strum(to_string = "muon-moonlight")]
+    MuonMoonlight, Spectral, TimesLr;
+}
+
+fn unknown_optimizer(name: &str) -> UnknownName {
+    UnknownName::new("optimizer", Optimizer::VARIANTS, name)
 }
 
 impl Optimizer {
+    /// All of them.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
     /// The kind of update it makes to a parameter of this role: Muon leaves all but hidden matrices
     /// to Adam.
     pub fn family_of(self, role: Role) -> Family {
@@ -222,18 +219,10 @@ impl Optimizer {
     }
 }
 
-impl FromStr for Optimizer {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        crate::error::named("optimizer", Self::ALL, name)
-    }
-}
-
 impl TryFrom<String> for Optimizer {
-    type Error = Error;
+    type Error = UnknownName;
 
-    fn try_from(name: String) -> Result<Self, Error> {
+    fn try_from(name: String) -> Result<Self, UnknownName> {
         name.parse()
     }
 }

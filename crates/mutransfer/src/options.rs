@@ -3,7 +3,7 @@
 use num_rational::Rational32;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::Error;
+use crate::error::{Error, OptionsError};
 use crate::power::{Power, Ratio, exponent_from};
 
 /// The choices. Those about batch and duration are in [`Horizon`](crate::Horizon), those about
@@ -232,8 +232,9 @@ impl Options {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value.to_owned().into()))
             .collect();
-        serde_json::from_value(pairs.into()).map_err(|error| Error::BadOption {
-            message: error.to_string(),
+        serde_json::from_value(pairs.into()).map_err(|error| {
+            let message = error.to_string();
+            OptionsError::Malformed { message }.into()
         })
     }
 }

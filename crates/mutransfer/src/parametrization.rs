@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::custom;
-use crate::error::Error;
+use crate::error::{Error, RuleError};
 use crate::form::Form;
 use crate::law::{Law, Laws, Table};
 use crate::optimizer::{Decay, Family, Optimizer};
@@ -143,10 +143,14 @@ impl Parametrization {
     fn laws(&self, family: Family, optimizer: Optimizer) -> Result<Laws, Error> {
         self.definition
             .laws(family, self.options.alignment)
-            .ok_or_else(|| Error::NoTable {
-                rule: self.name(),
-                optimizer: optimizer.to_string(),
-                family,
+            .ok_or_else(|| {
+                let (rule, optimizer) = (self.name(), optimizer.to_string());
+                RuleError::NoTable {
+                    rule,
+                    optimizer,
+                    family,
+                }
+                .into()
             })
     }
 

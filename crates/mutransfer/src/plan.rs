@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use num_rational::Rational32;
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, WidthsError};
 use crate::forward::Forward;
 use crate::hyper::{Hyper, Setting};
 use crate::law::Table;
@@ -16,7 +16,7 @@ use crate::param::ParamPlan;
 use crate::parametrization::Parametrization;
 use crate::role::{Place, Role};
 use crate::shape::{ParamName, Shapes};
-use crate::sizes::Size;
+use crate::size::Size;
 use crate::theory::Exponents;
 use crate::width::Widths;
 
@@ -102,9 +102,8 @@ impl Plan {
             .filter(|(name, _)| name.matches(pattern))
             .peekable();
         if matching.peek().is_none() {
-            return Err(Error::NoMatch {
-                pattern: pattern.to_owned(),
-            });
+            let pattern = pattern.to_owned();
+            return Err(WidthsError::NoMatch { pattern }.into());
         }
         matching.for_each(|(_, param)| param.scales.init_std = 0.0);
         Ok(self)

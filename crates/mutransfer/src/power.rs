@@ -7,7 +7,7 @@ use std::str::FromStr;
 use num_rational::Rational32;
 use strum::{EnumCount, VariantArray};
 
-use crate::error::Error;
+use crate::error::RuleError;
 
 /// A size of one parameter relative to the base model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, VariantArray, strum::Display)]
@@ -216,10 +216,10 @@ impl fmt::Display for Power {
 
 /// Reads what [`Display`](fmt::Display) writes: `1`, `m_in^-1/2`, `m_in^-1 m_out`.
 impl FromStr for Power {
-    type Err = Error;
+    type Err = RuleError;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
-        product(text).ok_or_else(|| Error::BadPower {
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        product(text).ok_or_else(|| RuleError::BadPower {
             text: text.to_owned(),
         })
     }

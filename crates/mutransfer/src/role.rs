@@ -1,17 +1,30 @@
 //! The part a parameter plays in the network, which decides its law.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
-use crate::error::Error;
+use crate::names::{UnknownName, all};
 use crate::shape::ParamName;
 
 /// Role of a parameter (TP5 appendix B; 2308.01814 definition 2.9.12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    VariantArray,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownName, parse_err_fn = unknown_role)]
 pub enum Role {
     /// No dimension grows: readout bias, learnable scalars.
     Fixed,
@@ -25,15 +38,13 @@ pub enum Role {
     Output,
 }
 
+fn unknown_role(name: &str) -> UnknownName {
+    UnknownName::new("role", Role::VARIANTS, name)
+}
+
 impl Role {
     /// All roles, in the order tables are printed.
-    pub const ALL: [Self; 5] = [
-        Self::Fixed,
-        Self::Vector,
-        Self::Input,
-        Self::Hidden,
-        Self::Output,
-    ];
+    pub const ALL: [Self; 5] = all(Self::VARIANTS);
 
     /// Whether fan-in and fan-out grow.
     pub(crate) fn grows(self) -> (bool, bool) {
@@ -43,26 +54,6 @@ impl Role {
             Self::Hidden => (true, true),
             Self::Output => (true, false),
         }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fixed => "fixed",
-            Self::Vector => "vector",
-            Self::Input => "input",
-            Self::Hidden => "hidden",
-            Self::Output => "output",
-        })
-    }
-}
-
-impl FromStr for Role {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        crate::error::named("role", &Self::ALL, name)
     }
 }
 

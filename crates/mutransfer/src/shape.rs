@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
+
+use crate::names::{UnknownName, all};
 
 /// Dotted path of a parameter, such as `blocks.0.attention.query.weight`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -127,8 +130,20 @@ impl Axes {
 }
 
 /// How a framework stores the weights of its layers, for shapes that do not say it themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownName, parse_err_fn = unknown_layout)]
 pub enum Layout {
     /// `[out, in, ...]`: torch, candle. Look-up tables are `[entries, features]` there, which is
     /// the other way round, so a matrix that grows in its last dimension only may be a readout or
@@ -138,9 +153,13 @@ pub enum Layout {
     InOut,
 }
 
+fn unknown_layout(name: &str) -> UnknownName {
+    UnknownName::new("layout", Layout::VARIANTS, name)
+}
+
 impl Layout {
     /// Both.
-    pub const ALL: [Self; 2] = [Self::OutIn, Self::InOut];
+    pub const ALL: [Self; 2] = all(Self::VARIANTS);
 
     /// Orientation of a weight with `rank` dimensions, two or more.
     pub(crate) fn axes(self, rank: usize) -> Axes {
@@ -151,23 +170,6 @@ impl Layout {
                 fan_out: Some(rank - 1),
             },
         }
-    }
-}
-
-impl fmt::Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OutIn => "out-in",
-            Self::InOut => "in-out",
-        })
-    }
-}
-
-impl std::str::FromStr for Layout {
-    type Err = crate::Error;
-
-    fn from_str(name: &str) -> Result<Self, crate::Error> {
-        crate::error::named("layout", &Self::ALL, name)
     }
 }
 

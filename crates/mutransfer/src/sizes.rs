@@ -2,35 +2,8 @@
 
 use strum::EnumCount;
 
-use crate::error::Error;
-
-/// A size of a model or of its training that no axis of a tensor shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, strum::Display)]
-#[strum(serialize_all = "kebab-case")]
-pub enum Size {
-    /// Residual blocks.
-    Depth,
-    /// Entries of an attention head.
-    #[strum(to_string = "head")]
-    HeadDim,
-    /// Examples in a batch.
-    Batch,
-    /// Tokens, or examples, in all of the training.
-    #[strum(to_string = "duration")]
-    Tokens,
-}
-
-impl Size {
-    /// What it counts.
-    pub(crate) fn unit(self) -> &'static str {
-        match self {
-            Self::Depth => "blocks",
-            Self::HeadDim => "entries",
-            Self::Batch => "examples",
-            Self::Tokens => "tokens",
-        }
-    }
-}
+use crate::error::{Error, WidthsError};
+use crate::size::Size;
 
 /// Sizes of the base and of the target; what is not given is of no interest and does not grow.
 ///
@@ -61,7 +34,7 @@ impl Sizes {
     /// When either is zero.
     pub fn with(mut self, size: Size, base: usize, target: usize) -> Result<Self, Error> {
         if base == 0 || target == 0 {
-            return Err(Error::ZeroSize { size });
+            return Err(WidthsError::ZeroSize { size }.into());
         }
         self.0[size as usize] = Some(Pair { base, target });
         Ok(self)

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Error;
+use crate::error::{Error, WidthsError};
 use crate::growth::{Growth, Placed};
 use crate::role::Role;
 use crate::shape::{Layout, ParamName, Shapes};
-use crate::sizes::{Base, Size, Sizes};
+use crate::size::Size;
+use crate::sizes::{Base, Sizes};
 
 /// For every parameter of the base model, which of its dimensions grow, and its role.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +43,7 @@ impl Widths {
     pub(crate) fn of(params: BTreeMap<ParamName, Growth>) -> Result<Self, Error> {
         let mut growths = params.values();
         if growths.all(|growth| growth.growing().next().is_none()) {
-            return Err(Error::NothingGrows);
+            return Err(WidthsError::NothingGrows.into());
         }
         Ok(Self {
             params,
@@ -73,9 +74,8 @@ impl Widths {
         if matched {
             Ok(self)
         } else {
-            Err(Error::NoMatch {
-                pattern: pattern.to_owned(),
-            })
+            let pattern = pattern.to_owned();
+            Err(WidthsError::NoMatch { pattern }.into())
         }
     }
 
@@ -93,9 +93,8 @@ impl Widths {
             .map_or(embedding, ParamName::as_str)
             .to_owned();
         if readout == embedding {
-            return Err(Error::TiedToItself {
-                name: readout.into(),
-            });
+            let name = readout.into();
+            return Err(WidthsError::TiedToItself { name }.into());
         }
         let is_known = self.params.contains_key(embedding.as_str());
         let (alias, kept) = if !is_known || (self.is_input(readout) && !self.is_input(&embedding)) {
@@ -118,15 +117,15 @@ impl Widths {
     }
 
     /// Makes one embedding of two parameters, of which the first may be absent.
-    fn merge(&mut self, alias: &str, kept: &str) -> Result<(), Error> {
+    fn merge(&mut self, alias: &str, kept: &str) -> Result<(), WidthsError> {
         let other = self.params.get(alias).cloned();
         let Some(growth) = self.params.get_mut(kept) else {
-            return Err(Error::NoMatch {
+            return Err(WidthsError::NoMatch {
                 pattern: kept.to_owned(),
             });
         };
         if let Some(other) = other.filter(|other| other.extents != growth.extents) {
-            return Err(Error::TiedSizes {
+            return Err(WidthsError::TiedSizes {
                 readout: alias.into(),
                 embedding: kept.into(),
                 left: growth.base_dims(),
@@ -193,7 +192,7 @@ impl Widths {
         &'a self,
         target: &'a Shapes,
         base: Base,
-    ) -> Result<Vec<(&'a ParamName, Placed)>, Error> {
+    ) -> Result<Vec<(&'a ParamName, Placed)>, WidthsError> {
         let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
         self.has_parameters(planned.clone().map(|(name, _)| name))?;
         let known = self.known(planned.clone().map(|(name, _)| name));
@@ -214,7 +213,7 @@ impl Widths {
     fn has_parameters<'a>(
         &'a self,
         names: impl Iterator<Item = &'a ParamName> + Clone,
-    ) -> Result<(), Error> {
+    ) -> Result<(), WidthsError> {
         if !self.has_depth() {
             return same_keys(self.params.keys(), "base", names, "target");
         }
@@ -233,7 +232,7 @@ fn same_keys<'a>(
     left_model: &'static str,
     right: impl Iterator<Item = &'a ParamName> + Clone,
     right_model: &'static str,
-) -> Result<(), Error> {
+) -> Result<(), WidthsError> {
     if left.clone().eq(right.clone()) {
         return Ok(());
     }
@@ -247,8 +246,8 @@ fn same_keys<'a>(
     }
 }
 
-fn missing(name: &ParamName, present: &'static str, absent: &'static str) -> Error {
-    Error::Missing {
+fn missing(name: &ParamName, present: &'static str, absent: &'static str) -> WidthsError {
+    WidthsError::Missing {
         name: name.clone(),
         present,
         absent,

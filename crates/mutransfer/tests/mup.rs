@@ -4,6 +4,7 @@
 
 mod reference;
 
+use mutransfer::error::WidthsError;
 use mutransfer::{
     Axes, Dim, Error, Hyper, Init, Layout, Optimizer, ParamName, ParamPlan, Plan, Role, Rule,
     Shape, Shapes, Widths,
@@ -405,7 +406,7 @@ fn difference_a_base_without_widths_is_refused() {
     let shapes = fixture("mlp").targets[0].shapes();
     assert_eq!(
         Widths::between(&shapes, &shapes).unwrap_err(),
-        Error::NothingGrows
+        Error::Widths(WidthsError::NothingGrows)
     );
 }
 
@@ -457,7 +458,10 @@ fn difference_fixed_key_heads_can_be_declared() {
         .unwrap()
         .with_layout(Layout::OutIn);
     let plan = |widths: &Widths| Plan::new(widths, &shapes(128), Rule::Mup, Optimizer::AdamW);
-    assert!(matches!(plan(&widths), Err(Error::UnknownAxes { .. })));
+    assert!(matches!(
+        plan(&widths),
+        Err(Error::Widths(WidthsError::UnknownAxes { .. }))
+    ));
     let declared = plan(&widths.declare("key.weight", Role::Output).unwrap()).unwrap();
     let key = declared.param("key.weight").unwrap();
     assert_eq!(

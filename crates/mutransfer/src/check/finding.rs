@@ -1,7 +1,7 @@
 //! What is found wrong.
 
 use super::lints::{Lint, MU001, MU002, MU005, MU006, MU008};
-use crate::error::Error;
+use crate::error::{Error, PlanError, WidthsError};
 use crate::shape::ParamName;
 
 /// Something found wrong.
@@ -47,17 +47,26 @@ impl Finding {
     pub fn of_error(error: &Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::NothingGrows => Self::general(MU002, message),
-            Error::UnknownAxes { name, .. } => Self::of(name, MU006, message),
-            Error::TiedConflict { readout, .. } => Self::of(readout, MU005, message),
-            Error::Missing { name, .. }
-            | Error::Rank { name, .. }
-            | Error::NotDeclaredGrowing { name, .. }
-            | Error::ZeroDimension { name, .. }
-            | Error::TooManyGrowing { name, .. }
-            | Error::AxisOutOfRange { name, .. }
-            | Error::SameAxis { name, .. }
-            | Error::Contradiction { name, .. } => Self::of(name, MU008, message),
+            Error::Widths(error) => Self::of_widths(error, message),
+            Error::Plan(PlanError::TiedConflict { readout, .. }) => {
+                Self::of(readout, MU005, message)
+            }
+            _ => Self::general(MU008, message),
+        }
+    }
+
+    fn of_widths(error: &WidthsError, message: String) -> Self {
+        match error {
+            WidthsError::NothingGrows => Self::general(MU002, message),
+            WidthsError::UnknownAxes { name, .. } => Self::of(name, MU006, message),
+            WidthsError::Missing { name, .. }
+            | WidthsError::Rank { name, .. }
+            | WidthsError::NotDeclaredGrowing { name, .. }
+            | WidthsError::ZeroDimension { name, .. }
+            | WidthsError::TooManyGrowing { name, .. }
+            | WidthsError::AxisOutOfRange { name, .. }
+            | WidthsError::SameAxis { name, .. }
+            | WidthsError::Contradiction { name, .. } => Self::of(name, MU008, message),
             _ => Self::general(MU008, message),
         }
     }

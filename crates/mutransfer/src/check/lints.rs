@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::Error;
+use crate::names::UnknownName;
 
 /// One thing that can be wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,14 +120,16 @@ lints! {
 }
 
 impl FromStr for &'static Lint {
-    type Err = Error;
+    type Err = UnknownName;
 
-    fn from_str(code: &str) -> Result<Self, Error> {
+    fn from_str(code: &str) -> Result<Self, UnknownName> {
         let found = LINTS
             .iter()
             .find(|lint| lint.code.eq_ignore_ascii_case(code))
             .copied();
-        let codes: Vec<&str> = LINTS.iter().map(|lint| lint.code).collect();
-        found.ok_or_else(|| crate::error::unknown("lint", &codes, code))
+        found.ok_or_else(|| {
+            let codes = LINTS.iter().map(|lint| lint.code);
+            UnknownName::new("lint", codes, code)
+        })
     }
 }

@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use super::lints::{MU001, MU003, MU005, MU007, MU010, MU011};
 use super::table::Rules;
-use crate::error::Error;
+use crate::error::{Error, WidthsError};
 use crate::growth::Placed;
 use crate::optimizer::{Family, Optimizer};
 use crate::parametrization::Parametrization;
@@ -11,7 +11,8 @@ use crate::plan::Plan;
 use crate::power::{Ratio, Ratios};
 use crate::role::Role;
 use crate::shape::{ParamName, Shapes};
-use crate::sizes::{Base, Size};
+use crate::size::Size;
+use crate::sizes::Base;
 use crate::width::Widths;
 
 /// What to check.
@@ -87,10 +88,10 @@ impl<'a> Check<'a> {
                     }
                     placed.push((name, found));
                 }
-                Err(Error::UnknownAxes { .. }) if growth.is_ambiguous(layout) => {
+                Err(WidthsError::UnknownAxes { .. }) if growth.is_ambiguous(layout) => {
                     flaws.push(Finding::undeclared(name, &shape.dims));
                 }
-                Err(error) => flaws.push(Finding::of_error(&error)),
+                Err(error) => flaws.push(Finding::of_error(&error.into())),
             }
         }
         (placed, flaws)
@@ -99,7 +100,7 @@ impl<'a> Check<'a> {
     /// Names missing on either side, and ties that cannot be.
     fn sizes(&self) -> Option<Finding> {
         match self.plan() {
-            Err(Error::UnknownAxes { .. }) | Ok(_) => None,
+            Err(Error::Widths(WidthsError::UnknownAxes { .. })) | Ok(_) => None,
             Err(error) => Some(Finding::of_error(&error)),
         }
     }

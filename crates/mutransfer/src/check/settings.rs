@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::finding::Finding;
 use super::lints::MU012;
 use crate::document::{ForwardDocument, ParamDocument, PlanDocument};
-use crate::error::Error;
+use crate::error::{Error, ShapesError};
 
 /// Numbers that a trainer uses, in the format of a plan; what is absent is not compared.
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +35,15 @@ struct ForwardSettings {
     readout: BTreeMap<String, f64>,
 }
 
+const FORMAT: &str = "JSON (settings)";
+
+fn syntax(error: &serde_json::Error) -> ShapesError {
+    ShapesError::Syntax {
+        format: FORMAT,
+        message: error.to_string(),
+    }
+}
+
 /// Numbers that differ by less are the same: trainers print in single precision.
 const TOLERANCE: f64 = 1e-5;
 
@@ -44,24 +53,16 @@ impl Settings {
     /// # Errors
     /// When the text is no such JSON, with line and column.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let bad = |error: serde_json::Error| Error::BadShapes {
-            format: "JSON (settings)",
-            message: error.to_string(),
-        };
         // Read as an object first: a struct would also be read from a list.
         let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(text).map_err(bad)?;
+            serde_json::from_str(text).map_err(|error| syntax(&error))?;
         if !["params", "forward"]
             .iter()
             .any(|key| object.contains_key(*key))
         {
-            let message = "nothing to compare: neither `params` nor `forward` is there".to_owned();
-            return Err(Error::BadShapes {
-                format: "JSON (settings)",
-                message,
-            });
+            return Err(ShapesError::NothingToCompare { format: FORMAT }.into());
         }
-        serde_json::from_value(object.into()).map_err(bad)
+        Ok(serde_json::from_value(object.into()).map_err(|error| syntax(&error))?)
     }
 
     /// Where they differ from a plan.

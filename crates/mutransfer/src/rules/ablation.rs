@@ -18,8 +18,8 @@ use std::fmt;
 
 use super::definition::{Definition, DepthLaw, OwnForm, Tables};
 use super::mup;
-use crate::error::Error;
 use crate::law::{Law, Laws};
+use crate::names::UnknownName;
 use crate::power::Power;
 
 /// Which ingredients of μP a parametrization has, and in which unit its learning rate is.
@@ -42,7 +42,7 @@ const OUT: Power = Power::fan_out(1, 1);
 
 impl Ablation {
     /// Those of `sp+…` and `mup-…`; none for any other name.
-    pub(super) fn parse(name: &str) -> Option<Result<Self, Error>> {
+    pub(super) fn parse(name: &str) -> Option<Result<Self, UnknownName>> {
         let (from_mup, listed) = match (name.strip_prefix("sp+"), name.strip_prefix("mup-")) {
             (Some(listed), _) => (false, listed.split('+')),
             (_, Some(listed)) => (true, listed.split('-')),
@@ -52,7 +52,7 @@ impl Ablation {
         for switch in listed {
             match SWITCHES.iter().position(|known| *known == switch) {
                 Some(at) => taken[at] = !from_mup,
-                None => return Some(Err(crate::error::unknown("switch", &SWITCHES, switch))),
+                None => return Some(Err(UnknownName::new("switch", SWITCHES, switch))),
             }
         }
         Some(Ok(Self { taken, from_mup }))

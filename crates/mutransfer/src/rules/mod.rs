@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 pub use ablation::{Ablation, SWITCHES};
 pub(crate) use definition::{Definition, DepthLaw, Tables};
 
-use crate::error::Error;
+use crate::error::{Error, RuleError};
+use crate::names::UnknownName;
 use crate::sizes::Base;
 
 /// A published parametrization.
@@ -119,15 +120,13 @@ impl FromStr for Rule {
 
     fn from_str(name: &str) -> Result<Self, Error> {
         if let Some(s) = name.strip_prefix("uniform:") {
-            let half = Rational32::new(1, 2);
-            let s =
-                crate::power::exponent_from(s).filter(|s| (Rational32::from(0)..=half).contains(s));
-            return s.map(Self::Uniform).ok_or_else(|| Error::BadUniform {
+            let s = uniform::parameter(s).ok_or_else(|| RuleError::BadUniform {
                 name: name.to_owned(),
-            });
+            })?;
+            return Ok(Self::Uniform(s));
         }
         if let Some(ablation) = Ablation::parse(name) {
-            return ablation.map(Self::Ablation);
+            return Ok(Self::Ablation(ablation?));
         }
         let named = Self::NAMED.map(|rule| (rule.definition().name, rule));
         let found = named.iter().find(|(known, _)| *known == name);
@@ -135,7 +134,7 @@ impl FromStr for Rule {
             let mut known = named.map(|(known, _)| known).to_vec();
             known.push(uniform::NAME);
             known.extend(ablation::FAMILIES);
-            crate::error::unknown("rule", &known, name)
+            UnknownName::new("rule", known, name).into()
         })
     }
 }

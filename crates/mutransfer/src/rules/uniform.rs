@@ -17,10 +17,16 @@ use super::definition::{Definition, DepthLaw, OwnForm, Tables};
 use super::mup;
 use crate::form::Form;
 use crate::law::{Law, Laws};
-use crate::power::Power;
+use crate::power::{Power, exponent_from};
 
 /// The family's name.
 pub(super) const NAME: &str = "uniform:S";
+
+/// The `S` of a name, from 0 to 1/2.
+pub(super) fn parameter(text: &str) -> Option<Rational32> {
+    let range = Rational32::from(0)..=Rational32::new(1, 2);
+    exponent_from(text).filter(|s| range.contains(s))
+}
 
 /// The member of this `s`, from 0 to 1/2.
 pub(super) fn member(s: Rational32) -> Definition {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use saphyr_parser::{Event, Parser, StrInput};
 
-use crate::error::Error;
+use crate::error::{Error, ShapesError, WidthsError};
 use crate::growth::{Extent, Growth};
 use crate::shape::ParamName;
 use crate::width::Widths;
@@ -41,11 +41,15 @@ impl Widths {
             let name = match reader.next()? {
                 Event::Scalar(name, ..) => ParamName::from(name),
                 Event::MappingEnd => break,
-                _ => return Err(bad("expected the name of a parameter".to_owned())),
+                _ => return Err(unexpected("the name of a parameter").into()),
             };
             let growth = reader.growth(&name)?;
             if params.insert(name.clone(), growth).is_some() {
-                return Err(bad(format!("parameter `{name}` is given twice")));
+                return Err(ShapesError::GivenTwice {
+                    format: FORMAT,
+                    name,
+                }
+                .into());
             }
         }
         reader.until(
@@ -86,10 +90,12 @@ impl Widths {
     }
 }
 
-fn bad(message: String) -> Error {
-    Error::BadShapes {
-        format: ".bsh",
-        message,
+const FORMAT: &str = ".bsh";
+
+fn unexpected(wanted: impl Into<String>) -> ShapesError {
+    ShapesError::Unexpected {
+        format: FORMAT,
+        wanted: wanted.into(),
     }
 }
 
@@ -98,51 +104,67 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn next(&mut self) -> Result<Event<'a>, Error> {
+    fn next(&mut self) -> Result<Event<'a>, ShapesError> {
         match self.events.next() {
             Some(Ok((event, _))) => Ok(event),
-            Some(Err(error)) => Err(bad(error.to_string())),
-            None => Err(bad("the file ends too early".to_owned())),
+            Some(Err(error)) => Err(ShapesError::Syntax {
+                format: FORMAT,
+                message: error.to_string(),
+            }),
+            None => Err(ShapesError::Ends { format: FORMAT }),
         }
     }
 
-    fn until(&mut self, found: impl Fn(&Event<'a>) -> bool, wanted: &str) -> Result<(), Error> {
+    fn until(
+        &mut self,
+        found: impl Fn(&Event<'a>) -> bool,
+        wanted: &str,
+    ) -> Result<(), ShapesError> {
         loop {
             match self.next()? {
                 event if found(&event) => return Ok(()),
                 Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
-                _ => return Err(bad(format!("expected {wanted}"))),
+                _ => return Err(unexpected(wanted)),
             }
         }
     }
 
     /// The sizes of one parameter.
     fn growth(&mut self, name: &ParamName) -> Result<Growth, Error> {
-        let expected = || bad(format!("expected a list of sizes or nulls for `{name}`"));
         let Event::SequenceStart(..) = self.next()? else {
-            return Err(expected());
+            return Err(no_sizes(name).into());
         };
         let mut extents = Vec::new();
         loop {
             match self.next()? {
-                Event::SequenceEnd => return Growth::new(name, extents, None),
-                Event::Scalar(size, ..) if matches!(&*size, "null" | "~" | "") => {
-                    extents.push(Extent::Fixed(None))
-                }
-                Event::Scalar(size, ..) => match size.parse() {
-                    Ok(0) => {
-                        return Err(Error::ZeroDimension {
+                Event::SequenceEnd => return Ok(Growth::new(name, extents, None)?),
+                Event::Scalar(size, ..) => {
+                    let extent = extent(&size).ok_or_else(|| no_sizes(name))?;
+                    if extent == Extent::Grows(0) {
+                        return Err(WidthsError::ZeroDimension {
                             name: name.clone(),
                             axis: extents.len(),
                             model: "base",
-                        });
+                        }
+                        .into());
                     }
-                    Ok(size) => extents.push(Extent::Grows(size)),
-                    Err(_) => return Err(expected()),
-                },
-                _ => return Err(expected()),
+                    extents.push(extent);
+                }
+                _ => return Err(no_sizes(name).into()),
             }
         }
+    }
+}
+
+fn no_sizes(name: &ParamName) -> ShapesError {
+    unexpected(format!("a list of sizes or nulls for `{name}`"))
+}
+
+/// A dimension as written.
+fn extent(size: &str) -> Option<Extent> {
+    match size {
+        "null" | "~" | "" => Some(Extent::Fixed(None)),
+        size => size.parse().ok().map(Extent::Grows),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::error::Error;
+use crate::error::{Error, ShapesError};
 use crate::shape::{Axes, Shape, Shapes};
 
 #[derive(Deserialize)]
@@ -58,11 +58,11 @@ impl Shapes {
     /// # Errors
     /// When the text is not such JSON, with line and column.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let bad = |error: serde_json::Error| Error::BadShapes {
-            format: "JSON",
-            message: error.to_string(),
-        };
-        let written: Unique<Written> = serde_json::from_str(text).map_err(bad)?;
+        let written: Unique<Written> =
+            serde_json::from_str(text).map_err(|error| ShapesError::Syntax {
+                format: "JSON",
+                message: error.to_string(),
+            })?;
         Ok(written
             .0
             .into_iter()

@@ -3,8 +3,10 @@
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use crate::error::Error;
+use crate::error::{Error, ShapesError};
 use crate::shape::{Shape, Shapes};
+
+const FORMAT: &str = "safetensors";
 
 impl Shapes {
     /// Reads the names and dimensions of all float tensors from the beginning of a safetensors
@@ -14,14 +16,15 @@ impl Shapes {
     /// # Errors
     /// When the bytes are no such header or end within it.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
-        let bad = |message: String| Error::BadShapes {
-            format: "safetensors",
-            message,
-        };
-        let header = header(bytes)
-            .ok_or_else(|| bad(format!("{} bytes end within the header", bytes.len())))?;
+        let header = header(bytes).ok_or(ShapesError::ShortHeader {
+            format: FORMAT,
+            bytes: bytes.len(),
+        })?;
         let header: Metadata =
-            serde_json::from_slice(header).map_err(|error| bad(error.to_string()))?;
+            serde_json::from_slice(header).map_err(|error| ShapesError::Syntax {
+                format: FORMAT,
+                message: error.to_string(),
+            })?;
         let tensors = header.tensors();
         let trained = tensors.iter().filter(|(_, tensor)| is_float(tensor.dtype));
         Ok(trained

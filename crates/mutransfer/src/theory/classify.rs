@@ -9,14 +9,15 @@
 use num_rational::Rational32;
 
 use super::exponents::{Abcd, Exponents, Layers};
-use crate::error::Error;
+use crate::error::{Error, RuleError};
 use crate::optimizer::{Family, Optimizer};
 use crate::parametrization::Parametrization;
 use crate::role::Role;
 
 /// What a network of infinite width does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Regime {
     /// Activations or logits blow up, at init or after an update.
     Unstable,
@@ -26,17 +27,6 @@ pub enum Regime {
     Kernel,
     /// Its features change.
     Features,
-}
-
-impl std::fmt::Display for Regime {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Unstable => "unstable",
-            Self::Trivial => "trivial",
-            Self::Kernel => "kernel",
-            Self::Features => "features",
-        })
-    }
 }
 
 /// One inequality or equation that a table meets or not.
@@ -96,10 +86,11 @@ impl Theory {
     pub fn of_rule(rule: &Parametrization, optimizer: Optimizer) -> Result<Self, Error> {
         let table = rule.table(optimizer)?;
         if rule.definition().own_backward && optimizer.family() == Family::RawGradient {
-            return Err(Error::NotClassified {
+            return Err(RuleError::NotClassified {
                 rule: rule.name(),
                 optimizer: optimizer.to_string(),
-            });
+            }
+            .into());
         }
         Ok(Self::of(Exponents::of(&table, optimizer)))
     }

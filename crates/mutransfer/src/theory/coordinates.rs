@@ -21,8 +21,11 @@ pub enum Layer {
 }
 
 /// What is measured of a module (2203.03466 figure 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Quantity {
     /// Its output.
     Activation,
@@ -30,17 +33,8 @@ pub enum Quantity {
     Change,
     /// What its own update does to its present input: `A (W_t - W_0) x_t`, with the forward
     /// multiplier `A`.
+    #[strum(to_string = "own update")]
     OwnUpdate,
-}
-
-impl std::fmt::Display for Quantity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Activation => "activation",
-            Self::Change => "change",
-            Self::OwnUpdate => "own update",
-        })
-    }
 }
 
 /// Slopes of sizes against width, both in logarithms, at infinite width (2308.01814 definition
