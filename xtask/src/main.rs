@@ -142,17 +142,15 @@ fn take(step: &Step) -> Result<()> {
 }
 
 fn usage() -> String {
-    let mut usage = "cargo xtask ci, or any of its steps:\n".to_owned();
-    let lines = |steps: &[Step]| -> String {
-        steps
-            .iter()
-            .map(|step| format!("  {:10} {}\n", step.name, step.what))
-            .collect()
-    };
-    usage += &lines(&CI);
-    usage += "and:\n";
-    usage += &lines(&MORE);
-    usage
+    let [ci, more] = [listed(&CI), listed(&MORE)];
+    format!("cargo xtask ci, or any of its steps:\n{ci}\nand:\n{more}\n")
+}
+
+fn listed(steps: &[Step]) -> String {
+    let lines = steps
+        .iter()
+        .map(|step| format!("  {:10} {}", step.name, step.what));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn fmt() -> Result<()> {

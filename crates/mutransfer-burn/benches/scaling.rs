@@ -4,6 +4,7 @@
 //! A step of burn's AdamW with the plan's groups against one with a single group, alternately, and
 //! their difference as a share of the whole training step (forward, backward, update) of the same
 //! perceptron.
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use std::time::Instant;
 

@@ -182,8 +182,9 @@ fn dimensions(param: &ParamPlan) -> String {
 /// A number as short as it can be said at six digits.
 pub(crate) fn number(value: f64) -> String {
     let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
-    match rounded == 0.0 || (1e-4..1e5).contains(&rounded.abs()) {
-        true => rounded.to_string(),
-        false => format!("{rounded:e}"),
+    if rounded == 0.0 || (1e-4..1e5).contains(&rounded.abs()) {
+        rounded.to_string()
+    } else {
+        format!("{rounded:e}")
     }
 }

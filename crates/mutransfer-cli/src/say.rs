@@ -55,7 +55,7 @@ pub(crate) fn message(text: fmt::Arguments) {
 /// Flushes standard output, and says whether all of it was written or its reader wanted no more.
 pub(crate) fn finish() -> io::Result<()> {
     let flushed = stdout().flush().err();
-    let lost = LOST.get().map(|error| error.kind());
+    let lost = LOST.get().map(std::io::Error::kind);
     match lost.or(flushed.map(|error| error.kind())) {
         None | Some(ErrorKind::BrokenPipe) => Ok(()),
         Some(kind) => Err(kind.into()),

@@ -50,9 +50,9 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
             serde_json::to_string_pretty(&all).context("cannot print JSON")?
         );
     } else if options.rule.is_some() {
-        classified
-            .iter()
-            .for_each(|(rule, optimizer, theory)| explain(rule, *optimizer, theory));
+        for (rule, optimizer, theory) in &classified {
+            explain(rule, *optimizer, theory);
+        }
     } else {
         say!("{}", overview(&classified));
         say!("r: features change as n^-r; `mutransfer theory RULE` gives the reasons");
@@ -66,9 +66,10 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
 fn overview(classified: &[(String, Optimizer, Theory)]) -> String {
     let row = |(rule, optimizer, theory): &(String, Optimizer, Theory)| {
         let broken: Vec<Role> = theory.broken().map(|condition| condition.layer).collect();
-        let regime = match broken.is_empty() {
-            true => theory.regime.to_string(),
-            false => format!("{} ({})", theory.regime, dedup(&broken).join(", ")),
+        let regime = if broken.is_empty() {
+            theory.regime.to_string()
+        } else {
+            format!("{} ({})", theory.regime, dedup(&broken).join(", "))
         };
         vec![
             rule.clone(),

@@ -4,6 +4,7 @@
 //! --release --workspace --test matrix -- --ignored` compares them with `docs/verdicts.md`, and
 //! writes the page with `UPDATE=1`. That the page is of this protocol is tested always.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "an hour is long without a word")]
 
 mod common;
 

@@ -37,7 +37,7 @@ impl Fused<1> for ExactGelu {
     fn forward(&self, [mut x]: [FlexTensor; 1]) -> (FlexTensor, Self::State) {
         let mut y = Buffer::new(slice(&x).len());
         kernel(|workspace| {
-            gelu_forward_with_slope(workspace, Gelu::Exact, x.storage_mut(), &mut y)
+            gelu_forward_with_slope(workspace, Gelu::Exact, x.storage_mut(), &mut y);
         });
         (y.tensor(dims(&x)), x)
     }
@@ -66,7 +66,7 @@ impl Fused<2> for SwiGlu {
         let [gate, up] = inputs.each_ref().map(slice);
         let [mut dgate, mut dup] = [(); 2].map(|()| Buffer::new(gate.len()));
         kernel(|workspace| {
-            swiglu_backward(workspace, gate, up, slice(&gradient), &mut dgate, &mut dup)
+            swiglu_backward(workspace, gate, up, slice(&gradient), &mut dgate, &mut dup);
         });
         parents.give(0, dgate.tensor(dims(&inputs[0])));
         parents.give(1, dup.tensor(dims(&inputs[1])));

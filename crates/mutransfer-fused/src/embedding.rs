@@ -70,7 +70,7 @@ impl<const N: usize> Fused<N> for Lookup {
                 width,
                 &self.indices,
                 &mut rows,
-            )
+            );
         });
         if let Some(positions) = inputs.get(1) {
             let positions = &slice(positions)[..time * width];
@@ -97,7 +97,7 @@ impl<const N: usize> Fused<N> for Lookup {
                 width,
                 &self.indices,
                 &mut dtable,
-            )
+            );
         });
         if let Some(positions) = shapes.get(1) {
             let mut dpositions = Buffer::new(positions.iter().product());

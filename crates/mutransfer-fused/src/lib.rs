@@ -35,6 +35,10 @@ mod embedding;
 mod kernels;
 mod linear;
 mod loss;
+#[expect(
+    unsafe_code,
+    reason = "the memory of tensors is cut into pieces and used again"
+)]
 mod memory;
 mod norm;
 mod operation;

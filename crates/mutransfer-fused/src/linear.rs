@@ -107,7 +107,7 @@ impl<const N: usize> Fused<N> for Product {
         let bias = self.bias.then(|| slice(&inputs[N - 1]));
         let residual = self.residual.then(|| matrix(&inputs[2]));
         kernel(|workspace| {
-            linear_forward(workspace, self.multiplier, x, weight, bias, residual, y)
+            linear_forward(workspace, self.multiplier, x, weight, bias, residual, y);
         });
         let mut inputs = inputs.into_iter();
         let state = [(); 2].map(|()| inputs.next().expect("an input and a weight"));
@@ -128,7 +128,7 @@ impl<const N: usize> Fused<N> for Product {
                 dy,
                 out,
                 dbias.as_deref_mut(),
-            )
+            );
         });
         parents.give(1, dweight.tensor([fan_in, fan_out]));
         if let Some(dbias) = dbias {
@@ -138,7 +138,7 @@ impl<const N: usize> Fused<N> for Product {
             let mut dx = reuse(x);
             let out = MatrixMut::new(dx.storage_mut(), dy.rows(), fan_in);
             kernel(|workspace| {
-                linear_backward_input(workspace, self.multiplier, dy, matrix(&weight), out)
+                linear_backward_input(workspace, self.multiplier, dy, matrix(&weight), out);
             });
             parents.give(0, dx);
         }

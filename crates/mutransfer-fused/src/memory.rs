@@ -369,7 +369,9 @@ mod tests {
         for size in 1..200 {
             let pieces = [1, 2, 3].map(|part| memory.lend(part * size * 64 * LINE));
             assert!(memory.used_bytes + memory.kept_bytes <= SPARE * memory.most_bytes);
-            pieces.into_iter().for_each(|piece| memory.take_back(piece));
+            for piece in pieces {
+                memory.take_back(piece);
+            }
         }
         assert_eq!(memory.used_bytes, 0);
         let kept: usize = memory
@@ -382,6 +384,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::used_underscore_binding, reason = "only a test looks at it")]
     fn a_slab_goes_with_its_last_piece() {
         let mut memory = Memory::new();
         let [first, second] = [LINE, 2 * LINE].map(|len| memory.lend(len));

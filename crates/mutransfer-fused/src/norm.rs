@@ -88,7 +88,7 @@ impl Fused<3> for Layer {
                 inverse_deviation,
                 slice(&gradient),
                 to,
-            )
+            );
         });
         parents.give(0, dx.tensor(dims(&inputs[0])));
         parents.give(1, dgain.tensor(dims(&inputs[1])));
@@ -110,7 +110,7 @@ impl Fused<2> for RootMeanSquare {
         let [x, gain] = inputs.each_ref().map(slice);
         let [mut y, mut inverse_size] = [x.len(), x.len() / gain.len()].map(Buffer::new);
         kernel(|workspace| {
-            rms_norm_forward(workspace, x, gain, self.epsilon, &mut y, &mut inverse_size)
+            rms_norm_forward(workspace, x, gain, self.epsilon, &mut y, &mut inverse_size);
         });
         (y.tensor(dims(&inputs[0])), (inputs, inverse_size))
     }
@@ -130,7 +130,7 @@ impl Fused<2> for RootMeanSquare {
             bias: &mut [],
         };
         kernel(|workspace| {
-            rms_norm_backward(workspace, x, gain, &inverse_size, slice(&gradient), to)
+            rms_norm_backward(workspace, x, gain, &inverse_size, slice(&gradient), to);
         });
         parents.give(0, dx.tensor(dims(&inputs[0])));
         parents.give(1, dgain.tensor(dims(&inputs[1])));

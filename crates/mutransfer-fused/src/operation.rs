@@ -105,6 +105,10 @@ pub(crate) fn run<const N: usize, const D: usize, F: Fused<N>>(
 }
 
 /// Applies the operation inside an autodiff graph.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the type of the inputs has no path that is public"
+)]
 fn record<const N: usize, F: Fused<N>>(operation: F, inputs: [Tracked; N]) -> Tracked {
     let nodes = inputs.each_ref().map(|input| input.node());
     let (output, state) = operation.forward(inputs.map(|input| contiguous(input.into_primitive())));

@@ -17,6 +17,10 @@ use crate::tensor::slice;
 /// The planned optimizer, in place on the CPU and burn's own elsewhere.
 pub struct Optimizer(Choice);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and it is the large one"
+)]
 enum Choice {
     InPlace(InPlace),
     Burn(Box<ScaledOptimizer>),

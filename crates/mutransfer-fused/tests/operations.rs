@@ -10,6 +10,9 @@ use mutransfer_fused::{
 };
 use rand::{Rng, SeedableRng};
 
+/// Of a difference quotient.
+const STEP: f32 = 2e-3;
+
 /// The same computation with the kernels and without.
 fn both<T>(compute: impl Fn() -> T) -> [T; 2] {
     [compute(), without_kernels(compute)]
@@ -89,7 +92,6 @@ fn agree(
         ));
         dot(&output, &mutransfer_burn::normal(99, what, output.len()))
     };
-    const STEP: f32 = 2e-3;
     let difference = (at(STEP) - at(-STEP)) / (2.0 * f64::from(STEP));
     let size: f64 = found[0][1..]
         .iter()

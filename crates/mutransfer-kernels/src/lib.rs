@@ -29,6 +29,11 @@
 //! other number formats, convolutions, dropout, or anything that needs to know what a model is. As
 //! operations of burn, with gradients, the same kernels are in `mutransfer-fused`.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a function has the instruction set of the kernel that it is compiled into"
+)]
+
 pub mod activation;
 pub mod attention;
 pub mod embedding;
@@ -36,11 +41,24 @@ pub mod linear;
 pub mod loss;
 mod math;
 pub mod matmul;
+#[expect(
+    unsafe_code,
+    reason = "rows of a matrix that others write too are given out by pointer"
+)]
 pub mod matrix;
 pub mod norm;
 pub mod optim;
+#[expect(
+    unsafe_code,
+    reason = "packed numbers go where the tile reads them without a test"
+)]
 mod pack;
+#[expect(unsafe_code, reason = "a processor may lack the instructions")]
 mod simd;
+#[expect(
+    unsafe_code,
+    reason = "the innermost loop reads and writes without tests of its bounds"
+)]
 mod tile;
 
 pub use activation::{

@@ -52,7 +52,7 @@ pub(crate) fn pack_panel<S: Simd>(s: S, b: Matrix<'_>, to: &mut [f32]) {
                     source.row_stride(),
                     to.as_mut_ptr().add(p * panel + j),
                     panel,
-                )
+                );
             };
         }
     }

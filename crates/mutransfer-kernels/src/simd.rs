@@ -76,6 +76,10 @@ impl Isa {
 /// Defines a function that runs a generic kernel body on the given [`Isa`].
 macro_rules! kernel {
     ($vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:path) => {
+        #[cfg_attr(
+            target_arch = "x86_64",
+            expect(unsafe_code, reason = "an instruction set is entered where it was detected")
+        )]
         $vis fn $name(isa: $crate::simd::Isa, $($arg: $ty),*) $(-> $ret)? {
             use $crate::simd::Level;
             #[cfg(target_arch = "x86_64")]

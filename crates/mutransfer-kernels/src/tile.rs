@@ -57,7 +57,7 @@ pub(crate) enum Start<'a> {
     Matrix(Matrix<'a>),
 }
 
-impl<'a> Start<'a> {
+impl Start<'_> {
     /// What a block of the output is added to.
     #[inline(always)]
     pub(crate) fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Self {

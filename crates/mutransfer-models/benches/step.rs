@@ -9,6 +9,7 @@
 //! `serve WIDTH FOLDER` is for `benches/pytorch.py`: it leaves the initial weights and the first
 //! batches in the folder, then for every line `N` on standard input trains N steps and prints their
 //! seconds, the last loss and peak megabytes.
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use std::error::Error;
 use std::hint::black_box;

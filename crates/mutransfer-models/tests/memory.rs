@@ -1,5 +1,6 @@
 //! Steps of a training find their memory where the step before left it. Alone in its process, as it
 //! counts all of it.
+#![expect(unsafe_code, reason = "an allocator that counts is one")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -79,8 +79,9 @@ fn whole_trainings_agree() {
 }
 
 fn dataset(kind: Kind) -> Dataset {
-    match kind.is_transformer() {
-        true => Dataset::Text(Corpus::Synthetic(Language::new(0))),
-        false => Dataset::Images(Images::synthetic(0)),
+    if kind.is_transformer() {
+        Dataset::Text(Corpus::Synthetic(Language::new(0)))
+    } else {
+        Dataset::Images(Images::synthetic(0))
     }
 }

@@ -1,4 +1,5 @@
 //! Milliseconds for the plan of a model of 100,000 tensors: `cargo bench --workspace --bench plan`.
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use std::hint::black_box;
 use std::time::Instant;

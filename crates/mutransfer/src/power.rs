@@ -170,6 +170,7 @@ impl Power {
 impl Mul for Power {
     type Output = Self;
 
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "exponents add up")]
     fn mul(self, other: Self) -> Self {
         let mut exponents = self.0;
         for (own, other) in exponents.iter_mut().zip(other.0) {

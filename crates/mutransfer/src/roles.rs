@@ -61,7 +61,11 @@ impl<T> Roles<T> {
         }
     }
 
-    /// What `value` is for each role, or the first error there is.
+    /// What `value` is for each role.
+    ///
+    /// # Errors
+    ///
+    /// The first one of `value`, in the order of the roles.
     pub fn try_from_fn<E>(mut value: impl FnMut(Role) -> Result<T, E>) -> Result<Self, E> {
         Ok(Self {
             fixed: value(Role::Fixed)?,

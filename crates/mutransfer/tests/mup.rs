@@ -159,9 +159,10 @@ fn readouts_alone_have_multipliers() {
             "{}",
             case.at(readout)
         );
-        let actual = match case.fixture.is_tied() {
-            true => case.plan.forward().readout[readout],
-            false => case.param(readout).scales.multiplier,
+        let actual = if case.fixture.is_tied() {
+            case.plan.forward().readout[readout]
+        } else {
+            case.param(readout).scales.multiplier
         };
         close(
             actual,

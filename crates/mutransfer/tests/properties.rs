@@ -92,7 +92,7 @@ proptest! {
     fn order_does_not_matter(order in Just((0..10).collect::<Vec<usize>>()).prop_shuffle()) {
         let shuffled = |width| {
             let all: Vec<_> = mlp(width, Layout::InOut).iter().map(|(n, s)| (n.clone(), s.clone())).collect();
-            Shapes::from_iter(order.iter().map(|&at| all[at].clone()))
+            order.iter().map(|&at| all[at].clone()).collect::<Shapes>()
         };
         let widths = Widths::between(&shuffled(64), &shuffled(96)).unwrap();
         let shuffled = Plan::new(&widths, &shuffled(256), Rule::Mup, Optimizer::AdamW).unwrap();

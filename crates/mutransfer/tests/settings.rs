@@ -200,7 +200,7 @@ fn parameters_without_a_group_and_groups_without_a_parameter() {
 #[test]
 fn rounded_and_missing_numbers_are_right() {
     assert_wrong(&[], |own| {
-        set(own, "query", "lr", f64::from((RATE / 4.0) as f32))
+        set(own, "query", "lr", f64::from((RATE / 4.0) as f32));
     });
     assert_wrong(&[], |own| own["params"]["query"] = json!({}));
     assert_eq!(

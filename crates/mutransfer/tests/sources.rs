@@ -250,12 +250,13 @@ fn only_the_header_of_safetensors_is_needed() {
     let whole = Shapes::from_safetensors(&file).unwrap();
     for length in 0..file.len() {
         let read = Shapes::from_safetensors(&file[..length]);
-        match length < header_length(&file) {
-            true => assert_eq!(
+        if length < header_length(&file) {
+            assert_eq!(
                 read.unwrap_err().to_string(),
                 format!("shapes in safetensors: {length} bytes end within the header")
-            ),
-            false => assert_eq!(read.unwrap(), whole),
+            );
+        } else {
+            assert_eq!(read.unwrap(), whole);
         }
     }
 }

@@ -191,7 +191,7 @@ pub(crate) struct ExplainOptions {
     pub(crate) code: Option<String>,
 }
 
-pub(crate) const OPTION_KEYS: &str = r#"Choices where the literature disagrees (--option KEY=VALUE), the default first:
+pub(crate) const OPTION_KEYS: &str = r"Choices where the literature disagrees (--option KEY=VALUE), the default first:
   hidden-decay    keep-product | constant-lambda | sqrt | independent-inverse-width
                   decay of hidden matrices over width
   decay-depth     published | keep-product
@@ -213,7 +213,7 @@ pub(crate) const OPTION_KEYS: &str = r#"Choices where the literature disagrees (
                   for sp-per-layer
 
 Symbols: m_in, m_out are fan-in and fan-out over those of the base; m_L blocks over blocks of the base; m_aspect
-min(1, fan_out/fan_in) and m_own the optimizer's own factor, both over those of the base."#;
+min(1, fan_out/fan_in) and m_own the optimizer's own factor, both over those of the base.";
 
 pub(crate) const TABLE_FORMAT: &str = r#"A table of your own is a TOML file; it works wherever a rule does:
   family = "entrywise"      raw-gradient, entrywise, frobenius or spectral [default: all]

@@ -1,6 +1,7 @@
 //! Vectors of x86-64 processors.
 
 use super::Simd;
+#[allow(clippy::wildcard_imports, reason = "every line names an instruction")]
 use std::arch::x86_64::*;
 
 /// Vectors of sixteen.
@@ -61,7 +62,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, v: __m512) {
-        proved!(_mm512_storeu_ps(to, v))
+        proved!(_mm512_storeu_ps(to, v));
     }
     #[inline(always)]
     unsafe fn load_masked(self, from: *const f32, mask: __mmask16) -> __m512 {
@@ -69,7 +70,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store_masked(self, to: *mut f32, v: __m512, mask: __mmask16) {
-        proved!(_mm512_mask_storeu_ps(to, mask, v))
+        proved!(_mm512_mask_storeu_ps(to, mask, v));
     }
     #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
@@ -182,13 +183,14 @@ impl Simd for Avx512 {
                     _mm512_storeu_ps(to.add((4 * l + c) * to_stride), column);
                 }
             }
-        })
+        });
     }
 }
 
 impl Avx512 {
     /// Exchanges the 128-bit lanes of four vectors with their numbers: lane `l` of all of them
     /// becomes vector `l`.
+    #[expect(clippy::unused_self, reason = "it proves that the processor has them")]
     #[inline(always)]
     fn columns(self, [a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
         proved!({
@@ -233,7 +235,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, v: __m256) {
-        proved!(_mm256_storeu_ps(to, v))
+        proved!(_mm256_storeu_ps(to, v));
     }
     #[inline(always)]
     unsafe fn load_masked(self, from: *const f32, mask: __m256i) -> __m256 {
@@ -241,7 +243,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store_masked(self, to: *mut f32, v: __m256, mask: __m256i) {
-        proved!(_mm256_maskstore_ps(to, mask, v))
+        proved!(_mm256_maskstore_ps(to, mask, v));
     }
     #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
@@ -364,6 +366,6 @@ impl Simd for Avx2 {
                     _mm256_storeu_ps(to.add((2 * h + l + 4) * to_stride), high);
                 }
             }
-        })
+        });
     }
 }

@@ -305,9 +305,10 @@ impl Layer {
         let decay =
             |onto: Matrix, weight: &Matrix| onto.zip(weight, |onto, own| onto + weight_decay * own);
         // LAMB adds its decay to Adam's direction instead.
-        let gradient = match is_l2 && recipe.optimizer != Optimizer::Lamb {
-            true => decay(gradient, &self.weight),
-            false => gradient,
+        let gradient = if is_l2 && recipe.optimizer != Optimizer::Lamb {
+            decay(gradient, &self.weight)
+        } else {
+            gradient
         };
         match (recipe.optimizer.family_of(self.role), recipe.optimizer) {
             (Family::RawGradient, Optimizer::Sgd) => gradient,

@@ -133,9 +133,10 @@ impl Fixture {
         let widths = tables.iter().fold(widths, |widths, table| {
             widths.declare(table, Role::Input).unwrap()
         });
-        match self.is_tied() {
-            true => widths.tie(readout, tables[0]).unwrap(),
-            false => widths.declare(readout, Role::Output).unwrap(),
+        if self.is_tied() {
+            widths.tie(readout, tables[0]).unwrap()
+        } else {
+            widths.declare(readout, Role::Output).unwrap()
         }
     }
 

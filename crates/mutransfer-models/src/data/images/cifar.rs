@@ -17,12 +17,20 @@ const RECORD: usize = 1 + PIXELS;
 
 /// Whether a file under another name is CIFAR-10: by its ending and its size, as there is no
 /// header.
+#[expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the files are named so"
+)]
 pub(super) fn recognises(path: &Path) -> bool {
     let bytes = path.metadata().map_or(0, |file| file.len());
     name(path).ends_with(".bin") && bytes > 0 && bytes.is_multiple_of(RECORD as u64)
 }
 
 /// Whether a file has the name of one of CIFAR-10's.
+#[expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the files are named so"
+)]
 pub(super) fn is_batch(path: &Path) -> bool {
     let name = name(path);
     name.ends_with(".bin") && (name.starts_with("data_batch_") || name.starts_with("test_batch"))

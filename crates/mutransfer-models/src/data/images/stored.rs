@@ -134,9 +134,9 @@ fn standardised(pixels: &[u8], channels: usize, plane: usize) -> Vec<Vec<f32>> {
     let mut counts = vec![[0u64; 256]; channels];
     for (index, plane) in pixels.chunks_exact(plane).enumerate() {
         let counts = &mut counts[index % channels];
-        plane
-            .iter()
-            .for_each(|pixel| counts[usize::from(*pixel)] += 1);
+        for pixel in plane {
+            counts[usize::from(*pixel)] += 1;
+        }
     }
     counts.iter().map(levels).collect()
 }
