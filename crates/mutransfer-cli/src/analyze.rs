@@ -10,6 +10,8 @@ use mutransfer_analysis::{
     analyze as judge, display_name, findings, read_tables, with_interval,
 };
 
+use mutransfer_study::store::Store;
+
 use crate::args::AnalyzeOptions;
 use crate::failure::Failure;
 use crate::say::{note, say};
@@ -171,17 +173,11 @@ fn report(
     json: &str,
 ) -> Result<(), Failure> {
     let pictures = Pictures::draw(sweeps, analysis).context("cannot draw the figures")?;
-    let unwritable = |error: std::io::Error| {
-        Failure::usage(
-            format!("cannot write to {}: {error}", folder.display()),
-            Some("choose a folder you may write to with --report"),
-        )
-    };
-    std::fs::create_dir_all(folder).map_err(unwritable)?;
-    std::fs::write(folder.join("analysis.json"), json).map_err(unwritable)?;
+    let store = open(folder, options)?;
+    store.write("analysis.json", json.as_bytes())?;
     for (name, figure) in pictures.named() {
-        std::fs::write(folder.join(format!("{name}.svg")), &figure.svg).map_err(unwritable)?;
-        std::fs::write(folder.join(format!("{name}.png")), &figure.png).map_err(unwritable)?;
+        store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
+        store.write(&format!("{name}.png"), &figure.png)?;
     }
     let report = Report {
         title: format!(
@@ -198,10 +194,24 @@ fn report(
         coordinates: None,
     };
     let page = render(&report).context("cannot write the report")?;
-    std::fs::write(folder.join("report.html"), page).map_err(unwritable)?;
-    note!("report: {}", folder.join("report.html").display());
+    store.write("report.html", page.as_bytes())?;
+    note!("report: {}", store.path("report.html").display());
     Ok(())
 }
+
+/// All files that may be written, none of which may be somebody else's.
+fn open(folder: &Path, options: &AnalyzeOptions) -> Result<Store, Failure> {
+    let store = Store::open(folder, options.foreign.policy())
+        .map_err(|error| Failure::from(error).with_hint(UNWRITABLE))?;
+    store.check(["analysis.json", "report.html"])?;
+    for name in ["losses", "optima", "regret"] {
+        let files = [format!("{name}.svg"), format!("{name}.png")];
+        store.check(files.iter().map(String::as_str))?;
+    }
+    Ok(store)
+}
+
+const UNWRITABLE: &str = "choose a folder you may write to with --report";
 
 /// What was asked, so that the report can be made again.
 fn settings(options: &AnalyzeOptions) -> Vec<(String, String)> {

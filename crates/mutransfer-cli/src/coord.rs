@@ -1,66 +1,61 @@
 //! `mutransfer coord`: whether activations, their changes and updates follow the width as the rule
 //! promises.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use mutransfer::theory::{Expectation, Quantity, Theory};
-use mutransfer::{Optimizer, Parametrization, Rule};
+use mutransfer::theory::Quantity;
+use mutransfer::{Hyper, Init, Optimizer, Parametrization, Rule};
 use mutransfer_analysis::figures;
-use mutransfer_analysis::record::Coordinate;
-use mutransfer_analysis::{
-    Cell, Check, TOLERANCE, Verdict, coordinates_from_csv, display_name, judge,
-};
-use mutransfer_models::{Kind, Variant};
+use mutransfer_analysis::record::{Coordinate, to_csv};
+use mutransfer_analysis::{Cell, Check, TOLERANCE, Verdict, coordinates_from_csv, display_name};
+use mutransfer_study::coordinates::{Protocol, judged};
+use mutransfer_study::limits;
+use mutransfer_study::rule::NamedRule;
 use mutransfer_study::schedule::Schedule;
 use mutransfer_study::store::Store;
-use mutransfer_study::trial::{Data, Model, Trial};
+use mutransfer_study::study::usual_hyper;
+use mutransfer_study::subject::{CheckBatch, Description, Heads, ModelSizes};
+use mutransfer_study::trial::Budget;
 
 use crate::args::CoordOptions;
 use crate::failure::Failure;
 use crate::say::{note, say};
-use crate::subject::{Subject, data};
 use crate::table;
+
+/// All that is written.
+const FILES: [&str; 8] = [
+    "coordinates.csv",
+    "verdict.json",
+    "coordinates.svg",
+    "coordinates.png",
+    "changes.svg",
+    "changes.png",
+    "own-updates.svg",
+    "own-updates.png",
+];
 
 pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     let rules = rules(options)?;
+    let expect = options.expect.as_deref().map(rule).transpose()?;
     let coordinates = match &options.from {
         Some(path) => read(path, &rules)?,
         None => train(options, &rules)?,
     };
-    let rule = |name: &str| match (options.expect, rules.iter().find(|rule| rule.name == name)) {
-        (Some(expected), _) => Some(expected.into()),
-        (None, Some(named)) => Some(named.rule.clone()),
-        (None, None) => name.parse::<Rule>().ok().map(Parametrization::from),
-    };
-    let checks = judged(&coordinates, &rule, options.optimizer, &model(options))?;
-    let store = Store::open(&options.out)?;
-    store.write(
-        "coordinates.csv",
-        mutransfer_analysis::record::to_csv(&coordinates).as_bytes(),
+    let checks = judged(
+        &coordinates,
+        &|name| expected(name, &rules, expect.as_ref()),
+        options.optimizer,
+        &description(options),
     )?;
-    store.write(
-        "verdict.json",
-        &serde_json::to_vec_pretty(&checks).context("cannot write JSON")?,
-    )?;
-    draw(&store, &coordinates)?;
+    write(options, &coordinates, &checks)?;
     if options.json {
-        say!(
-            "{}",
-            serde_json::to_string_pretty(&checks).context("cannot print JSON")?
-        );
+        let text = serde_json::to_string_pretty(&checks);
+        say!("{}", text.context("cannot print JSON")?);
     } else {
-        say!("{}", slopes(&checks));
-        say!(
-            "Slopes of log2 mean |x| against log2 width with 95% intervals; t counts updates. Tolerance {TOLERANCE}.\n\
-             !: fails; ?: undetermined; >: passes over the upper half of the widths, whose slope is shown."
-        );
-        for check in &checks {
-            say!("{check}");
-        }
+        print(&checks);
     }
     note!("figures and data: {}", options.out.display());
     match checks.iter().map(|check| check.verdict).max() {
@@ -70,97 +65,70 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     }
 }
 
-/// A parametrization under its name, with the text of its table where it is not built in.
-struct Named {
-    name: String,
-    table: Option<String>,
-    rule: Parametrization,
+fn write(
+    options: &CoordOptions,
+    coordinates: &[Coordinate],
+    checks: &[Check],
+) -> Result<(), Failure> {
+    let store = Store::open(&options.out, options.foreign.policy())?;
+    store.check(FILES)?;
+    store.write("coordinates.csv", to_csv(coordinates).as_bytes())?;
+    let verdict = serde_json::to_vec_pretty(checks).context("cannot write JSON")?;
+    store.write("verdict.json", &verdict)?;
+    draw(&store, coordinates)
 }
 
-fn rules(options: &CoordOptions) -> Result<Vec<Named>, Failure> {
-    let typed = if options.rules.is_empty() {
-        vec![Rule::Mup.to_string()]
-    } else {
-        options.rules.clone()
-    };
-    let named = |typed: &String| {
-        let path = Path::new(typed);
-        match path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            true => {
-                let name = path
-                    .file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                let table = crate::model::text(path)?;
-                Ok(Named {
-                    rule: Parametrization::from_toml(typed, &table)?,
-                    table: Some(table),
-                    name,
-                })
-            }
-            false => Ok(Named {
-                rule: typed.parse::<Rule>()?.into(),
-                table: None,
-                name: typed.clone(),
-            }),
-        }
-    };
-    typed.iter().map(named).collect()
+fn print(checks: &[Check]) {
+    say!("{}", slopes(checks));
+    say!(
+        "Slopes of log2 mean |x| against log2 width with 95% intervals; t counts updates. \
+         Tolerance {TOLERANCE}.\n\
+         !: fails; ?: undetermined; >: passes over the upper half of the widths, whose slope is \
+         shown."
+    );
+    for check in checks {
+        say!("{check}");
+    }
+}
+
+/// The rules typed, or μP.
+fn rules(options: &CoordOptions) -> Result<Vec<NamedRule>, Failure> {
+    if options.rules.is_empty() {
+        return Ok(vec![Rule::Mup.into()]);
+    }
+    options.rules.iter().map(|typed| rule(typed)).collect()
+}
+
+fn rule(typed: &str) -> Result<NamedRule, Failure> {
+    Ok(NamedRule::find(typed, Path::new(""))?)
+}
+
+/// What is expected of the rule of a name: what was asked for, or what it promises by itself.
+fn expected(
+    name: &str,
+    rules: &[NamedRule],
+    expect: Option<&NamedRule>,
+) -> Option<Parametrization> {
+    let named = rules.iter().find(|rule| rule.name() == name);
+    match expect.or(named) {
+        Some(rule) => Some(rule.parametrization().clone()),
+        None => name.parse::<Rule>().ok().map(Parametrization::from),
+    }
 }
 
 /// Measurements of another program. Without a column `rule` they are of the one rule asked for.
-fn read(path: &Path, rules: &[Named]) -> Result<Vec<Coordinate>, Failure> {
-    let rule = rules.first().map_or("", |rule| rule.name.as_str());
+fn read(path: &Path, rules: &[NamedRule]) -> Result<Vec<Coordinate>, Failure> {
+    let rule = rules.first().map_or("", NamedRule::name);
     let text = crate::model::text(path)?;
     coordinates_from_csv(&text, rule).map_err(|error| Failure::from(error).in_file(path))
 }
 
 /// Measurements of a built-in model.
-fn train(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Coordinate>, Failure> {
-    let trials = trials(options, rules)?;
-    let first = trials
-        .first()
-        .ok_or_else(|| Failure::usage("no width is given", None))?;
-    let subject = Subject::new(&first.model, &first.data)?;
-    subject.check(&options.widths, first.base_width, first.batch)?;
-    for trial in &trials {
-        subject.plan(trial)?;
-    }
-    measure(&subject, &trials, options.steps)
-}
-
-/// The verdict on every rule in the table, by what the theory of the rule of that name promises for
-/// the model.
-pub(crate) fn judged(
-    coordinates: &[Coordinate],
-    rule: &dyn Fn(&str) -> Option<Parametrization>,
-    optimizer: Optimizer,
-    model: &Model,
-) -> Result<Vec<Check>, Failure> {
-    let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
-    let known = names
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), rule(name)?)));
-    let expectation = |(name, rule): (String, Parametrization)| {
-        let expectation =
-            Expectation::of(&Theory::of_rule(&rule, optimizer)?, model.heads.is_some());
-        let is_tied = model.variants.contains(&Variant::Tied.to_string());
-        Ok((
-            name,
-            if is_tied {
-                expectation.with_tied_readout()
-            } else {
-                expectation
-            },
-        ))
-    };
-    let expectations: BTreeMap<String, Expectation> =
-        known.map(expectation).collect::<Result<_, Failure>>()?;
-    Ok(judge(coordinates, &expectations)?)
+fn train(options: &CoordOptions, rules: &[NamedRule]) -> Result<Vec<Coordinate>, Failure> {
+    let subject = mutransfer_models::open(&description(options), options.data.as_deref())?;
+    let protocol = protocol(options, rules, subject.check_batch())?;
+    protocol.check(subject.as_ref())?;
+    Ok(protocol.measure(subject.as_ref(), &AtomicBool::new(false))?)
 }
 
 fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
@@ -183,162 +151,81 @@ fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn model(options: &CoordOptions) -> Model {
-    Model {
+fn description(options: &CoordOptions) -> Description {
+    Description {
         family: options.model.clone(),
-        depth: options.depth,
-        head_dim: options.heads.is_none().then_some(options.head_dim),
-        heads: options.heads,
+        heads: options
+            .heads
+            .map_or(Heads::Dim(options.head_dim), Heads::Count),
         variants: options.variants.clone(),
-        context: options.context.unwrap_or_else(|| context(&options.model)),
         zero_readout: !options.random_init,
         zero_query: !options.random_init,
     }
 }
 
-fn trials(options: &CoordOptions, rules: &[Named]) -> Result<Vec<Trial>, Failure> {
-    let lr = options
-        .lr
-        .unwrap_or(if options.optimizer == Optimizer::Sgd {
-            SGD_RATE
-        } else {
-            ADAM_RATE
-        });
-    if !(lr.is_finite() && lr > 0.0) {
-        return Err(Failure::usage(
-            format!("--lr is {lr}; it must be a positive number"),
-            None,
-        ));
+fn protocol(
+    options: &CoordOptions,
+    rules: &[NamedRule],
+    usual: CheckBatch,
+) -> Result<Protocol, Failure> {
+    let widest = options.widths.iter().copied().max();
+    let widest = widest.ok_or_else(|| Failure::usage("no width is given", None))?;
+    let narrowest = options.widths.iter().copied().min().unwrap_or(widest);
+    let sizes = ModelSizes {
+        base_width: options.base_width.unwrap_or(narrowest),
+        width: widest,
+        depth: options.depth,
+        context: options.context.unwrap_or(usual.context),
+    };
+    limits::check_width("widths", narrowest)?;
+    limits::check_sizes(&sizes)?;
+    limits::check_seeds(options.seeds)?;
+    let batch = options.batch.unwrap_or(usual.batch);
+    limits::check_budget(&Budget {
+        steps: options.steps.max(1),
+        batch,
+        schedule: Schedule::Constant,
+        warmup: 0,
+    })?;
+    if options.seed.checked_add(options.seeds).is_none() {
+        let message = format!("--seed is {}, beyond which there are no more", options.seed);
+        return Err(Failure::usage(message, None));
     }
-    if options.widths.contains(&0) || options.batch == Some(0) {
-        return Err(Failure::usage("widths and batch must be at least 1", None));
+    Ok(Protocol {
+        rules: rules.to_vec(),
+        optimizer: options.optimizer,
+        widths: options.widths.clone(),
+        sizes,
+        hyper: hyper(options)?,
+        batch,
+        steps: options.steps,
+        seed: options.seed,
+        seeds: options.seeds,
+    })
+}
+
+fn hyper(options: &CoordOptions) -> Result<Hyper, Failure> {
+    let usual = if options.optimizer == Optimizer::Sgd {
+        SGD_RATE
+    } else {
+        ADAM_RATE
+    };
+    let learning_rate = options.lr.unwrap_or(usual);
+    if !(learning_rate.is_finite() && learning_rate > 0.0) {
+        let message = format!("--lr is {learning_rate}; it must be a positive number");
+        return Err(Failure::usage(message, None));
     }
-    let model = model(options);
-    let base_width = options
-        .base_width
-        .or(options.widths.iter().copied().min())
-        .unwrap_or(1);
-    let data = data(options.data.as_deref())?;
-    let batch = options.batch.unwrap_or_else(|| self::batch(&model, &data));
-    let mut trials = Vec::new();
-    for Named { name, table, .. } in rules {
-        for &width in &options.widths {
-            for seed in options.seed..options.seed + options.seeds {
-                trials.push(Trial {
-                    version: env!("CARGO_PKG_VERSION").into(),
-                    rule: name.clone(),
-                    table: table.clone(),
-                    optimizer: options.optimizer,
-                    model: model.clone(),
-                    base_width,
-                    width,
-                    lr,
-                    weight_decay: 0.0,
-                    init_std: options.init_std,
-                    schedule: Schedule::Constant,
-                    warmup: 0,
-                    steps: options.steps,
-                    batch,
-                    data: data.clone(),
-                    one_batch: true,
-                    seed,
-                });
-            }
-        }
-    }
-    Ok(trials)
+    let usual = usual_hyper();
+    Ok(Hyper {
+        learning_rate,
+        init: options.init_std.map_or(usual.init, Init::Constant),
+        ..usual
+    })
 }
 
 /// Near the optimum of most small models.
 const ADAM_RATE: f64 = 0.0078125;
 const SGD_RATE: f64 = 0.1;
-
-/// Repetitions with other weights and data.
-pub(crate) const SEEDS: u64 = 10;
-
-/// Tokens in a sequence. What an update does to the other inputs of its batch, which a narrow model
-/// cannot tell apart, falls as width^-1/2 and bends the line; so they are few. Of 32 tokens BERT
-/// guesses five, of 8 a single one, which it knows after an update.
-pub(crate) fn context(family: &str) -> usize {
-    if matches!(family.parse(), Ok(Kind::Bert)) {
-        32
-    } else {
-        8
-    }
-}
-
-/// Sequences or images in a batch, few for the same reason. Every position of an image is an input
-/// of a convolution.
-pub(crate) fn batch(model: &Model, data: &Data) -> usize {
-    match (model.family.parse(), data) {
-        (Ok(Kind::Gpt | Kind::Bert), _) | (Ok(Kind::Mlp), Data::Text { .. }) => 1,
-        (Ok(Kind::Mlp), _) => 16,
-        _ => 4,
-    }
-}
-
-/// Every quantity of every module of every trial, before and after each of `steps` updates.
-pub(crate) fn measure(
-    subject: &Subject,
-    trials: &[Trial],
-    steps: usize,
-) -> Result<Vec<Coordinate>, Failure> {
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(trials.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(trial) = trials.get(index) else {
-                        return;
-                    };
-                    let measured = of_trial(subject, trial, steps);
-                    found
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .insert(index, measured);
-                }
-            });
-        }
-    });
-    let found = found
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let measured: Result<Vec<Vec<Coordinate>>, Failure> = found.into_values().collect();
-    Ok(measured?.concat())
-}
-
-fn of_trial(subject: &Subject, trial: &Trial, steps: usize) -> Result<Vec<Coordinate>, Failure> {
-    let mut trainer = subject.trainer(trial)?;
-    let mut coordinates = Vec::new();
-    for step in 0..=steps {
-        coordinates.extend(
-            trainer
-                .coordinates()
-                .into_iter()
-                .map(|measured| Coordinate {
-                    rule: trial.rule.clone(),
-                    width: trial.width,
-                    seed: trial.seed,
-                    step,
-                    module: measured.module,
-                    layer: measured.layer,
-                    quantity: measured.quantity,
-                    l1: measured.sizes.l1,
-                    l2: measured.sizes.l2,
-                    std: measured.sizes.std,
-                }),
-        );
-        if step < steps {
-            trainer.step(1.0);
-        }
-    }
-    Ok(coordinates)
-}
 
 /// A row for every module and quantity: what is expected, and the slope after each number of
 /// updates.
@@ -356,39 +243,34 @@ fn slopes(checks: &[Check]) -> String {
     let mut table = table::new(header.chain(["verdict".to_owned()]));
     for check in checks {
         let mut seen = BTreeSet::new();
-        for cell in check
-            .cells
-            .iter()
-            .filter(|cell| seen.insert((&cell.module, cell.quantity)))
-        {
-            let same =
-                |other: &&Cell| other.module == cell.module && other.quantity == cell.quantity;
-            let at = |step: &usize| {
-                check
-                    .cells
-                    .iter()
-                    .filter(same)
-                    .find(|cell| cell.step == *step)
-            };
-            let start = [
-                display_name(&check.rule).to_owned(),
-                cell.module.clone(),
-                cell.quantity.to_string(),
-            ];
-            let slopes = steps
-                .iter()
-                .map(|step| at(step).map_or(String::new(), slope));
-            let verdict = check
-                .cells
-                .iter()
-                .filter(same)
-                .filter_map(|cell| cell.verdict)
-                .max();
-            let verdict = verdict.map_or("not judged".to_owned(), |verdict| verdict.to_string());
-            table.add_row(start.into_iter().chain(slopes).chain([verdict]));
+        for cell in &check.cells {
+            if seen.insert((&cell.module, cell.quantity)) {
+                table.add_row(row(check, cell, &steps));
+            }
         }
     }
     table.to_string()
+}
+
+/// The row of all cells of the same module and quantity as this one.
+fn row(check: &Check, one: &Cell, steps: &BTreeSet<usize>) -> Vec<String> {
+    let cells: Vec<&Cell> = check
+        .cells
+        .iter()
+        .filter(|cell| cell.module == one.module && cell.quantity == one.quantity)
+        .collect();
+    let mut row = vec![
+        display_name(&check.rule).to_owned(),
+        one.module.clone(),
+        one.quantity.to_string(),
+    ];
+    for step in steps {
+        let cell = cells.iter().find(|cell| cell.step == *step);
+        row.push(cell.map_or(String::new(), |cell| slope(cell)));
+    }
+    let verdict = cells.iter().filter_map(|cell| cell.verdict).max();
+    row.push(verdict.map_or("not judged".to_owned(), |verdict| verdict.to_string()));
+    row
 }
 
 /// `0.02 ± 0.05`, with what was expected where that is not 0, and a mark where it fails. Where the

@@ -7,6 +7,10 @@ use mutransfer::error::WidthsError;
 
 use crate::say::note;
 use mutransfer_analysis::{AnalysisError, MonitorError, TableError};
+use mutransfer_study::error::{ReadError, RunError, StoreError, Verb, What};
+use mutransfer_study::limits::BadSize;
+use mutransfer_study::rule::FindError;
+use mutransfer_study::subject::Problem;
 
 /// An exit code and what to say.
 #[derive(Debug)]
@@ -26,29 +30,23 @@ const SOME_FAILED: u8 = 3;
 const INTERRUPTED: u8 = 130;
 
 impl Failure {
-    pub(crate) fn some_failed(why: &[String], finished: usize) -> Self {
-        let count = why.len();
-        let error = anyhow::anyhow!(
-            "{count} trials failed, {finished} finished; the first: {}",
-            why.join("\n").lines().next().unwrap_or("")
-        );
-        let hint = Some("the same command runs the failed trials again".into());
+    fn with(
+        code: u8,
+        error: impl std::error::Error + Send + Sync + 'static,
+        hint: Option<&str>,
+    ) -> Self {
         Self {
-            code: SOME_FAILED,
-            error,
-            hint,
+            code,
+            error: error.into(),
+            hint: hint.map(str::to_owned),
         }
     }
 
-    pub(crate) fn interrupted(finished: usize, results: &std::path::Path) -> Self {
-        let error = anyhow::anyhow!(
-            "interrupted; {finished} finished trials are in {}",
-            results.display()
-        );
+    /// The same, with another hint.
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
         Self {
-            code: INTERRUPTED,
-            error,
-            hint: Some("the same command continues from there".into()),
+            hint: Some(hint.to_owned()),
+            ..self
         }
     }
 
@@ -141,11 +139,6 @@ impl Failure {
         }
     }
 
-    /// What went wrong, for a report.
-    pub(crate) fn message(&self) -> String {
-        self.error.to_string()
-    }
-
     /// Says what went wrong, on stderr, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         note!("error: {}", self.error);
@@ -159,13 +152,97 @@ impl Failure {
     }
 }
 
-impl From<mutransfer_study::Error> for Failure {
-    fn from(error: mutransfer_study::Error) -> Self {
-        let hint = error.hint().map(str::to_owned);
-        Self {
-            code: USAGE,
-            error: error.into(),
-            hint,
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        let hint = match &error {
+            ReadError::Toml {
+                what: What::Study, ..
+            } => Some("`mutransfer transfer --help` lists the keys of a study"),
+            ReadError::Toml {
+                what: What::Recipe, ..
+            } => Some("`mutransfer recipe show mnist-mlp` prints one to start from"),
+            _ => None,
+        };
+        Self::with(USAGE, error, hint)
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Unknown(error) | FindError::Table(error) => error.into(),
+            FindError::Namesake { .. } => {
+                let hint = "rename the file, or give the table a `name` of its own";
+                Self::with(USAGE, error, Some(hint))
+            }
+            _ => Self::with(USAGE, error, None),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::Corrupt { .. } => {
+                Some("delete the folder of this record; the same command runs its trial again")
+            }
+            StoreError::File {
+                verb: Verb::Write | Verb::Create,
+                ..
+            } => Some("choose a folder you may write to with --out"),
+            StoreError::Foreign { .. } => {
+                Some("choose another folder, or let --overwrite replace it")
+            }
+            StoreError::NoStudy { .. } => {
+                Some("give the folder that `mutransfer transfer` wrote to (its --out)")
+            }
+            _ => None,
+        };
+        Self::with(USAGE, error, hint)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Subject(problem) => problem.into(),
+            RunError::Store(error) => error.into(),
+            RunError::Rule(error) => error.into(),
+            RunError::Table(error) => error.into(),
+            RunError::Analysis(error) => error.into(),
+            RunError::Failed { .. } => {
+                let hint = "the same command runs the failed trials again";
+                Self::with(SOME_FAILED, error, Some(hint))
+            }
+            RunError::Interrupted { .. } | RunError::Stopped => {
+                let hint = "the same command continues from there";
+                Self::with(INTERRUPTED, error, Some(hint))
+            }
+            RunError::OtherBuild => {
+                let hint = "start the study again, with this program or with that one";
+                Self::with(USAGE, error, Some(hint))
+            }
+            _ => Self::with(USAGE, error, None),
+        }
+    }
+}
+
+impl From<BadSize> for Failure {
+    fn from(error: BadSize) -> Self {
+        Self::with(USAGE, error, None)
+    }
+}
+
+/// A subject may be of any kind; those that are built in are known.
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        match problem.downcast::<mutransfer_models::Error>() {
+            Ok(error) => (*error).into(),
+            Err(problem) => Self {
+                code: USAGE,
+                error: anyhow::Error::from_boxed(problem),
+                hint: None,
+            },
         }
     }
 }

@@ -40,7 +40,8 @@ pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
     let exponents = rules.iter().map(|rule| Ok((rule.name(), exponent(rule)?)));
     let exponents: BTreeMap<String, Option<Rational32>> =
         exponents.collect::<Result<_, Failure>>()?;
-    let store = Store::open(&options.out)?;
+    let store = Store::open(&options.out, options.foreign.policy())?;
+    store.check(["kernel.csv", "kernel.svg", "kernel.png"])?;
     let rows = train(&runs(&rules, &widths, options.seeds), &widths)?;
     let slopes = slopes(&rows)?;
     write(&store, &rows, &slopes)?;

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use mutransfer::{
-    Error, Given, Init, Options, Parametrization, Plan, Role, Rule, Shapes, Size, Sizes, Widths,
+    Error, Given, Init, Options, Parametrization, Plan, Role, Shapes, Size, Sizes, Widths,
 };
+use mutransfer_study::rule::NamedRule;
 
 use crate::args::{ChoiceOptions, HyperOptions, ModelOptions, RuleOptions};
 use crate::failure::Failure;
@@ -113,15 +114,9 @@ pub(crate) fn parametrization(options: &RuleOptions) -> Result<Parametrization, 
 
 /// A rule by its name, or a table in a file.
 pub(crate) fn rule(name: &str, choices: &ChoiceOptions) -> Result<Parametrization, Failure> {
-    let path = Path::new(name);
-    let is_file = path
-        .extension()
-        .is_some_and(|extension| extension == "toml")
-        || path.is_file();
-    let mut rule = match is_file {
-        true => Parametrization::from_toml(&path.display().to_string(), &text(path)?)?,
-        false => Parametrization::from(name.parse::<Rule>()?),
-    };
+    let mut rule = NamedRule::find(name, Path::new(""))?
+        .parametrization()
+        .clone();
     if let Some(form) = choices.form {
         rule = rule.with_form(form);
     }

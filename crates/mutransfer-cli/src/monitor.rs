@@ -11,8 +11,8 @@ use mutransfer_analysis::{
     self, Estimate, Monitor, Pair, Verdict, Window, curves_from_csv, display_name,
 };
 use mutransfer_study::curves::{self, Curve};
-use mutransfer_study::store::Store;
-use mutransfer_study::study::LearningRate;
+use mutransfer_study::grid::LearningRate;
+use mutransfer_study::store::{Foreign, Store};
 
 use crate::args::MonitorOptions;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub(crate) fn monitor(options: &MonitorOptions) -> Result<(), Failure> {
     };
     let judged = mutransfer_analysis::monitor(&rows, options.tolerance)
         .map_err(|error| Failure::from(error).in_file(source))?;
-    write(&options.out, &rows, &judged)?;
+    write(&options.out, options.foreign.policy(), &rows, &judged)?;
     if options.json {
         say!(
             "{}",
@@ -81,7 +81,7 @@ fn of_study(folder: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Fai
     let carried = curves::summary(folder);
     let rules: BTreeSet<String> = curves
         .iter()
-        .map(|curve| curve.trial.rule.to_string())
+        .map(|curve| curve.trial.rule.name().to_owned())
         .collect();
     let mut rows = Vec::new();
     for rule in &rules {
@@ -120,8 +120,14 @@ fn tried(curves: &[Curve], rule: &str, lr: f64) -> Result<f64, Failure> {
 }
 
 /// Writes the rows, the judgement and the figure.
-pub(crate) fn write(out: &Path, rows: &[LossRow], judged: &[Monitor]) -> Result<(), Failure> {
-    let store = Store::open(out)?;
+pub(crate) fn write(
+    out: &Path,
+    foreign: Foreign,
+    rows: &[LossRow],
+    judged: &[Monitor],
+) -> Result<(), Failure> {
+    let store = Store::open(out, foreign)?;
+    store.check(["curves.csv", "verdict.json", "curves.svg", "curves.png"])?;
     store.write("curves.csv", to_csv(rows).as_bytes())?;
     store.write(
         "verdict.json",

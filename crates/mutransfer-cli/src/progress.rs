@@ -1,14 +1,92 @@
-//! A progress bar on stderr: trials done, running and diverged, and the time left.
+//! How far a study is: lines on stderr, and a bar with trials done, running and diverged, and the
+//! time left.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mutransfer_study::pool::Event;
+use mutransfer_study::event::Event;
 use mutransfer_study::trial::{Outcome, Trial};
+use mutransfer_study::workbench::Workbench;
 
-/// Follows a pool. Draws nothing where stderr is no terminal.
-pub(crate) struct Progress {
+use crate::say::note;
+
+/// Follows a study.
+pub(crate) struct Progress<'a> {
+    bench: &'a Workbench,
+    jobs: usize,
+    bar: Option<Bar>,
+}
+
+impl<'a> Progress<'a> {
+    /// Of a study that runs `jobs` trials at a time.
+    pub(crate) fn new(bench: &'a Workbench, jobs: usize) -> Self {
+        let bar = None;
+        Self { bench, jobs, bar }
+    }
+
+    /// Takes note of an event.
+    pub(crate) fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Sweep(trials) => {
+                self.announce_sweep(trials.len());
+                self.begin(trials);
+            }
+            Event::Transfer(trials) => {
+                let width = self.bench.study().target_width();
+                note!("transfer: {} trials at width {width}", trials.len());
+                self.begin(trials);
+            }
+            Event::Coordinates { steps, widths } => {
+                let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
+                let listed = listed.join(", ");
+                note!("coordinate check: {steps} steps at widths {listed}");
+            }
+            Event::OtherBuild { count, is_accepted } => other_build(*count, *is_accepted),
+            Event::Done => self.bar = None,
+            Event::Started(_) | Event::Ended(..) => {
+                if let Some(bar) = &mut self.bar {
+                    bar.observe(event);
+                }
+            }
+        }
+    }
+
+    fn announce_sweep(&self, trials: usize) {
+        let study = self.bench.study();
+        let verified = if study.is_verified() {
+            format!(", verified at {}", study.target_width())
+        } else {
+            String::new()
+        };
+        note!(
+            "{}: {trials} trials at widths {:?}{verified}, {} at a time",
+            study.name(),
+            study.proxies(),
+            self.jobs
+        );
+    }
+
+    fn begin(&mut self, trials: &[Trial]) {
+        self.bar = Some(Bar::new(trials, |trial| {
+            self.bench.parameters(trial) as f64
+        }));
+    }
+}
+
+fn other_build(count: usize, is_accepted: bool) {
+    if is_accepted {
+        note!("{count} trials keep the results of another build of this program");
+    } else {
+        note!(
+            "{count} trials have results of another build of this program and are run again; \
+             --accept-build keeps them"
+        );
+    }
+}
+
+/// A progress bar. Draws nothing where stderr is no terminal.
+struct Bar {
     bar: ProgressBar,
     /// Relative cost of each trial still to come or running.
     left: BTreeMap<String, f64>,
@@ -19,9 +97,9 @@ pub(crate) struct Progress {
     cost_done: f64,
 }
 
-impl Progress {
+impl Bar {
     /// A bar for these trials; `cost` in any unit.
-    pub(crate) fn new(trials: &[Trial], cost: impl Fn(&Trial) -> f64) -> Self {
+    fn new(trials: &[Trial], cost: impl Fn(&Trial) -> f64) -> Self {
         let left: BTreeMap<_, _> = trials
             .iter()
             .map(|trial| (trial.id(), cost(trial)))
@@ -42,18 +120,17 @@ impl Progress {
         }
     }
 
-    /// Takes note of an event.
-    pub(crate) fn observe(&mut self, event: &Event) {
+    fn observe(&mut self, event: &Event) {
         match event {
             Event::Started(_) => {
                 self.begun.get_or_insert_with(Instant::now);
                 self.running += 1;
             }
-            Event::Finished(trial, outcome) => {
+            Event::Ended(trial, outcome) => {
                 self.diverged += usize::from(matches!(outcome, Outcome::Diverged { .. }));
                 self.end(trial);
             }
-            Event::Failed(trial, _) => self.end(trial),
+            _ => {}
         }
         self.bar.set_message(self.message());
     }
@@ -89,7 +166,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -4,23 +4,23 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::Context;
-use mutransfer::Rule;
 use mutransfer_analysis::record::LossRow;
-use mutransfer_analysis::{
-    self, Analysis, Columns, LOSS_TOLERANCE, Measured, Request, analysis_json, analyze,
-    read_tables, with_interval,
-};
+use mutransfer_analysis::{self, Analysis, LOSS_TOLERANCE, Measured, analysis_json, with_interval};
 use mutransfer_study::curves::{self, Curve};
-use mutransfer_study::recipe::{self, Expected, Finding, Loss, Needed, Recipe};
-use mutransfer_study::study::{LearningRate, Study};
-use mutransfer_study::trial::Data;
+use mutransfer_study::data::{Data, DataKind};
+use mutransfer_study::grid::LearningRate;
+use mutransfer_study::recipe::{
+    self, Comparison, Expected, Finding, Gain, Needed, Quantity, Recipe,
+};
+use mutransfer_study::trial::Loss;
+use mutransfer_study::workbench::Workbench;
 use serde_json::{Value, json};
 
-use crate::args::{RecipeCommand, RecipeRunOptions};
+use crate::args::{RecipeCommand, RecipeRunOptions, RunOptions};
 use crate::failure::Failure;
 use crate::say::{note, say, say_text};
-use crate::transfer::{MAX_OCTAVES, Workbench};
-use crate::{model, monitor, subject, table};
+use crate::transfer::{self, bench, complete};
+use crate::{model, monitor, table};
 
 /// All that come with the program, by name.
 const RECIPES: [(&str, &str); 5] = [
@@ -57,9 +57,9 @@ fn list() -> Result<(), Failure> {
         let recipe = Recipe::parse(text, Path::new(name))?;
         table.add_row([
             name.to_owned(),
-            recipe.title,
-            data_kind(&recipe.data).to_owned(),
-            recipe.time,
+            recipe.title().to_owned(),
+            data_kind(recipe.data()).to_owned(),
+            recipe.time().to_owned(),
         ]);
     }
     say!("{table}");
@@ -104,31 +104,39 @@ fn text(name: &str) -> Result<Cow<'static, str>, Failure> {
 fn run(options: &RecipeRunOptions) -> Result<(), Failure> {
     let name = &options.recipe;
     let recipe = Recipe::parse(&text(name)?, Path::new(name))?;
-    let data = data(name, &recipe.data, options.data.as_deref())?;
-    let bench = Workbench::new(recipe.study.clone(), data, &options.run)?;
-    let judged = bench.complete()?;
+    let study = recipe.study().clone();
+    let subject = mutransfer_models::open(study.subject(), options.data.as_deref())?;
+    check_data(name, recipe.data(), subject.data())?;
+    let bench = bench(study, subject, &options.run)?;
+    let written = recipe.table().map(Comparison::file);
+    bench
+        .store()
+        .check(written.into_iter().chain(["recipe.json"]))?;
+    let judged = complete(&bench, &options.run)?;
     if !options.run.json {
-        bench.print(&judged, false)?;
+        transfer::print(&bench, &judged, false)?;
     }
-    let analysis = analysis(&recipe, &bench)?;
-    let gains = recipe
-        .curves_at
-        .map(|lr| gains(&recipe.study, &bench, lr))
-        .transpose()?;
-    let findings = write(name, &recipe, &bench, &analysis, gains, options.run.json)?;
+    let analysis = match recipe.loss() {
+        Loss::Validation => judged.analysis,
+        Loss::Training => bench.analysis(&judged.ended, Loss::Training)?,
+    };
+    let gains = match recipe.curves_at() {
+        Some(lr) => gains(&bench, lr, &options.run)?,
+        None => Vec::new(),
+    };
+    let findings = write(name, &recipe, &bench, &analysis, &gains, options.run.json)?;
     match findings.iter().filter(|finding| !finding.ok).count() {
         0 => Ok(()),
         missed => Err(Failure::not_as_expected(missed, findings.len())),
     }
 }
 
-/// What was given, if it is what the recipe needs.
-fn data(name: &str, needed: &Needed, path: Option<&Path>) -> Result<Data, Failure> {
-    let given = subject::data(path)?;
-    match (needed, &given) {
-        (Needed::None, Data::Synthetic)
-        | (Needed::Text { .. }, Data::Text { .. })
-        | (Needed::Images { .. }, Data::Images { .. }) => Ok(given),
+/// What was given must be what the recipe needs.
+fn check_data(name: &str, needed: &Needed, given: &Data) -> Result<(), Failure> {
+    match (needed, given.kind) {
+        (Needed::None, DataKind::Synthetic)
+        | (Needed::Text { .. }, DataKind::Text)
+        | (Needed::Images { .. }, DataKind::Images) => Ok(()),
         (Needed::None, _) => Err(Failure::usage(
             format!("recipe {name} makes its own data"),
             Some("leave out --data"),
@@ -143,43 +151,18 @@ fn data(name: &str, needed: &Needed, path: Option<&Path>) -> Result<Data, Failur
     }
 }
 
-/// The analysis of what the study has written.
-fn analysis(recipe: &Recipe, bench: &Workbench) -> Result<Analysis, Failure> {
-    let results = bench.store.path("results.csv");
-    let file = (results.display().to_string(), model::text(&results)?);
-    let target = Some(recipe.study.target_width as f64);
-    let request = Request {
-        target,
-        max_octaves: MAX_OCTAVES,
-        ..Request::default()
-    };
-    let [loss, other] = recipe.loss.columns().map(str::to_owned);
-    let columns = Columns {
-        loss,
-        ignored: vec![other],
-        ..Columns::default()
-    };
-    Ok(analyze(
-        &read_tables(&[file], &columns)?,
-        &columns.axis,
-        &columns.sweep,
-        &request,
-    )?)
-}
-
 /// How much better wider models are along training at one learning rate, and the monitor's figure
 /// of it.
-fn gains(study: &Study, bench: &Workbench, lr: LearningRate) -> Result<Value, Failure> {
-    let curves = curves::read(&bench.out)?;
-    let rules = study.rules.iter().map(Rule::to_string);
-    let rows = rules.flat_map(|rule| {
-        curves::at(&curves, &rule, lr.log2.exp2())
-            .flat_map(Curve::rows)
-            .collect::<Vec<_>>()
-    });
-    let rows: Vec<LossRow> = rows.collect();
+fn gains(bench: &Workbench, lr: LearningRate, options: &RunOptions) -> Result<Vec<Gain>, Failure> {
+    let store = bench.store();
+    let curves = curves::read(store.root())?;
+    let mut rows: Vec<LossRow> = Vec::new();
+    for rule in bench.study().rules() {
+        rows.extend(curves::at(&curves, rule.name(), lr.log2.exp2()).flat_map(Curve::rows));
+    }
     let judged = mutransfer_analysis::monitor(&rows, LOSS_TOLERANCE)?;
-    monitor::write(&bench.out.join("monitor"), &rows, &judged)?;
+    let folder = store.path("monitor");
+    monitor::write(&folder, options.foreign.policy(), &rows, &judged)?;
     Ok(recipe::gains(&judged))
 }
 
@@ -189,86 +172,88 @@ fn write(
     recipe: &Recipe,
     bench: &Workbench,
     analysis: &Analysis,
-    gains: Option<Value>,
+    gains: &[Gain],
     json: bool,
 ) -> Result<Vec<Finding>, Failure> {
-    let mut numbers = analysis_json(analysis);
-    if let Some(gains) = gains {
-        numbers["gains"] = gains;
-    }
+    let numbers = analysis_json(analysis);
     let findings: Vec<Finding> = recipe
-        .expected
+        .expected()
         .iter()
-        .map(|expected| expected.judge(&numbers))
+        .map(|expected| expected.judge(&numbers, gains))
         .collect();
-    let record = json!({
-        "recipe": name,
-        "title": recipe.title,
-        "source": recipe.source,
-        "differs": recipe.differs,
-        "loss": recipe.loss,
-        "ok": findings.iter().all(|finding| finding.ok),
-        "expected": findings,
-        "analysis": numbers,
-    });
+    let record = record(name, recipe, &findings, &numbers, gains);
     let record = serde_json::to_string_pretty(&record).context("cannot write JSON")?;
-    bench.store.write("recipe.json", record.as_bytes())?;
-    let comparison = recipe
-        .table
-        .as_ref()
-        .map(|table| (&table.file, table.markdown(analysis)));
+    let store = bench.store();
+    store.write("recipe.json", record.as_bytes())?;
+    let table = recipe.table();
+    let comparison = table.map(|table| (table.file(), table.markdown(analysis)));
     if let Some((file, markdown)) = &comparison {
-        bench.store.write(file, markdown.as_bytes())?;
+        store.write(file, markdown.as_bytes())?;
     }
     if json {
         say!("{record}");
     } else {
-        print(
-            recipe.loss,
-            &findings,
-            comparison.as_ref().map(|(_, markdown)| markdown.as_str()),
-        );
+        let comparison = comparison.as_ref().map(|(_, markdown)| markdown.as_str());
+        print(recipe.loss(), &findings, comparison);
     }
-    note!("recipe: {}", bench.store.path("recipe.json").display());
+    note!("recipe: {}", store.path("recipe.json").display());
     Ok(findings)
+}
+
+fn record(
+    name: &str,
+    recipe: &Recipe,
+    findings: &[Finding],
+    numbers: &Value,
+    gains: &[Gain],
+) -> Value {
+    json!({
+        "recipe": name,
+        "title": recipe.title(),
+        "source": recipe.source(),
+        "differs": recipe.differs(),
+        "loss": recipe.loss(),
+        "ok": findings.iter().all(|finding| finding.ok),
+        "expected": findings,
+        "analysis": numbers,
+        "gains": gains,
+    })
 }
 
 fn print(loss: Loss, findings: &[Finding], comparison: Option<&str>) {
     let mut table = table::new(["claim", "quantity", "expected", "measured", ""]);
     for finding in findings {
-        let Finding {
-            expected,
-            value,
-            interval,
-            ok,
-        } = finding;
-        let measured = value.map(|value| {
-            with_interval(
-                &Measured {
-                    value,
-                    interval: *interval,
-                    lost: 0.0,
-                },
-                DECIMALS,
-            )
-        });
+        let expected = &finding.expected;
+        let quantities: Vec<String> = expected.quantities().map(Quantity::to_string).collect();
         table.add_row([
-            expected.claim.clone(),
-            expected.quantities().collect::<Vec<_>>().join("\n- "),
+            expected.claim().to_owned(),
+            quantities.join("\n- "),
             range(expected),
-            measured.unwrap_or_else(|| "not found".into()),
-            if *ok { "ok" } else { "missed" }.to_owned(),
+            measured(finding),
+            if finding.ok { "ok" } else { "missed" }.to_owned(),
         ]);
     }
     say!("{}", comparison.unwrap_or(""));
     say!("What the recipe expects, by the {}:\n{table}", loss.name());
 }
 
+fn measured(finding: &Finding) -> String {
+    let Some(value) = finding.value else {
+        return "not found".to_owned();
+    };
+    let measured = Measured {
+        value,
+        interval: finding.interval,
+        lost: 0.0,
+    };
+    with_interval(&measured, DECIMALS)
+}
+
 /// Decimals of quantities: drifts in octaves and regrets in nats alike.
 const DECIMALS: usize = 4;
 
 fn range(expected: &Expected) -> String {
-    match (expected.low, expected.high) {
+    match expected.bounds() {
         (Some(low), Some(high)) => format!("{} to {}", rounded(low), rounded(high)),
         (Some(low), None) => format!("at least {}", rounded(low)),
         (None, Some(high)) => format!("at most {}", rounded(high)),

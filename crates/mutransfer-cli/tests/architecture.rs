@@ -19,7 +19,12 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ),
     (
         "mutransfer-models",
-        &["mutransfer", "mutransfer-burn", "mutransfer-fused"],
+        &[
+            "mutransfer",
+            "mutransfer-burn",
+            "mutransfer-fused",
+            "mutransfer-study",
+        ],
     ),
     (
         "mutransfer-cli",

@@ -157,6 +157,66 @@ fn senseless_grids_and_sizes() {
     );
 }
 
+/// What would end in the middle of the training for want of memory, or panic before.
+#[test]
+fn sizes_beyond_reason_are_refused() {
+    for key in [
+        "base_width",
+        "target_width",
+        "depth",
+        "seeds",
+        "steps",
+        "batch",
+        "context",
+        "heads",
+        "head_dim",
+    ] {
+        for size in ["1000000000", "9223372036854775807"] {
+            let said = refused(&study(&format!("{key} = {size}")), &[]);
+            says(&said, &[&format!("`{key}` is {size}; it must be at most ")]);
+        }
+    }
+    let said = refused(&study("widths = [8, 1000000000]"), &[]);
+    says(&said, &["`widths` is 1000000000"]);
+}
+
+#[test]
+fn senseless_hyperparameters_are_refused_by_their_keys() {
+    let cases = [
+        ("momentum = 1.0", "`momentum` is 1; it must be "),
+        ("beta1 = -0.5", "`beta1` is -0.5; it must be "),
+        ("eps = -1.0", "`eps` is -1; it must be "),
+        ("init_std = 0.0", "`init_std` is 0; it must be "),
+        ("input = { lr = 0.0 }", "`input.lr` is 0; it must be "),
+        (
+            "hidden = { init = -1.0 }",
+            "`hidden.init` is -1; it must be ",
+        ),
+        (
+            "attention = { multiplier = -1.0 }",
+            "`attention.multiplier` is -1; it must be ",
+        ),
+        ("input = { rate = 2.0 }", "unknown field `rate`"),
+        (
+            "hidden = { multiplier = 2.0 }",
+            "has no use for a multiplier on hidden parameters",
+        ),
+        (
+            "attention = { multiplier = 2.0 }",
+            "the model mlp has no use for a factor on attention",
+        ),
+        ("name = \"..\"", "`name` must consist of"),
+        (
+            "rules = [\"mup\", \"mup\"]",
+            "`rules` has two of the name `mup`",
+        ),
+        ("rules = [\"no.toml\"]", "because cannot read"),
+    ];
+    for (key, part) in cases {
+        says(&refused(&study(key), &[]), &[part]);
+    }
+}
+
 #[test]
 fn an_output_folder_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();

@@ -103,7 +103,7 @@ fn verdicts_have_exit_codes_and_sentences() {
 #[test]
 fn json_has_the_judgement() {
     let folder = tempfile::tempdir().unwrap();
-    let file = write(folder.path(), "curves.csv", &table(3, crossing));
+    let file = write(folder.path(), "table.csv", &table(3, crossing));
     let (code, printed, _) = monitor(folder.path(), &file, &["--json"]);
     assert_eq!(code, Some(1));
     let judged: Value = serde_json::from_str(&printed).unwrap();

@@ -99,9 +99,9 @@ fn every_file_is_listed_shown_as_it_is_and_sound() {
             (Some(0), text.clone(), String::new())
         );
         let recipe = Recipe::parse(&text, Path::new(&name)).unwrap();
-        assert_eq!(recipe.study.name, name);
+        assert_eq!(recipe.study().name(), name);
         assert!(
-            !recipe.expected.is_empty() && !recipe.differs.is_empty(),
+            !recipe.expected().is_empty() && !recipe.differs().is_empty(),
             "{name}"
         );
     }
@@ -280,4 +280,54 @@ fn what_cannot_be_measured_or_met_is_refused_before_training() {
         "{}",
         shown.2
     );
+}
+
+/// A recipe may come from anywhere, so it names no file outside of the output folder, and none of
+/// those that a study writes.
+#[test]
+fn a_recipe_writes_under_a_name_of_its_own_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = [
+        "../rules.md",
+        "/tmp/rules.md",
+        "a/b",
+        "a\\\\b",
+        "..",
+        ".mutransfer",
+        "",
+        "results.csv",
+        "Report.html",
+        "trials",
+        "recipe.json",
+    ];
+    for name in names {
+        let text = tiny("quantity = \"rules.mup.regret\"\nhigh = 1").replace("rules.md", name);
+        let file = write(folder.path(), "own.toml", &text);
+        for command in ["show", "run"] {
+            let (code, _, said) = recipe(&[command, &file]);
+            assert_eq!(code, Some(2), "{name}: {said}");
+            assert!(said.contains("`table.file` is "), "{said}");
+        }
+    }
+}
+
+/// Names of rules have points and slashes in them, of built-in ones and of tables.
+#[test]
+fn a_quantity_is_found_whatever_its_rule_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = "name = \"a.b/c\"\n[input]\n[hidden]\nlr = \"m_in^-1\"\n[output]\n";
+    write(folder.path(), "mine.toml", table);
+    let rules = "rules = [\"uniform:1/4\", \"mine.toml\", \"sp\", \"mup\"]";
+    let expected = [
+        "quantity = \"rules.uniform:1/4.optima.0.loss\"\nhigh = 100",
+        "[[expected]]\nclaim = \"a table's too\"",
+        "quantity = \"rules.a.b/c.optima.0.loss\"\nhigh = 100",
+        "[[expected]]\nclaim = \"and what it gains\"",
+        "quantity = \"gains.a.b/c.8-16.9\"\nlow = -100\nhigh = 100",
+    ];
+    let text = tiny(&expected.join("\n")).replace(&study(""), &study(rules));
+    let file = write(folder.path(), "own.toml", &text);
+    let out = folder.path().join("out");
+    let (code, printed, said) = recipe(&["run", &file, "--out", out.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}{printed}");
 }

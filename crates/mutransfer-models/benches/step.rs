@@ -20,7 +20,7 @@ use std::time::Instant;
 use mutransfer::{Hyper, Optimizer, Rule};
 use mutransfer_kernels::{Matrix, MatrixMut, Workspace, matmul};
 use mutransfer_models::data::{Corpus, Dataset, Format, Text};
-use mutransfer_models::{Architecture, Batches, Heads, Kind, Trainer, trainer};
+use mutransfer_models::{Architecture, Batches, Heads, Kind, Training, trainer};
 
 const STEPS: usize = 15;
 const BATCHES: Batches = Batches {
@@ -63,7 +63,7 @@ fn architecture(corpus: &Dataset) -> Architecture {
     }
 }
 
-fn start(corpus: &Dataset, width: usize) -> Result<Box<dyn Trainer + '_>, Box<dyn Error>> {
+fn start(corpus: &Dataset, width: usize) -> Result<Box<dyn Training + '_>, Box<dyn Error>> {
     let architecture = architecture(corpus);
     let plan = architecture.plan(width, width, Rule::Sp, Optimizer::AdamW)?;
     let hyper = Hyper {

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use mutransfer::{
     Form, Optimizer, Parametrization, Plan, Power, Role, Shapes, Size, Sizes, Widths,
 };
-use serde::{Deserialize, Serialize};
+use mutransfer_study::subject::Heads;
 
 use crate::cnn::{Cnn, VisionConfig};
 use crate::data::Format;
@@ -15,15 +15,6 @@ use crate::multipliers::{Multipliers, READOUT};
 use crate::resnet::ResNet;
 use crate::transformer::{Transformer, TransformerConfig};
 use crate::variant::{GROUP, Variant, Variants};
-
-/// How attention heads follow the width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Heads {
-    /// Heads of this size; their number grows.
-    Dim(usize),
-    /// This many heads; their size grows.
-    Count(usize),
-}
 
 /// Everything about a model family but its width.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +155,7 @@ impl Architecture {
         if !self.kind.is_transformer() {
             return Ok(1);
         }
-        let (heads, head_dim) = self.heads.at(width)?;
+        let (heads, head_dim) = heads_at(self.heads, width)?;
         if self.variants.has(Variant::GroupedKv) {
             divides("the number of heads", heads, "grouped-kv's group of", GROUP)?;
         }
@@ -243,22 +234,20 @@ impl Architecture {
     }
 }
 
-impl Heads {
-    /// Their number and size at a width.
-    fn at(self, width: usize) -> Result<(usize, usize), Error> {
-        let (what, divisor) = match self {
-            Self::Dim(size) => ("head_dim", size),
-            Self::Count(count) => ("heads", count),
-        };
-        if divisor == 0 {
-            return Err(Error::Zero { what });
-        }
-        divides("width", width, what, divisor)?;
-        Ok(match self {
-            Self::Dim(size) => (width / size, size),
-            Self::Count(count) => (count, width / count),
-        })
+/// Number and size of the heads at a width.
+fn heads_at(heads: Heads, width: usize) -> Result<(usize, usize), Error> {
+    let (what, divisor) = match heads {
+        Heads::Dim(size) => ("head_dim", size),
+        Heads::Count(count) => ("heads", count),
+    };
+    if divisor == 0 {
+        return Err(Error::Zero { what });
     }
+    divides("width", width, what, divisor)?;
+    Ok(match heads {
+        Heads::Dim(size) => (width / size, size),
+        Heads::Count(count) => (count, width / count),
+    })
 }
 
 /// Checks that a size is a multiple of another.

@@ -136,6 +136,14 @@ pub enum Error {
         /// Steps made.
         step: usize,
     },
+    /// A hyperparameter that nothing of the model follows.
+    #[error("the model {kind} has no use for {what}")]
+    NoUse {
+        /// The model.
+        kind: Kind,
+        /// The hyperparameter.
+        what: String,
+    },
     /// The parametrization does not fit the model.
     #[error(transparent)]
     Plan(#[from] mutransfer::Error),

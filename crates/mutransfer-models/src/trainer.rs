@@ -4,7 +4,9 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
 use mutransfer::{Hyper, Plan};
-use mutransfer_burn::{Measurement, Probe, initialize};
+use mutransfer_burn::{Probe, initialize};
+use mutransfer_fused::{Optimizer, cross_entropy};
+use mutransfer_study::subject::{Batches, Measurement, Session};
 
 use crate::architecture::Architecture;
 use crate::cnn::Cnn;
@@ -16,29 +18,9 @@ use crate::multipliers::Multipliers;
 use crate::resnet::ResNet;
 use crate::task::{Batch, Classify, Masked, NextToken, Task};
 use crate::transformer::Transformer;
-use mutransfer_fused::{Optimizer, cross_entropy};
 
-/// Which batches a trial sees.
-#[derive(Clone, Copy, Debug)]
-pub struct Batches {
-    /// Sequences or images in a batch.
-    pub size: usize,
-    /// Seed of the draws.
-    pub seed: u64,
-    /// Every step sees the same batch, as in a coordinate check.
-    pub is_fixed: bool,
-}
-
-/// A model in training.
-pub trait Trainer {
-    /// One update at `factor` times the peak learning rates; the loss of its batch before the
-    /// update, in nats per answer.
-    fn step(&mut self, factor: f64) -> f64;
-    /// Loss on the held-out data, in nats per answer.
-    fn validation_loss(&self) -> f64;
-    /// What a probe sees of each module on the batch of step 0; the first call is what later ones
-    /// are compared with.
-    fn coordinates(&mut self) -> Vec<Measurement>;
+/// A model in training, whose parameters can be looked at.
+pub trait Training: Session {
     /// Every parameter by name, row by row.
     fn parameters(&self) -> Vec<(String, Vec<f32>)>;
 }
@@ -55,7 +37,7 @@ pub fn trainer<'a>(
     hyper: &Hyper,
     dataset: &'a Dataset,
     batches: Batches,
-) -> Result<Box<dyn Trainer + 'a>, Error> {
+) -> Result<Box<dyn Training + 'a>, Error> {
     let device = Device::flex().autodiff();
     let forward = Multipliers::of(plan, hyper)?;
     let context = architecture.context;
@@ -182,7 +164,7 @@ impl<M, T: Task> Run<M, T> {
     }
 }
 
-impl<M: Model<T::Input>, T: Task> Trainer for Run<M, T> {
+impl<M: Model<T::Input>, T: Task> Session for Run<M, T> {
     fn step(&mut self, factor: f64) -> f64 {
         let batch = self.batch(if self.batches.is_fixed { 0 } else { self.step });
         let loss = loss(self.model(), batch);
@@ -216,13 +198,26 @@ impl<M: Model<T::Input>, T: Task> Trainer for Run<M, T> {
             .as_ref()
             .expect("a step leaves a model behind")
             .logits(batch.input, probe);
-        probe.take()
+        probe.take().into_iter().map(measurement).collect()
     }
+}
 
+impl<M: Model<T::Input>, T: Task> Training for Run<M, T> {
     fn parameters(&self) -> Vec<(String, Vec<f32>)> {
         let mut reader = Reader::default();
         self.model().visit(&mut reader);
         reader.found
+    }
+}
+
+fn measurement(seen: mutransfer_burn::Measurement) -> Measurement {
+    Measurement {
+        module: seen.module,
+        layer: seen.layer,
+        quantity: seen.quantity,
+        l1: seen.sizes.l1,
+        l2: seen.sizes.l2,
+        std: seen.sizes.std,
     }
 }
 

@@ -7,7 +7,7 @@ use mutransfer::theory::Quantity;
 use mutransfer::{Factors, Form, Hyper, Optimizer, Parametrization, Role, Roles, Rule};
 use mutransfer_models::data::{Corpus, Dataset, Images, Language};
 use mutransfer_models::{
-    Architecture, Batches, Error, Heads, Kind, Trainer, Variant, Variants, trainer,
+    Architecture, Batches, Error, Heads, Kind, Training, Variant, Variants, trainer,
 };
 
 fn architecture(kind: Kind, heads: Heads) -> Architecture {
@@ -49,7 +49,7 @@ struct Setup {
 }
 
 impl Setup {
-    fn trainer<'a>(&self, dataset: &'a Dataset) -> Box<dyn Trainer + 'a> {
+    fn trainer<'a>(&self, dataset: &'a Dataset) -> Box<dyn Training + 'a> {
         let plan = self
             .architecture
             .plan(self.base, self.width, self.rule, self.optimizer)
@@ -255,11 +255,11 @@ fn zero_readout_gives_zero_logits_and_zero_query_zero_attention_logits() {
 }
 
 /// Mean absolute activation of every module.
-fn sizes(trainer: &mut dyn Trainer) -> BTreeMap<String, f64> {
+fn sizes(trainer: &mut dyn Training) -> BTreeMap<String, f64> {
     let measured = trainer.coordinates().into_iter();
     let activations = measured.filter(|measured| measured.quantity == Quantity::Activation);
     activations
-        .map(|measured| (measured.module, measured.sizes.l1))
+        .map(|measured| (measured.module, measured.l1))
         .collect()
 }
 

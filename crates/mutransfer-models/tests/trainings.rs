@@ -4,7 +4,7 @@
 use mutransfer::{Hyper, Optimizer, Rule};
 use mutransfer_fused::without_kernels;
 use mutransfer_models::data::{Corpus, Dataset, Images, Language};
-use mutransfer_models::{Architecture, Batches, Heads, Kind, Trainer, Variant, Variants, trainer};
+use mutransfer_models::{Architecture, Batches, Heads, Kind, Training, Variant, Variants, trainer};
 
 const BATCHES: Batches = Batches {
     size: 4,
@@ -27,7 +27,7 @@ fn training(architecture: &Architecture, optimizer: Optimizer) -> Vec<f32> {
         momentum: 0.9,
         ..Hyper::default()
     };
-    let mut trainer: Box<dyn Trainer> =
+    let mut trainer: Box<dyn Training> =
         trainer(architecture, 32, &plan, &hyper, &dataset, BATCHES).unwrap();
     let losses: Vec<f64> = (0..20)
         .map(|step| trainer.step(1.0 / f64::from(step + 1)))
@@ -35,7 +35,7 @@ fn training(architecture: &Architecture, optimizer: Optimizer) -> Vec<f32> {
     let sizes = trainer
         .coordinates()
         .into_iter()
-        .map(|measured| measured.sizes.l1);
+        .map(|measured| measured.l1);
     losses
         .into_iter()
         .chain([trainer.validation_loss()])

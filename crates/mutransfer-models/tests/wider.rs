@@ -49,7 +49,7 @@ fn losses(case: &Case, dataset: &Dataset, width: usize) -> [f64; 3] {
         .into_iter()
         .find(|seen| seen.module == "readout")
         .unwrap();
-    assert_eq!(logits.sizes.l1, 0.0, "{kind} {optimizer}: the first logits");
+    assert_eq!(logits.l1, 0.0, "{kind} {optimizer}: the first logits");
     let losses: Vec<f64> = (0..200).map(|_| trainer.step(1.0)).collect();
     let mean = |end: usize| losses[end - 20..end].iter().sum::<f64>() / 20.0;
     [losses[0], mean(100), mean(200)]

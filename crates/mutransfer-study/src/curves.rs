@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use mutransfer_analysis::record::LossRow;
+use mutransfer_analysis::{SAME_OCTAVES, Summary, is_same};
 use serde::Deserialize;
 
-use crate::Error;
-use crate::store::{read_outcome, read_trial};
+use crate::error::{StoreError, Verb};
+use crate::store::{corrupt, folder_of, listed, read_assignment, read_record};
 use crate::trial::{Outcome, Trial};
-use mutransfer_analysis::Summary;
-use mutransfer_analysis::record::LossRow;
-
-/// Learning rates closer than this, in octaves, are the same.
-pub(crate) const SAME_LEARNING_RATE: f64 = 1e-6;
 
 /// One finished trial and its loss at every step.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,71 +36,51 @@ impl Curve {
     /// measured there.
     pub fn rows(&self) -> impl Iterator<Item = LossRow> {
         let last = self.losses.len().saturating_sub(1);
-        let lost = matches!(self.outcome, Outcome::Diverged { .. });
-        self.losses
-            .iter()
-            .enumerate()
-            .map(move |(index, (step, loss))| LossRow {
-                rule: self.trial.rule.to_string(),
-                width: self.trial.width,
-                seed: self.trial.seed,
-                step: *step,
-                loss: if lost && index == last {
-                    f64::NAN
-                } else {
-                    *loss
-                },
-            })
+        let has_diverged = matches!(self.outcome, Outcome::Diverged { .. });
+        let losses = self.losses.iter().enumerate();
+        losses.map(move |(index, (step, loss))| LossRow {
+            rule: self.trial.rule.name().to_owned(),
+            width: self.trial.sizes.width,
+            seed: self.trial.seed,
+            step: *step,
+            loss: if has_diverged && index == last {
+                f64::NAN
+            } else {
+                *loss
+            },
+        })
     }
 }
 
-/// Reads the curves of all trials that ended, in the order of their folders; those under way are
-/// left out.
+/// Reads the curves of the trials of the study in a folder that ended; those under way, and those
+/// of other studies that were run there, are left out.
 ///
 /// # Errors
-/// When the folder of trials cannot be read, or a record is damaged.
-pub fn read(root: &Path) -> Result<Vec<Curve>, Error> {
-    let folder = root.join("trials");
-    let unreadable = |source| Error::File {
-        verb: "read",
-        path: folder.clone(),
-        source,
-    };
-    let mut trials: Vec<_> = fs::read_dir(&folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .map_err(unreadable)?;
-    trials.sort();
-    trials
-        .iter()
-        .filter(|trial| trial.is_dir())
-        .filter_map(|trial| curve(trial).transpose())
-        .collect()
+/// When there is no study, or a record cannot be read or is damaged.
+pub fn read(root: &Path) -> Result<Vec<Curve>, StoreError> {
+    let mut curves = Vec::new();
+    for id in listed(root)? {
+        curves.extend(curve(&folder_of(root, &id))?);
+    }
+    Ok(curves)
 }
 
-fn curve(folder: &Path) -> Result<Option<Curve>, Error> {
-    let Some(outcome) = read_outcome(folder)? else {
+fn curve(folder: &Path) -> Result<Option<Curve>, StoreError> {
+    let record = read_record(folder)?;
+    let Some(record) = record.filter(|record| record.outcome.is_final()) else {
         return Ok(None);
     };
-    let trial = read_trial(folder)?;
+    let trial = read_assignment(folder)?.trial;
     let path = folder.join("metrics.jsonl");
-    let text = fs::read_to_string(&path).map_err(|source| Error::File {
-        verb: "read",
-        path: path.clone(),
-        source,
-    })?;
-    let metrics: Result<Vec<Metric>, serde_json::Error> =
-        text.lines().map(serde_json::from_str).collect();
-    let metrics = metrics.map_err(|problem| Error::Corrupt {
-        path,
-        problem: problem.to_string(),
-    })?;
-    let losses = metrics
-        .into_iter()
-        .map(|metric| (metric.step, metric.loss.unwrap_or(f64::NAN)))
-        .collect();
+    let text = fs::read_to_string(&path).map_err(StoreError::of(Verb::Read, &path))?;
+    let mut losses = Vec::new();
+    for line in text.lines() {
+        let Metric { step, loss } = serde_json::from_str(line).map_err(corrupt(&path))?;
+        losses.push((step, loss.unwrap_or(f64::NAN)));
+    }
     Ok(Some(Curve {
         trial,
-        outcome,
+        outcome: record.outcome,
         losses,
     }))
 }
@@ -116,13 +93,14 @@ pub fn summary(root: &Path) -> Option<Summary> {
 /// The learning rates of a rule that were tried at the most widths, smallest first.
 pub fn common_rates(curves: &[Curve], rule: &str) -> Vec<f64> {
     let mut widths: BTreeMap<i64, (f64, BTreeSet<usize>)> = BTreeMap::new();
-    for curve in curves.iter().filter(|curve| curve.trial.rule == rule) {
-        let place = (curve.trial.lr.log2() / SAME_LEARNING_RATE).round() as i64;
-        widths
-            .entry(place)
-            .or_insert((curve.trial.lr, BTreeSet::new()))
-            .1
-            .insert(curve.trial.width);
+    for curve in curves
+        .iter()
+        .filter(|curve| curve.trial.rule.name() == rule)
+    {
+        let lr = curve.trial.hyper.learning_rate;
+        let place = (lr.log2() / SAME_OCTAVES).round() as i64;
+        let (_, tried) = widths.entry(place).or_insert((lr, BTreeSet::new()));
+        tried.insert(curve.trial.sizes.width);
     }
     let most = widths
         .values()
@@ -140,10 +118,11 @@ pub fn common_rates(curves: &[Curve], rule: &str) -> Vec<f64> {
 /// `carried` on a logarithmic scale, or the middle one where nothing was carried.
 pub fn usual_rate(curves: &[Curve], rule: &str, carried: Option<f64>) -> Option<f64> {
     let common = common_rates(curves, rule);
-    let sound = |lr: &f64| {
-        at(curves, rule, *lr).all(|curve| matches!(curve.outcome, Outcome::Finished { .. }))
-    };
-    let kept: Vec<f64> = common.iter().copied().filter(sound).collect();
+    let kept: Vec<f64> = common
+        .iter()
+        .copied()
+        .filter(|lr| is_stable(curves, rule, *lr))
+        .collect();
     let rates = if kept.is_empty() { common } else { kept };
     match carried {
         Some(carried) => rates
@@ -153,13 +132,16 @@ pub fn usual_rate(curves: &[Curve], rule: &str, carried: Option<f64>) -> Option<
     }
 }
 
+fn is_stable(curves: &[Curve], rule: &str, lr: f64) -> bool {
+    at(curves, rule, lr).all(|curve| matches!(curve.outcome, Outcome::Finished { .. }))
+}
+
 /// The curves of a rule at a learning rate.
 pub fn at<'a>(curves: &'a [Curve], rule: &'a str, lr: f64) -> impl Iterator<Item = &'a Curve> {
-    let same = move |curve: &&Curve| octaves(curve.trial.lr, lr) < SAME_LEARNING_RATE;
-    curves
-        .iter()
-        .filter(move |curve| curve.trial.rule == rule)
-        .filter(same)
+    curves.iter().filter(move |curve| {
+        let own = curve.trial.hyper.learning_rate;
+        curve.trial.rule.name() == rule && is_same(own.log2(), lr.log2())
+    })
 }
 
 fn octaves(one: f64, other: f64) -> f64 {

@@ -1,44 +1,99 @@
-//! What can go wrong between a study file and its results.
+//! What can go wrong, by the stage at which it does. Messages name the thing and the place; what to
+//! do about it is said by who runs the study, who knows how it was asked for.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-/// Why a study cannot be read, run or stored.
-#[derive(Debug, thiserror::Error)]
+use thiserror::Error;
+
+use crate::rule::FindError;
+use crate::subject::Problem;
+
+/// Why the file of a study or a recipe is none.
+#[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum Error {
-    /// A study file that is no TOML, or has unknown or ill-typed keys.
-    #[error("cannot read the study {path}")]
-    Study {
+pub enum ReadError {
+    /// It cannot be read at all.
+    #[error("cannot read {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no TOML, or has unknown, missing or ill-typed keys.
+    #[error("cannot read the {what} {path}")]
+    Toml {
+        /// What it should be.
+        what: What,
         /// The file.
         path: PathBuf,
         /// Where in the file, and what.
         source: Box<toml::de::Error>,
     },
-    /// A recipe that is no TOML, or has unknown, missing or ill-typed keys.
-    #[error("cannot read the recipe {path}")]
-    Recipe {
-        /// The file.
-        path: PathBuf,
-        /// Where in the file, and what.
-        source: Box<toml::de::Error>,
-    },
-    /// A value of a study that makes no sense.
-    #[error("`{key}` {problem}")]
+    /// A value makes no sense.
+    #[error("{path}: `{key}` {problem}")]
     Value {
-        /// The key of the study file.
-        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
         /// What is wrong with its value.
         problem: String,
     },
+    /// It names a rule that is none.
+    #[error("{path}: `rules` names {typed}")]
+    Rule {
+        /// The file.
+        path: PathBuf,
+        /// The rule as it is written there.
+        typed: String,
+        /// Why it is none.
+        source: FindError,
+    },
+}
+
+/// What a file should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A study.
+    Study,
+    /// A recipe.
+    Recipe,
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Study => "study",
+            Self::Recipe => "recipe",
+        })
+    }
+}
+
+impl ReadError {
+    pub(crate) fn value(path: &Path, key: &str, problem: impl Into<String>) -> Self {
+        Self::Value {
+            path: path.to_owned(),
+            key: key.to_owned(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// Why an output folder cannot be read or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
     /// A file or folder that cannot be read or written.
     #[error("cannot {verb} {path}")]
     File {
-        /// `read`, `write` or `create`.
-        verb: &'static str,
+        /// What was to be done with it.
+        verb: Verb,
         /// Where.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A record that some program has damaged.
     #[error("the record {path} is damaged: {problem}")]
@@ -48,34 +103,114 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A worker process that could not be started.
-    #[error("cannot start a worker process")]
-    Spawn(#[source] std::io::Error),
+    /// A file that is in the way and was written by somebody else.
+    #[error("{path} was not written by this program, and would be overwritten")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder without a study.
+    #[error("{path} holds no study")]
+    NoStudy {
+        /// The folder.
+        path: PathBuf,
+    },
 }
 
-impl Error {
-    pub(crate) fn value(key: &'static str, problem: impl Into<String>) -> Self {
-        Self::Value {
-            key,
-            problem: problem.into(),
-        }
-    }
+/// What is done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Read.
+    Read,
+    /// Written.
+    Write,
+    /// Made.
+    Create,
+}
 
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Study { .. } => Some("`mutransfer transfer --help` lists the keys of a study"),
-            Self::Recipe { .. } => {
-                Some("`mutransfer recipe show mnist-mlp` prints one to start from")
-            }
-            Self::Corrupt { .. } => {
-                Some("delete the folder of this record; the same command runs its trial again")
-            }
-            Self::File {
-                verb: "write" | "create",
-                ..
-            } => Some("choose a folder you may write to with --out"),
-            _ => None,
-        }
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Create => "create",
+        })
     }
+}
+
+impl StoreError {
+    /// What makes an error of the system one of this file.
+    pub(crate) fn of(verb: Verb, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { verb, path, source }
+    }
+}
+
+/// Why a study, or a trial of it, cannot be run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The subject cannot do what it is asked.
+    #[error(transparent)]
+    Subject(Problem),
+    /// The output folder cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A rule that does not fit.
+    #[error(transparent)]
+    Rule(#[from] mutransfer::Error),
+    /// A worker process that could not be started.
+    #[error("cannot start a worker process")]
+    Spawn(#[source] io::Error),
+    /// The program itself, whose fingerprint results carry, cannot be read.
+    #[error("cannot read this program itself")]
+    Build(#[source] io::Error),
+    /// A trial that was made by another build.
+    #[error("this program is another one than the study was begun with")]
+    OtherBuild,
+    /// The data of a trial is no longer what it was.
+    #[error("the data at {path} has changed since the study began")]
+    DataChanged {
+        /// Where it lies.
+        path: String,
+    },
+    /// The rule says something else of the model than it did.
+    #[error("the plan of trial {id} is another one than when it was made")]
+    PlanChanged {
+        /// The trial.
+        id: String,
+    },
+    /// Runs that cannot be judged.
+    #[error(transparent)]
+    Table(#[from] mutransfer_analysis::TableError),
+    /// Measurements or rows that cannot be judged.
+    #[error(transparent)]
+    Analysis(#[from] mutransfer_analysis::AnalysisError),
+    /// A figure that cannot be drawn.
+    #[error("cannot draw the figures")]
+    Figure(#[from] mutransfer_analysis::figures::FigureError),
+    /// A report that cannot be made.
+    #[error("cannot write the report")]
+    Report(#[from] mutransfer_analysis::report::ReportError),
+    /// It was asked to stop while nothing was lost by it.
+    #[error("interrupted")]
+    Stopped,
+    /// Trials that came to nothing.
+    #[error("{failed} trials failed, {finished} finished; the first: {first}")]
+    Failed {
+        /// How many.
+        failed: usize,
+        /// How many did not fail.
+        finished: usize,
+        /// What became of the first.
+        first: String,
+    },
+    /// It was asked to stop.
+    #[error("interrupted; {finished} finished trials are in {path}")]
+    Interrupted {
+        /// How many trials have ended.
+        finished: usize,
+        /// Where they are listed.
+        path: PathBuf,
+    },
 }

@@ -1,22 +1,35 @@
-//! Trials, studies and how they are run: the only place with files, processes and time. Knows neither
-//! burn nor candle.
+//! Trials, studies and how they are run: the only place with files, processes and time.
 //!
-//! A [`study::Study`] is a list of [`trial::Trial`]s; a [`pool`] runs them as processes; a
-//! [`store::Store`] keeps what they leave behind; [`mutransfer_analysis`] judges it.
+//! A [`study::Study`] on a [`subject::Subject`] is a list of [`trial::Trial`]s; an
+//! [`engine::Engine`] runs those that have no result yet, on an [`executor::Executor`]; a
+//! [`store::Store`] keeps what they leave behind; [`mutransfer_analysis`] judges it. A
+//! [`workbench::Workbench`] does all of that.
 //!
 //! # Scope
 //!
 //! For many short trainings on one machine, each in a process of its own. It is not for one long
 //! training, not for clusters, and not for search over many hyperparameters at once; it computes no
-//! scale (`mutransfer`) and no verdict (`mutransfer-analysis`).
+//! scale (`mutransfer`) and no verdict (`mutransfer-analysis`). It knows no model and no command
+//! line: subjects are given by who uses it, and what to do about an error is said by them.
 
+pub mod build;
+pub mod coordinates;
+mod cost;
 pub mod curves;
-mod error;
-pub mod pool;
+pub mod data;
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod executor;
+pub mod grid;
+pub mod limits;
 pub mod recipe;
+pub mod rule;
 pub mod schedule;
 pub mod store;
 pub mod study;
+pub mod subject;
+pub mod train;
 pub mod trial;
-
-pub use error::Error;
+pub mod workbench;
+pub mod worker;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::ForeignOptions;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct AnalyzeOptions {
     /// Tables of runs, read as one: CSV with the columns rule, width, lr, seed, loss in any order,
@@ -44,6 +46,8 @@ pub(crate) struct AnalyzeOptions {
     /// Folder for report.html, analysis.json and the figures
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignOptions,
 }
 
 pub(crate) const ANALYZE_HELP: &str = "\

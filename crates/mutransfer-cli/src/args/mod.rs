@@ -7,9 +7,10 @@ mod rules;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
-use mutransfer::{Optimizer, Rule};
+use mutransfer::Optimizer;
 use mutransfer_analysis::LOSS_TOLERANCE;
-use mutransfer_study::study::LearningRate;
+use mutransfer_study::grid::LearningRate;
+use mutransfer_study::store::Foreign;
 
 pub(crate) use analyze::AnalyzeOptions;
 pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
@@ -83,6 +84,8 @@ impl Default for Command {
         Self::Demo(RunOptions {
             out: None,
             jobs: None,
+            accept_build: false,
+            foreign: ForeignOptions { overwrite: false },
             json: false,
         })
     }
@@ -97,9 +100,33 @@ pub(crate) struct RunOptions {
     /// Trials to run at a time, one thread each [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// Keep results that another build of this program has left in the folder, whose numbers may
+    /// differ
+    #[arg(long)]
+    pub(crate) accept_build: bool,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignOptions,
     /// Print the summary as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What to do about files of others in an output folder.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForeignOptions {
+    /// Overwrite files in the output folder that this program did not write there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+impl ForeignOptions {
+    pub(crate) fn policy(&self) -> Foreign {
+        if self.overwrite {
+            Foreign::Overwrite
+        } else {
+            Foreign::Keep
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,7 +145,7 @@ pub(crate) struct TransferOptions {
 const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   name = "study"            title of the report and name of the output folder
   model = "gpt"             gpt or bert, for text; mlp, for images or a window of 4 tokens; cnn or resnet, for images
-  rules = ["sp", "mup"]     parametrizations to compare
+  rules = ["sp", "mup"]     parametrizations to compare: rules, or TOML files with tables of your own
   optimizer = "adamw"       sgd, adam or adamw
   base_width = 32           width at which every rule is the standard one [default: the smallest of `widths`]
   widths = [32, 64, 128]    widths of the proxies
@@ -139,6 +166,18 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   warmup = 20               steps of linear warm-up [default: a tenth of the steps]
   weight_decay = 0.0        in the convention of the optimizer
   init_std = 0.02           of all weights at the base width [default: 1/sqrt(fan_in), embeddings 1]
+  momentum = 0.9            of sgd
+  beta1 = 0.9               of adam and adamw
+  beta2 = 0.95              of adam and adamw
+  eps = 1e-8                of adam and adamw
+  input = { lr = 4 }        factors on numbers of embeddings and first layers: lr, init, weight_decay
+  hidden = { init = 2 }     of matrices inside the network
+  output = { multiplier = 2 }
+                            of the readout, whose weight may have a multiplier too
+  vector = { lr = 2 }       of biases and gains
+  fixed = { lr = 2 }        of scalars
+  attention = { multiplier = 2 }
+                            factor on the logits of attention
   verify = true             sweep the target too, to know what tuning there would have given
 
 Exit codes: 0 done, 1 failed, 2 wrong request or input, 3 some trials failed, 130 interrupted"#;
@@ -155,9 +194,10 @@ pub(crate) struct CoordOptions {
     /// Rule, or a TOML file with a table of your own; repeat to compare [default: mup]
     #[arg(long = "rule", value_name = "RULE", action = ArgAction::Append)]
     pub(crate) rules: Vec<String>,
-    /// Expect the slopes of this rule, whatever the rules promise by themselves
+    /// Expect the slopes of this rule, or of the table in a TOML file, whatever the rules promise by
+    /// themselves
     #[arg(long, value_name = "RULE")]
-    pub(crate) expect: Option<Rule>,
+    pub(crate) expect: Option<String>,
     /// Optimizer: sgd, adam or adamw
     #[arg(long, default_value = "adamw")]
     pub(crate) optimizer: Optimizer,
@@ -202,7 +242,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value_t = 4)]
     pub(crate) steps: usize,
     /// Repetitions with other initial weights and batches
-    #[arg(long, default_value_t = crate::coord::SEEDS, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = mutransfer_study::coordinates::SEEDS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// First seed
     #[arg(long, default_value_t = 0)]
@@ -214,6 +254,8 @@ pub(crate) struct CoordOptions {
     /// Folder for the table and the figure
     #[arg(long, value_name = "DIR", default_value = "mutransfer-out/coord")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignOptions,
     /// Judge measurements of another program instead: CSV with width, step (or t), module, l1, and
     /// where they are there rule, seed, layer (input, hidden, output, attention), quantity
     /// (activation, change, own-update), l2, std
@@ -247,6 +289,8 @@ pub(crate) struct MonitorOptions {
     /// Folder for curves, verdict and figure
     #[arg(long, value_name = "DIR", default_value = "mutransfer-out/monitor")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignOptions,
     /// Print the judgement as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use mutransfer::{Decay, Form, Layout, Optimizer};
 
+use super::ForeignOptions;
+
 /// Which model, at which sizes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelOptions {
@@ -179,6 +181,8 @@ pub(crate) struct TheoryOptions {
         default_value = "mutransfer-out/theory"
     )]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignOptions,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,

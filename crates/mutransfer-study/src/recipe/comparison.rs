@@ -4,22 +4,30 @@ use serde::Deserialize;
 
 use mutransfer_analysis::{Analysis, Flag, Number, RuleAnalysis, display_name, with_interval};
 
-/// Which table to write.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A table of the rules.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
+    file: String,
+    columns: Vec<Column>,
+    note: String,
+}
+
+/// As in the file of a recipe.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ComparisonFile {
     /// Name of the file in the output folder.
-    pub file: String,
+    pub(super) file: String,
     /// Numbers by their names in JSON.
-    pub columns: Vec<Column>,
+    columns: Vec<Column>,
     /// What to know when reading it.
-    pub note: String,
+    note: String,
 }
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Column(Number);
+struct Column(Number);
 
 impl TryFrom<String> for Column {
     type Error = String;
@@ -36,6 +44,20 @@ impl TryFrom<String> for Column {
 const ABSENT: &str = "–";
 
 impl Comparison {
+    /// The table that is written; its file has been looked at.
+    pub(super) fn of(written: ComparisonFile) -> Self {
+        Self {
+            file: written.file,
+            columns: written.columns,
+            note: written.note,
+        }
+    }
+
+    /// Name of the file in the output folder.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// The table in Markdown, the reference first, with all that limits trust in a row.
     pub fn markdown(&self, analysis: &Analysis) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));

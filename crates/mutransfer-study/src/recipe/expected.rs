@@ -3,27 +3,24 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::gain::Gain;
+use super::quantity::{Found, Quantity};
+use crate::study::Study;
+
 /// A claim about one number of an analysis, or about the difference of two.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Expected {
-    /// What it shows, in words.
-    pub claim: String,
-    /// Where it stands in the analysis as JSON, such as `rules.mup.regret` or
-    /// `rules.sp.optima.0.log2_lr`.
-    pub quantity: String,
-    /// What is subtracted from it.
-    pub minus: Option<String>,
-    /// The least that is as expected.
-    pub low: Option<f64>,
-    /// The most that is.
-    pub high: Option<f64>,
+    claim: String,
+    quantity: Quantity,
+    minus: Option<Quantity>,
+    low: Option<f64>,
+    high: Option<f64>,
 }
 
 /// As in the file: either a value with a tolerance, or one or two bounds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(super) struct ExpectedFile {
     claim: String,
     quantity: String,
     minus: Option<String>,
@@ -33,43 +30,29 @@ struct Written {
     high: Option<f64>,
 }
 
-impl TryFrom<Written> for Expected {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        let Written {
-            claim,
-            quantity,
-            minus,
-            value,
-            tolerance,
-            low,
-            high,
-        } = written;
-        let (low, high) = match (value, tolerance, low, high) {
+impl ExpectedFile {
+    fn bounds(&self) -> Result<(Option<f64>, Option<f64>), String> {
+        let quantity = &self.quantity;
+        let (low, high) = match (self.value, self.tolerance, self.low, self.high) {
             (Some(value), Some(tolerance), None, None) => {
                 (Some(value - tolerance), Some(value + tolerance))
             }
             (None, None, low, high) if low.or(high).is_some() => (low, high),
             _ => {
                 return Err(format!(
-                    "`{quantity}` needs `value` and `tolerance`, or `low`, or `high`, or both of these"
+                    "`{quantity}` needs `value` and `tolerance`, or `low`, or `high`, or both of \
+                     these"
                 ));
             }
         };
         // Neither is there a number between bounds the wrong way round, nor one within a bound that
         // is none.
-        match low.unwrap_or(f64::MIN) <= high.unwrap_or(f64::MAX) {
-            true => Ok(Self {
-                claim,
-                quantity,
-                minus,
-                low,
-                high,
-            }),
-            false => Err(format!(
+        if low.unwrap_or(f64::MIN) <= high.unwrap_or(f64::MAX) {
+            Ok((low, high))
+        } else {
+            Err(format!(
                 "no number can be what `{quantity}` is expected to be"
-            )),
+            ))
         }
     }
 }
@@ -89,51 +72,60 @@ pub struct Finding {
 }
 
 impl Expected {
-    /// All that it looks at.
-    pub fn quantities(&self) -> impl Iterator<Item = &str> {
+    /// What is written, if the study measures it.
+    pub(super) fn of(file: ExpectedFile, study: &Study, has_gains: bool) -> Result<Self, String> {
+        let (low, high) = file.bounds()?;
+        let quantity = |text: &str| {
+            Quantity::of(text, study, has_gains)
+                .ok_or_else(|| format!("names `{text}`, which the study does not measure"))
+        };
+        Ok(Self {
+            quantity: quantity(&file.quantity)?,
+            minus: file.minus.as_deref().map(quantity).transpose()?,
+            claim: file.claim,
+            low,
+            high,
+        })
+    }
+
+    /// What it shows, in words.
+    pub fn claim(&self) -> &str {
+        &self.claim
+    }
+
+    /// What it looks at, and what is subtracted from it.
+    pub fn quantities(&self) -> impl Iterator<Item = &Quantity> {
         [Some(&self.quantity), self.minus.as_ref()]
             .into_iter()
             .flatten()
-            .map(String::as_str)
     }
 
-    /// Compares it with an analysis, see [`mutransfer_analysis::analysis_json`].
-    pub fn judge(&self, analysis: &Value) -> Finding {
-        let found = look_up(analysis, &self.quantity);
+    /// The least and the most that is as expected.
+    pub fn bounds(&self) -> (Option<f64>, Option<f64>) {
+        (self.low, self.high)
+    }
+
+    /// Compares it with an analysis as JSON, and with what training curves gain.
+    pub fn judge(&self, analysis: &Value, gains: &[Gain]) -> Finding {
+        let found = self.quantity.look_up(analysis, gains);
         let measured = match &self.minus {
             None => found,
             Some(other) => found
-                .zip(look_up(analysis, other))
+                .zip(other.look_up(analysis, gains))
                 .map(|(one, other)| difference(one, other)),
         };
         let (value, interval) = measured.unzip();
-        let interval = interval.flatten();
-        let within = |value: f64| {
-            self.low.is_none_or(|low| value >= low) && self.high.is_none_or(|high| value <= high)
-        };
         Finding {
             expected: self.clone(),
             value,
-            interval,
-            ok: value.is_some_and(within),
+            interval: interval.flatten(),
+            ok: value.is_some_and(|value| self.admits(value)),
         }
     }
-}
 
-/// A number and its interval, if it has one.
-type Found = (f64, Option<[f64; 2]>);
-
-fn look_up(analysis: &Value, quantity: &str) -> Option<Found> {
-    let found = analysis.pointer(&format!("/{}", quantity.replace('.', "/")))?;
-    Some((
-        found.get("value").unwrap_or(found).as_f64()?,
-        interval(found),
-    ))
-}
-
-fn interval(found: &Value) -> Option<[f64; 2]> {
-    let ends = found.get("interval")?;
-    Some([ends.get(0)?.as_f64()?, ends.get(1)?.as_f64()?])
+    fn admits(&self, value: f64) -> bool {
+        self.low.is_none_or(|low| value >= low) && self.high.is_none_or(|high| value <= high)
+    }
 }
 
 /// The distances to the ends add as squares (Zou and Donner 2008), as if the two had nothing in

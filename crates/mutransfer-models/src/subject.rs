@@ -1,0 +1,195 @@
+//! The built-in models as a subject of studies.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mutransfer::{Hyper, Optimizer, Parametrization, Plan, Role};
+use mutransfer_study::data::{Data, DataKind};
+use mutransfer_study::subject::{
+    Batches, CheckBatch, Description, ModelSizes, Problem, Session, Subject,
+};
+
+use crate::architecture::Architecture;
+use crate::data::{Corpus, Dataset, Images, Language, Text};
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::trainer::trainer;
+use crate::variant::{Variant, Variants};
+
+/// A model of this crate on its data.
+#[derive(Clone, Debug)]
+pub struct BuiltIn {
+    kind: Kind,
+    variants: Variants,
+    description: Description,
+    data: Data,
+    dataset: Arc<Dataset>,
+}
+
+/// The subject of a description, on the text or images at a path, or on what is built in.
+///
+/// # Errors
+/// When there is no such family or variant, or no such data.
+pub fn open(description: &Description, path: Option<&Path>) -> Result<Box<dyn Subject>, Problem> {
+    Ok(Box::new(BuiltIn::new(description, path)?))
+}
+
+impl BuiltIn {
+    /// The model of a description, on the text or images at a path, or on what is built in.
+    ///
+    /// # Errors
+    /// When there is no such family or variant, or no such data.
+    pub fn new(description: &Description, path: Option<&Path>) -> Result<Self, Error> {
+        let kind: Kind = description.family.parse()?;
+        let variants = description
+            .variants
+            .iter()
+            .map(|name| name.parse::<Variant>())
+            .collect::<Result<_, _>>()?;
+        let (data_kind, dataset) = read(kind, path)?;
+        let data = Data {
+            kind: data_kind,
+            path: path.map(absolute),
+            fingerprint: dataset.fingerprint(),
+        };
+        Ok(Self {
+            kind,
+            variants: Variants(variants),
+            description: description.clone(),
+            data,
+            dataset: Arc::new(dataset),
+        })
+    }
+
+    /// The model family at a depth and context.
+    fn architecture(&self, sizes: &ModelSizes) -> Architecture {
+        Architecture {
+            kind: self.kind,
+            depth: sizes.depth,
+            heads: self.description.heads,
+            variants: self.variants.clone(),
+            data: self.dataset.format(),
+            context: sizes.context,
+            zero_readout: self.description.zero_readout,
+            zero_query: self.description.zero_query,
+        }
+    }
+
+    /// The forward pass multiplies embeddings and first layers, readouts and attention.
+    fn check_multipliers(&self, hyper: &Hyper) -> Result<(), Error> {
+        let unused = |what: String| Error::NoUse {
+            kind: self.kind,
+            what,
+        };
+        for (role, factors) in hyper.factors.iter() {
+            if ![Role::Input, Role::Output].contains(&role) && factors.multiplier != 1.0 {
+                return Err(unused(format!("a multiplier on {role} parameters")));
+            }
+        }
+        if hyper.attention != 1.0 && !self.kind.is_transformer() {
+            return Err(unused("a factor on attention".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn read(kind: Kind, path: Option<&Path>) -> Result<(DataKind, Dataset), Error> {
+    Ok(match path {
+        None if kind.is_transformer() => {
+            let language = Corpus::Synthetic(Language::new(0));
+            (DataKind::Synthetic, Dataset::Text(language))
+        }
+        None => (DataKind::Synthetic, Dataset::Images(Images::synthetic(0))),
+        Some(path) if Images::recognises(path) => {
+            (DataKind::Images, Dataset::Images(Images::read(path)?))
+        }
+        Some(path) => {
+            let text = Corpus::Text(Text::read(path)?);
+            (DataKind::Text, Dataset::Text(text))
+        }
+    })
+}
+
+fn absolute(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.to_string_lossy().into_owned()
+}
+
+impl Subject for BuiltIn {
+    fn data(&self) -> &Data {
+        &self.data
+    }
+
+    fn check(&self, sizes: &ModelSizes, hyper: &Hyper, batch: usize) -> Result<(), Problem> {
+        let architecture = self.architecture(sizes);
+        for width in [sizes.width, sizes.base_width] {
+            architecture.shapes(width)?;
+        }
+        self.check_multipliers(hyper)?;
+        match &*self.dataset {
+            Dataset::Text(Corpus::Text(text)) => text.check(batch, sizes.context + 1)?,
+            Dataset::Text(Corpus::Synthetic(_)) => {}
+            Dataset::Images(images) => images.check(batch)?,
+        }
+        Ok(())
+    }
+
+    fn plan(
+        &self,
+        sizes: &ModelSizes,
+        rule: &Parametrization,
+        optimizer: Optimizer,
+    ) -> Result<Plan, Problem> {
+        let architecture = self.architecture(sizes);
+        let plan = architecture.plan(sizes.base_width, sizes.width, rule.clone(), optimizer)?;
+        Ok(plan)
+    }
+
+    fn parameters(&self, sizes: &ModelSizes) -> usize {
+        self.architecture(sizes)
+            .shapes(sizes.width)
+            .map_or(0, |shapes| shapes.entries())
+    }
+
+    fn has_sequences(&self) -> bool {
+        matches!(*self.dataset, Dataset::Text(_))
+    }
+
+    fn floor(&self) -> Option<f64> {
+        self.dataset.floor(self.kind)
+    }
+
+    fn from_zero(&self) -> Box<dyn Subject> {
+        let mut started = self.clone();
+        started.description.zero_readout = true;
+        started.description.zero_query = true;
+        Box::new(started)
+    }
+
+    /// What an update does to the other inputs of its batch, which a narrow model cannot tell
+    /// apart, falls as width^-1/2 and bends the line; so they are few. Of 32 tokens BERT guesses
+    /// five, of 8 a single one, which it knows after an update. Every position of an image is an
+    /// input of a convolution.
+    fn check_batch(&self) -> CheckBatch {
+        let batch = match (self.kind, self.data.kind) {
+            (Kind::Gpt | Kind::Bert, _) | (Kind::Mlp, DataKind::Text) => 1,
+            (Kind::Mlp, _) => 16,
+            (Kind::Cnn | Kind::ResNet, _) => 4,
+        };
+        let context = if self.kind == Kind::Bert { 32 } else { 8 };
+        CheckBatch { batch, context }
+    }
+
+    fn open<'a>(
+        &'a self,
+        sizes: &ModelSizes,
+        plan: &Plan,
+        hyper: &Hyper,
+        batches: Batches,
+    ) -> Result<Box<dyn Session + 'a>, Problem> {
+        let architecture = self.architecture(sizes);
+        let dataset = &*self.dataset;
+        let session = trainer(&architecture, sizes.width, plan, hyper, dataset, batches)?;
+        Ok(session)
+    }
+}

@@ -1,0 +1,193 @@
+//! The protocol of the coordinate check: which models are measured, when, and what is expected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mutransfer::theory::{Expectation, Theory};
+use mutransfer::{Hyper, Optimizer, Parametrization};
+use mutransfer_analysis::record::Coordinate;
+use mutransfer_analysis::{Check, judge};
+use rayon::prelude::*;
+
+use crate::error::RunError;
+use crate::rule::NamedRule;
+use crate::subject::{Batches, Description, Heads, Measurement, ModelSizes, Subject};
+
+/// Repetitions with other weights and data, where nobody says otherwise.
+pub const SEEDS: u64 = 10;
+
+/// A coordinate check to make: every rule at every width with every seed, measured before and after
+/// each of some updates, on one and the same batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Protocol {
+    /// The rules to check.
+    pub rules: Vec<NamedRule>,
+    /// Optimizer.
+    pub optimizer: Optimizer,
+    /// Widths to measure at.
+    pub widths: Vec<usize>,
+    /// How large the models are, but for their widths.
+    pub sizes: ModelSizes,
+    /// What they train with.
+    pub hyper: Hyper,
+    /// Sequences or images in the batch.
+    pub batch: usize,
+    /// Updates.
+    pub steps: usize,
+    /// The first seed.
+    pub seed: u64,
+    /// How many there are.
+    pub seeds: u64,
+}
+
+/// One model to measure.
+struct Case<'a> {
+    rule: &'a NamedRule,
+    sizes: ModelSizes,
+    seed: u64,
+}
+
+impl Protocol {
+    /// Checks everything that could stop it later.
+    ///
+    /// # Errors
+    /// When a size does not fit the subject, or a rule not the subject or the optimizer.
+    pub fn check(&self, subject: &dyn Subject) -> Result<(), RunError> {
+        for width in &self.widths {
+            let sizes = self.sizes(*width);
+            subject
+                .check(&sizes, &self.hyper, self.batch)
+                .map_err(RunError::Subject)?;
+            for rule in &self.rules {
+                subject
+                    .plan(&sizes, rule.parametrization(), self.optimizer)
+                    .map_err(RunError::Subject)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every quantity of every module of every model. Models are measured side by side, one thread
+    /// each; the result does not depend on how many there are. Setting `stop` ends it.
+    ///
+    /// # Errors
+    /// When a size does not fit the subject, a rule not the subject or the optimizer, or it was
+    /// stopped.
+    pub fn measure(
+        &self,
+        subject: &dyn Subject,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Coordinate>, RunError> {
+        let measured: Vec<Result<Vec<Coordinate>, RunError>> = self
+            .cases()
+            .par_iter()
+            .map(|case| self.measure_case(subject, case, stop))
+            .collect();
+        let measured: Vec<Vec<Coordinate>> = measured.into_iter().collect::<Result<_, _>>()?;
+        Ok(measured.concat())
+    }
+
+    fn cases(&self) -> Vec<Case<'_>> {
+        let mut cases = Vec::new();
+        for rule in &self.rules {
+            for &width in &self.widths {
+                let sizes = self.sizes(width);
+                let seeds = self.seed..self.seed.saturating_add(self.seeds);
+                cases.extend(seeds.map(|seed| Case { rule, sizes, seed }));
+            }
+        }
+        cases
+    }
+
+    fn sizes(&self, width: usize) -> ModelSizes {
+        ModelSizes {
+            width,
+            ..self.sizes
+        }
+    }
+
+    fn measure_case(
+        &self,
+        subject: &dyn Subject,
+        case: &Case,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Coordinate>, RunError> {
+        let plan = subject
+            .plan(&case.sizes, case.rule.parametrization(), self.optimizer)
+            .map_err(RunError::Subject)?;
+        let batches = Batches {
+            size: self.batch,
+            seed: case.seed,
+            is_fixed: true,
+        };
+        let mut session = subject
+            .open(&case.sizes, &plan, &self.hyper, batches)
+            .map_err(RunError::Subject)?;
+        let mut coordinates = Vec::new();
+        for step in 0..=self.steps {
+            if stop.load(Ordering::Relaxed) {
+                return Err(RunError::Stopped);
+            }
+            let measured = session.coordinates().into_iter();
+            coordinates.extend(measured.map(|seen| case.coordinate(step, seen)));
+            if step < self.steps {
+                session.step(1.0);
+            }
+        }
+        Ok(coordinates)
+    }
+}
+
+impl Case<'_> {
+    fn coordinate(&self, step: usize, seen: Measurement) -> Coordinate {
+        Coordinate {
+            rule: self.rule.name().to_owned(),
+            width: self.sizes.width,
+            seed: self.seed,
+            step,
+            module: seen.module,
+            layer: seen.layer,
+            quantity: seen.quantity,
+            l1: seen.l1,
+            l2: seen.l2,
+            std: seen.std,
+        }
+    }
+}
+
+/// The verdict on every rule in the table, by what the theory of the rule of that name promises for
+/// the model.
+///
+/// # Errors
+/// When a rule is not classified, or what is measured cannot be judged.
+pub fn judged(
+    coordinates: &[Coordinate],
+    rule: &dyn Fn(&str) -> Option<Parametrization>,
+    optimizer: Optimizer,
+    model: &Description,
+) -> Result<Vec<Check>, RunError> {
+    let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
+    let mut expectations = BTreeMap::new();
+    for name in names {
+        if let Some(rule) = rule(name) {
+            let expectation = expectation(&rule, optimizer, model)?;
+            expectations.insert(name.to_owned(), expectation);
+        }
+    }
+    Ok(judge(coordinates, &expectations)?)
+}
+
+fn expectation(
+    rule: &Parametrization,
+    optimizer: Optimizer,
+    model: &Description,
+) -> Result<Expectation, RunError> {
+    let theory = Theory::of_rule(rule, optimizer)?;
+    let has_growing_heads = matches!(model.heads, Heads::Count(_));
+    let expectation = Expectation::of(&theory, has_growing_heads);
+    Ok(if model.is_tied() {
+        expectation.with_tied_readout()
+    } else {
+        expectation
+    })
+}

@@ -1,0 +1,78 @@
+//! What the tuning of a study costs: operations from sizes, time from what its workers measured.
+
+use mutransfer_analysis::{Cost, Group, Runs};
+
+use crate::error::StoreError;
+use crate::store::Store;
+use crate::study::Study;
+use crate::subject::Subject;
+use crate::trial::Trial;
+
+/// The cost per rule, of a study whose trials are these: the sweeps, and the direct runs at the
+/// target. Rules differ in time only where one diverges sooner, so times are means over the rules.
+pub(crate) fn cost(
+    study: &Study,
+    subject: &dyn Subject,
+    store: &Store,
+    sweep: &[Trial],
+    direct: &[Trial],
+) -> Result<Cost, StoreError> {
+    let of_grid = (study.grid().learning_rates().len() as u64 * study.seeds()) as f64;
+    let group = |width: usize| -> Result<Group, StoreError> {
+        let trials = sweep.iter().filter(|trial| trial.sizes.width == width);
+        let seconds = seconds(store, trials)?;
+        Ok(Group {
+            width,
+            runs: runs(study, subject, width, of_grid),
+            seconds: seconds.map(|seconds| seconds / study.rules().len() as f64),
+        })
+    };
+    let took = seconds(store, direct)?.map(|seconds| seconds / direct.len() as f64);
+    let target = study.target_width();
+    let proxies = study.proxies().iter().map(|width| group(*width));
+    Ok(Cost {
+        proxies: proxies.collect::<Result<_, _>>()?,
+        target: Group {
+            width: target,
+            runs: runs(study, subject, target, 1.0),
+            seconds: took,
+        },
+        direct: group(target)?,
+        examples: if subject.has_sequences() {
+            "tokens"
+        } else {
+            "images"
+        },
+    })
+}
+
+fn runs(study: &Study, subject: &dyn Subject, width: usize, count: f64) -> Runs {
+    let sizes = study.sizes(width);
+    let tokens = if subject.has_sequences() {
+        sizes.context
+    } else {
+        1
+    };
+    let budget = study.budget();
+    Runs {
+        parameters: subject.parameters(&sizes) as f64,
+        tokens: budget.steps as f64 * budget.batch as f64 * tokens as f64,
+        count,
+    }
+}
+
+/// Seconds of all trials together; none if there is none, or one of which it is not known.
+fn seconds<'a>(
+    store: &Store,
+    trials: impl IntoIterator<Item = &'a Trial>,
+) -> Result<Option<f64>, StoreError> {
+    let mut sum = None;
+    for trial in trials {
+        let record = store.record(trial)?;
+        let Some(seconds) = record.and_then(|record| record.seconds) else {
+            return Ok(None);
+        };
+        sum = Some(sum.unwrap_or(0.0) + seconds);
+    }
+    Ok(sum)
+}

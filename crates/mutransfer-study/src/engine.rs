@@ -1,0 +1,197 @@
+//! What of a study is missing, and in what order it is run.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::error::RunError;
+use crate::event::Event;
+use crate::executor::{End, Executor};
+use crate::store::{Columns, Ended, Record, Store};
+use crate::trial::{Outcome, Trial};
+
+/// How long to wait for a worker before looking whether to stop.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Runs trials, each once.
+pub struct Engine<'a> {
+    store: &'a Store,
+    executor: &'a mut dyn Executor,
+    builds: Builds,
+    stop: &'a AtomicBool,
+    ended: Vec<Ended>,
+}
+
+/// Of which builds of the program results count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Builds {
+    /// Fingerprint of this one.
+    pub own: String,
+    /// Whether any other will do.
+    pub accepts_others: bool,
+}
+
+impl<'a> Engine<'a> {
+    /// An engine that has run nothing. Setting `stop` ends the workers; what has finished by then
+    /// is kept.
+    pub fn new(
+        store: &'a Store,
+        executor: &'a mut dyn Executor,
+        builds: Builds,
+        stop: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            store,
+            executor,
+            builds,
+            stop,
+            ended: Vec::new(),
+        }
+    }
+
+    /// Runs every trial that has no result yet, and gives the results of all that this engine has
+    /// run. `results.csv` is brought up to date after every trial.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, a record is damaged, no worker can be started, a trial
+    /// came to nothing, or it was asked to stop.
+    pub fn run(
+        &mut self,
+        trials: &[Trial],
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<&[Ended], RunError> {
+        let columns = self.columns(trials);
+        let waiting = self.missing(trials, observe)?;
+        self.store.write_results(&columns, &self.ended)?;
+        let done = self.work(trials, waiting, &columns, observe);
+        if done.is_err() {
+            self.executor.cancel();
+        }
+        let lost = done?;
+        self.store.write_results(&columns, &self.ended)?;
+        self.settle(&lost)
+    }
+
+    fn columns(&self, trials: &[Trial]) -> Columns {
+        let earlier = self.ended.iter().map(|(trial, _)| trial);
+        let all: Vec<Trial> = earlier.chain(trials).cloned().collect();
+        Columns::of(&all)
+    }
+
+    /// The numbers of the trials without a result that counts; notes the others.
+    fn missing(
+        &mut self,
+        trials: &[Trial],
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<VecDeque<usize>, RunError> {
+        let mut waiting = VecDeque::new();
+        let mut count = 0;
+        for (number, trial) in trials.iter().enumerate() {
+            let record = self.store.record(trial)?;
+            let record = record.filter(|record| record.outcome.is_final());
+            count += usize::from(
+                record
+                    .as_ref()
+                    .is_some_and(|record| self.is_foreign(record)),
+            );
+            match record.filter(|record| self.counts(record)) {
+                None => waiting.push_back(number),
+                Some(record) => {
+                    observe(&Event::Ended(trial, &record.outcome));
+                    self.ended.push((trial.clone(), record.outcome));
+                }
+            }
+        }
+        if count > 0 {
+            let is_accepted = self.builds.accepts_others;
+            observe(&Event::OtherBuild { count, is_accepted });
+        }
+        Ok(waiting)
+    }
+
+    fn is_foreign(&self, record: &Record) -> bool {
+        record.build != self.builds.own
+    }
+
+    fn counts(&self, record: &Record) -> bool {
+        self.builds.accepts_others || !self.is_foreign(record)
+    }
+
+    /// Runs what is waiting, to the end or until asked to stop; gives what became of the trials
+    /// without a result.
+    fn work(
+        &mut self,
+        trials: &[Trial],
+        mut waiting: VecDeque<usize>,
+        columns: &Columns,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Vec<String>, RunError> {
+        let mut running = BTreeMap::new();
+        let mut lost = Vec::new();
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                waiting.clear();
+                self.executor.cancel();
+            }
+            while self.executor.has_room()
+                && let Some(number) = waiting.pop_front()
+            {
+                self.begin(number, &trials[number])?;
+                observe(&Event::Started(&trials[number]));
+                running.insert(number, &trials[number]);
+            }
+            if running.is_empty() {
+                return Ok(lost);
+            }
+            let end = self.executor.next(PATIENCE).map_err(RunError::Spawn)?;
+            let Some(end) = end else { continue };
+            let Some(trial) = running.remove(&end.number) else {
+                continue;
+            };
+            let outcome = self.outcome(trial, end)?;
+            observe(&Event::Ended(trial, &outcome));
+            self.store.append_result(columns, trial, &outcome)?;
+            if let Outcome::Failed { error } = outcome {
+                lost.push(format!("trial {}: {error}", trial.id()));
+            } else if outcome.is_final() {
+                self.ended.push((trial.clone(), outcome));
+            }
+        }
+    }
+
+    fn begin(&mut self, number: usize, trial: &Trial) -> Result<(), RunError> {
+        let folder = self.store.prepare(trial, &self.builds.own)?;
+        self.executor
+            .submit(number, &folder)
+            .map_err(RunError::Spawn)
+    }
+
+    /// What a worker has left behind.
+    fn outcome(&self, trial: &Trial, end: End) -> Result<Outcome, RunError> {
+        let record = self.store.record(trial)?;
+        let own = record.filter(|record| !self.is_foreign(record) && record.outcome.is_final());
+        Ok(match own {
+            Some(record) => record.outcome,
+            None if self.stop.load(Ordering::Relaxed) => Outcome::Stopped,
+            None => Outcome::Failed {
+                error: end.last_words,
+            },
+        })
+    }
+
+    fn settle(&self, lost: &[String]) -> Result<&[Ended], RunError> {
+        let finished = self.ended.len();
+        if self.stop.load(Ordering::Relaxed) {
+            let path = self.store.path("results.csv");
+            return Err(RunError::Interrupted { finished, path });
+        }
+        match lost.first() {
+            None => Ok(&self.ended),
+            Some(first) => Err(RunError::Failed {
+                failed: lost.len(),
+                finished,
+                first: first.lines().next().unwrap_or_default().to_owned(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Runs trials as processes of this machine.
+//!
+//! One trial per process and thread beats every other arrangement on a CPU, and a crash takes one
+//! trial with it. Each worker holds the other end of a pipe: when this process ends, however it
+//! ends, so do its workers.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use super::{End, Executor};
+
+/// Processes of this machine.
+pub struct Local {
+    jobs: usize,
+    /// Makes the command that runs the trial in a folder.
+    command: Box<dyn Fn(&Path) -> Command>,
+    /// The pipes that keep the workers alive, by the numbers of their trials.
+    pipes: BTreeMap<usize, Option<ChildStdin>>,
+    ended: (Sender<Waited>, Receiver<Waited>),
+}
+
+/// A worker that was waited for.
+struct Waited {
+    number: usize,
+    log: PathBuf,
+    status: io::Result<ExitStatus>,
+}
+
+impl Local {
+    /// Up to `jobs` processes at a time, each started by the command for its folder.
+    pub fn new(jobs: usize, command: impl Fn(&Path) -> Command + 'static) -> Self {
+        Self {
+            jobs,
+            command: Box::new(command),
+            pipes: BTreeMap::new(),
+            ended: channel(),
+        }
+    }
+}
+
+impl Executor for Local {
+    fn has_room(&self) -> bool {
+        self.pipes.len() < self.jobs
+    }
+
+    fn submit(&mut self, number: usize, folder: &Path) -> io::Result<()> {
+        let log = folder.join("log");
+        let mut child = (self.command)(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()?;
+        self.pipes.insert(number, child.stdin.take());
+        let sender = self.ended.0.clone();
+        std::thread::Builder::new().spawn(move || wait(number, child, log, &sender))?;
+        Ok(())
+    }
+
+    fn next(&mut self, patience: Duration) -> io::Result<Option<End>> {
+        let waited = match self.ended.1.recv_timeout(patience) {
+            Ok(waited) => waited,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(None),
+        };
+        self.pipes.remove(&waited.number);
+        Ok(Some(End {
+            number: waited.number,
+            last_words: last_words(waited.status?, &waited.log),
+        }))
+    }
+
+    fn cancel(&mut self) {
+        for pipe in self.pipes.values_mut() {
+            *pipe = None;
+        }
+    }
+}
+
+fn wait(number: usize, mut child: Child, log: PathBuf, ended: &Sender<Waited>) {
+    let status = child.wait();
+    // Nobody listens any more if the study has ended by an error.
+    let _ = ended.send(Waited {
+        number,
+        log,
+        status,
+    });
+}
+
+/// How a worker ended, and the first error that it told.
+fn last_words(status: ExitStatus, log: &Path) -> String {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    let error = first_error(&said).map_or_else(String::new, |line| format!(": {line}"));
+    format!(
+        "its worker ended with {status}{error} (log: {})",
+        log.display()
+    )
+}
+
+/// The first line that begins with `error:`, or the message of a panic, or else the first line.
+fn first_error(said: &str) -> Option<String> {
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    if let Some(error) = lines.iter().find(|line| line.starts_with("error:")) {
+        return Some((*error).to_owned());
+    }
+    let panic = lines.iter().position(|line| line.contains("panicked at"));
+    let message = panic.map(|at| lines[at..].iter().take(2).copied().collect::<Vec<_>>());
+    let first = || {
+        lines
+            .iter()
+            .find(|line| !line.is_empty())
+            .map(|line| (*line).to_owned())
+    };
+    message.map(|lines| lines.join(" ")).or_else(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_error;
+
+    #[test]
+    fn the_first_error_of_a_worker_is_told_and_not_its_last_line() {
+        let failed = "warning: odd\nerror: no data\n  because it is gone\nhint: get it\n";
+        assert_eq!(first_error(failed).as_deref(), Some("error: no data"));
+        let panicked = "\nthread 'main' panicked at a.rs:1:2:\nno memory\nnote: run with \
+                        `RUST_BACKTRACE=1`\n";
+        assert_eq!(
+            first_error(panicked).as_deref(),
+            Some("thread 'main' panicked at a.rs:1:2: no memory")
+        );
+        assert_eq!(
+            first_error("memory allocation failed\n").as_deref(),
+            Some("memory allocation failed")
+        );
+        assert_eq!(first_error(""), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! How large a study may be. What is beyond is a slip of the pen, and would end in the middle of
+//! the training for want of memory.
+
+use crate::subject::ModelSizes;
+use crate::trial::Budget;
+
+/// The widest model, whose hidden matrices have 16 GiB.
+const WIDTH: usize = 1 << 16;
+/// The most blocks.
+const DEPTH: usize = 1 << 12;
+/// The longest sequence.
+const CONTEXT: usize = 1 << 20;
+/// The largest batch.
+const BATCH: usize = 1 << 20;
+/// The longest training.
+const STEPS: usize = 100_000_000;
+/// The most repetitions.
+const SEEDS: u64 = 10_000;
+/// The most trials of a study.
+const TRIALS: u64 = 1_000_000;
+
+/// A size that is zero, or beyond all that makes sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{what}` {problem}")]
+pub struct BadSize {
+    /// Which one.
+    pub what: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Checks that every size is at least 1 and within reason.
+///
+/// # Errors
+/// When one is not.
+pub fn check_sizes(sizes: &ModelSizes) -> Result<(), BadSize> {
+    check("base_width", sizes.base_width, WIDTH)?;
+    check("width", sizes.width, WIDTH)?;
+    check("depth", sizes.depth, DEPTH)?;
+    check("context", sizes.context, CONTEXT)
+}
+
+/// Checks that steps and batch are at least 1 and within reason.
+///
+/// # Errors
+/// When one is not.
+pub fn check_budget(budget: &Budget) -> Result<(), BadSize> {
+    check("steps", budget.steps, STEPS)?;
+    check("batch", budget.batch, BATCH)
+}
+
+/// Checks that the widths, where `what` names them, are at least 1 and within reason.
+///
+/// # Errors
+/// When one is not.
+pub fn check_width(what: &'static str, width: usize) -> Result<(), BadSize> {
+    check(what, width, WIDTH)
+}
+
+/// Checks that the number of repetitions is at least 1 and within reason.
+///
+/// # Errors
+/// When it is not.
+pub fn check_seeds(seeds: u64) -> Result<(), BadSize> {
+    check(
+        "seeds",
+        usize::try_from(seeds).unwrap_or(usize::MAX),
+        SEEDS as usize,
+    )
+}
+
+/// Checks that a study of `settings` settings at `seeds` seeds each is within reason.
+pub(crate) fn check_trials(settings: usize, seeds: u64) -> Result<(), BadSize> {
+    let trials = seeds.saturating_mul(settings as u64);
+    if trials <= TRIALS {
+        return Ok(());
+    }
+    let problem = format!("makes {trials} trials; the most there can be are {TRIALS}");
+    let what = "seeds";
+    Err(BadSize { what, problem })
+}
+
+fn check(what: &'static str, size: usize, most: usize) -> Result<(), BadSize> {
+    let problem = match size {
+        0 => "is zero; it must be at least 1".to_owned(),
+        _ if size > most => format!("is {size}; it must be at most {most}"),
+        _ => return Ok(()),
+    };
+    Err(BadSize { what, problem })
+}

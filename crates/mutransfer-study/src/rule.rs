@@ -1,0 +1,216 @@
+//! The one way from what is typed to a rule: a name, or a file with a table.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mutransfer::{Parametrization, Rule};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A rule under the name that results have it by, with its table where it is not built in.
+///
+/// Written, it is self-contained: what reads it needs no file.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct NamedRule {
+    name: String,
+    table: Option<String>,
+    parametrization: Parametrization,
+}
+
+/// Why a rule is none.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// Neither a name nor a file.
+    #[error(transparent)]
+    Unknown(mutransfer::Error),
+    /// A file that cannot be read.
+    #[error("cannot read {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that holds no table.
+    #[error(transparent)]
+    Table(mutransfer::Error),
+    /// A table under the name of a rule that is built in.
+    #[error("the table in {path} has the name of the rule `{name}`, which is built in")]
+    Namesake {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+}
+
+impl NamedRule {
+    /// A rule by its name, or else the table in a file, whose path is relative to `folder`. The
+    /// table goes by its own name, or else by that of the file without its ending.
+    ///
+    /// # Errors
+    /// When there is neither such a rule nor such a file, the file holds no table, or its table has
+    /// the name of a built-in rule.
+    pub fn find(typed: &str, folder: &Path) -> Result<Self, FindError> {
+        let unknown = match typed.parse::<Rule>() {
+            Ok(rule) => return Ok(rule.into()),
+            Err(error) => error,
+        };
+        let path = folder.join(typed);
+        let is_table = path.extension().is_some_and(|ending| ending == "toml");
+        if is_table || path.is_file() {
+            Self::read(&path)
+        } else {
+            Err(FindError::Unknown(unknown))
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, FindError> {
+        let table = fs::read_to_string(path).map_err(|source| FindError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        // Problems are told of the file, and results by the name.
+        Parametrization::from_toml(&path.display().to_string(), &table)
+            .map_err(FindError::Table)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let parametrization =
+            Parametrization::from_toml(&stem, &table).map_err(FindError::Table)?;
+        let name = parametrization.name();
+        if name.parse::<Rule>().is_ok() {
+            let path = path.to_owned();
+            return Err(FindError::Namesake { path, name });
+        }
+        Ok(Self {
+            name,
+            table: Some(table),
+            parametrization,
+        })
+    }
+
+    /// The name that results have it by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The rule itself.
+    pub fn parametrization(&self) -> &Parametrization {
+        &self.parametrization
+    }
+}
+
+impl From<Rule> for NamedRule {
+    fn from(rule: Rule) -> Self {
+        Self {
+            name: rule.to_string(),
+            table: None,
+            parametrization: rule.into(),
+        }
+    }
+}
+
+impl PartialEq for NamedRule {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.table) == (&other.name, &other.table)
+    }
+}
+
+impl fmt::Debug for NamedRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamedRule")
+            .field("name", &self.name)
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
+/// As in `trial.json`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    /// Text of the table, where it is no built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
+}
+
+impl From<NamedRule> for Written {
+    fn from(rule: NamedRule) -> Self {
+        Self {
+            name: rule.name,
+            table: rule.table,
+        }
+    }
+}
+
+impl TryFrom<Written> for NamedRule {
+    type Error = mutransfer::Error;
+
+    fn try_from(written: Written) -> Result<Self, mutransfer::Error> {
+        let Written { name, table } = written;
+        let Some(table) = table else {
+            return Ok(name.parse::<Rule>()?.into());
+        };
+        Ok(Self {
+            parametrization: Parametrization::from_toml(&name, &table)?,
+            table: Some(table),
+            name,
+        })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "[input]\n[hidden]\nlr = \"m_in^-1\"\n[output]\n";
+
+    #[test]
+    fn a_name_is_a_rule_and_anything_else_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("mine.toml"), TABLE).unwrap();
+        fs::write(folder.path().join("bare"), TABLE).unwrap();
+        fs::write(folder.path().join("mup"), "not a table").unwrap();
+        let find = |typed: &str| NamedRule::find(typed, folder.path());
+        for (typed, name) in [
+            ("mup", "mup"),
+            ("uniform:1/4", "uniform:1/4"),
+            ("mine.toml", "mine"),
+            ("bare", "bare"),
+        ] {
+            assert_eq!(find(typed).unwrap().name(), name);
+        }
+        assert!(matches!(find("magic"), Err(FindError::Unknown(_))));
+        assert!(matches!(find("no.toml"), Err(FindError::File { .. })));
+    }
+
+    #[test]
+    fn a_table_needs_a_name_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("sp.toml"), TABLE).unwrap();
+        let found = NamedRule::find("sp.toml", folder.path());
+        assert!(matches!(found, Err(FindError::Namesake { .. })));
+        fs::write(
+            folder.path().join("sp.toml"),
+            format!("name = \"a.b/c\"\n{TABLE}"),
+        )
+        .unwrap();
+        let found = NamedRule::find("sp.toml", folder.path()).unwrap();
+        assert_eq!(found.name(), "a.b/c");
+    }
+
+    #[test]
+    fn a_written_rule_carries_its_table() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("mine.toml"), TABLE).unwrap();
+        let rule = NamedRule::find("mine.toml", folder.path()).unwrap();
+        let text = serde_json::to_string(&rule).unwrap();
+        let read: NamedRule = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, rule);
+        assert!(serde_json::from_str::<NamedRule>("{\"name\": \"magic\"}").is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! `results.csv`: a row per trial that ended, a column for each hyperparameter that is set.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mutransfer::{Hyper, Init};
+use serde::Serialize;
+
+use crate::study::usual_hyper;
+use crate::trial::{Outcome, Trial};
+
+/// A trial and how it ended.
+pub type Ended = (Trial, Outcome);
+
+/// The columns of a table of results: those that every study has, and those that this one sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Columns(Vec<String>);
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Cell<'a> {
+    Text(&'a str),
+    Count(u64),
+    Number(f64),
+}
+
+impl Columns {
+    /// Those of these trials.
+    pub(crate) fn of(trials: &[Trial]) -> Self {
+        let mut set = BTreeSet::new();
+        for trial in trials {
+            set.extend(settings(&trial.hyper).into_keys());
+        }
+        Self(set.into_iter().collect())
+    }
+
+    fn header(&self) -> Vec<Cell<'_>> {
+        let names = ["rule", "width", "depth", "lr"]
+            .into_iter()
+            .chain(self.0.iter().map(String::as_str))
+            .chain(["seed", "steps", "status", "train_loss", "loss"]);
+        names.map(Cell::Text).collect()
+    }
+
+    /// The row of a trial; none where it has nothing to tell.
+    fn row<'a>(&self, trial: &'a Trial, outcome: &Outcome) -> Option<Vec<Cell<'a>>> {
+        let (status, train_loss, loss) = match *outcome {
+            Outcome::Finished { train_loss, loss } => ("ok", train_loss, loss),
+            Outcome::Diverged { .. } => ("diverged", f64::NAN, f64::NAN),
+            Outcome::Stopped | Outcome::Failed { .. } => return None,
+        };
+        let mut row = vec![
+            Cell::Text(trial.rule.name()),
+            Cell::Count(trial.sizes.width as u64),
+            Cell::Count(trial.sizes.depth as u64),
+            Cell::Number(trial.hyper.learning_rate),
+        ];
+        let set = all_settings(&trial.hyper);
+        for column in &self.0 {
+            let value = set.get(column).copied();
+            row.push(value.map_or(Cell::Text(""), Cell::Number));
+        }
+        row.extend([
+            Cell::Count(trial.seed),
+            Cell::Count(trial.budget.steps as u64),
+            Cell::Text(status),
+            Cell::Number(train_loss),
+            Cell::Number(loss),
+        ]);
+        Some(row)
+    }
+}
+
+/// What is set beside the learning rate, by the names of columns.
+fn settings(hyper: &Hyper) -> BTreeMap<String, f64> {
+    let usual = all_settings(&usual_hyper());
+    let mut set = all_settings(hyper);
+    set.retain(|column, value| usual.get(column) != Some(value));
+    set
+}
+
+fn all_settings(hyper: &Hyper) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    let mut add = |column: &str, value: f64| all.insert(column.to_owned(), value);
+    add("weight_decay", hyper.weight_decay);
+    add("momentum", hyper.momentum);
+    add("beta1", hyper.beta1);
+    add("beta2", hyper.beta2);
+    add("eps", hyper.eps);
+    add("attention.multiplier", hyper.attention);
+    if let Init::Constant(std) = hyper.init {
+        add("init_std", std);
+    }
+    for (role, factors) in hyper.factors.iter() {
+        add(&format!("{role}.lr"), factors.learning_rate);
+        add(&format!("{role}.init"), factors.init_std);
+        add(&format!("{role}.multiplier"), factors.multiplier);
+        add(&format!("{role}.weight_decay"), factors.weight_decay);
+    }
+    all
+}
+
+/// All rows behind a header, in an order that depends on the rows only.
+pub(super) fn table(columns: &Columns, ended: &[Ended]) -> Vec<u8> {
+    let mut ended: Vec<&Ended> = ended.iter().collect();
+    ended.sort_by_key(|(trial, _)| {
+        let lr = trial.hyper.learning_rate.to_bits();
+        (trial.rule.name(), trial.sizes.width, lr, trial.seed)
+    });
+    let rows = ended
+        .into_iter()
+        .filter_map(|(trial, outcome)| columns.row(trial, outcome));
+    text([columns.header()].into_iter().chain(rows))
+}
+
+/// The row of a trial, with its line end; nothing where it has nothing to tell.
+pub(super) fn line(columns: &Columns, trial: &Trial, outcome: &Outcome) -> Vec<u8> {
+    text(columns.row(trial, outcome))
+}
+
+fn text<'a>(rows: impl IntoIterator<Item = Vec<Cell<'a>>>) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).expect("memory takes any row");
+    }
+    writer.into_inner().expect("memory can be written to")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::tests::trial;
+
+    #[test]
+    fn a_row_for_each_run_and_a_column_for_what_is_set() {
+        let hyper = Hyper {
+            learning_rate: 0.5,
+            weight_decay: 0.25,
+            ..usual_hyper()
+        };
+        let trials = [1, 0].map(|seed| Trial {
+            seed,
+            hyper,
+            ..trial(10)
+        });
+        let columns = Columns::of(&trials);
+        let loss = Outcome::Finished {
+            train_loss: 1.5,
+            loss: 2.0,
+        };
+        let lost = Outcome::Diverged { step: 3 };
+        let failed = Outcome::Failed { error: "no".into() };
+        let row =
+            |trial, outcome| String::from_utf8_lossy(&line(&columns, trial, outcome)).into_owned();
+        let header = "rule,width,depth,lr,weight_decay,seed,steps,status,train_loss,loss\n";
+        let first = "mup,8,1,0.5,0.25,1,10,ok,1.5,2.0\n";
+        let second = "mup,8,1,0.5,0.25,0,10,diverged,NaN,NaN\n";
+        assert_eq!(row(&trials[0], &loss), first);
+        assert_eq!(row(&trials[1], &lost), second);
+        assert_eq!(row(&trials[1], &failed), "");
+        let [one, other] = trials;
+        let all = table(&columns, &[(one, loss), (other, lost)]);
+        let all = String::from_utf8_lossy(&all);
+        assert_eq!(all, format!("{header}{second}{first}"));
+    }
+}

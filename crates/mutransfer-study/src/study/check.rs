@@ -1,0 +1,219 @@
+//! From a study as it is written to one that can be run.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use mutransfer::error::HyperError;
+use mutransfer::{Hyper, Init};
+
+use super::checked::{Parts, Study};
+use super::file::{StudyFile, usual_hyper};
+
+use crate::error::{ReadError, What};
+use crate::limits;
+use crate::rule::NamedRule;
+use crate::subject::{Description, Heads, ModelSizes};
+use crate::trial::Budget;
+
+/// TP5 appendix D advises heads of at least 32; the small default widths leave room for 16.
+const DEFAULT_HEAD_DIM: usize = 16;
+
+impl Study {
+    /// Reads and checks a study file. Rules that are files lie relative to it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no TOML, has unknown keys or senseless values.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ReadError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads and checks the text of a study; `path` is for messages, and for where rules lie.
+    ///
+    /// # Errors
+    /// When the text is no TOML, has unknown keys or senseless values.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let file: StudyFile = toml::from_str(text).map_err(|source| ReadError::Toml {
+            what: What::Study,
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        Self::check(&file, path)
+    }
+
+    /// The study that is written in a file at `path`.
+    pub(crate) fn check(file: &StudyFile, path: &Path) -> Result<Self, ReadError> {
+        if !is_name(&file.name) {
+            let problem = "must consist of letters, digits, `-`, `_` and `.`, and not of dots only";
+            return Err(ReadError::value(path, "name", problem));
+        }
+        let (sizes, proxies) = sizes(file, path)?;
+        let budget = budget(file, path)?;
+        let rules = rules(file, path)?;
+        let settings = rules.len() * (proxies.len() + 1) * file.lr.learning_rates().len();
+        limits::check_trials(settings, file.seeds).map_err(|error| bad_size(path, error))?;
+        Ok(Self(Parts {
+            name: file.name.clone(),
+            subject: subject(file, path)?,
+            rules,
+            optimizer: file.optimizer,
+            proxies,
+            target_width: file.target_width,
+            sizes,
+            grid: file.lr,
+            seeds: file.seeds,
+            budget,
+            hyper: hyper(file, path)?,
+            is_verified: file.verify,
+            settings: settings_of(file),
+        }))
+    }
+}
+
+fn bad_size(path: &Path, error: limits::BadSize) -> ReadError {
+    ReadError::value(path, error.what, error.problem)
+}
+
+/// The sizes of the narrowest proxy, and the widths of all, narrowest first.
+fn sizes(file: &StudyFile, path: &Path) -> Result<(ModelSizes, Vec<usize>), ReadError> {
+    let proxies: BTreeSet<usize> = file.widths.iter().copied().collect();
+    let Some(&narrowest) = proxies.first() else {
+        let problem = "is empty; give the widths of the proxies";
+        return Err(ReadError::value(path, "widths", problem));
+    };
+    let sizes = ModelSizes {
+        base_width: file.base_width.unwrap_or(narrowest),
+        width: narrowest,
+        depth: file.depth,
+        context: file.context,
+    };
+    proxies
+        .iter()
+        .try_for_each(|width| limits::check_width("widths", *width))
+        .and_then(|()| limits::check_width("target_width", file.target_width))
+        .and_then(|()| limits::check_seeds(file.seeds))
+        .and_then(|()| limits::check_sizes(&sizes))
+        .map_err(|error| bad_size(path, error))?;
+    Ok((sizes, proxies.into_iter().collect()))
+}
+
+/// Whether it names a folder, and one right here.
+fn is_name(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    name.chars().all(is_allowed) && name.chars().any(|c| c != '.')
+}
+
+fn budget(file: &StudyFile, path: &Path) -> Result<Budget, ReadError> {
+    let budget = Budget {
+        steps: file.steps,
+        batch: file.batch,
+        schedule: file.schedule,
+        warmup: file.warmup.unwrap_or(file.steps / 10),
+    };
+    limits::check_budget(&budget).map_err(|error| bad_size(path, error))?;
+    if budget.warmup >= budget.steps {
+        let problem = format!("is {}, not below `steps` = {}", budget.warmup, budget.steps);
+        return Err(ReadError::value(path, "warmup", problem));
+    }
+    Ok(budget)
+}
+
+/// The rules by their names, each of which must be one of a kind.
+fn rules(file: &StudyFile, path: &Path) -> Result<Vec<NamedRule>, ReadError> {
+    if file.rules.is_empty() {
+        let problem = "is empty; give \"sp\", \"mup\" or both";
+        return Err(ReadError::value(path, "rules", problem));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut rules: Vec<NamedRule> = Vec::new();
+    for typed in &file.rules {
+        let rule = NamedRule::find(typed, folder).map_err(|source| ReadError::Rule {
+            path: path.to_owned(),
+            typed: typed.clone(),
+            source,
+        })?;
+        if rules.iter().any(|other| other.name() == rule.name()) {
+            let problem = format!("has two of the name `{}`", rule.name());
+            return Err(ReadError::value(path, "rules", problem));
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
+}
+
+fn subject(file: &StudyFile, path: &Path) -> Result<Description, ReadError> {
+    let heads = match (file.head_dim, file.heads) {
+        (Some(_), Some(_)) => {
+            let problem = "and `head_dim` are both given; one of them grows with width";
+            return Err(ReadError::value(path, "heads", problem));
+        }
+        (Some(dim), None) => ("head_dim", dim, Heads::Dim(dim)),
+        (None, Some(count)) => ("heads", count, Heads::Count(count)),
+        (None, None) => ("head_dim", DEFAULT_HEAD_DIM, Heads::Dim(DEFAULT_HEAD_DIM)),
+    };
+    let (key, size, heads) = heads;
+    limits::check_width(key, size).map_err(|error| bad_size(path, error))?;
+    Ok(Description {
+        family: file.model.clone(),
+        heads,
+        variants: file.variants.clone(),
+        zero_readout: file.zero_readout,
+        zero_query: file.zero_query,
+    })
+}
+
+/// What is tuned, but for the learning rate.
+fn hyper(file: &StudyFile, path: &Path) -> Result<Hyper, ReadError> {
+    let usual = usual_hyper();
+    if file.init_std == Some(0.0) {
+        let problem = "is 0; it must be a positive number";
+        return Err(ReadError::value(path, "init_std", problem));
+    }
+    let hyper = Hyper {
+        weight_decay: file.weight_decay,
+        init: file.init_std.map_or(usual.init, Init::Constant),
+        momentum: file.momentum.unwrap_or(usual.momentum),
+        beta1: file.beta1.unwrap_or(usual.beta1),
+        beta2: file.beta2.unwrap_or(usual.beta2),
+        eps: file.eps.unwrap_or(usual.eps),
+        factors: file.factors(),
+        attention: file.attention.map_or(1.0, |own| own.multiplier),
+        ..usual
+    };
+    match hyper.check() {
+        Ok(()) => Ok(hyper),
+        Err(mutransfer::Error::Hyper(HyperError::OutOfRange {
+            name,
+            value,
+            wanted,
+        })) => {
+            let problem = format!("is {value}; it must be {wanted}");
+            Err(ReadError::value(path, &key(&name), problem))
+        }
+        Err(other) => Err(ReadError::value(path, "lr", other.to_string())),
+    }
+}
+
+/// The key of a study that has a hyperparameter.
+fn key(hyper: &str) -> String {
+    match hyper {
+        "init" => "init_std".to_owned(),
+        "attention" => "attention.multiplier".to_owned(),
+        _ => hyper
+            .trim_start_matches("factors.")
+            .replace("learning_rate", "lr")
+            .replace(".init_std", ".init"),
+    }
+}
+
+/// Every key that has a value, as the report shows it.
+fn settings_of(file: &StudyFile) -> Vec<(String, String)> {
+    let written = serde_json::to_value(file).unwrap_or_default();
+    let keys = written.as_object().into_iter().flatten();
+    keys.filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.clone(), value.to_string()))
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! A study as it is written.
+
+use mutransfer::{Factors, Hyper, Optimizer, Roles};
+use serde::{Deserialize, Serialize};
+
+use crate::grid::Grid;
+use crate::schedule::Schedule;
+
+/// The keys of a study. Every key has a default; unknown keys are refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StudyFile {
+    /// Title of the report and name of the default output folder.
+    pub(super) name: String,
+    /// Name of a family of models.
+    pub(super) model: String,
+    /// Parametrizations to compare: names, or files with tables.
+    pub(super) rules: Vec<String>,
+    /// Optimizer.
+    pub(super) optimizer: Optimizer,
+    /// Width at which every scale is 1; the smallest of `widths` if not given.
+    pub(super) base_width: Option<usize>,
+    /// Widths of the proxies.
+    pub(super) widths: Vec<usize>,
+    /// Width that the optimum is carried to.
+    pub(super) target_width: usize,
+    /// Blocks of a transformer, hidden matrices of a perceptron.
+    pub(super) depth: usize,
+    /// Size of an attention head; the number of heads grows with width.
+    pub(super) head_dim: Option<usize>,
+    /// Number of attention heads; their size grows with width. In place of `head_dim`.
+    pub(super) heads: Option<usize>,
+    /// Parts of a transformer in another than their usual form.
+    pub(super) variants: Vec<String>,
+    /// Start the readout at zero.
+    pub(super) zero_readout: bool,
+    /// Start the queries at zero.
+    pub(super) zero_query: bool,
+    /// The learning rates.
+    pub(super) lr: Grid,
+    /// Repetitions with other initial weights and batches.
+    pub(super) seeds: u64,
+    /// Steps of every trial.
+    pub(super) steps: usize,
+    /// Sequences or images in a batch.
+    pub(super) batch: usize,
+    /// Tokens in a sequence.
+    pub(super) context: usize,
+    /// `constant`, `linear` or `cosine`.
+    pub(super) schedule: Schedule,
+    /// Steps of linear warm-up; a tenth of the steps if not given.
+    pub(super) warmup: Option<usize>,
+    /// Weight decay.
+    pub(super) weight_decay: f64,
+    /// Standard deviation of all weights at the base width; 1/√fan_in if not given.
+    pub(super) init_std: Option<f64>,
+    /// Momentum of SGD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) momentum: Option<f64>,
+    /// Adam's decay of the first moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) beta1: Option<f64>,
+    /// Adam's decay of the second moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) beta2: Option<f64>,
+    /// Adam's epsilon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) eps: Option<f64>,
+    /// Factors on the numbers of embeddings and first layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) input: Option<FactorsFile>,
+    /// Factors on the numbers of matrices inside the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hidden: Option<FactorsFile>,
+    /// Factors on the numbers of the readout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) output: Option<FactorsFile>,
+    /// Factors on the numbers of biases and gains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) vector: Option<FactorsFile>,
+    /// Factors on the numbers of scalars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fixed: Option<FactorsFile>,
+    /// Factor on attention.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) attention: Option<AttentionFile>,
+    /// Sweep the target too, to know what its own best learning rate would have given.
+    pub(super) verify: bool,
+}
+
+/// Factors on the numbers of a role.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FactorsFile {
+    lr: f64,
+    init: f64,
+    multiplier: f64,
+    weight_decay: f64,
+}
+
+impl Default for FactorsFile {
+    fn default() -> Self {
+        Self {
+            lr: 1.0,
+            init: 1.0,
+            multiplier: 1.0,
+            weight_decay: 1.0,
+        }
+    }
+}
+
+impl From<FactorsFile> for Factors {
+    fn from(written: FactorsFile) -> Self {
+        Self {
+            learning_rate: written.lr,
+            init_std: written.init,
+            multiplier: written.multiplier,
+            weight_decay: written.weight_decay,
+        }
+    }
+}
+
+/// The factor on attention.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttentionFile {
+    pub(super) multiplier: f64,
+}
+
+impl StudyFile {
+    pub(super) fn factors(&self) -> Roles<Factors> {
+        Roles {
+            fixed: self.fixed.unwrap_or_default().into(),
+            vector: self.vector.unwrap_or_default().into(),
+            input: self.input.unwrap_or_default().into(),
+            hidden: self.hidden.unwrap_or_default().into(),
+            output: self.output.unwrap_or_default().into(),
+        }
+    }
+}
+
+impl Default for StudyFile {
+    fn default() -> Self {
+        Self {
+            name: "study".into(),
+            model: "gpt".into(),
+            rules: ["sp", "mup"].map(str::to_owned).into(),
+            optimizer: Optimizer::AdamW,
+            base_width: None,
+            widths: vec![32, 64, 128],
+            target_width: 256,
+            depth: 2,
+            head_dim: None,
+            heads: None,
+            variants: Vec::new(),
+            zero_readout: false,
+            zero_query: false,
+            lr: Grid::default(),
+            seeds: 1,
+            steps: 200,
+            batch: 8,
+            context: 64,
+            schedule: Schedule::Cosine,
+            warmup: None,
+            weight_decay: 0.0,
+            init_std: None,
+            momentum: None,
+            beta1: None,
+            beta2: None,
+            eps: None,
+            input: None,
+            hidden: None,
+            output: None,
+            vector: None,
+            fixed: None,
+            attention: None,
+            verify: true,
+        }
+    }
+}
+
+/// The hyperparameters where nothing is said of them.
+pub fn usual_hyper() -> Hyper {
+    Hyper {
+        momentum: 0.9,
+        ..Hyper::default()
+    }
+}

@@ -1,0 +1,13 @@
+//! A study: what to sweep, at which widths, under which rules.
+//!
+//! What is written, in TOML, becomes a [`Study`] once; one that makes no sense cannot exist.
+
+mod check;
+mod checked;
+mod file;
+mod trials;
+
+pub use checked::Study;
+pub use file::usual_hyper;
+
+pub(crate) use file::StudyFile;

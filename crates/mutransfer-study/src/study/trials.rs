@@ -1,0 +1,94 @@
+//! The trials of a study on its subject.
+
+use super::checked::Study;
+use crate::error::RunError;
+use crate::rule::NamedRule;
+use crate::subject::Subject;
+use crate::trial::Trial;
+
+impl Study {
+    /// Checks everything that could stop a trial later, and gives the rules whose plan couples the
+    /// weight decay with the width.
+    ///
+    /// # Errors
+    /// When a size, a hyperparameter or a rule does not fit the subject, or its data is not enough.
+    pub fn check_on(&self, subject: &dyn Subject) -> Result<Vec<&NamedRule>, RunError> {
+        for width in self.all_widths() {
+            let (sizes, hyper) = (self.sizes(width), self.hyper(1.0));
+            subject
+                .check(&sizes, &hyper, self.budget().batch)
+                .map_err(RunError::Subject)?;
+        }
+        let sizes = self.sizes(self.target_width());
+        let mut coupled = Vec::new();
+        for rule in self.rules() {
+            let plan = subject
+                .plan(&sizes, rule.parametrization(), self.optimizer())
+                .map_err(RunError::Subject)?;
+            if plan.couples_decay() && self.hyper(1.0).weight_decay != 0.0 {
+                coupled.push(rule);
+            }
+        }
+        Ok(coupled)
+    }
+
+    /// All trials that do not depend on results: the sweeps at the proxies and, if asked for, at
+    /// the target.
+    ///
+    /// # Errors
+    /// When a rule does not fit the subject.
+    pub fn sweep(&self, subject: &dyn Subject) -> Result<Vec<Trial>, RunError> {
+        let rates = self.grid().learning_rates();
+        let mut trials = Vec::new();
+        for rule in self.rules() {
+            for width in self.widths() {
+                trials.extend(self.trials(subject, rule, width, &rates)?);
+            }
+        }
+        Ok(trials)
+    }
+
+    /// The zero-shot transfer: the target at the learning rate found on the proxies.
+    ///
+    /// # Errors
+    /// When the rule does not fit the subject.
+    pub fn transfer(
+        &self,
+        subject: &dyn Subject,
+        rule: &NamedRule,
+        lr: f64,
+    ) -> Result<Vec<Trial>, RunError> {
+        self.trials(subject, rule, self.target_width(), &[lr])
+    }
+
+    /// Every learning rate with every seed.
+    fn trials(
+        &self,
+        subject: &dyn Subject,
+        rule: &NamedRule,
+        width: usize,
+        rates: &[f64],
+    ) -> Result<Vec<Trial>, RunError> {
+        let sizes = self.sizes(width);
+        let plan = subject
+            .plan(&sizes, rule.parametrization(), self.optimizer())
+            .map_err(RunError::Subject)?;
+        let hash = plan.hash();
+        let trial = |(lr, seed): (f64, u64)| Trial {
+            subject: self.subject().clone(),
+            rule: rule.clone(),
+            optimizer: self.optimizer(),
+            sizes,
+            hyper: self.hyper(lr),
+            budget: *self.budget(),
+            data: subject.data().clone(),
+            seed,
+            plan: hash.clone(),
+        };
+        let seeds = 0..self.seeds();
+        let pairs = rates
+            .iter()
+            .flat_map(|&lr| seeds.clone().map(move |seed| (lr, seed)));
+        Ok(pairs.map(trial).collect())
+    }
+}

@@ -1,0 +1,172 @@
+//! What can be trained: a model family on its data, at any size.
+//!
+//! A [`Subject`] is all that the engine and the coordinate check know of a model. Who implements it
+//! decides what a [`Description`] means; the program hands an [`Open`] to whatever needs one.
+
+use std::error::Error;
+use std::path::Path;
+
+use mutransfer::theory::{Layer, Quantity};
+use mutransfer::{Hyper, Optimizer, Parametrization, Plan};
+use serde::{Deserialize, Serialize};
+
+use crate::data::Data;
+
+/// What a subject has to say when it cannot do what it is asked.
+pub type Problem = Box<dyn Error + Send + Sync>;
+
+/// Makes the subject of a description, on the data at a path or on what is built in.
+pub type Open<'a> =
+    &'a (dyn Fn(&Description, Option<&Path>) -> Result<Box<dyn Subject>, Problem> + Sync);
+
+/// Which model, but for its sizes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// Name of the family, such as `gpt`.
+    pub family: String,
+    /// What stays of the attention heads while the width grows.
+    pub heads: Heads,
+    /// Parts in another than their usual form, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<String>,
+    /// Start the readout at zero.
+    pub zero_readout: bool,
+    /// Start the queries at zero.
+    pub zero_query: bool,
+}
+
+impl Description {
+    /// Whether the readout is the embedding of the tokens, in the variant `tied`.
+    pub fn is_tied(&self) -> bool {
+        self.variants.iter().any(|variant| variant == "tied")
+    }
+}
+
+/// How attention heads follow the width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Heads {
+    /// Heads of this size; their number grows.
+    Dim(usize),
+    /// This many heads; their size grows.
+    Count(usize),
+}
+
+/// How large a model is, and the base it is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSizes {
+    /// Width at which every scale is 1.
+    pub base_width: usize,
+    /// Width of the model.
+    pub width: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Tokens in a sequence, where there are sequences.
+    pub context: usize,
+}
+
+/// Which batches a session sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batches {
+    /// Sequences or images in a batch.
+    pub size: usize,
+    /// Seed of the draws, and of the initial weights.
+    pub seed: u64,
+    /// Every step sees the same batch, as in a coordinate check.
+    pub is_fixed: bool,
+}
+
+/// What a coordinate check trains on, where nobody says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckBatch {
+    /// Sequences or images.
+    pub batch: usize,
+    /// Tokens in a sequence.
+    pub context: usize,
+}
+
+/// A model family on its data.
+pub trait Subject: Send + Sync {
+    /// What it trains on, with its fingerprint.
+    fn data(&self) -> &Data;
+
+    /// Checks everything that could stop training at these sizes, with these hyperparameters but
+    /// for their learning rate, on batches of `batch` examples.
+    ///
+    /// # Errors
+    /// When a size does not fit the family, a hyperparameter has nothing to act on, or the data is
+    /// not enough.
+    fn check(&self, sizes: &ModelSizes, hyper: &Hyper, batch: usize) -> Result<(), Problem>;
+
+    /// The plan for the model at these sizes.
+    ///
+    /// # Errors
+    /// When a size does not fit the family, or the rule not the model or the optimizer.
+    fn plan(
+        &self,
+        sizes: &ModelSizes,
+        rule: &Parametrization,
+        optimizer: Optimizer,
+    ) -> Result<Plan, Problem>;
+
+    /// Numbers to train, a measure of the cost of a step; 0 where the sizes do not fit.
+    fn parameters(&self, sizes: &ModelSizes) -> usize;
+
+    /// Whether an example is a sequence of tokens, of which there are as many as the context; an
+    /// image is a single one.
+    fn has_sequences(&self) -> bool;
+
+    /// The lowest loss there is, in nats per answer, where it is known.
+    fn floor(&self) -> Option<f64>;
+
+    /// The same, but that readout and queries start at zero, as a coordinate check wants them.
+    fn from_zero(&self) -> Box<dyn Subject>;
+
+    /// The batch on which coordinates follow the width at small widths already.
+    fn check_batch(&self) -> CheckBatch;
+
+    /// A new model, initialised by its plan and ready to train.
+    ///
+    /// # Errors
+    /// When the plan is one of another subject.
+    fn open<'a>(
+        &'a self,
+        sizes: &ModelSizes,
+        plan: &Plan,
+        hyper: &Hyper,
+        batches: Batches,
+    ) -> Result<Box<dyn Session + 'a>, Problem>;
+}
+
+/// A model in training.
+pub trait Session {
+    /// One update at `factor` times the peak learning rates; the loss of its batch before the
+    /// update, in nats per answer.
+    fn step(&mut self, factor: f64) -> f64;
+
+    /// Loss on the held-out data, in nats per answer.
+    fn validation_loss(&self) -> f64;
+
+    /// Sizes of each module's activations on the batch of the first step, of their changes since
+    /// the first call, and of what the module's own updates did.
+    fn coordinates(&mut self) -> Vec<Measurement>;
+}
+
+/// One quantity of one module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measurement {
+    /// Name of the module.
+    pub module: String,
+    /// Which end of the network it is.
+    pub layer: Layer,
+    /// Which quantity.
+    pub quantity: Quantity,
+    /// Mean of the absolute values.
+    pub l1: f64,
+    /// Root of the mean square.
+    pub l2: f64,
+    /// Standard deviation.
+    pub std: f64,
+}

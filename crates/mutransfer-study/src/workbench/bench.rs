@@ -1,0 +1,297 @@
+//! What is done, and in what order.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use mutransfer::{Parametrization, Plan};
+use mutransfer_analysis::record::{Coordinate, Row, Status};
+use mutransfer_analysis::{
+    Analysis, Check, Request, Summary, Sweeps, TableError, analyze, carried, summarize,
+};
+
+use super::names::FILES;
+use crate::coordinates::{self, Protocol};
+use crate::engine::{Builds, Engine};
+use crate::error::RunError;
+use crate::event::Event;
+use crate::executor::Executor;
+use crate::rule::NamedRule;
+use crate::store::{Ended, Store};
+use crate::study::Study;
+use crate::subject::{ModelSizes, Subject};
+use crate::trial::{Loss, Outcome, Trial};
+
+/// Parabolas are fitted to the bottom of each valley: its wall towards large learning rates is
+/// steeper than a parabola, and would pull the vertex away from the best learning rate.
+pub const MAX_OCTAVES: Option<f64> = Some(1.5);
+
+/// Updates that the coordinate check looks at, as in TP5 figure 5.
+const COORDINATE_STEPS: usize = 4;
+
+/// A study that can be run.
+pub struct Workbench {
+    pub(super) study: Study,
+    pub(super) subject: Box<dyn Subject>,
+    store: Store,
+    builds: Builds,
+    stop: Arc<AtomicBool>,
+}
+
+/// A rule, and the learning rate that it carries over.
+pub(super) type Carried<'a> = (&'a NamedRule, f64);
+
+/// What the trials of a study show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The optima and the transfer.
+    pub summary: Summary,
+    /// The same, with all numbers and their intervals.
+    pub analysis: Analysis,
+    /// The coordinate check of every rule, or why there is none.
+    pub checks: Result<Vec<Check>, String>,
+    /// All trials, and how they ended.
+    pub ended: Vec<Ended>,
+}
+
+/// All that a study has run.
+pub(super) struct Done<'a> {
+    pub(super) carried: Vec<Carried<'a>>,
+    pub(super) sweep: Vec<Trial>,
+    pub(super) direct: Vec<Trial>,
+    pub(super) ended: Vec<Ended>,
+}
+
+impl Workbench {
+    /// Checks everything that could stop the study later. Setting `stop` ends what is running.
+    ///
+    /// # Errors
+    /// When the study does not fit its subject, or there are files in the folder that somebody else
+    /// wrote and that would be overwritten.
+    pub fn new(
+        study: Study,
+        subject: Box<dyn Subject>,
+        store: Store,
+        builds: Builds,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, RunError> {
+        store.check(FILES)?;
+        Ok(Self {
+            study,
+            subject,
+            store,
+            builds,
+            stop,
+        })
+    }
+
+    /// The study.
+    pub fn study(&self) -> &Study {
+        &self.study
+    }
+
+    /// The output folder.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The lowest loss there is, in nats per answer, where it is known.
+    pub fn floor(&self) -> Option<f64> {
+        self.subject.floor()
+    }
+
+    /// Numbers to train in a trial, a measure of its cost.
+    pub fn parameters(&self, trial: &Trial) -> usize {
+        self.subject.parameters(&trial.sizes)
+    }
+
+    /// Runs and writes everything.
+    ///
+    /// # Errors
+    /// When a trial came to nothing, it was asked to stop, or the folder cannot be read or written.
+    pub fn complete(
+        &self,
+        executor: &mut dyn Executor,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Judged, RunError> {
+        let done = self.run(executor, observe)?;
+        let coordinates = self.coordinates(&done.carried, observe)?;
+        let judged = self.judge(&done, &coordinates)?;
+        self.write(&done, &coordinates, &judged)?;
+        Ok(judged)
+    }
+
+    /// The sweeps, and then the target at what they found.
+    fn run(
+        &self,
+        executor: &mut dyn Executor,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Done<'_>, RunError> {
+        let mut engine = Engine::new(&self.store, executor, self.builds.clone(), &self.stop);
+        let sweep = self.study.sweep(self.subject.as_ref())?;
+        self.store.list(&sweep)?;
+        observe(&Event::Sweep(&sweep));
+        let ended = engine.run(&sweep, observe);
+        observe(&Event::Done);
+        let carried = self.carried(ended?)?;
+        let direct = self.direct(&carried)?;
+        self.store.list(&[&sweep[..], &direct].concat())?;
+        let missing: Vec<Trial> = direct
+            .iter()
+            .filter(|trial| !sweep.contains(trial))
+            .cloned()
+            .collect();
+        observe(&Event::Transfer(&missing));
+        let ended = engine.run(&missing, observe);
+        observe(&Event::Done);
+        let ended = ended?.to_vec();
+        Ok(Done {
+            carried,
+            sweep,
+            direct,
+            ended,
+        })
+    }
+
+    /// What every rule carries over, where it has an optimum.
+    fn carried(&self, ended: &[Ended]) -> Result<Vec<Carried<'_>>, RunError> {
+        let sweeps = sweeps(ended, Loss::Validation)?;
+        let target = self.study.target_width() as f64;
+        let rules = self.study.rules().iter();
+        let found = rules.filter_map(|rule| {
+            let lr = carried(&sweeps, rule.name(), target, MAX_OCTAVES)?;
+            Some((rule, lr))
+        });
+        Ok(found.collect())
+    }
+
+    fn direct(&self, carried: &[Carried]) -> Result<Vec<Trial>, RunError> {
+        let mut direct = Vec::new();
+        for (rule, lr) in carried {
+            direct.extend(self.study.transfer(self.subject.as_ref(), rule, *lr)?);
+        }
+        Ok(direct)
+    }
+
+    /// What the trials show. A study stands without its coordinate check, so that what cannot be
+    /// judged there is said and does not fail it.
+    fn judge(&self, done: &Done, coordinates: &[Coordinate]) -> Result<Judged, RunError> {
+        let rows = rows(&done.ended);
+        let (proxies, target) = (self.study.proxies(), self.study.target_width());
+        let checks = coordinates::judged(
+            coordinates,
+            &|name| self.rule(name),
+            self.study.optimizer(),
+            self.study.subject(),
+        );
+        Ok(Judged {
+            summary: summarize(&rows, proxies, Some(target), MAX_OCTAVES)?,
+            analysis: self.analysis(&done.ended, Loss::Validation)?,
+            checks: checks.map_err(|error| error.to_string()),
+            ended: done.ended.clone(),
+        })
+    }
+
+    fn rule(&self, name: &str) -> Option<Parametrization> {
+        let mut rules = self.study.rules().iter();
+        let rule = rules.find(|rule| rule.name() == name)?;
+        Some(rule.parametrization().clone())
+    }
+
+    /// What trials of the study show by one of their losses.
+    ///
+    /// # Errors
+    /// When none of them has ended, or one is there twice with different ends.
+    pub fn analysis(&self, ended: &[Ended], of: Loss) -> Result<Analysis, TableError> {
+        let narrowest = self.study.proxies().first().copied().unwrap_or(0);
+        let target = Some(self.study.target_width()).filter(|target| *target > narrowest);
+        let request = Request {
+            target: target.map(|target| target as f64),
+            max_octaves: MAX_OCTAVES,
+            ..Request::default()
+        };
+        analyze(&sweeps(ended, of)?, "width", "lr", &request)
+    }
+
+    /// The coordinate check's measurements at all widths, by its own protocol, at one learning rate
+    /// for all rules.
+    fn coordinates(
+        &self,
+        carried: &[Carried],
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Vec<Coordinate>, RunError> {
+        let protocol = self.protocol(carried);
+        observe(&Event::Coordinates {
+            steps: protocol.steps,
+            widths: &protocol.widths,
+        });
+        let subject = self.subject.from_zero();
+        protocol.measure(subject.as_ref(), &self.stop)
+    }
+
+    fn protocol(&self, carried: &[Carried]) -> Protocol {
+        let study = &self.study;
+        let usual = self.subject.check_batch();
+        let lr = best(carried).map_or_else(|| study.grid().middle(), |(_, lr)| lr);
+        let mut hyper = study.hyper(lr);
+        hyper.weight_decay = 0.0;
+        let own = study.sizes(study.target_width());
+        Protocol {
+            rules: study.rules().to_vec(),
+            optimizer: study.optimizer(),
+            widths: study.all_widths(),
+            sizes: ModelSizes {
+                context: own.context.min(usual.context),
+                ..own
+            },
+            hyper,
+            batch: usual.batch,
+            steps: COORDINATE_STEPS,
+            seed: 0,
+            seeds: coordinates::SEEDS,
+        }
+    }
+
+    /// The target's plan under a rule.
+    pub(super) fn plan(&self, rule: &NamedRule) -> Result<Plan, RunError> {
+        let sizes = self.study.sizes(self.study.target_width());
+        self.subject
+            .plan(&sizes, rule.parametrization(), self.study.optimizer())
+            .map_err(RunError::Subject)
+    }
+}
+
+/// What μP carries over, or else the first rule.
+pub(super) fn best<'a>(carried: &[Carried<'a>]) -> Option<Carried<'a>> {
+    let mup = carried.iter().find(|(rule, _)| rule.name() == "mup");
+    mup.or(carried.first()).copied()
+}
+
+pub(super) fn sweeps(ended: &[Ended], of: Loss) -> Result<Sweeps, TableError> {
+    Sweeps::of_runs(ended.iter().map(|(trial, outcome)| trial.run(outcome, of)))
+}
+
+fn rows(ended: &[Ended]) -> Vec<Row> {
+    ended
+        .iter()
+        .filter_map(|(trial, outcome)| row(trial, outcome))
+        .collect()
+}
+
+fn row(trial: &Trial, outcome: &Outcome) -> Option<Row> {
+    let (status, train_loss, loss) = match *outcome {
+        Outcome::Finished { train_loss, loss } => (Status::Ok, train_loss, loss),
+        Outcome::Diverged { .. } => (Status::Diverged, f64::NAN, f64::NAN),
+        Outcome::Stopped | Outcome::Failed { .. } => return None,
+    };
+    Some(Row {
+        rule: trial.rule.name().to_owned(),
+        width: trial.sizes.width,
+        depth: trial.sizes.depth,
+        lr: trial.hyper.learning_rate,
+        seed: trial.seed,
+        steps: trial.budget.steps,
+        status,
+        train_loss,
+        loss,
+    })
+}

@@ -1,0 +1,118 @@
+//! What a study leaves in its folder beside its trials.
+
+use mutransfer::theory::Quantity;
+use mutransfer_analysis::analysis_json;
+use mutransfer_analysis::figures::{self, Figure, Pictures};
+use mutransfer_analysis::record::{Coordinate, to_csv};
+use mutransfer_analysis::report::{Coordinates, Models, Report, render};
+use serde_json::Value;
+
+use super::bench::{Done, Judged, Workbench, best, sweeps};
+use crate::cost::cost;
+use crate::error::RunError;
+use crate::store::Store;
+use crate::trial::Loss;
+
+impl Workbench {
+    pub(super) fn write(
+        &self,
+        done: &Done,
+        coordinates: &[Coordinate],
+        judged: &Judged,
+    ) -> Result<(), RunError> {
+        let store = self.store();
+        write_json(store, "summary.json", &judged.record())?;
+        write_json(store, "analysis.json", &analysis_json(&judged.analysis))?;
+        write_json(store, "plan.json", &self.plan_json(done)?)?;
+        store.write("coordinates.csv", to_csv(coordinates).as_bytes())?;
+        let sweeps = sweeps(&done.ended, Loss::Validation)?;
+        let pictures = Pictures::draw(&sweeps, &judged.analysis)?;
+        for (name, figure) in pictures.named() {
+            write_figure(store, name, figure)?;
+        }
+        let is_drawn = coordinates.iter().any(|size| size.l1.is_normal());
+        let sizes = is_drawn
+            .then(|| figures::coordinates(coordinates, Quantity::Activation))
+            .transpose()?;
+        if let Some(figure) = &sizes {
+            write_figure(store, "coordinates", figure)?;
+        }
+        let report = self.report(done, judged, pictures, sizes)?;
+        store.write("report.html", render(&report)?.as_bytes())?;
+        Ok(())
+    }
+
+    fn report(
+        &self,
+        done: &Done,
+        judged: &Judged,
+        pictures: Pictures,
+        figure: Option<Figure>,
+    ) -> Result<Report, RunError> {
+        let (study, subject) = (&self.study, self.subject.as_ref());
+        let cost = cost(study, subject, self.store(), &done.sweep, &done.direct)?;
+        Ok(Report {
+            title: study.name().to_owned(),
+            settings: self.settings(),
+            analysis: judged.analysis.clone(),
+            pictures,
+            models: Some(self.models()),
+            floor: subject.floor(),
+            cost: Some(cost),
+            coordinates: Some(Coordinates {
+                figure,
+                checks: judged.checks.clone(),
+            }),
+        })
+    }
+
+    fn models(&self) -> Models {
+        let study = &self.study;
+        let sizes = study.sizes(study.target_width());
+        Models {
+            base_width: sizes.base_width,
+            depth: sizes.depth,
+            batch: study.budget().batch,
+            context: self.subject.has_sequences().then_some(sizes.context),
+            steps: study.budget().steps,
+        }
+    }
+
+    /// The target's settings per parameter, under μP if it was among the rules.
+    fn plan_json(&self, done: &Done) -> Result<Value, RunError> {
+        let Some((rule, lr)) = best(&done.carried) else {
+            return Ok(Value::Null);
+        };
+        Ok(self.plan(rule)?.to_json(&self.study.hyper(lr)))
+    }
+
+    fn settings(&self) -> Vec<(String, String)> {
+        let path = self.subject.data().path.clone();
+        let data = path.unwrap_or_else(|| "synthetic".to_owned());
+        let mut settings = vec![("data".to_owned(), data)];
+        settings.extend_from_slice(self.study.settings());
+        settings
+    }
+}
+
+impl Judged {
+    /// The summary with the coordinate checks, or with what stood in their way, as JSON.
+    pub fn record(&self) -> Value {
+        let mut record = serde_json::json!(self.summary);
+        record["coordinate_checks"] = match &self.checks {
+            Ok(checks) => serde_json::json!(checks),
+            Err(error) => serde_json::json!({ "error": error }),
+        };
+        record
+    }
+}
+
+fn write_json(store: &Store, name: &str, value: &Value) -> Result<(), RunError> {
+    let text = serde_json::to_vec_pretty(value).expect("a value is JSON");
+    Ok(store.write(name, &text)?)
+}
+
+fn write_figure(store: &Store, name: &str, figure: &Figure) -> Result<(), RunError> {
+    store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
+    Ok(store.write(&format!("{name}.png"), &figure.png)?)
+}

@@ -1,0 +1,9 @@
+//! A study from its sweeps to its report: tune the proxies, carry the optimum over, verify, judge,
+//! write.
+
+mod bench;
+mod files;
+mod names;
+
+pub use bench::{Judged, MAX_OCTAVES, Workbench};
+pub use names::{FILES, is_own};

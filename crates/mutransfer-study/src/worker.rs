@@ -1,0 +1,71 @@
+//! A worker: trains one trial and writes how it ended.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use crate::error::{RunError, StoreError, Verb};
+use crate::store::{Assignment, Record, read_assignment, write_record};
+use crate::subject::{Open, Subject};
+use crate::train::train;
+use crate::trial::{Outcome, Trial};
+
+/// Trains the trial in a folder, as `build` of the program.
+///
+/// # Errors
+/// When the trial was made by another build or for other data, its subject cannot be opened, or the
+/// folder not be read and written.
+pub fn work(folder: &Path, open: Open, build: &str) -> Result<(), RunError> {
+    let assignment = read_assignment(folder)?;
+    if assignment.build != build {
+        return Err(RunError::OtherBuild);
+    }
+    let Assignment { trial, .. } = assignment;
+    let path = trial.data.path.as_ref();
+    let subject = open(&trial.subject, path.map(Path::new)).map_err(RunError::Subject)?;
+    if !subject.data().is_same(&trial.data) {
+        let path = path.cloned().unwrap_or_default();
+        return Err(RunError::DataChanged { path });
+    }
+    let begun = Instant::now();
+    let outcome = run(&trial, subject.as_ref(), folder)?;
+    let record = Record {
+        outcome,
+        seconds: Some(begun.elapsed().as_secs_f64()),
+        build: build.to_owned(),
+    };
+    Ok(write_record(folder, &record)?)
+}
+
+fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, RunError> {
+    let rule = trial.rule.parametrization();
+    let plan = subject
+        .plan(&trial.sizes, rule, trial.optimizer)
+        .map_err(RunError::Subject)?;
+    if plan.hash() != trial.plan {
+        return Err(RunError::PlanChanged { id: trial.id() });
+    }
+    let mut session = subject
+        .open(&trial.sizes, &plan, &trial.hyper, trial.batches())
+        .map_err(RunError::Subject)?;
+    let path = folder.join("metrics.jsonl");
+    let file = File::create(&path).map_err(StoreError::of(Verb::Create, &path))?;
+    let mut metrics = BufWriter::new(file);
+    let mut written = Ok(());
+    let outcome = train(&trial.budget, session.as_mut(), |step, loss| {
+        if written.is_ok() {
+            written = write_step(&mut metrics, step, loss);
+        }
+    });
+    written
+        .and_then(|()| metrics.flush())
+        .map_err(StoreError::of(Verb::Write, &path))?;
+    Ok(outcome)
+}
+
+/// A loss that is no number is written as `null`.
+fn write_step(metrics: &mut impl Write, step: usize, loss: f64) -> io::Result<()> {
+    let line = serde_json::json!({ "step": step, "loss": loss });
+    writeln!(metrics, "{line}")
+}
