@@ -1,10 +1,9 @@
 //! The optimum per width, its flags, the transfer and the sentences, against values worked out by
 //! hand.
 
-use mutransfer_analysis::record::{Row, Status};
 use mutransfer_analysis::{
-    AnalysisError, Flag, Optimum, Request, Summary, Sweeps, analyze, conclusion, doubts, optimum,
-    summarize, transferred_lr,
+    Analysis, End, Flag, Number, Optimum, Parabola, Request, Run, Sweeps, TableError, Transfers,
+    analyze, carried, conclusion, doubts, optimum,
 };
 
 const NAN: f64 = f64::NAN;
@@ -12,35 +11,43 @@ const NAN: f64 = f64::NAN;
 /// Loss one octave beside a vertex of loss 2 and curvature 0.2.
 const ONE_OCTAVE_OFF: f64 = 2.0 + 0.1 * std::f64::consts::LN_2 * std::f64::consts::LN_2;
 
-fn row(rule: &str, width: usize, log2_lr: f64, seed: u64, loss: f64) -> Row {
-    let status = if loss.is_finite() {
-        Status::Ok
-    } else {
-        Status::Diverged
-    };
-    let (rule, lr) = (rule.to_owned(), log2_lr.exp2());
-    Row {
-        rule,
-        width,
-        depth: 2,
-        lr,
+fn row(rule: &str, width: usize, log2: f64, seed: u64, loss: f64) -> Run {
+    Run {
+        rule: rule.to_owned(),
+        at: width as f64,
+        value: log2.exp2(),
         seed,
-        steps: 100,
-        status,
-        train_loss: loss,
-        loss,
+        end: End::Loss(loss),
     }
 }
 
 /// One seed at consecutive octaves from 2^-9 upwards.
-fn grid(losses: &[f64]) -> Vec<Row> {
+fn grid(losses: &[f64]) -> Vec<Run> {
     let rows = losses.iter().enumerate();
     rows.map(|(index, &loss)| row("mup", 64, -9.0 + index as f64, 0, loss))
         .collect()
 }
 
+fn sweeps(rows: &[Run]) -> Sweeps {
+    Sweeps::of_runs(rows.to_vec()).expect("runs")
+}
+
+/// The optimum on the only curve of the rows.
+fn best(rows: &[Run], max_octaves: Option<f64>) -> Optimum {
+    optimum(&sweeps(rows).rules["mup"][0], max_octaves)
+}
+
 fn judged(losses: &[f64]) -> Optimum {
-    optimum(&grid(losses), "mup", 64, None).expect("rows")
+    best(&grid(losses), None)
+}
+
+fn analysis(rows: &[Run], target: Option<f64>) -> Analysis {
+    let request = Request {
+        target,
+        replicates: 200,
+        ..Request::default()
+    };
+    analyze(&sweeps(rows), "width", "lr", &request).expect("an analysis")
 }
 
 #[track_caller]
@@ -54,7 +61,7 @@ fn close(actual: impl Into<Option<f64>>, expected: f64) {
 
 /// A valley with its bottom at `log2_best` and curvature 0.2, swept over nine octaves with three
 /// seeds.
-fn valley(rule: &str, width: usize, log2_best: f64, floor: f64) -> Vec<Row> {
+fn valley(rule: &str, width: usize, log2_best: f64, floor: f64) -> Vec<Run> {
     let octaves = (-12..=-4).map(f64::from);
     octaves
         .flat_map(|x| (0..3).map(move |seed| (x, seed)))
@@ -73,43 +80,36 @@ fn valley(rule: &str, width: usize, log2_best: f64, floor: f64) -> Vec<Row> {
 
 /// SP drifts by one octave per doubling of the width, μP stays; three direct runs at the target
 /// 128.
-fn study() -> Vec<Row> {
+fn study() -> Vec<Run> {
     let mut rows = Vec::new();
     for (doublings, width) in [16, 32, 64, 128].into_iter().enumerate() {
         rows.extend(valley("sp", width, -7.3 - doublings as f64, 2.0));
         rows.extend(valley("mup", width, -8.2, 2.0));
     }
     for rule in ["sp", "mup"] {
-        let transferred = transferred_lr(&rows, rule, &[16, 32, 64], None)
+        let copied = carried(&sweeps(&rows), rule, 128.0, None)
             .expect("an optimum")
             .log2();
-        rows.extend((0..3).map(|seed| {
-            row(
-                rule,
-                128,
-                transferred,
-                seed,
-                if rule == "sp" { ONE_OCTAVE_OFF } else { 2.0 },
-            )
-        }));
+        let loss = if rule == "sp" { ONE_OCTAVE_OFF } else { 2.0 };
+        rows.extend((0..3).map(|seed| row(rule, 128, copied, seed, loss)));
     }
     rows
 }
 
-fn judged_study() -> Summary {
-    summarize(&study(), &[64, 16, 32], Some(128), None).expect("rows")
+fn judged_study() -> Analysis {
+    analysis(&study(), Some(128.0))
 }
 
 #[test]
 fn three_points_give_the_exact_parabola() {
     let found = judged(&[3.10, 3.00, 3.06]);
-    close(found.log2_lr, -7.875);
+    close(found.log2, -7.875);
     close(found.loss, 2.99875);
     close(
         found.parabola.unwrap().curvature,
         0.16 / std::f64::consts::LN_2.powi(2),
     );
-    close(found.raw_log2_lr, -8.0);
+    close(found.raw_log2, -8.0);
     assert_eq!(found.flags, [Flag::FewSeeds]);
 }
 
@@ -126,30 +126,28 @@ fn an_optimum_without_a_valley_is_flagged_and_keeps_the_raw_value() {
     ];
     for (losses, flag, raw) in cases {
         let found = judged(losses);
-        assert_eq!(found.flag, Some(flag), "{losses:?}");
+        assert_eq!(found.flags[0], flag, "{losses:?}");
         assert_eq!(found.parabola, None, "{losses:?}");
-        assert_eq!(found.log2_lr, Some(raw), "{losses:?}");
+        assert_eq!(found.log2, Some(raw), "{losses:?}");
     }
 }
 
 #[test]
 fn divergence_beyond_a_stable_neighbour_does_no_harm() {
     let found = judged(&[3.10, 3.00, 3.06, NAN]);
-    close(found.log2_lr, -7.875);
-    assert_eq!((found.flag, found.diverged), (Some(Flag::FewSeeds), 1));
+    close(found.log2, -7.875);
+    assert_eq!((found.flags, found.diverged), (vec![Flag::FewSeeds], 1));
 }
 
 #[test]
 fn a_width_where_everything_diverged_has_no_optimum() {
     let found = judged(&[NAN, NAN, NAN]);
     assert_eq!(
-        (found.flag, found.log2_lr, found.loss),
-        (Some(Flag::Diverged), None, None)
+        (found.flags, found.log2, found.loss),
+        (vec![Flag::Diverged], None, None)
     );
-    assert_eq!(
-        transferred_lr(&grid(&[NAN, NAN, NAN]), "mup", &[64], None),
-        None
-    );
+    let sweeps = sweeps(&grid(&[NAN, NAN, NAN]));
+    assert_eq!(carried(&sweeps, "mup", 128.0, None), None);
 }
 
 #[test]
@@ -161,7 +159,7 @@ fn one_diverged_seed_takes_the_learning_rate_out_of_the_fit() {
             .zip(0..)
             .map(|(&loss, i)| row("mup", 64, -9.0 + f64::from(i), 1, loss)),
     );
-    close(optimum(&rows, "mup", 64, None).unwrap().log2_lr, -7.875);
+    close(best(&rows, None).log2, -7.875);
 }
 
 #[test]
@@ -173,34 +171,25 @@ fn a_valley_shallower_than_the_noise_is_flagged() {
             .zip(0..)
             .map(|(&loss, i)| row("mup", 64, -9.0 + f64::from(i), 1, loss)),
     );
-    assert_eq!(
-        optimum(&rows, "mup", 64, None).unwrap().flags,
-        [Flag::NoiseLimited]
-    );
+    assert_eq!(best(&rows, None).flags, [Flag::NoiseLimited]);
 }
 
 #[test]
 fn regret_of_one_octave_at_curvature_a_fifth() {
-    let summary = judged_study();
-    let sp = summary.rules["sp"].target.as_ref().unwrap();
-    close(sp.log2_lr, -9.3);
-    close(sp.loss, ONE_OCTAVE_OFF);
-    close(sp.regret, ONE_OCTAVE_OFF - 2.0);
-    assert!(
-        summary.rules["mup"]
-            .target
-            .as_ref()
-            .unwrap()
-            .regret
-            .unwrap()
-            < 1e-12
-    );
+    let analysis = judged_study();
+    let (sp, mup) = (&analysis.rules["sp"], &analysis.rules["mup"]);
+    let copied = sp.carried.as_ref().unwrap();
+    close(copied.log2, -9.3);
+    close(copied.loss, ONE_OCTAVE_OFF);
+    assert_eq!(copied.seeds, 3);
+    close(sp.numbers[&Number::Regret].value, ONE_OCTAVE_OFF - 2.0);
+    assert!(mup.numbers[&Number::Regret].value < 1e-12);
 }
 
 #[test]
 fn the_excess_of_a_parabola_is_exact() {
-    let parabola = |curvature| mutransfer_analysis::Parabola {
-        log2_lr: -8.0,
+    let parabola = |curvature| Parabola {
+        log2: -8.0,
         loss: 2.0,
         curvature,
         kept: [-9.0, -7.0],
@@ -210,27 +199,31 @@ fn the_excess_of_a_parabola_is_exact() {
 }
 
 #[test]
-fn drift_runs_from_the_narrowest_to_the_widest_proxy() {
-    let summary = judged_study();
-    close(summary.rules["sp"].drift_octaves, -2.0);
-    close(summary.rules["mup"].drift_octaves, 0.0);
-    let widths: Vec<usize> = summary.rules["sp"]
-        .optima
-        .iter()
-        .map(|optimum| optimum.width)
-        .collect();
-    assert_eq!(widths, [16, 32, 64]);
+fn drift_runs_from_the_narrowest_to_the_widest() {
+    let proxies: Vec<Run> = study().into_iter().filter(|run| run.at < 128.0).collect();
+    for (rows, drift) in [(proxies, -2.0), (study(), -3.0)] {
+        let analysis = analysis(&rows, None);
+        let drift_of = |rule: &str| analysis.rules[rule].numbers[&Number::Drift].value;
+        close(drift_of("sp"), drift);
+        close(drift_of("mup"), 0.0);
+        let widths: Vec<f64> = analysis.rules["sp"]
+            .optima
+            .iter()
+            .map(|best| best.at)
+            .collect();
+        assert_eq!(widths[..3], [16.0, 32.0, 64.0]);
+    }
 }
 
 #[test]
 fn the_order_of_rows_never_matters() {
     let mut rows = study();
     let expected = serde_json::to_string(&judged_study()).unwrap();
-    for rotation in 0..rows.len() {
+    for rotation in (0..rows.len()).step_by(17) {
         rows.rotate_left(7);
         rows.swap(0, rotation);
-        let summary = summarize(&rows, &[16, 32, 64], Some(128), None).unwrap();
-        assert_eq!(serde_json::to_string(&summary).unwrap(), expected);
+        let analysis = analysis(&rows, Some(128.0));
+        assert_eq!(serde_json::to_string(&analysis).unwrap(), expected);
     }
 }
 
@@ -238,10 +231,11 @@ fn the_order_of_rows_never_matters() {
 fn scaling_every_learning_rate_moves_only_the_optimum() {
     for octaves in [-3.0, -0.5, 0.25, 4.0] {
         let mut rows = valley("mup", 32, -8.2, 2.0);
-        let before = optimum(&rows, "mup", 32, None).unwrap();
-        rows.iter_mut().for_each(|row| row.lr *= f64::exp2(octaves));
-        let after = optimum(&rows, "mup", 32, None).unwrap();
-        close(after.log2_lr, before.log2_lr.unwrap() + octaves);
+        let before = best(&rows, None);
+        rows.iter_mut()
+            .for_each(|row| row.value *= f64::exp2(octaves));
+        let after = best(&rows, None);
+        close(after.log2, before.log2.unwrap() + octaves);
         close(after.loss, before.loss.unwrap());
         close(
             after.parabola.unwrap().curvature,
@@ -253,33 +247,33 @@ fn scaling_every_learning_rate_moves_only_the_optimum() {
 #[test]
 fn the_transferred_learning_rate_ignores_the_target_and_falls_back_to_the_grid() {
     let rows = study();
-    let proxies_only: Vec<Row> = rows.iter().filter(|row| row.width < 128).cloned().collect();
+    let proxies_only: Vec<Run> = rows.iter().filter(|row| row.at < 128.0).cloned().collect();
     assert_eq!(
-        transferred_lr(&rows, "sp", &[64, 16], None),
-        transferred_lr(&proxies_only, "sp", &[16, 64], None)
+        carried(&sweeps(&rows), "sp", 128.0, None),
+        carried(&sweeps(&proxies_only), "sp", 128.0, None)
     );
     assert_eq!(
-        transferred_lr(&grid(&[3.2, 3.1, 3.0]), "mup", &[64], None),
+        carried(&sweeps(&grid(&[3.2, 3.1, 3.0])), "mup", 128.0, None),
         Some(f64::exp2(-7.0))
     );
 }
 
 #[test]
-fn a_diverged_transfer_has_a_flag_and_no_regret() {
+fn a_diverged_transfer_has_no_regret_and_fails() {
     let mut rows = study();
     rows.iter_mut()
-        .filter(|row| row.rule == "sp" && row.width == 128 && row.loss == ONE_OCTAVE_OFF)
-        .for_each(|row| {
-            row.status = Status::Diverged;
-            row.loss = NAN;
-        });
-    let summary = summarize(&rows, &[16, 32, 64], Some(128), None).unwrap();
-    let target = summary.rules["sp"].target.as_ref().unwrap();
+        .filter(|row| row.rule == "sp" && row.at == 128.0 && row.end == End::Loss(ONE_OCTAVE_OFF))
+        .for_each(|row| row.end = End::Diverged);
+    let analysis = analysis(&rows, Some(128.0));
+    let sp = &analysis.rules["sp"];
+    let copied = sp.carried.as_ref().unwrap();
     assert_eq!(
-        (target.flag, target.loss, target.regret),
-        (Some(Flag::Diverged), None, None)
+        (copied.loss, copied.seeds, copied.diverged),
+        (None, 3, true)
     );
-    assert!(said(&rows, 128)[0].starts_with(
+    assert!(!sp.numbers.contains_key(&Number::Regret));
+    assert_eq!(sp.verdict, Transfers::Fails);
+    assert!(conclusion(&analysis)[0].starts_with(
         "SP, the baseline, fails: copying the best learning rate from width 64 to 128 makes training diverge."
     ));
 }
@@ -287,87 +281,95 @@ fn a_diverged_transfer_has_a_flag_and_no_regret() {
 #[test]
 fn without_a_sweep_at_the_target_there_is_a_loss_but_no_regret() {
     let mut rows = valley("mup", 64, -8.2, 2.0);
-    let transferred = transferred_lr(&rows, "mup", &[64], None).unwrap();
-    rows.push(row("mup", 128, transferred.log2(), 0, 1.9));
-    let summary = summarize(&rows, &[64], Some(128), None).unwrap();
-    let target = summary.rules["mup"].target.as_ref().unwrap();
-    assert_eq!(
-        (target.loss, target.best_loss, target.regret),
-        (Some(1.9), None, None)
+    let copied = carried(&sweeps(&rows), "mup", 128.0, None).unwrap();
+    rows.push(row("mup", 128, copied.log2(), 0, 1.9));
+    let analysis = analysis(&rows, Some(128.0));
+    let mup = &analysis.rules["mup"];
+    let copied = mup.carried.as_ref().unwrap();
+    assert_eq!((copied.loss, copied.seeds), (Some(1.9), 1));
+    assert_eq!(mup.at(128.0).unwrap().tried, 1);
+    assert!(!mup.numbers.contains_key(&Number::Regret));
+    assert!(
+        conclusion(&analysis)[0].contains("from width 64 to 128 costs what this table cannot tell")
     );
-    assert!(said(&rows, 128)[0].contains("from width 64 to 128 costs what this table cannot tell"));
 }
 
 #[test]
-fn the_json_has_the_documented_keys_and_no_number_that_json_lacks() {
+fn the_json_has_fixed_keys_and_is_read_back() {
     let mut rows = study();
-    rows.extend(grid(&[NAN, NAN, NAN]).into_iter().map(|row| Row {
+    rows.extend(grid(&[NAN, NAN, NAN]).into_iter().map(|row| Run {
         rule: "broken".into(),
         ..row
     }));
-    let json =
-        serde_json::to_value(summarize(&rows, &[16, 32, 64], Some(128), None).unwrap()).unwrap();
+    // Names of columns that are keys too must not get in their way.
+    let request = Request {
+        target: Some(128.0),
+        replicates: 200,
+        ..Request::default()
+    };
+    let analysis = analyze(&sweeps(&rows), "loss", "flags", &request).unwrap();
+    let text = serde_json::to_string(&analysis).unwrap();
+    assert_eq!(serde_json::from_str::<Analysis>(&text).unwrap(), analysis);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&json["axis"], &json["sweep"]),
+        (&"loss".into(), &"flags".into())
+    );
     let sp = &json["rules"]["sp"];
-    for key in ["width", "log2_lr", "loss", "flag"] {
-        assert!(sp["optima"][0].get(key).is_some(), "{key}");
-    }
-    for key in [
-        "width",
-        "log2_lr",
-        "loss",
-        "best_log2_lr",
-        "best_loss",
-        "regret",
+    assert_eq!(sp["optima"][0]["at"], 16.0);
+    for number in [
+        &sp["optima"][0]["log2"],
+        &sp["optima"][0]["loss"],
+        &sp["regret"],
     ] {
-        assert!(sp["target"][key].is_number(), "{key}");
+        assert!(
+            number["value"].is_f64() && number["interval"].is_array(),
+            "{number}"
+        );
+        assert!(number["lost"].is_f64(), "{number}");
     }
-    assert_eq!(json["rules"]["broken"]["optima"][0]["flag"], "DIVERGED");
-    assert!(json["rules"]["broken"]["drift_octaves"].is_null());
+    for key in ["from", "to", "value", "log2", "loss"] {
+        assert!(sp["transfer"][key].is_number(), "{key}");
+    }
+    let broken = &json["rules"]["broken"];
+    assert_eq!(broken["optima"][0]["flags"][0], "DIVERGED");
+    for (_, name, _) in Number::ALL {
+        assert!(broken.as_object().unwrap().contains_key(name), "{name}");
+    }
+    assert!(broken["drift_octaves"].is_null());
 }
 
 #[test]
 fn rows_that_cannot_be_judged_are_errors_that_name_them() {
-    let message = |rows: &[Row]| summarize(rows, &[64], None, None).unwrap_err().to_string();
-    assert_eq!(summarize(&[], &[64], None, None), Err(AnalysisError::Empty));
+    let message = |rows: &[Run]| Sweeps::of_runs(rows.to_vec()).unwrap_err().to_string();
+    assert_eq!(Sweeps::of_runs([]), Err(TableError::NoRuns));
     let mut rows = grid(&[3.1, 3.0, 3.2]);
-    rows.push(Row {
-        loss: 3.3,
+    rows.push(Run {
+        end: End::Loss(3.3),
         ..rows[1].clone()
     });
-    assert!(message(&rows).contains(
-        "width 64, learning rate 0.00390625, seed 0 is listed twice, with losses 3 and 3.3"
-    ));
-    rows[3] = Row {
-        lr: 0.0,
+    assert_eq!(
+        message(&rows),
+        "rule mup at 64, value 0.00390625, seed 0 is listed twice, with 3 and 3.3"
+    );
+    rows[3] = Run {
+        value: 0.0,
         seed: 9,
         ..rows[0].clone()
     };
-    assert!(message(&rows).contains("seed 9: the learning rate is 0"));
+    assert!(message(&rows).contains("seed 9: the value of the swept hyperparameter is 0"));
 }
 
 #[test]
 fn the_same_trial_listed_twice_with_one_result_counts_once() {
     let mut rows = grid(&[3.10, 3.00, 3.06, NAN]);
     rows.extend(rows.clone());
-    assert_eq!(
-        optimum(&rows, "mup", 64, None).unwrap(),
-        judged(&[3.10, 3.00, 3.06, NAN])
-    );
-}
-
-fn said(rows: &[Row], target: usize) -> Vec<String> {
-    let request = Request {
-        target: Some(target as f64),
-        replicates: 200,
-        ..Request::default()
-    };
-    let sweeps = Sweeps::of_rows(rows).expect("a table");
-    conclusion(&analyze(&sweeps, "width", "lr", &request).expect("an analysis"))
+    assert_eq!(best(&rows, None), judged(&[3.10, 3.00, 3.06, NAN]));
 }
 
 #[test]
 fn the_conclusion_says_what_was_measured() {
-    let sentences = said(&study(), 128);
+    let sentences = conclusion(&judged_study());
     assert_eq!(sentences.len(), 2, "{sentences:?}");
     let costs = "SP, the baseline, fails: copying the best learning rate from width 64 to 128 costs 0.0480 nats (0.04";
     assert!(sentences[0].starts_with(costs), "{}", sentences[0]);
@@ -383,7 +385,7 @@ fn the_conclusion_says_what_was_measured() {
 
 #[test]
 fn the_conclusion_stays_true_when_the_standard_parametrization_wins() {
-    let rename = |row: Row| Row {
+    let rename = |row: Run| Run {
         rule: if row.rule == "sp" {
             "mup".into()
         } else {
@@ -391,7 +393,8 @@ fn the_conclusion_stays_true_when_the_standard_parametrization_wins() {
         },
         ..row
     };
-    let sentences = said(&study().into_iter().map(rename).collect::<Vec<_>>(), 128);
+    let renamed: Vec<Run> = study().into_iter().map(rename).collect();
+    let sentences = conclusion(&analysis(&renamed, Some(128.0)));
     assert!(
         sentences[0].starts_with("SP, the baseline, transfers: "),
         "{}",
@@ -403,18 +406,8 @@ fn the_conclusion_stays_true_when_the_standard_parametrization_wins() {
 #[test]
 fn doubts_name_what_makes_it_unsafe() {
     let mut rows = grid(&[3.2, 3.1, 3.0]);
-    rows.extend(
-        rows.clone()
-            .into_iter()
-            .map(|row| Row { width: 128, ..row }),
-    );
-    let analysis = analyze(
-        &Sweeps::of_rows(&rows).unwrap(),
-        "width",
-        "lr",
-        &Request::default(),
-    )
-    .unwrap();
+    rows.extend(rows.clone().into_iter().map(|row| Run { at: 128.0, ..row }));
+    let analysis = analysis(&rows, None);
     let [(rule, doubts)] = &doubts(&analysis)[..] else {
         panic!("one rule")
     };
@@ -440,19 +433,14 @@ fn a_window_keeps_the_wall_out_of_the_fit() {
                 0.0
             }
     };
-    let rows: Vec<Row> = (-12..=-5)
+    let rows: Vec<Run> = (-12..=-5)
         .map(f64::from)
-        .map(|x| Row {
-            lr: x.exp2(),
-            loss: loss(x),
-            ..grid(&[3.0])[0].clone()
-        })
+        .map(|x| row("mup", 64, x, 0, loss(x)))
         .collect();
-    let whole = optimum(&rows, "mup", 64, None).unwrap();
-    let bottom = optimum(&rows, "mup", 64, Some(1.5)).unwrap();
-    assert_eq!(whole.whole_valley_log2_lr, whole.log2_lr);
-    assert_eq!(bottom.whole_valley_log2_lr, whole.log2_lr);
-    let off = |optimum: &Optimum| (optimum.log2_lr.unwrap() + 7.0).abs();
+    let (whole, bottom) = (best(&rows, None), best(&rows, Some(1.5)));
+    assert_eq!(whole.whole_valley_log2, whole.log2);
+    assert_eq!(bottom.whole_valley_log2, whole.log2);
+    let off = |optimum: &Optimum| (optimum.log2.unwrap() + 7.0).abs();
     assert!(
         off(&bottom) < 0.3 && off(&whole) > 0.5,
         "{} {}",

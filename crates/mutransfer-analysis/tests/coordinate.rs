@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use mutransfer::theory::{Expectation, Layer, Quantity, Theory};
 use mutransfer::{Optimizer, Rule};
-use mutransfer_analysis::record::Coordinate;
-use mutransfer_analysis::{Check, Verdict, coordinates_from_csv, judge};
+use mutransfer_analysis::{Check, Coordinate, Verdict, coordinates_from_csv, judge};
 
 const WIDTHS: [usize; 5] = [256, 512, 1024, 2048, 4096];
 
@@ -250,4 +249,37 @@ fn tables_of_other_programs() {
             .to_string()
             .contains("rule `mine`")
     );
+}
+
+/// The default check has 39 degrees of freedom: 10 seeds at 5 widths, a height each and a slope. The
+/// normal quantile would make its intervals 3 % too short.
+#[test]
+fn intervals_are_those_of_student_beyond_30_degrees_of_freedom() {
+    let mut rows = Vec::new();
+    for seed in 0..10 {
+        for row in rows_of_seed(seed) {
+            rows.push(row);
+        }
+    }
+    let trend = check(&rows).cells[0].fit.unwrap().all;
+    // Residuals of each seed in log2: 0, 0.1, -0.2, 0.1, 0, which have no slope.
+    let residual = 10.0 * (0.01 + 0.04 + 0.01);
+    let spread = 10.0 * (4.0 + 1.0 + 1.0 + 4.0);
+    let margin = 2.022_690_920 * f64::sqrt(residual / 39.0 / spread);
+    assert!((trend.slope - 0.0).abs() < 1e-12, "{trend:?}");
+    assert!(
+        (trend.interval.1 - trend.slope - margin).abs() < 1e-9,
+        "{trend:?}"
+    );
+}
+
+/// Sizes that scatter about a level by an even function of the width.
+fn rows_of_seed(seed: u64) -> Vec<Coordinate> {
+    let scatter = [0.0_f64, 0.1, -0.2, 0.1, 0.0];
+    let mut rows = rows(Layer::Hidden, Quantity::Change, 1, |width, _| {
+        scatter[(width.log2() - 8.0) as usize].exp2()
+    });
+    rows.retain(|row| row.seed == 0);
+    rows.iter_mut().for_each(|row| row.seed = seed);
+    rows
 }

@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use mutransfer_analysis::figures;
-use mutransfer_analysis::{Columns, Request, analysis_json, analyze, findings, read_tables};
+use mutransfer_analysis::{Analysis, Columns, Request, Sweeps, analyze, findings, read_tables};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -25,22 +24,30 @@ fn judge(text: &str, target: Option<f64>, drawn: bool) -> bool {
     let analysis =
         sweeps.and_then(|sweeps| Ok((analyze(&sweeps, "width", "lr", &request)?, sweeps)));
     match analysis {
-        Err(error) => assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
+        Err(error) => assert!(!error.to_string().is_empty()),
         Ok((analysis, sweeps)) => {
-            assert!(serde_json::to_string(&analysis_json(&analysis)).is_ok());
+            assert!(serde_json::to_string(&analysis).is_ok());
             assert!(
                 findings(&analysis)
                     .iter()
                     .all(|sentence| sentence.ends_with('.'))
             );
             if drawn {
-                let _ = figures::Pictures::draw(&sweeps, &analysis);
+                draw(&sweeps, &analysis);
             }
             return true;
         }
     }
     false
 }
+
+#[cfg(feature = "report")]
+fn draw(sweeps: &Sweeps, analysis: &Analysis) {
+    let _ = mutransfer_analysis::figures::Pictures::draw(sweeps, analysis);
+}
+
+#[cfg(not(feature = "report"))]
+fn draw(_: &Sweeps, _: &Analysis) {}
 
 #[test]
 fn cells_at_random_never_panic() {

@@ -1,8 +1,9 @@
 //! Wider is always better: synthetic curves with a known answer, and what cannot be compared.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use mutransfer_analysis::LossRow;
+#[cfg(feature = "report")]
 use mutransfer_analysis::figures;
-use mutransfer_analysis::record::LossRow;
 use mutransfer_analysis::{
     Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Verdict, curves_from_csv, monitor,
 };
@@ -307,11 +308,15 @@ fn extremes_neither_panic_nor_pass() {
         (judge(&lost).verdict, judge(&lost).pairs[0].windows.len()),
         (Verdict::Fail, 0)
     );
-    assert!(figures::curves(&lost, &monitor(&lost, 0.0).unwrap()).is_err());
-    figures::curves(&far, &monitor(&far, 0.0).unwrap()).unwrap();
-    figures::curves(&single, &monitor(&single, 0.0).unwrap()).unwrap();
+    #[cfg(feature = "report")]
+    {
+        assert!(figures::curves(&lost, &monitor(&lost, 0.0).unwrap()).is_err());
+        figures::curves(&far, &monitor(&far, 0.0).unwrap()).unwrap();
+        figures::curves(&single, &monitor(&single, 0.0).unwrap()).unwrap();
+    }
 }
 
+#[cfg(feature = "report")]
 #[test]
 fn the_figure_names_rules_widths_and_crossings() {
     let crossing = |width, fraction| {

@@ -1,13 +1,13 @@
 //! `mutransfer analyze`: what a table of runs, made by any program, says about transfer.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use mutransfer_analysis::figures::Pictures;
 use mutransfer_analysis::report::{Report, render};
 use mutransfer_analysis::{
-    Analysis, Columns, Flag, Number, Request, RuleAnalysis, Sweeps, analysis_json,
-    analyze as judge, display_name, findings, read_tables, with_interval,
+    Analysis, Columns, Number, Request, RuleAnalysis, Sweeps, analyze as judge, display_name,
+    findings, read_tables, with_interval,
 };
 
 use mutransfer_study::store::Store;
@@ -20,16 +20,13 @@ use crate::{model, table};
 pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
     let columns = columns(options)?;
     let request = request(options)?;
-    let read = |path: &PathBuf| Ok::<_, Failure>((path.display().to_string(), model::text(path)?));
-    let files = options
-        .files
-        .iter()
-        .map(read)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut files = Vec::new();
+    for path in &options.files {
+        files.push((path.display().to_string(), model::text(path)?));
+    }
     let sweeps = read_tables(&files, &columns)?;
     let analysis = judge(&sweeps, &columns.axis, &columns.sweep, &request)?;
-    let json =
-        serde_json::to_string_pretty(&analysis_json(&analysis)).context("cannot write JSON")?;
+    let json = serde_json::to_string_pretty(&analysis).context("cannot write JSON")?;
     if options.json {
         say!("{json}");
     } else {
@@ -42,7 +39,19 @@ pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
 }
 
 fn columns(options: &AnalyzeOptions) -> Result<Columns, Failure> {
-    let pair = |text: &String| match text.split_once('=') {
+    let filters: Result<_, Failure> = options.filters.iter().map(|text| filter(text)).collect();
+    Ok(Columns {
+        axis: options.axis.clone(),
+        sweep: options.sweep.clone(),
+        loss: options.loss.clone(),
+        filters: filters?,
+        ignored: options.ignored.clone(),
+    })
+}
+
+/// A pair of column and value.
+fn filter(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=') {
         Some((column, value)) if !column.trim().is_empty() => {
             Ok((column.trim().to_owned(), value.trim().to_owned()))
         }
@@ -50,14 +59,7 @@ fn columns(options: &AnalyzeOptions) -> Result<Columns, Failure> {
             format!("--where {text} is not of the form COLUMN=VALUE"),
             Some("such as depth=2"),
         )),
-    };
-    Ok(Columns {
-        axis: options.axis.clone(),
-        sweep: options.sweep.clone(),
-        loss: options.loss.clone(),
-        filters: options.filters.iter().map(pair).collect::<Result<_, _>>()?,
-        ignored: options.ignored.clone(),
-    })
+    }
 }
 
 fn request(options: &AnalyzeOptions) -> Result<Request, Failure> {
@@ -94,75 +96,72 @@ fn print(analysis: &Analysis) {
 fn optima(analysis: &Analysis) -> String {
     let best = format!("best {}", analysis.sweep);
     let log2 = format!("log2 {}", analysis.sweep);
-    let explain = |flag: Flag| flag.explanation(&analysis.axis, analysis.sweep_name());
     let mut table = table::new(["rule", &analysis.axis, &best, &log2, "loss", "note"]);
     for (name, rule) in analysis.ordered_rules() {
         for best in &rule.optima {
+            let (value, worst) = (best.value, best.flags.first());
             table.add_row([
                 display_name(name).to_owned(),
                 best.at.to_string(),
-                best.optimum
-                    .lr
-                    .map_or(ABSENT.to_owned(), |value| format!("{value:.3e}")),
-                best.log2
-                    .map_or(ABSENT.to_owned(), |log2| with_interval(&log2, 2)),
-                best.loss
-                    .map_or(ABSENT.to_owned(), |loss| with_interval(&loss, 4)),
-                best.optimum.flag.map_or(String::new(), explain),
+                shown(value.map(|value| format!("{value:.3e}"))),
+                shown(best.log2.map(|log2| with_interval(&log2, 2))),
+                shown(best.loss.map(|loss| with_interval(&loss, 4))),
+                worst.map_or(String::new(), |flag| analysis.explain(*flag)),
             ]);
         }
     }
     table.to_string()
 }
 
-/// Stands where there is no value.
-const ABSENT: &str = "–";
+/// A dash stands where there is no value.
+fn shown(cell: Option<String>) -> String {
+    cell.unwrap_or("–".to_owned())
+}
 
-/// One row per number and one column per rule, the reference first.
+/// One row per number and one column per rule, the reference first. Rows that no rule has a value
+/// for are left out.
 fn numbers(analysis: &Analysis) -> String {
     let rules = analysis.ordered_rules();
-    let mut table = table::new(
-        ["".to_owned()]
-            .into_iter()
-            .chain(rules.iter().map(|(name, _)| display_name(name).to_owned())),
-    );
-    let mut row = |label: &str, cell: &dyn Fn(&RuleAnalysis) -> Option<String>| {
-        let cells: Vec<Option<String>> = rules.iter().map(|(_, rule)| cell(rule)).collect();
+    let names = rules.iter().map(|(name, _)| display_name(name).to_owned());
+    let mut table = table::new(["".to_owned()].into_iter().chain(names));
+    for (label, cells) in rows(analysis, &rules) {
         if cells.iter().any(Option::is_some) {
-            let cells = cells
-                .into_iter()
-                .map(|cell| cell.unwrap_or(ABSENT.to_owned()));
-            table.add_row([label.to_owned()].into_iter().chain(cells));
+            table.add_row([label].into_iter().chain(cells.into_iter().map(shown)));
         }
-    };
-    for (number, _, label) in Number::ALL {
-        row(label, &|rule| {
-            rule.numbers
-                .get(&number)
-                .map(|measured| with_interval(measured, number.decimals()))
-        });
     }
-    let target = rules
-        .iter()
-        .find_map(|(_, rule)| rule.prediction.as_ref())
-        .map_or(0.0, |found| found.target);
-    row(
-        &format!("predicted log2 {} at {target}", analysis.sweep),
-        &|rule| {
-            rule.prediction
-                .as_ref()
-                .map(|prediction| with_interval(&prediction.log2, 2))
-        },
-    );
-    row("expected loss of predicting, nats", &|rule| {
-        rule.prediction
-            .as_ref()?
-            .excess
-            .map(|excess| format!("{excess:.5}"))
-    });
-    row("transfer", &|rule| Some(rule.fast.to_string()));
-    row("verdict", &|rule| Some(rule.verdict.to_string()));
     table.to_string()
+}
+
+/// A label, and a cell for each rule.
+type Row = (String, Vec<Option<String>>);
+
+fn rows(analysis: &Analysis, rules: &[(&str, &RuleAnalysis)]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (number, _, label) in Number::ALL {
+        let found = rules.iter().map(|(_, rule)| rule.numbers.get(&number));
+        let cells = found.map(|found| Some(with_interval(found?, number.decimals())));
+        rows.push((label.to_owned(), cells.collect()));
+    }
+    let (mut predicted, mut missing) = (Vec::new(), Vec::new());
+    let (mut fast, mut verdict) = (Vec::new(), Vec::new());
+    for (_, rule) in rules {
+        let prediction = rule.prediction.as_ref();
+        predicted.push(prediction.map(|found| with_interval(&found.log2, 2)));
+        missing
+            .push(prediction.and_then(|found| Some(format!("{:.5}", found.expected_excess_loss?))));
+        fast.push(Some(rule.fast.to_string()));
+        verdict.push(Some(rule.verdict.to_string()));
+    }
+    let sweep = &analysis.sweep;
+    let mut predictions = rules
+        .iter()
+        .filter_map(|(_, rule)| rule.prediction.as_ref());
+    let target = predictions.next().map_or(0.0, |found| found.at);
+    rows.push((format!("predicted log2 {sweep} at {target}"), predicted));
+    rows.push(("expected loss of predicting, nats".to_owned(), missing));
+    rows.push(("transfer".to_owned(), fast));
+    rows.push(("verdict".to_owned(), verdict));
+    rows
 }
 
 fn report(

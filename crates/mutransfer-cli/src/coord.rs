@@ -8,9 +8,10 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use mutransfer::theory::Quantity;
 use mutransfer::{Hyper, Init, Optimizer, Parametrization, Rule};
-use mutransfer_analysis::figures;
-use mutransfer_analysis::record::{Coordinate, to_csv};
-use mutransfer_analysis::{Cell, Check, TOLERANCE, Verdict, coordinates_from_csv, display_name};
+use mutransfer_analysis::{
+    Cell, Check, Coordinate, TOLERANCE, Verdict, coordinates_from_csv, display_name, figures,
+    to_csv,
+};
 use mutransfer_study::coordinates::{Protocol, judged};
 use mutransfer_study::limits;
 use mutransfer_study::rule::NamedRule;

@@ -1,12 +1,13 @@
 //! How a command ends when it does not succeed.
 
+mod analysis;
+
 use std::process::ExitCode;
 
 use mutransfer::Fix;
 use mutransfer::error::WidthsError;
 
 use crate::say::note;
-use mutransfer_analysis::{AnalysisError, MonitorError, TableError};
 use mutransfer_study::error::{ReadError, RunError, StoreError, Verb, What};
 use mutransfer_study::limits::BadSize;
 use mutransfer_study::rule::FindError;
@@ -209,7 +210,7 @@ impl From<RunError> for Failure {
             RunError::Store(error) => error.into(),
             RunError::Rule(error) => error.into(),
             RunError::Table(error) => error.into(),
-            RunError::Analysis(error) => error.into(),
+            RunError::Coordinates(error) => error.into(),
             RunError::Failed { .. } => {
                 let hint = "the same command runs the failed trials again";
                 Self::with(SOME_FAILED, error, Some(hint))
@@ -318,39 +319,6 @@ fn advice(fix: Fix) -> &'static str {
         }
         Fix::FormForTies => "tied embeddings need the form table8 (or table9)",
         Fix::OtherRule => "`mutransfer rules` lists which families each rule covers",
-    }
-}
-
-impl From<AnalysisError> for Failure {
-    fn from(error: AnalysisError) -> Self {
-        let hint = Some(error.hint().to_owned());
-        Self {
-            code: USAGE,
-            error: error.into(),
-            hint,
-        }
-    }
-}
-
-impl From<MonitorError> for Failure {
-    fn from(error: MonitorError) -> Self {
-        let hint = Some(error.hint().to_owned());
-        Self {
-            code: USAGE,
-            error: error.into(),
-            hint,
-        }
-    }
-}
-
-impl From<TableError> for Failure {
-    fn from(error: TableError) -> Self {
-        let hint = Some(error.hint());
-        Self {
-            code: USAGE,
-            error: error.into(),
-            hint,
-        }
     }
 }
 

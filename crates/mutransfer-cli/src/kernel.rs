@@ -2,20 +2,18 @@
 //! perceptron.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use mutransfer::error::RuleError;
 use mutransfer::theory::{Regime, Theory};
 use mutransfer::{Optimizer, Parametrization, Rational32, Rule};
-use mutransfer_analysis::record::KernelRow;
-use mutransfer_analysis::{Changed, Slope, display_name, slopes};
-use mutransfer_analysis::{figures, record};
+use mutransfer_analysis::{Changed, Slope, TangentRow, display_name, figures, slopes, to_csv};
 use mutransfer_models::Error;
 use mutransfer_models::kernel::kernel_change;
 use mutransfer_study::store::Store;
+use rayon::ThreadPoolBuilder;
+use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde_json::json;
 
 use crate::args::TheoryOptions;
@@ -27,6 +25,9 @@ use crate::table;
 /// The widest network, whose hidden matrix has a gigabyte.
 const WIDEST: usize = 1 << 14;
 
+/// Runs side by side: each may hold several matrices of that size.
+const THREADS: usize = 2;
+
 /// One network to train.
 struct Run<'a> {
     rule: &'a Parametrization,
@@ -37,9 +38,10 @@ struct Run<'a> {
 pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
     let widths = widths(options)?;
     let rules = rules(options)?;
-    let exponents = rules.iter().map(|rule| Ok((rule.name(), exponent(rule)?)));
-    let exponents: BTreeMap<String, Option<Rational32>> =
-        exponents.collect::<Result<_, Failure>>()?;
+    let mut exponents = BTreeMap::new();
+    for rule in &rules {
+        exponents.insert(rule.name(), exponent(rule)?);
+    }
     let store = Store::open(&options.out, options.foreign.policy())?;
     store.check(["kernel.csv", "kernel.svg", "kernel.png"])?;
     let rows = train(&runs(&rules, &widths, options.seeds), &widths)?;
@@ -61,9 +63,9 @@ pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write(store: &Store, rows: &[KernelRow], slopes: &[Slope]) -> Result<(), Failure> {
-    store.write("kernel.csv", record::to_csv(rows).as_bytes())?;
-    let figure = figures::kernel(slopes).context("cannot draw the change of the kernel")?;
+fn write(store: &Store, rows: &[TangentRow], slopes: &[Slope]) -> Result<(), Failure> {
+    store.write("kernel.csv", to_csv(rows).as_bytes())?;
+    let figure = figures::tangent(slopes).context("cannot draw the change of the kernel")?;
     store.write("kernel.svg", figure.svg.as_bytes())?;
     Ok(store.write("kernel.png", &figure.png)?)
 }
@@ -125,38 +127,33 @@ fn runs<'a>(rules: &'a [Parametrization], widths: &BTreeSet<usize>, seeds: u64) 
 
 /// What came of the runs, in their order, whatever the number of threads. The narrowest width is
 /// the base.
-fn train(runs: &[Run], widths: &BTreeSet<usize>) -> Result<Vec<KernelRow>, Failure> {
+fn train(runs: &[Run], widths: &BTreeSet<usize>) -> Result<Vec<TangentRow>, Failure> {
     let base_width = widths.first().copied().unwrap_or(1);
     let bar = bar(runs);
-    // The widest first, so that no thread is left alone with them.
+    // The widest first, so that no thread is left alone with them; they are taken in this order.
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(runs[*index].width));
-    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
-    let work = || {
-        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(THREADS)
+        .build()
+        .context("cannot start threads")?;
+    let rows: BTreeMap<usize, Result<TangentRow, Error>> = pool.install(|| {
+        let trained = order.into_iter().par_bridge().map(|index| {
             let row = row(&runs[index], base_width);
-            found
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(index, row);
             bar.inc(cost(&runs[index]));
-        }
-    };
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(2);
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+            (index, row)
+        });
+        trained.collect()
+    });
     bar.finish_and_clear();
-    let rows = found
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .into_values();
-    rows.collect::<Result<_, Error>>().map_err(failed)
+    rows.into_values()
+        .collect::<Result<_, Error>>()
+        .map_err(failed)
 }
 
-fn row(run: &Run, base_width: usize) -> Result<KernelRow, Error> {
+fn row(run: &Run, base_width: usize) -> Result<TangentRow, Error> {
     let change = kernel_change(run.rule, base_width, run.width, run.seed)?;
-    Ok(KernelRow {
+    Ok(TangentRow {
         rule: run.rule.name(),
         width: run.width,
         seed: run.seed,
@@ -188,34 +185,29 @@ fn bar(runs: &[Run]) -> ProgressBar {
 
 fn summary(
     slopes: &[Slope],
-    rows: &[KernelRow],
+    rows: &[TangentRow],
     exponents: &BTreeMap<String, Option<Rational32>>,
 ) -> String {
     let widths: BTreeSet<usize> = rows.iter().map(|row| row.width).collect();
-    let ends = || widths.first().into_iter().chain(widths.last());
-    let header = ["rule", "change of", "predicted", "slope"].map(str::to_owned);
-    let columns = ends()
-        .map(|width| format!("width {width}"))
-        .chain(["loss".to_owned()]);
-    let mut table = table::new(header.into_iter().chain(columns));
+    let ends: Vec<&usize> = widths.first().into_iter().chain(widths.last()).collect();
+    let mut header = ["rule", "change of", "predicted", "slope"]
+        .map(str::to_owned)
+        .to_vec();
+    header.extend(ends.iter().map(|width| format!("width {width}")));
+    header.push("loss".to_owned());
+    let mut table = table::new(header);
     for slope in slopes {
         let r = exponents.get(&slope.rule).copied().flatten();
-        let start = [
+        let mut row = vec![
             display_name(&slope.rule).to_owned(),
             slope.changed.to_string(),
             predicted(slope.changed, r),
+            slope.slope.to_string(),
         ];
-        let changes = ends()
-            .filter_map(|width| slope.log2_change.get(width))
-            .map(|log2| format!("{:.4}", log2.mean.exp2()));
-        let end = [loss(rows, &slope.rule)];
-        table.add_row(
-            start
-                .into_iter()
-                .chain([slope.slope.to_string()])
-                .chain(changes)
-                .chain(end),
-        );
+        let changes = ends.iter().filter_map(|width| slope.log2_change.get(width));
+        row.extend(changes.map(|log2| format!("{:.4}", log2.mean.exp2())));
+        row.push(loss(rows, &slope.rule));
+        table.add_row(row);
     }
     table.to_string()
 }
@@ -233,18 +225,10 @@ fn predicted(changed: Changed, r: Option<Rational32>) -> String {
 }
 
 /// Mean losses before and after training, over all widths and seeds.
-fn loss(rows: &[KernelRow], rule: &str) -> String {
-    let mean = |loss: fn(&KernelRow) -> f64| {
-        let losses: Vec<f64> = rows
-            .iter()
-            .filter(|row| row.rule == rule)
-            .map(loss)
-            .collect();
-        losses.iter().sum::<f64>() / losses.len() as f64
-    };
-    format!(
-        "{:.3} to {:.4}",
-        mean(|row| row.first_loss),
-        mean(|row| row.last_loss)
-    )
+fn loss(rows: &[TangentRow], rule: &str) -> String {
+    let rows: Vec<&TangentRow> = rows.iter().filter(|row| row.rule == rule).collect();
+    let first = rows.iter().map(|row| row.first_loss).sum::<f64>();
+    let last = rows.iter().map(|row| row.last_loss).sum::<f64>();
+    let count = rows.len() as f64;
+    format!("{:.3} to {:.4}", first / count, last / count)
 }

@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
-use mutransfer_analysis::figures;
-use mutransfer_analysis::record::{LossRow, to_csv};
 use mutransfer_analysis::{
-    self, Estimate, Monitor, Pair, Verdict, Window, curves_from_csv, display_name,
+    self, Estimate, LossRow, Monitor, Pair, Verdict, curves_from_csv, display_name, figures, to_csv,
 };
 use mutransfer_study::curves::{self, Curve};
 use mutransfer_study::grid::LearningRate;
@@ -78,16 +76,16 @@ fn of_study(folder: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Fai
         ));
     }
     let curves = curves::read(folder)?;
-    let carried = curves::summary(folder);
+    let analysis = curves::analysis(folder);
     let rules: BTreeSet<String> = curves
         .iter()
         .map(|curve| curve.trial.rule.name().to_owned())
         .collect();
     let mut rows = Vec::new();
     for rule in &rules {
-        let carried = carried
+        let carried = analysis
             .as_ref()
-            .and_then(|summary| summary.rules.get(rule)?.target.as_ref()?.lr);
+            .and_then(|analysis| analysis.rules.get(rule)?.carried.as_ref()?.value);
         let chosen = match lr {
             Some(lr) => Some(tried(&curves, rule, lr.log2.exp2())?),
             None => curves::usual_rate(&curves, rule, carried),
@@ -157,11 +155,10 @@ fn print(judged: &[Monitor], tolerance: f64) {
         "crosses",
         "verdict",
     ]);
-    for (monitor, pair) in judged
-        .iter()
-        .flat_map(|monitor| monitor.pairs.iter().map(move |pair| (monitor, pair)))
-    {
-        table.add_row(row(monitor, pair));
+    for monitor in judged {
+        for pair in &monitor.pairs {
+            table.add_row(row(monitor, pair));
+        }
     }
     say!("{table}");
     say!(
@@ -174,24 +171,24 @@ fn print(judged: &[Monitor], tolerance: f64) {
 }
 
 fn row(monitor: &Monitor, pair: &Pair) -> [String; 8] {
-    let judged = || {
-        pair.windows
-            .iter()
-            .filter(|window| window.verdict.is_some())
-    };
-    let smallest = judged().min_by(|a, b| a.gain.mean.total_cmp(&b.gain.mean));
-    let text =
-        |window: Option<&Window>| window.map_or("none".to_owned(), |window| gain(&window.gain));
+    let mut judged = pair
+        .windows
+        .iter()
+        .filter(|window| window.verdict.is_some());
+    let smallest = judged
+        .clone()
+        .min_by(|a, b| a.gain.mean.total_cmp(&b.gain.mean));
+    let last = judged.next_back();
     let crossings: Vec<String> = pair.crossings.iter().map(usize::to_string).collect();
     [
         display_name(&monitor.rule).to_owned(),
         format!("{} to {}", pair.narrow, pair.wide),
         pair.seeds.to_string(),
-        text(smallest),
+        smallest.map_or("none".to_owned(), |window| gain(&window.gain)),
         smallest.map_or(String::new(), |window| {
             format!("{} to {}", window.steps.0, window.steps.1)
         }),
-        text(judged().next_back()),
+        last.map_or("none".to_owned(), |window| gain(&window.gain)),
         crossings.join(", "),
         pair.verdict.to_string(),
     ]

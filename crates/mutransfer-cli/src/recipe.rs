@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::Context;
-use mutransfer_analysis::record::LossRow;
-use mutransfer_analysis::{self, Analysis, LOSS_TOLERANCE, Measured, analysis_json, with_interval};
+use mutransfer_analysis::{self, Analysis, LOSS_TOLERANCE, LossRow, Measured, with_interval};
 use mutransfer_study::curves::{self, Curve};
 use mutransfer_study::data::{Data, DataKind};
 use mutransfer_study::grid::LearningRate;
@@ -175,7 +174,7 @@ fn write(
     gains: &[Gain],
     json: bool,
 ) -> Result<Vec<Finding>, Failure> {
-    let numbers = analysis_json(analysis);
+    let numbers = serde_json::to_value(analysis).context("cannot write JSON")?;
     let findings: Vec<Finding> = recipe
         .expected()
         .iter()

@@ -2,64 +2,83 @@
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
-use mutransfer_analysis::{Flag, Summary, Target, display_name};
+use mutransfer_analysis::{Analysis, Best, Carried, RuleAnalysis, display_name};
 
 /// The optimum at every width, and the transfer, per rule. What the transfer costs is said below,
 /// with its interval.
-pub(crate) fn summary(summary: &Summary) -> String {
-    let mut table = new(["rule", "width", "best learning rate", "loss", "note"]);
-    for (name, rule) in summary.ordered_rules() {
-        for optimum in &rule.optima {
-            let note = optimum.flag.map_or(String::new(), explain);
-            table.add_row([
-                display_name(name).to_owned(),
-                optimum.width.to_string(),
-                octaves(optimum.log2_lr),
-                nats(optimum.loss),
-                note,
-            ]);
+pub(crate) fn summary(analysis: &Analysis) -> String {
+    let best = format!("best {}", analysis.sweep_name());
+    let mut table = new(["rule", &analysis.axis, &best, "loss", "note"]);
+    for (name, rule) in analysis.ordered_rules() {
+        let target = target(analysis, rule);
+        for best in &rule.optima {
+            if Some(best.at) != target {
+                let at = best.at.to_string();
+                table.add_row(optimum(name, at, best, note(analysis, best)));
+            }
         }
-        if let Some(target) = &rule.target {
-            add_target(&mut table, display_name(name), target);
+        if let Some(target) = target {
+            add_target(&mut table, analysis, name, target);
         }
     }
     table.to_string()
 }
 
-fn add_target(table: &mut Table, name: &str, target: &Target) {
-    let width = format!("{} (target)", target.width);
-    // A target that is one of the proxies has been refitted since, and was never run at this very
-    // rate.
-    let was_run = target.loss.is_some() || target.flags.contains(&Flag::Diverged);
-    let loss = if was_run {
-        nats(target.loss)
-    } else {
-        "not run".to_owned()
-    };
+/// Where a rule was to be carried to.
+fn target(analysis: &Analysis, rule: &RuleAnalysis) -> Option<f64> {
+    let carried = rule.carried.as_ref().map(|carried| carried.to);
+    carried.or(analysis.target)
+}
+
+/// What was carried to the target, and what is best there, where that was looked for.
+fn add_target(table: &mut Table, analysis: &Analysis, name: &str, target: f64) {
+    let rule = &analysis.rules[name];
+    let width = format!("{target} (target)");
+    let carried = rule.carried.as_ref();
     table.add_row([
-        name.to_owned(),
+        display_name(name).to_owned(),
         width.clone(),
-        octaves(target.log2_lr),
-        loss,
-        "copied from the widest proxy".into(),
+        octaves(carried.and_then(|carried| carried.log2)),
+        carried.map_or("not run".to_owned(), direct),
+        "copied from the widest proxy".to_owned(),
     ]);
-    if target.best_log2_lr.is_some() {
-        let flag = target
-            .flag
-            .map_or_else(String::new, |flag| format!("; {}", explain(flag)));
-        let note = format!("tuned here, to compare{flag}");
-        table.add_row([
-            name.to_owned(),
-            width,
-            octaves(target.best_log2_lr),
-            nats(target.best_loss),
-            note,
-        ]);
+    let direct_values = usize::from(carried.is_some_and(|carried| carried.seeds > 0));
+    if let Some(best) = rule.at(target).filter(|best| best.tried > direct_values)
+        && best.log2.is_some()
+    {
+        let why = note(analysis, best);
+        let note = if why.is_empty() {
+            "tuned here, to compare".to_owned()
+        } else {
+            format!("tuned here, to compare; {why}")
+        };
+        table.add_row(optimum(name, width, best, note));
     }
 }
 
-fn explain(flag: Flag) -> String {
-    flag.explanation("width", "learning rate")
+/// The loss of the runs at just the value that was carried.
+fn direct(carried: &Carried) -> String {
+    if carried.seeds == 0 {
+        "not run".to_owned()
+    } else {
+        nats(carried.loss)
+    }
+}
+
+fn optimum(name: &str, at: String, best: &Best, note: String) -> [String; 5] {
+    [
+        display_name(name).to_owned(),
+        at,
+        octaves(best.log2.map(|log2| log2.value)),
+        nats(best.loss.map(|loss| loss.value)),
+        note,
+    ]
+}
+
+/// The worst that limits trust in an optimum.
+fn note(analysis: &Analysis, best: &Best) -> String {
+    let worst = best.flags.first();
+    worst.map_or(String::new(), |flag| analysis.explain(*flag))
 }
 
 /// An empty table with this header.
@@ -72,8 +91,8 @@ pub(crate) fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Table
     table
 }
 
-fn octaves(log2_lr: Option<f64>) -> String {
-    log2_lr.map_or("none".into(), |log2| {
+fn octaves(log2: Option<f64>) -> String {
+    log2.map_or("none".into(), |log2| {
         format!("2^{log2:.2} = {:.2e}", log2.exp2())
     })
 }

@@ -86,7 +86,7 @@ pub(crate) fn print(bench: &Workbench, judged: &Judged, json: bool) -> Result<()
         let record = serde_json::to_string_pretty(&judged.record());
         say!("{}", record.context("cannot print JSON")?);
     } else {
-        say!("{}", table::summary(&judged.summary));
+        say!("{}", table::summary(&judged.analysis));
         for sentence in findings(&judged.analysis) {
             say!("{sentence}");
         }

@@ -89,6 +89,10 @@ fn sp_drifts_and_mup_does_not() {
     assert!((value(&sp["beta"]) - 1.0).abs() < 0.03 && value(&mup["beta"]).abs() < 0.03);
     assert!((value(&sp["regret"]) - 0.048).abs() < 0.005 && value(&mup["regret"]) < 0.001);
     assert_eq!(found["reference"], "sp");
+    assert_eq!(
+        (&found["axis"], &found["sweep"]),
+        (&"width".into(), &"lr".into())
+    );
     assert!(value(&mup["R_inf"]).abs() < 0.05 && sp["R_inf"].is_null());
     let keys = [
         "optima",
@@ -113,12 +117,12 @@ fn sp_drifts_and_mup_does_not() {
     }
     assert_eq!(
         (
-            &sp["optima"][3]["width"],
+            &sp["optima"][3]["at"],
             sp["optima"].as_array().unwrap().len()
         ),
         (&512.0.into(), 4)
     );
-    assert!(sp["optima"][0]["log2_lr"]["interval"][1].is_f64());
+    assert!(sp["optima"][0]["log2"]["interval"][1].is_f64());
 }
 
 #[test]
@@ -402,7 +406,7 @@ fn what_became_of_the_rows_is_told() {
     assert_eq!(counts, [9, 1, 4, 1]);
     let best = &found["rules"]["mup"]["optima"][0];
     assert!(
-        (best["log2_lr"].as_f64().unwrap() + 7.875).abs() < 1e-9,
+        (best["log2"]["value"].as_f64().unwrap() + 7.875).abs() < 1e-9,
         "{best}"
     );
     assert_eq!(found["rules"]["mup"]["verdict"], "undetermined");

@@ -51,28 +51,24 @@ fn a_study_leaves_everything_it_promises_and_the_same_bits_on_any_number_of_jobs
     );
     for rule in ["sp", "mup"] {
         let rule = &summary["rules"][rule];
-        assert_eq!(rule["optima"].as_array().unwrap().len(), 2);
-        for key in ["width", "log2_lr", "loss", "flag"] {
+        // The proxies and the target, which is swept too.
+        assert_eq!(rule["optima"].as_array().unwrap().len(), 3);
+        for key in ["at", "value", "log2", "loss", "flags"] {
             assert!(rule["optima"][0].get(key).is_some(), "{key}");
         }
         assert!(rule.get("drift_octaves").is_some());
-        let carried = rule["target"]["lr"].to_string();
+        let carried = rule["transfer"]["value"].to_string();
         assert!(
             results
                 .lines()
                 .any(|row| row.contains(&format!(",32,1,{carried},"))),
             "{carried} in {results}"
         );
-        for key in [
-            "width",
-            "log2_lr",
-            "loss",
-            "best_log2_lr",
-            "best_loss",
-            "regret",
-        ] {
-            assert!(rule["target"].get(key).is_some(), "{key}");
+        assert_eq!(rule["transfer"]["to"], 32.0);
+        for key in ["from", "log2", "loss", "seeds"] {
+            assert!(rule["transfer"].get(key).is_some(), "{key}");
         }
+        assert!(rule.get("regret").is_some());
     }
     let checks = summary["coordinate_checks"].as_array().unwrap();
     assert_eq!(

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mutransfer::theory::{Expectation, Theory};
 use mutransfer::{Hyper, Optimizer, Parametrization};
-use mutransfer_analysis::record::Coordinate;
-use mutransfer_analysis::{Check, judge};
+use mutransfer_analysis::{Check, Coordinate, judge};
 use rayon::prelude::*;
 
 use crate::error::RunError;

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use mutransfer_analysis::record::LossRow;
-use mutransfer_analysis::{SAME_OCTAVES, Summary, is_same};
+use mutransfer_analysis::{Analysis, LossRow, SAME_OCTAVES, is_same};
 use serde::Deserialize;
 
 use crate::error::{StoreError, Verb};
@@ -85,8 +84,8 @@ fn curve(folder: &Path) -> Result<Option<Curve>, StoreError> {
     }))
 }
 
-/// The judgement that the study wrote, if it did.
-pub fn summary(root: &Path) -> Option<Summary> {
+/// The analysis that the study wrote, if it did.
+pub fn analysis(root: &Path) -> Option<Analysis> {
     serde_json::from_slice(&fs::read(root.join("summary.json")).ok()?).ok()
 }
 

@@ -183,9 +183,9 @@ pub enum RunError {
     /// Runs that cannot be judged.
     #[error(transparent)]
     Table(#[from] mutransfer_analysis::TableError),
-    /// Measurements or rows that cannot be judged.
+    /// Measurements of coordinates that cannot be judged.
     #[error(transparent)]
-    Analysis(#[from] mutransfer_analysis::AnalysisError),
+    Coordinates(#[from] mutransfer_analysis::CoordinateError),
     /// A figure that cannot be drawn.
     #[error("cannot draw the figures")]
     Figure(#[from] mutransfer_analysis::figures::FigureError),

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use mutransfer::{Parametrization, Plan};
-use mutransfer_analysis::record::{Coordinate, Row, Status};
 use mutransfer_analysis::{
-    Analysis, Check, Request, Summary, Sweeps, TableError, analyze, carried, summarize,
+    Analysis, Check, Coordinate, Request, Sweeps, TableError, analyze, carried,
 };
 
 use super::names::FILES;
@@ -19,7 +18,7 @@ use crate::rule::NamedRule;
 use crate::store::{Ended, Store};
 use crate::study::Study;
 use crate::subject::{ModelSizes, Subject};
-use crate::trial::{Loss, Outcome, Trial};
+use crate::trial::{Loss, Trial};
 
 /// Parabolas are fitted to the bottom of each valley: its wall towards large learning rates is
 /// steeper than a parabola, and would pull the vertex away from the best learning rate.
@@ -43,9 +42,7 @@ pub(super) type Carried<'a> = (&'a NamedRule, f64);
 /// What the trials of a study show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
-    /// The optima and the transfer.
-    pub summary: Summary,
-    /// The same, with all numbers and their intervals.
+    /// The optima, how they scale, and the transfer.
     pub analysis: Analysis,
     /// The coordinate check of every rule, or why there is none.
     pub checks: Result<Vec<Check>, String>,
@@ -175,8 +172,6 @@ impl Workbench {
     /// What the trials show. A study stands without its coordinate check, so that what cannot be
     /// judged there is said and does not fail it.
     fn judge(&self, done: &Done, coordinates: &[Coordinate]) -> Result<Judged, RunError> {
-        let rows = rows(&done.ended);
-        let (proxies, target) = (self.study.proxies(), self.study.target_width());
         let checks = coordinates::judged(
             coordinates,
             &|name| self.rule(name),
@@ -184,7 +179,6 @@ impl Workbench {
             self.study.subject(),
         );
         Ok(Judged {
-            summary: summarize(&rows, proxies, Some(target), MAX_OCTAVES)?,
             analysis: self.analysis(&done.ended, Loss::Validation)?,
             checks: checks.map_err(|error| error.to_string()),
             ended: done.ended.clone(),
@@ -268,30 +262,4 @@ pub(super) fn best<'a>(carried: &[Carried<'a>]) -> Option<Carried<'a>> {
 
 pub(super) fn sweeps(ended: &[Ended], of: Loss) -> Result<Sweeps, TableError> {
     Sweeps::of_runs(ended.iter().map(|(trial, outcome)| trial.run(outcome, of)))
-}
-
-fn rows(ended: &[Ended]) -> Vec<Row> {
-    ended
-        .iter()
-        .filter_map(|(trial, outcome)| row(trial, outcome))
-        .collect()
-}
-
-fn row(trial: &Trial, outcome: &Outcome) -> Option<Row> {
-    let (status, train_loss, loss) = match *outcome {
-        Outcome::Finished { train_loss, loss } => (Status::Ok, train_loss, loss),
-        Outcome::Diverged { .. } => (Status::Diverged, f64::NAN, f64::NAN),
-        Outcome::Stopped | Outcome::Failed { .. } => return None,
-    };
-    Some(Row {
-        rule: trial.rule.name().to_owned(),
-        width: trial.sizes.width,
-        depth: trial.sizes.depth,
-        lr: trial.hyper.learning_rate,
-        seed: trial.seed,
-        steps: trial.budget.steps,
-        status,
-        train_loss,
-        loss,
-    })
 }

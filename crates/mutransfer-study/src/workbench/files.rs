@@ -1,10 +1,10 @@
 //! What a study leaves in its folder beside its trials.
 
 use mutransfer::theory::Quantity;
-use mutransfer_analysis::analysis_json;
 use mutransfer_analysis::figures::{self, Figure, Pictures};
-use mutransfer_analysis::record::{Coordinate, to_csv};
 use mutransfer_analysis::report::{Coordinates, Models, Report, render};
+use mutransfer_analysis::{Coordinate, Judgement, to_csv};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::bench::{Done, Judged, Workbench, best, sweeps};
@@ -22,7 +22,7 @@ impl Workbench {
     ) -> Result<(), RunError> {
         let store = self.store();
         write_json(store, "summary.json", &judged.record())?;
-        write_json(store, "analysis.json", &analysis_json(&judged.analysis))?;
+        write_json(store, "analysis.json", &judged.analysis)?;
         write_json(store, "plan.json", &self.plan_json(done)?)?;
         store.write("coordinates.csv", to_csv(coordinates).as_bytes())?;
         let sweeps = sweeps(&done.ended, Loss::Validation)?;
@@ -96,18 +96,16 @@ impl Workbench {
 }
 
 impl Judged {
-    /// The summary with the coordinate checks, or with what stood in their way, as JSON.
-    pub fn record(&self) -> Value {
-        let mut record = serde_json::json!(self.summary);
-        record["coordinate_checks"] = match &self.checks {
-            Ok(checks) => serde_json::json!(checks),
-            Err(error) => serde_json::json!({ "error": error }),
-        };
-        record
+    /// The analysis with the coordinate checks, or with what stood in their way.
+    pub fn record(&self) -> Judgement {
+        Judgement {
+            analysis: self.analysis.clone(),
+            coordinate_checks: self.checks.clone().into(),
+        }
     }
 }
 
-fn write_json(store: &Store, name: &str, value: &Value) -> Result<(), RunError> {
+fn write_json(store: &Store, name: &str, value: &impl Serialize) -> Result<(), RunError> {
     let text = serde_json::to_vec_pretty(value).expect("a value is JSON");
     Ok(store.write(name, &text)?)
 }

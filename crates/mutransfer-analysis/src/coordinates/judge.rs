@@ -1,0 +1,228 @@
+//! The verdict on every quantity of every module, and on a rule.
+
+use std::collections::BTreeMap;
+
+use mutransfer::theory::{Expectation, Layer, Quantity};
+use serde::Serialize;
+
+use crate::coordinates::diagnosis::diagnose;
+use crate::coordinates::error::CoordinateError;
+use crate::coordinates::fit::{Fit, Sized};
+use crate::coordinates::size::Coordinate;
+use crate::names::{after_baseline, display_name};
+use crate::verdict::Verdict;
+
+/// What to know of a check made in passing, at the widths of a study.
+pub const UNSETTLED: &str =
+    "Slopes at small widths bend whatever the rule; `mutransfer coord` tests at larger ones.";
+
+/// One quantity of one module after one number of updates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Cell {
+    /// Name of the parametrization.
+    pub rule: String,
+    /// Updates made.
+    pub step: usize,
+    /// The module.
+    pub module: String,
+    /// Which end of the network it is.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub layer: Layer,
+    /// Which quantity.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub quantity: Quantity,
+    /// The slope that the rule promises; none where it is not judged.
+    pub expected: Option<f64>,
+    /// What was measured; none where every size is exactly zero, as it must be with a zero init.
+    pub fit: Option<Fit>,
+    /// What that shows.
+    pub verdict: Option<Verdict>,
+}
+
+impl Cell {
+    /// Whether the slope over all widths is as expected.
+    pub fn passes_overall(&self) -> bool {
+        let lines = self.expected.zip(self.fit);
+        lines.is_none_or(|(expected, fit)| fit.all.against(expected) == Verdict::Pass)
+    }
+
+    /// How far the slope over all widths is from what is expected.
+    fn distance(&self) -> f64 {
+        let lines = self.expected.zip(self.fit);
+        lines.map_or(0.0, |(expected, fit)| (fit.all.slope - expected).abs())
+    }
+
+    fn fails(&self) -> bool {
+        self.verdict == Some(Verdict::Fail)
+    }
+}
+
+/// All cells of one rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Check {
+    /// Name of the parametrization.
+    pub rule: String,
+    /// Fail if any cell fails, pass if all pass.
+    pub verdict: Verdict,
+    /// Where it first goes wrong and what that means; none unless it fails.
+    pub diagnosis: Option<String>,
+    /// Every quantity, by step, in the order of the forward pass.
+    pub cells: Vec<Cell>,
+}
+
+impl Check {
+    /// The judged cells that lie furthest from what is expected, by verdict and then by distance,
+    /// at most `count`.
+    pub fn worst(&self, count: usize) -> Vec<&Cell> {
+        let mut cells: Vec<&Cell> = self
+            .cells
+            .iter()
+            .filter(|cell| cell.verdict.is_some())
+            .collect();
+        // A slope that is not a number sorts as the largest.
+        cells.sort_by(|a, b| {
+            b.verdict
+                .cmp(&a.verdict)
+                .then(b.distance().total_cmp(&a.distance()))
+        });
+        cells.truncate(count);
+        cells
+    }
+}
+
+impl std::fmt::Display for Check {
+    /// The verdict in a sentence, with the diagnosis where it fails.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", display_name(&self.rule), self.verdict)?;
+        self.diagnosis
+            .as_ref()
+            .map_or(Ok(()), |why| write!(f, "; {why}"))
+    }
+}
+
+/// Judges the measurements of every rule.
+///
+/// # Errors
+/// When there are none, a width is alone, a rule has no expectation, or a size is zero where it
+/// cannot be.
+pub fn judge(
+    rows: &[Coordinate],
+    expected: &BTreeMap<String, Expectation>,
+) -> Result<Vec<Check>, CoordinateError> {
+    if rows.is_empty() {
+        return Err(CoordinateError::Empty);
+    }
+    let mut checks: Vec<(String, Vec<Cell>)> = Vec::new();
+    for group in groups(rows) {
+        let rule = &group[0].rule;
+        let expectation = expected
+            .get(rule)
+            .ok_or_else(|| CoordinateError::NoExpectation { rule: rule.clone() })?;
+        let cell = cell(&group, expectation)?;
+        match checks.iter_mut().find(|(known, _)| known == rule) {
+            Some((_, cells)) => cells.push(cell),
+            None => checks.push((rule.clone(), vec![cell])),
+        }
+    }
+    Ok(checks
+        .into_iter()
+        .map(|(rule, cells)| conclude(rule, cells))
+        .collect())
+}
+
+/// Rows of one rule, step, module and quantity, by rule (the baseline first, to compare with) and
+/// step and then in the order first seen.
+fn groups(rows: &[Coordinate]) -> Vec<Vec<&Coordinate>> {
+    let mut places: BTreeMap<(&str, usize, &str, Quantity), usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<&Coordinate>> = Vec::new();
+    for row in rows {
+        let place = *places
+            .entry((&row.rule, row.step, &row.module, row.quantity))
+            .or_insert_with(|| {
+                groups.push(Vec::new());
+                groups.len() - 1
+            });
+        groups[place].push(row);
+    }
+    groups.sort_by_key(|group| {
+        let rule = &group[0].rule;
+        (after_baseline(rule), rule, group[0].step)
+    });
+    groups
+}
+
+fn cell(group: &[&Coordinate], expectation: &Expectation) -> Result<Cell, CoordinateError> {
+    let first = group[0].clone();
+    let expected = expectation.slope(first.layer, first.quantity, first.step);
+    let fit = measured(group)?;
+    let verdict = expected.map(|expected| fit.map_or(Verdict::Pass, |fit| fit.against(expected)));
+    Ok(Cell {
+        rule: first.rule,
+        step: first.step,
+        module: first.module,
+        layer: first.layer,
+        quantity: first.quantity,
+        expected,
+        fit,
+        verdict,
+    })
+}
+
+/// The slope of a group; none where all sizes are zero, and may be.
+fn measured(group: &[&Coordinate]) -> Result<Option<Fit>, CoordinateError> {
+    let first = group[0];
+    // A zero readout hides the network from its first gradient, so that nothing else moves in the
+    // first update.
+    let may_be_zero = first.quantity != Quantity::Activation
+        || matches!(first.layer, Layer::Output | Layer::Attention);
+    let zeros = group.iter().filter(|row| row.l1 == 0.0).count();
+    match zeros {
+        0 => fit(group).map(Some),
+        count if count == group.len() && may_be_zero => Ok(None),
+        // Training that has come to a halt at some widths is what the check is to find.
+        _ if may_be_zero && first.step > 0 => Ok(Some(Fit::NONE)),
+        _ => Err(CoordinateError::ZeroActivation {
+            rule: first.rule.clone(),
+            module: first.module.clone(),
+            step: first.step,
+        }),
+    }
+}
+
+fn fit(group: &[&Coordinate]) -> Result<Fit, CoordinateError> {
+    let sizes = group.iter().map(|row| Sized {
+        seed: row.seed,
+        width: (row.width as f64).log2(),
+        size: row.l1.log2(),
+    });
+    Fit::through(sizes.collect()).ok_or_else(|| CoordinateError::OneWidth {
+        rule: group[0].rule.clone(),
+        seed: group[0].seed,
+    })
+}
+
+fn conclude(rule: String, cells: Vec<Cell>) -> Check {
+    let verdicts = cells.iter().filter_map(|cell| cell.verdict);
+    Check {
+        rule,
+        verdict: verdicts.max().unwrap_or(Verdict::Undetermined),
+        diagnosis: cause(&cells).map(diagnose),
+        cells,
+    }
+}
+
+/// The cell that the first failure comes from. What a module's own update does is the cause; what
+/// activations do, often only its consequence.
+fn cause(cells: &[Cell]) -> Option<&Cell> {
+    let first = cells.iter().find(|cell| cell.fails())?;
+    let own = cells.iter().find(|cell| {
+        cell.step == first.step && cell.quantity == Quantity::OwnUpdate && cell.fails()
+    });
+    if first.step > 0 {
+        own.or(Some(first))
+    } else {
+        Some(first)
+    }
+}

@@ -1,0 +1,24 @@
+//! What kind of step mends an error.
+
+/// What to do about an error. Most steps are the same for every user; those that depend on how the
+/// library is called are named only, and a front end words them: as a flag, or as an argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fix {
+    /// Do this; a clause without a full stop.
+    Do(&'static str),
+    /// Say which columns play which part: see [`Columns`](crate::Columns).
+    NameColumns,
+    /// Keep only the rows with one value of a column, or make it the axis, or, if it is a result
+    /// and no setting, leave it out of account.
+    Separate {
+        /// The column.
+        column: String,
+        /// One of its values.
+        value: String,
+    },
+    /// Ask for rows that there are.
+    ChangeFilter,
+    /// Name a rule that is known, in the table or for it.
+    NameRule,
+}

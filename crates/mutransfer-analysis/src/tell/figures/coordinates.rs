@@ -1,0 +1,230 @@
+//! The coordinate check as a picture: how large a quantity of each module is at each width, before
+//! and after some updates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mutransfer::theory::Quantity;
+
+use crate::coordinates::size::Coordinate;
+use crate::names::{after_baseline, display_name};
+use crate::statistics::sample::mean;
+use crate::tell::figures::canvas::{
+    Axis, Key, Layer, Mark, Panel, Sheet, Symbol, draw, power_of_two,
+};
+use crate::tell::figures::figure::{Figure, FigureError};
+
+const NAME: &str = "coordinates";
+
+/// Panels per rule; more would be too small to read.
+const STEPS: usize = 4;
+
+/// Colours that people with any colour vision can tell apart (Okabe and Ito), without the yellow.
+const COLORS: [&str; 7] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000",
+];
+
+/// Draws the mean absolute value of a quantity of each module against width, on one shared scale: a
+/// row of panels per rule, a panel per step, a line per module. The line is the mean over seeds;
+/// the pale band around it reaches from the lowest to the highest seed, so it is noise of initial
+/// weights and batches, and it is not there with one seed. Values that are zero or not finite have
+/// no place on a logarithmic axis and are left out.
+///
+/// # Errors
+///
+/// When no value is positive and finite, or the PNG cannot be made.
+pub fn coordinates(rows: &[Coordinate], quantity: Quantity) -> Result<Figure, FigureError> {
+    let rows: Vec<&Coordinate> = rows
+        .iter()
+        .filter(|row| row.quantity == quantity && row.l1.is_finite() && row.l1 > 0.0)
+        .collect();
+    let (modules, steps) = (modules(&rows), steps(&rows));
+    let mut drawn = Vec::new();
+    for rule in rules(&rows) {
+        for &step in &steps {
+            drawn.push((title(rule, step), layers(&rows, rule, step, &modules)));
+        }
+    }
+    let (x, y) = axes(&drawn, label(quantity)).ok_or(FigureError::Empty { figure: NAME })?;
+    let panels = drawn.into_iter().map(|(title, layers)| Panel {
+        title,
+        x: x.clone(),
+        y: y.clone(),
+        layers,
+        guide: None,
+        band: None,
+    });
+    draw(&Sheet {
+        name: NAME,
+        panels: panels.collect(),
+        keys: modules
+            .iter()
+            .enumerate()
+            .map(|(index, module)| key(index, module))
+            .collect(),
+        columns: steps.len(),
+        narrow_columns: 2,
+        panel_size: (155.0, 260.0),
+    })
+}
+
+fn title(rule: &str, step: usize) -> String {
+    match step {
+        0 => format!("{}, untrained", display_name(rule)),
+        1 => format!("{}, 1 step", display_name(rule)),
+        _ => format!("{}, {step} steps", display_name(rule)),
+    }
+}
+
+fn rules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
+    let mut rules: Vec<&str> = rows
+        .iter()
+        .map(|row| row.rule.as_str())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    rules.sort_by_key(|rule| after_baseline(rule));
+    rules
+}
+
+/// Modules in the order of the rows, which is the order of the forward pass.
+fn modules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    rows.iter()
+        .map(|row| row.module.as_str())
+        .filter(|module| seen.insert(*module))
+        .collect()
+}
+
+/// At most [`STEPS`] steps, evenly spread, the first and the last among them.
+fn steps(rows: &[&Coordinate]) -> Vec<usize> {
+    let steps: Vec<usize> = rows
+        .iter()
+        .map(|row| row.step)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let shown = steps.len().min(STEPS);
+    (0..shown)
+        .map(|index| steps[index * (steps.len() - 1) / (shown - 1).max(1)])
+        .collect()
+}
+
+/// Areas below lines, so that no line is covered.
+fn layers(rows: &[&Coordinate], rule: &str, step: usize, modules: &[&str]) -> Vec<Layer> {
+    let (mut areas, mut lines) = (Vec::new(), Vec::new());
+    for (index, module) in modules.iter().enumerate() {
+        let mut seeds: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for row in rows {
+            if row.rule == rule && row.step == step && row.module == *module {
+                seeds.entry(row.width).or_default().push(row.l1);
+            }
+        }
+        let points = seeds
+            .iter()
+            .map(|(&width, values)| ((width as f64).log2(), mean(values).log2()))
+            .collect();
+        areas.extend(area(&seeds, index));
+        lines.extend(line_with_discs(points, index));
+    }
+    areas.extend(lines);
+    areas
+}
+
+/// From the lowest to the highest seed at each width.
+fn area(seeds: &BTreeMap<usize, Vec<f64>>, index: usize) -> Option<Layer> {
+    if seeds.values().all(|values| values.len() < 2) {
+        return None;
+    }
+    let mut points = Vec::new();
+    for (&width, values) in seeds {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(0.0, f64::max);
+        points.push(((width as f64).log2(), low.log2(), high.log2()));
+    }
+    Some(Layer::Area {
+        points,
+        color: color(index),
+    })
+}
+
+fn line_with_discs(points: Vec<(f64, f64)>, index: usize) -> [Layer; 2] {
+    let discs = points.iter().map(|(x, y)| (*x, *y, 0.0)).collect();
+    [
+        Layer::Line {
+            points,
+            color: color(index),
+            dashed: is_dashed(index),
+        },
+        Layer::Marks {
+            points: discs,
+            color: color(index),
+            mark: Mark::Disc,
+            size: 2.5,
+        },
+    ]
+}
+
+fn label(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Activation => "mean |activation|",
+        Quantity::Change => "mean |change of activation|",
+        Quantity::OwnUpdate => "mean |own update|",
+    }
+}
+
+fn axes(panels: &[(String, Vec<Layer>)], label: &str) -> Option<(Axis, Axis)> {
+    let layers = panels.iter().flat_map(|(_, layers)| layers);
+    let (across, up): (Vec<f64>, Vec<f64>) = layers.flat_map(line_points).unzip();
+    let mut x = axis("width", &across, 5.0)?;
+    x.tick = width;
+    Some((x, axis(label, &up, 8.0)?))
+}
+
+/// With room on both sides, and at most so many ticks.
+fn axis(label: &str, values: &[f64], most: f64) -> Option<Axis> {
+    let low = values.iter().copied().reduce(f64::min)? - 0.4;
+    let high = values.iter().copied().reduce(f64::max)? + 0.4;
+    Some(Axis {
+        label: label.to_owned(),
+        range: (low, high),
+        step: ((high - low) / most).ceil(),
+        tick: power_of_two,
+    })
+}
+
+fn line_points(layer: &Layer) -> Vec<(f64, f64)> {
+    match layer {
+        Layer::Line { points, .. } => points.clone(),
+        Layer::Area { points, .. } => points
+            .iter()
+            .flat_map(|(x, low, high)| [(*x, *low), (*x, *high)])
+            .collect(),
+        Layer::Marks { .. } => Vec::new(),
+    }
+}
+
+fn width(log2: f64) -> String {
+    format!("{:.0}", log2.exp2())
+}
+
+fn key(index: usize, module: &str) -> Key {
+    let symbol = if is_dashed(index) {
+        Symbol::DashedLine
+    } else {
+        Symbol::Line
+    };
+    Key {
+        label: module.to_owned(),
+        color: color(index),
+        symbol,
+    }
+}
+
+fn color(index: usize) -> String {
+    COLORS[index % COLORS.len()].to_owned()
+}
+
+/// The colours start again after the last one, with dashed lines.
+fn is_dashed(index: usize) -> bool {
+    index / COLORS.len() % 2 == 1
+}

@@ -1,0 +1,24 @@
+//! The pictures: loss against learning rate, the size of activations against width, how far
+//! training goes, loss against step, and what an analysis of a table finds.
+//!
+//! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library
+//! stays in `canvas`.
+
+mod canvas;
+mod coordinates;
+mod curves;
+pub(crate) mod figure;
+mod loss_curves;
+mod optima;
+pub(crate) mod pictures;
+mod regret;
+mod tangent;
+
+pub use coordinates::coordinates;
+pub use curves::curves;
+pub use figure::{Figure, FigureError};
+pub use loss_curves::loss_curves;
+pub use optima::optima;
+pub use pictures::Pictures;
+pub use regret::regret;
+pub use tangent::tangent;

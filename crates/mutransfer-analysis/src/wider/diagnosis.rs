@@ -1,0 +1,75 @@
+//! Why wider is not always better, in a sentence.
+
+use crate::statistics::estimate::Estimate;
+use crate::verdict::Verdict;
+use crate::wider::pair::{Diverged, Pair, Window};
+
+/// The worst that was found; none where everything passes.
+pub(crate) fn diagnose(pairs: &[Pair], diverged: &[Diverged], tolerance: f64) -> Option<String> {
+    if let Some(Diverged { width, seed, step }) = diverged.first() {
+        return Some(format!(
+            "width {width}, seed {seed} diverged: its loss at step {step} is not finite"
+        ));
+    }
+    worse(pairs)
+        .or_else(|| one_seed(pairs))
+        .or_else(|| unsettled(pairs, tolerance))
+        .or_else(|| incomplete(pairs))
+}
+
+fn worse(pairs: &[Pair]) -> Option<String> {
+    let (Pair { narrow, wide, .. }, window) = first(pairs, Verdict::Fail)?;
+    let (span, loss) = (span(window), signed(-window.gain.mean, &window.gain));
+    let p = window.p.unwrap_or_default();
+    Some(format!(
+        "width {wide} is worse than {narrow} at {span}, by {loss} nats (p = {p:.1e})"
+    ))
+}
+
+fn one_seed(pairs: &[Pair]) -> Option<String> {
+    let Pair { narrow, wide, .. } = pairs.iter().find(|pair| pair.seeds < 2)?;
+    Some(format!(
+        "widths {narrow} and {wide} share one seed only, so the noise is unknown"
+    ))
+}
+
+fn unsettled(pairs: &[Pair], tolerance: f64) -> Option<String> {
+    let (Pair { narrow, wide, .. }, window) = first(pairs, Verdict::Undetermined)?;
+    let (span, gain) = (span(window), signed(window.gain.mean, &window.gain));
+    Some(format!(
+        "at {span} width {wide} gains {gain} nats on {narrow}, which may be worse by more than \
+         {tolerance}"
+    ))
+}
+
+fn incomplete(pairs: &[Pair]) -> Option<String> {
+    let pair = pairs.iter().find(|pair| pair.verdict != Verdict::Pass)?;
+    let Pair { narrow, wide, .. } = pair;
+    Some(match pair.windows.last() {
+        Some(last) if !pair.complete => format!(
+            "widths {narrow} and {wide} have no common step after {}",
+            last.steps.1
+        ),
+        _ => format!("widths {narrow} and {wide} have too few common steps"),
+    })
+}
+
+/// The first window of this verdict, with its pair.
+fn first(pairs: &[Pair], verdict: Verdict) -> Option<(&Pair, &Window)> {
+    let windows = pairs
+        .iter()
+        .flat_map(|pair| pair.windows.iter().map(move |window| (pair, window)));
+    windows
+        .into_iter()
+        .find(|(_, window)| window.verdict == Some(verdict))
+}
+
+fn span(window: &Window) -> String {
+    format!("steps {} to {}", window.steps.0, window.steps.1)
+}
+
+fn signed(mean: f64, gain: &Estimate) -> String {
+    gain.margin.map_or(format!("{mean:.3}"), |margin| {
+        format!("{mean:.3} ± {margin:.3}")
+    })
+}

@@ -1,0 +1,65 @@
+//! What the analyses refuse, and the step that mends it, in flags.
+
+use mutransfer_analysis::{CoordinateError, Fix, MonitorError, TableError, TangentError};
+
+use super::{Failure, USAGE};
+
+impl From<CoordinateError> for Failure {
+    fn from(error: CoordinateError) -> Self {
+        mended_by(&error.fix(), error.into())
+    }
+}
+
+impl From<MonitorError> for Failure {
+    fn from(error: MonitorError) -> Self {
+        mended_by(&error.fix(), error.into())
+    }
+}
+
+impl From<TangentError> for Failure {
+    fn from(error: TangentError) -> Self {
+        mended_by(&error.fix(), error.into())
+    }
+}
+
+impl From<TableError> for Failure {
+    /// Names the flag that asked for what the table does not have.
+    fn from(error: TableError) -> Self {
+        let fix = error.fix();
+        let flag = match error {
+            TableError::Reference { .. } => "--reference ",
+            TableError::Target { .. } => "--target-width ",
+            _ => return mended_by(&fix, error.into()),
+        };
+        mended_by(&fix, anyhow::anyhow!("{flag}{error}"))
+    }
+}
+
+fn mended_by(fix: &Fix, error: anyhow::Error) -> Failure {
+    Failure {
+        code: USAGE,
+        error,
+        hint: step(fix),
+    }
+}
+
+fn step(fix: &Fix) -> Option<String> {
+    Some(match fix {
+        Fix::Do(what) => (*what).to_owned(),
+        Fix::NameColumns => {
+            "--axis, --sweep and --loss name the columns to use [default: width, lr, loss]"
+                .to_owned()
+        }
+        Fix::Separate { column, value } => format!(
+            "choose with --where {column}={value}, or make it the axis with --axis {column}; if it \
+             is a result and not a setting, --ignore {column}"
+        ),
+        Fix::ChangeFilter => "--where COLUMN=VALUE keeps the rows with that value".to_owned(),
+        Fix::NameRule => {
+            "`mutransfer rules` lists the rules; --rule names that of a table without the column"
+                .to_owned()
+        }
+        // A kind of step that this program does not know yet.
+        _ => return None,
+    })
+}
