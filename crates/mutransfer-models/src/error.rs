@@ -165,13 +165,4 @@ impl Error {
             flaw,
         }
     }
-
-    /// A name that is none of an enum's.
-    pub(crate) fn unknown<T: strum::VariantNames>(what: &'static str, name: &str) -> Self {
-        Self::Unknown {
-            what,
-            name: name.to_owned(),
-            known: T::VARIANTS.join(", "),
-        }
-    }
 }

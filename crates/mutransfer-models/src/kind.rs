@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-
 /// Which family of models.
 #[derive(
     Clone,
@@ -14,12 +12,11 @@ use crate::error::Error;
     Serialize,
     Deserialize,
     strum::Display,
-    strum::EnumString,
     strum::VariantArray,
     strum::VariantNames,
 )]
 #[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase", parse_err_ty = Error, parse_err_fn = unknown)]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// Transformer that predicts the next token.
     Gpt,
@@ -31,10 +28,6 @@ pub enum Kind {
     Cnn,
     /// Residual convolutional network with batch norm.
     ResNet,
-}
-
-fn unknown(name: &str) -> Error {
-    Error::unknown::<Kind>("model", name)
 }
 
 /// What distinguishes the kinds, beside the modules that they are made of.

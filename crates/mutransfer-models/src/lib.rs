@@ -19,6 +19,7 @@ pub mod kernel;
 mod kind;
 mod mlp;
 mod multipliers;
+mod names;
 mod readout;
 mod resnet;
 mod subject;

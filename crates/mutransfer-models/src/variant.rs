@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-
 /// A part of a transformer in another than its usual form.
 #[derive(
     Clone,
@@ -14,12 +12,11 @@ use crate::error::Error;
     Serialize,
     Deserialize,
     strum::Display,
-    strum::EnumString,
     strum::VariantArray,
     strum::VariantNames,
 )]
 #[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Variant {
     /// The readout is the embedding of the tokens.
     Tied,
@@ -40,10 +37,6 @@ pub enum Variant {
 impl Variant {
     /// All there are.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
-}
-
-fn unknown(name: &str) -> Error {
-    Error::unknown::<Variant>("variant", name)
 }
 
 /// The variants of a model.
