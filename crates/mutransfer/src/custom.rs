@@ -59,16 +59,7 @@ impl Written {
             Some(name) => Some(name.parse().map_err(TableFlaw::Family)?),
             None => None,
         };
-        let rows = Roles {
-            fixed: self.fixed.clone().unwrap_or_default(),
-            vector: self
-                .vector
-                .clone()
-                .unwrap_or_else(|| self.input.for_vectors()),
-            input: self.input.clone(),
-            hidden: self.hidden.clone(),
-            output: self.output.clone(),
-        };
+        let rows = self.rows();
         let mut laws = Roles::all(Law::ONE);
         // Biases last: what is wrong with `[input]`, which they follow, is to be said of `[input]`.
         for role in [
@@ -96,6 +87,17 @@ impl Written {
                 .any(|(_, row)| row.eps.is_some() || row.d.is_some()),
             ..Definition::PLAIN
         })
+    }
+
+    fn rows(&self) -> Roles<WrittenLaw> {
+        let vector = self.vector.clone();
+        Roles {
+            fixed: self.fixed.clone().unwrap_or_default(),
+            vector: vector.unwrap_or_else(|| self.input.for_vectors()),
+            input: self.input.clone(),
+            hidden: self.hidden.clone(),
+            output: self.output.clone(),
+        }
     }
 
     fn attention(&self) -> Result<Power, TableFlaw> {

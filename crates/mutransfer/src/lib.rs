@@ -40,8 +40,8 @@
 //!
 //! For whoever can name the tensors of a model and their sizes, in any framework. It is not for
 //! finding hyperparameters (`mutransfer-study` runs sweeps), not for judging runs
-//! (`mutransfer-analysis`), and applies nothing: `mutransfer-burn` does that for burn, and a plan as
-//! JSON for everything else.
+//! (`mutransfer-analysis`), and applies nothing: `mutransfer-burn` does that for burn, and a plan
+//! as JSON for everything else.
 
 /// The examples of the README and of the page on the library.
 #[cfg(doctest)]

@@ -20,7 +20,11 @@ use crate::role::Role;
     strum::EnumString,
     VariantArray,
 )]
-#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownName, parse_err_fn = unknown_optimizer_family)]
+#[strum(
+    serialize_all = "kebab-case",
+    parse_err_ty = UnknownName,
+    parse_err_fn = unknown_family
+)]
 pub enum Family {
     /// The update is linear in the gradient.
     RawGradient,
@@ -32,7 +36,7 @@ pub enum Family {
     Spectral,
 }
 
-fn unknown_optimizer_family(name: &str) -> UnknownName {
+fn unknown_family(name: &str) -> UnknownName {
     UnknownName::new("optimizer family", Family::VARIANTS, name)
 }
 
@@ -57,7 +61,11 @@ impl Family {
 )]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownName, parse_err_fn = unknown_weight_decay)]
+#[strum(
+    serialize_all = "kebab-case",
+    parse_err_ty = UnknownName,
+    parse_err_fn = unknown_decay
+)]
 pub enum Decay {
     /// `g ← g + wd·w` before the optimizer sees the gradient.
     L2,
@@ -67,7 +75,7 @@ pub enum Decay {
     Independent,
 }
 
-fn unknown_weight_decay(name: &str) -> UnknownName {
+fn unknown_decay(name: &str) -> UnknownName {
     UnknownName::new("weight decay", Decay::VARIANTS, name)
 }
 

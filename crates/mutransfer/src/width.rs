@@ -180,11 +180,13 @@ impl Widths {
         names: impl Iterator<Item = &'a ParamName>,
     ) -> Vec<(&'a ParamName, Option<&'a Growth>)> {
         let templates = self.templates();
-        let known = |name: &ParamName| {
-            let own = self.params.get(name);
-            own.or_else(|| templates.get(&name.template()).copied())
-        };
-        names.map(|name| (name, known(name))).collect()
+        names
+            .map(|name| {
+                let own = self.params.get(name);
+                let known = own.or_else(|| templates.get(&name.template()).copied());
+                (name, known)
+            })
+            .collect()
     }
 
     /// Role, ratios and dimensions of every parameter of `target`, in order of names.

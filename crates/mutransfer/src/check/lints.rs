@@ -22,9 +22,17 @@ pub struct Lint {
 }
 
 macro_rules! lints {
-    ($($name:ident $title:literal what $what:literal why $why:literal fix $fix:literal source $source:literal)*) => {
+    ($(
+        $name:ident $title:literal
+        what $what:literal why $why:literal fix $fix:literal source $source:literal
+    )*) => {
         $(pub(crate) const $name: &Lint = &Lint {
-            code: stringify!($name), title: $title, what: $what, why: $why, fix: $fix, source: $source,
+            code: stringify!($name),
+            title: $title,
+            what: $what,
+            why: $why,
+            fix: $fix,
+            source: $source,
         };)*
 
         /// Every lint, in the order of codes.
@@ -34,12 +42,13 @@ macro_rules! lints {
 
 lints! {
     MU001 "readout not declared"
-        what "A layer sums over a dimension that grows and writes to one that does not, and nothing says that it is a \
-              readout."
-        why "Such a layer needs a multiplier of order 1/fan_in, or its output grows with width. And in [vocabulary, width] a \
-             readout and an embedding look alike but need opposite treatment."
-        fix "Declare it: output for a readout, classifier or value head, input for an embedding. If the fixed dimension \
-             should have grown, make it differ between base and delta."
+        what "A layer sums over a dimension that grows and writes to one that does not, and \
+              nothing says that it is a readout."
+        why "Such a layer needs a multiplier of order 1/fan_in, or its output grows with width. \
+             And in [vocabulary, width] a readout and an embedding look alike but need opposite \
+             treatment."
+        fix "Declare it: output for a readout, classifier or value head, input for an embedding. \
+             If the fixed dimension should have grown, make it differ between base and delta."
         source "TP5 (2203.03466) text at Table 8; the assertion of the `mup` package"
     MU002 "nothing grows"
         what "No dimension differs between the base and the delta model."
@@ -48,45 +57,53 @@ lints! {
         source "microsoft/mup issues 25 and 41"
     MU003 "silent standard parametrization"
         what "The target model has the sizes of the base, so that every ratio is 1."
-        why "At the base every rule is the standard parametrization: nothing will be scaled, and a coordinate check at this \
-             width alone proves nothing."
+        why "At the base every rule is the standard parametrization: nothing will be scaled, and a \
+             coordinate check at this width alone proves nothing."
         fix "Give the target's own shapes, or a base that is smaller than the target."
         source "microsoft/mup issues 25 and 41; gpt-neox pull request 1061"
     MU004 "scaled twice"
-        what "The table scales the same thing in two ways: multiplier and learning rate of the readout, or the learning rate \
-              of a matrix whose optimizer has a factor of its own."
-        why "Each of them alone makes the update right; together they shrink it as the network grows."
-        fix "Take the readout from one table: multiplier 1/m_in with learning rate 1 (Table 8), or learning rate 1/m_in \
-             without multiplier (Table 3). Divide the optimizer's own factor out with m_own^-1."
+        what "The table scales the same thing in two ways: multiplier and learning rate of the \
+              readout, or the learning rate of a matrix whose optimizer has a factor of its own."
+        why "Each of them alone makes the update right; together they shrink it as the network \
+             grows."
+        fix "Take the readout from one table: multiplier 1/m_in with learning rate 1 (Table 8), or \
+             learning rate 1/m_in without multiplier (Table 3). Divide the optimizer's own factor \
+             out with m_own^-1."
         source "TP5 Tables 3 and 8; microsoft/mup issues 7, 47, 57; Megatron-LM pull request 3715"
     MU005 "tied without multiplier"
-        what "An embedding serves as readout, but the logits have no multiplier; or there is no readout at all and the tie \
-              was not declared."
-        why "An embedding has entries of order one, so logits grow as the width without a multiplier 1/m_in. A readout that \
-             is a tied tensor disappears from most checkpoints, and its multiplier is then forgotten."
-        fix "Declare the tie and use the form of Table 8, where one init, learning rate and decay serve both uses."
+        what "An embedding serves as readout, but the logits have no multiplier; or there is no \
+              readout at all and the tie was not declared."
+        why "An embedding has entries of order one, so logits grow as the width without a \
+             multiplier 1/m_in. A readout that is a tied tensor disappears from most checkpoints, \
+             and its multiplier is then forgotten."
+        fix "Declare the tie and use the form of Table 8, where one init, learning rate and decay \
+             serve both uses."
         source "TP5 section B.1; microsoft/mup issue 55"
     MU006 "fan-in unknown"
         what "A matrix grows, but nothing says which of its axes the layer sums over."
         why "Learning rate and init follow the fan-in. Frameworks store weights either way round."
         fix "Say the layout, give the axes in the shapes file, or declare the role."
-        source "`mup` takes the last infinite dimension, which is wrong for weights stored [in, out]"
+        source "`mup` takes the last infinite dimension, which is wrong for weights stored [in, \
+                out]"
     MU007 "parts of a fused matrix grow unequally"
-        what "A matrix that looks like several in one (queries, keys and values; gate and up) has a fan-out that does not \
-              grow as its fan-in does."
-        why "Then its parts have different ratios, and no single number is right for all of them: with grouped key and value \
-             heads, queries grow and keys do not."
+        what "A matrix that looks like several in one (queries, keys and values; gate and up) has \
+              a fan-out that does not grow as its fan-in does."
+        why "Then its parts have different ratios, and no single number is right for all of them: \
+             with grouped key and value heads, queries grow and keys do not."
         fix "Store the parts as parameters of their own, or scale their widths together."
         source "TP5 appendix D; Megatron-LM, one global ratio for matrices that scale unequally"
     MU008 "sizes contradict each other"
-        what "A parameter is missing in one of the models, has another rank, differs in a dimension that does not grow, grows \
-              in more than two, or contradicts its declaration."
+        what "A parameter is missing in one of the models, has another rank, differs in a \
+              dimension that does not grow, grows in more than two, or contradicts its \
+              declaration."
         why "Ratios would be those of other tensors."
-        fix "Build base, delta and target from the same code, with fixed sizes (vocabulary, context, kernel) equal."
+        fix "Build base, delta and target from the same code, with fixed sizes (vocabulary, \
+             context, kernel) equal."
         source "TP5 appendix B"
     MU009 "weight decay in the gradient"
         what "The optimizer normalises its gradient, and weight decay is added to that gradient."
-        why "The decay's share of the gradient then depends on width, and no scaling of it transfers."
+        why "The decay's share of the gradient then depends on width, and no scaling of it \
+             transfers."
         fix "Use decoupled decay: adamw instead of adam, times-lr or independent instead of l2."
         source "TP5 section B.3"
     MU010 "zero init under a trust ratio"
@@ -95,27 +112,34 @@ lints! {
         fix "Start it away from zero, or train it with another optimizer."
         source "2203.03466 section B.3; the trust ratio's definition"
     MU011 "gradient norm grows with width"
-        what "In this form the gradient norm of a tensor grows with width, and gradients are clipped at a constant norm."
-        why "The wider the model, the more steps are clipped, and the effective learning rate falls."
+        what "In this form the gradient norm of a tensor grows with width, and gradients are \
+              clipped at a constant norm."
+        why "The wider the model, the more steps are clipped, and the effective learning rate \
+             falls."
         fix "Use the form of Table 8, or multiply each tensor's norm by the plan's clip factor."
-        source "TP5 appendix B.3 says constant thresholds fit every form; measured slopes say not Table 3"
+        source "TP5 appendix B.3 says constant thresholds fit every form; measured slopes say not \
+                Table 3"
     MU012 "setting differs from the plan"
         what "A trainer's number for a parameter is not the one of the rule."
-        why "A scheduler that sets absolute learning rates, a flag set after the model was built, one ratio used for all \
-             matrices, or a forgotten attention scale all look like this, and none of them fails."
+        why "A scheduler that sets absolute learning rates, a flag set after the model was built, \
+             one ratio used for all matrices, or a forgotten attention scale all look like this, \
+             and none of them fails."
         fix "Take the number from the plan; let schedules be factors."
         source "gpt-neox pull request 1061; DeepSpeed issue 7713; Megatron-LM"
     MU013 "rule does not transfer"
-        what "In the limit of infinite width the table is unstable, trivial, or learns no features, or some layer is not \
-              updated maximally."
-        why "The best learning rate then moves with width, or wide networks do not learn what narrow ones do."
-        fix "Ask `theory` which layer breaks what, and mend its exponents."
+        what "In the limit of infinite width the table is unstable, trivial, or learns no \
+              features, or some layer is not updated maximally."
+        why "The best learning rate then moves with width, or wide networks do not learn what \
+             narrow ones do."
+        fix "Mend the exponents of the layer that the theory names."
         source "TP4 (2011.14522) theorems 3.3 to 5.6; 2308.01814 section 2.8"
     MU014 "epsilon does not follow the gradient"
-        what "A table of your own, or an option, gives epsilon another power of the sizes than the gradient's entries have."
-        why "Gradients shrink as networks grow. Once they are as small as epsilon, the optimizer turns into SGD with a tiny \
-             learning rate; if epsilon shrinks faster than they do, it does nothing where it was tuned to do something."
-        fix "Use eps=faithful, or give the powers that `theory` prints as d."
+        what "A table of your own, or an option, gives epsilon another power of the sizes than the \
+              gradient's entries have."
+        why "Gradients shrink as networks grow. Once they are as small as epsilon, the optimizer \
+             turns into SGD with a tiny learning rate; if epsilon shrinks faster than they do, it \
+             does nothing where it was tuned to do something."
+        fix "Use eps=faithful, or give the powers that the theory has as d."
         source "2308.01814 equation 2.26; 2407.05872 on epsilon underflow"
 }
 

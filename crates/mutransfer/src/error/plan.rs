@@ -9,7 +9,8 @@ pub enum PlanError {
     /// A tie under a form in which embedding and readout need different numbers for the same
     /// tensor.
     #[error(
-        "`{readout}` is tied to `{embedding}`, but {rule} in the form {form} has another {quantity} for each"
+        "`{readout}` is tied to `{embedding}`, but {rule} in the form {form} has another \
+         {quantity} for each"
     )]
     TiedConflict {
         /// The name in the forward pass.

@@ -20,7 +20,8 @@ pub enum RuleError {
     },
     /// A rule outside of what the theory covers.
     #[error(
-        "`{rule}` under {optimizer} is not classified: it scales its backward pass apart from the forward pass"
+        "`{rule}` under {optimizer} is not classified: it scales its backward pass apart \
+         from the forward pass"
     )]
     NotClassified {
         /// The rule.
@@ -36,7 +37,8 @@ pub enum RuleError {
     },
     /// A power that cannot be read.
     #[error(
-        "`{text}` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as `m_in^-1/2 m_out`"
+        "`{text}` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as \
+         `m_in^-1/2 m_out`"
     )]
     BadPower {
         /// As typed.

@@ -4,7 +4,8 @@ use crate::role::Role;
 use crate::shape::ParamName;
 use crate::size::Size;
 
-/// Why sizes and declarations do not fit each other. Each message names the parameter and the sizes.
+/// Why sizes and declarations do not fit each other. Each message names the parameter and the
+/// sizes.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WidthsError {
@@ -20,7 +21,8 @@ pub enum WidthsError {
     },
     /// A parameter has another number of dimensions in another model.
     #[error(
-        "parameter `{name}` has dimensions {base:?} in the base model and {other:?} in the {model} model"
+        "parameter `{name}` has dimensions {base:?} in the base model and {other:?} in the \
+         {model} model"
     )]
     Rank {
         /// The parameter.
@@ -34,7 +36,8 @@ pub enum WidthsError {
     },
     /// A dimension that does not grow from base to delta has another size in the target.
     #[error(
-        "axis {axis} of parameter `{name}` is {base} in the base and delta models but {target} in the target model"
+        "axis {axis} of parameter `{name}` is {base} in the base and delta models but \
+         {target} in the target model"
     )]
     NotDeclaredGrowing {
         /// The parameter.

@@ -8,7 +8,7 @@
 //! # Multiplier
 //! 1/√fan-in on hidden matrices, 1/fan-in on the readout, whose backward pass uses 1/√fan-in.
 //! Attention logits are divided by `head_dim`. Residual branches follow the tau rule
-//! ([`residual_tau`](crate::residual_tau)).
+//! ([`residual_tau`](crate::horizon::residual_tau)).
 //! # Learning rate
 //! Adam: 1/√fan-out for inputs, 1/√fan-in for hidden matrices, 1 for the readout, biases and gains;
 //! all in the residual stack times 1/√depth. SGD: fan-out for biases and gains, √fan-in for

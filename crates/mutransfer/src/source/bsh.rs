@@ -15,7 +15,8 @@ use crate::width::Widths;
 const HEADER: &str = "\
 # This is a base shape file encoded in yaml
 # - `null` indicates a dimension is \"finite\", i.e. a non-\"width\" dimension
-# - a number indicates the base dimension of an \"infinite\" dimension, i.e. some notion of \"width\"
+# - a number indicates the base dimension of an \"infinite\" dimension, i.e. some notion of \
+\"width\"
 ";
 
 /// PyYAML writes names on one line up to this length, quotes apart and its five characters for the

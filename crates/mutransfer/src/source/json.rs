@@ -11,7 +11,8 @@ use crate::shape::{Axes, Shape, Shapes};
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected a list of sizes, or {\"dims\": [...], \"fan_in\": axis, \"fan_out\": axis}"
+    expecting = "expected a list of sizes, \
+                 or {\"dims\": [...], \"fan_in\": axis, \"fan_out\": axis}"
 )]
 enum Written {
     Dims(Vec<usize>),
@@ -50,8 +51,10 @@ impl Shapes {
     /// ```
     /// use mutransfer::Shapes;
     ///
-    /// let shapes = Shapes::from_json(r#"{"w": {"dims": [64, 10], "fan_in": 0, "fan_out": 1}, "b": [10]}"#)?;
-    /// assert_eq!(shapes.get("w").and_then(|shape| shape.axes).and_then(|axes| axes.fan_in), Some(0));
+    /// let text = r#"{"w": {"dims": [64, 10], "fan_in": 0, "fan_out": 1}, "b": [10]}"#;
+    /// let shapes = Shapes::from_json(text)?;
+    /// let axes = shapes.get("w").and_then(|shape| shape.axes);
+    /// assert_eq!(axes.and_then(|axes| axes.fan_in), Some(0));
     /// # Ok::<(), mutransfer::Error>(())
     /// ```
     ///

@@ -256,29 +256,32 @@ fn updates(exponents: &Exponents) -> (Layers<Rational32>, Rational32) {
         return (layers, signal + exponents.vector_c);
     }
     // 2308.01814 definition 2.8.5.
-    let c = |layer: Abcd, is_hidden| entries(exponents, layer, is_hidden);
     let layers = Layers::new(
-        c(input, false) + input.a,
-        c(hidden, true) + hidden.a - ONE,
-        c(output, false) + output.a - ONE,
+        entries(exponents, input, false) + input.a,
+        entries(exponents, hidden, true) + hidden.a - ONE,
+        entries(exponents, output, false) + output.a - ONE,
     );
     (layers, exponents.vector_c)
 }
 
-/// 2308.01814 lemma 2.8.11; none for a raw gradient, which meets no epsilon. Muon normalises a whole
-/// matrix, for whose norm other exponents hold.
+/// 2308.01814 lemma 2.8.11.
 fn faithfulness(exponents: &Exponents) -> Vec<Condition> {
-    let judged = |layer: Role| match exponents.family {
-        Family::RawGradient => false,
-        Family::Spectral => layer != Role::Hidden,
-        Family::Entrywise | Family::Frobenius => true,
-    };
     let wanted = exponents.faithful().named();
     let layers = exponents.layers.named().into_iter().zip(wanted);
     layers
-        .filter(|((layer, _), _)| judged(*layer))
+        .filter(|((layer, _), _)| meets_epsilon(exponents.family, *layer))
         .map(|((layer, own), (_, wanted))| faithful(layer, own.d, wanted))
         .collect()
+}
+
+/// A raw gradient meets no epsilon; Muon normalises a whole matrix, for whose norm other exponents
+/// hold.
+fn meets_epsilon(family: Family, layer: Role) -> bool {
+    match family {
+        Family::RawGradient => false,
+        Family::Spectral => layer != Role::Hidden,
+        Family::Entrywise | Family::Frobenius => true,
+    }
 }
 
 fn faithful(layer: Role, d: Rational32, wanted: Rational32) -> Condition {

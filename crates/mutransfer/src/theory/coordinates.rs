@@ -3,6 +3,7 @@
 
 use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 use super::classify::Theory;
 
@@ -22,7 +23,7 @@ pub enum Layer {
 
 /// What is measured of a module (2203.03466 figure 5).
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display,
 )]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "lowercase")]
