@@ -32,7 +32,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         &options.model,
         options.rule.optimizer,
     )?;
-    let check = Check {
+    warn(&Check {
         widths: &widths,
         target: &target,
         rule: &rule,
@@ -40,26 +40,28 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         decays: given.weight_decay.is_some_and(|decay| decay > 0.0),
         clips: false,
         zero_init: &options.model.zero_init,
-    };
-    for finding in check
-        .findings()?
-        .iter()
-        .filter(|finding| WARNINGS.contains(&finding.lint.code))
-    {
-        let about = finding
-            .parameter
-            .as_ref()
-            .map_or(String::new(), |name| format!("`{name}`: "));
-        note!("warning[{}]: {about}{}", finding.lint.code, finding.message);
-    }
+    })?;
     let document = plan.document(given);
     if options.json {
-        say!(
-            "{}",
-            serde_json::to_string_pretty(&document).context("cannot print JSON")?
-        );
+        let text = serde_json::to_string_pretty(&document).context("cannot print JSON")?;
+        say!("{text}");
     } else {
         print(&plan, &document);
+    }
+    Ok(())
+}
+
+fn warn(check: &Check) -> Result<(), Failure> {
+    for finding in check.findings()? {
+        let code = finding.lint.code;
+        if !WARNINGS.contains(&code) {
+            continue;
+        }
+        let about = match &finding.parameter {
+            Some(name) => format!("`{name}`: "),
+            None => String::new(),
+        };
+        note!("warning[{code}]: {about}{}", finding.message);
     }
     Ok(())
 }
@@ -67,26 +69,13 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
 fn print(plan: &Plan, document: &PlanDocument) {
     let hyper = Hyper::from(document.hyper);
     say!("{}", parameters(plan, document));
-    let roles: Vec<String> = Role::ALL
-        .iter()
-        .map(|role| {
-            (
-                role,
-                plan.params()
-                    .filter(|(_, param)| param.role == *role)
-                    .count(),
-            )
-        })
-        .filter(|(_, count)| *count > 0)
-        .map(|(role, count)| format!("{count} {role}"))
-        .collect();
     say!(
         "{} in the form {}, for {} with {} decay: {}; {} optimizer groups",
         plan.rule(),
         plan.form(),
         plan.optimizer(),
         plan.decay(),
-        roles.join(", "),
+        roles(plan),
         plan.groups(&hyper).len()
     );
     let forward = plan.forward_at(&hyper);
@@ -106,6 +95,19 @@ fn print(plan: &Plan, document: &PlanDocument) {
         say!("gradient clipping needs a factor per tensor in this form; --json has them");
     }
     say!("plan {}", &document.hash[..16]);
+}
+
+/// How many parameters play each role.
+fn roles(plan: &Plan) -> String {
+    let mut counted = Vec::new();
+    for role in Role::ALL {
+        let playing = plan.params().filter(|(_, param)| param.role == role);
+        let count = playing.count();
+        if count > 0 {
+            counted.push(format!("{count} {role}"));
+        }
+    }
+    counted.join(", ")
 }
 
 /// A row for every parameter; blocks with equal numbers share theirs.

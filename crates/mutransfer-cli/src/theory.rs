@@ -12,46 +12,33 @@ use crate::model;
 use crate::rules::grid;
 use crate::say::{note, say};
 
+/// A rule under an optimizer, classified.
+struct Classified {
+    rule: String,
+    optimizer: Optimizer,
+    theory: Theory,
+}
+
 pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
     if options.measure {
         return kernel::measure(options);
     }
-    let optimizers = options
-        .optimizer
-        .map_or(vec![Optimizer::Sgd, Optimizer::Adam], |optimizer| {
-            vec![optimizer]
-        });
+    let optimizers = match options.optimizer {
+        Some(optimizer) => vec![optimizer],
+        None => vec![Optimizer::Sgd, Optimizer::Adam],
+    };
     let rules: Vec<Parametrization> = match &options.rule {
         Some(name) => vec![model::rule(name, &options.choices)?],
         None => Rule::NAMED.into_iter().map(Parametrization::from).collect(),
     };
-    let mut classified = Vec::new();
-    for rule in &rules {
-        for &optimizer in &optimizers {
-            match Theory::of_rule(rule, optimizer) {
-                Ok(theory) => classified.push((rule.name(), optimizer, theory)),
-                Err(error) if options.optimizer.is_some() && options.rule.is_some() => {
-                    return Err(error.into());
-                }
-                // A table of one family is silent about the others, unless the user asked for just
-                // that.
-                Err(error) if options.rule.is_some() => note!("note: {error}"),
-                Err(_) => {}
-            }
-        }
-    }
+    let classified = classify(options, &rules, &optimizers)?;
     if options.json {
-        let all: Vec<Value> = classified
-            .iter()
-            .map(|(rule, optimizer, theory)| to_json(rule, *optimizer, theory))
-            .collect();
-        say!(
-            "{}",
-            serde_json::to_string_pretty(&all).context("cannot print JSON")?
-        );
+        let all: Vec<Value> = classified.iter().map(to_json).collect();
+        let text = serde_json::to_string_pretty(&all).context("cannot print JSON")?;
+        say!("{text}");
     } else if options.rule.is_some() {
-        for (rule, optimizer, theory) in &classified {
-            explain(rule, *optimizer, theory);
+        for one in &classified {
+            explain(one);
         }
     } else {
         say!("{}", overview(&classified));
@@ -63,28 +50,56 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
     }
 }
 
-fn overview(classified: &[(String, Optimizer, Theory)]) -> String {
-    let row = |(rule, optimizer, theory): &(String, Optimizer, Theory)| {
-        let broken: Vec<Role> = theory.broken().map(|condition| condition.layer).collect();
-        let regime = if broken.is_empty() {
-            theory.regime.to_string()
-        } else {
-            format!("{} ({})", theory.regime, dedup(&broken).join(", "))
-        };
-        vec![
-            rule.clone(),
-            optimizer.to_string(),
-            regime,
-            theory.r.to_string(),
-            maximal(theory),
-        ]
-    };
-    let rows = classified.iter().map(row).collect();
+fn classify(
+    options: &TheoryOptions,
+    rules: &[Parametrization],
+    optimizers: &[Optimizer],
+) -> Result<Vec<Classified>, Failure> {
+    let mut classified = Vec::new();
+    for rule in rules {
+        for &optimizer in optimizers {
+            match Theory::of_rule(rule, optimizer) {
+                Ok(theory) => classified.push(Classified {
+                    rule: rule.name(),
+                    optimizer,
+                    theory,
+                }),
+                Err(error) if options.optimizer.is_some() && options.rule.is_some() => {
+                    return Err(error.into());
+                }
+                // A table of one family is silent about the others, unless the user asked for just
+                // that.
+                Err(error) if options.rule.is_some() => note!("note: {error}"),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(classified)
+}
+
+fn overview(classified: &[Classified]) -> String {
     grid(
         Print::Text,
         &["rule", "optimizer", "regime", "r", "updated maximally"],
-        rows,
+        classified.iter().map(overview_row).collect(),
     )
+}
+
+fn overview_row(classified: &Classified) -> Vec<String> {
+    let theory = &classified.theory;
+    let broken: Vec<Role> = theory.broken().map(|condition| condition.layer).collect();
+    let regime = if broken.is_empty() {
+        theory.regime.to_string()
+    } else {
+        format!("{} ({})", theory.regime, dedup(&broken).join(", "))
+    };
+    vec![
+        classified.rule.clone(),
+        classified.optimizer.to_string(),
+        regime,
+        theory.r.to_string(),
+        maximal(theory),
+    ]
 }
 
 /// Each once, in the order of roles.
@@ -110,65 +125,64 @@ fn maximal(theory: &Theory) -> String {
     }
 }
 
-fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
+fn explain(classified: &Classified) {
+    let Classified {
+        rule,
+        optimizer,
+        theory,
+    } = classified;
     say!("{rule} under {optimizer}: {}", theory.regime);
-    let rows = theory
-        .exponents
-        .layers
-        .named()
-        .into_iter()
-        .zip(theory.updates.named());
-    let rows = rows.map(|((layer, own), (_, r))| {
-        let maximal = if r == Rational32::from(0) {
-            "yes"
-        } else {
-            "no"
-        };
-        vec![
-            layer.to_string(),
-            own.a.to_string(),
-            own.b.to_string(),
-            own.c.to_string(),
-            own.d.to_string(),
-            r.to_string(),
-            maximal.to_owned(),
-        ]
-    });
+    say!("{}", exponents(theory));
+    let trivial = if theory.is_nontrivial {
+        "nontrivial"
+    } else {
+        "trivial"
+    };
     say!(
-        "{}",
-        grid(
-            Print::Text,
-            &["layer", "a", "b", "c", "d", "r", "updated maximally"],
-            rows.collect()
-        )
-    );
-    say!(
-        "r = {}; a + b + r of the readout = {}; {}; readout initialised maximally: {}",
+        "r = {}; a + b + r of the readout = {}; {trivial}; readout initialised maximally: {}",
         theory.r,
         theory.propagated,
-        if theory.is_nontrivial {
-            "nontrivial"
-        } else {
-            "trivial"
-        },
-        if theory.is_maximal_init { "yes" } else { "no" }
+        yes_or_no(theory.is_maximal_init)
     );
-    for Condition {
-        layer,
-        statement,
-        value,
-        otherwise,
-        ..
-    } in theory.broken()
-    {
+    reasons(theory);
+    say!("");
+}
+
+/// The table of exponents, with what the updates of each layer do.
+fn exponents(theory: &Theory) -> String {
+    let layers = theory.exponents.layers.named().into_iter();
+    let rows = layers
+        .zip(theory.updates.named())
+        .map(|((layer, own), (_, r))| {
+            let maximal = yes_or_no(r == Rational32::from(0));
+            let numbers = [own.a, own.b, own.c, own.d, r].map(|number| number.to_string());
+            let mut row = vec![layer.to_string()];
+            row.extend(numbers);
+            row.push(maximal.to_owned());
+            row
+        });
+    grid(
+        Print::Text,
+        &["layer", "a", "b", "c", "d", "r", "updated maximally"],
+        rows.collect(),
+    )
+}
+
+fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+/// What does not hold, and what comes of it.
+fn reasons(theory: &Theory) {
+    for broken in theory.broken() {
+        let (layer, statement) = (broken.layer, &broken.statement);
+        let (value, otherwise) = (broken.value, &broken.otherwise);
         say!("  {layer}: {statement} does not hold, the left side is {value}: {otherwise}");
     }
+    let unfaithful = theory.faithfulness.iter().filter(|own| !own.holds);
     for Condition {
         layer, otherwise, ..
-    } in theory
-        .faithfulness
-        .iter()
-        .filter(|condition| !condition.holds)
+    } in unfaithful
     {
         say!("  {layer}: epsilon does not follow the gradient: {otherwise}");
     }
@@ -181,7 +195,6 @@ fn explain(rule: &str, optimizer: Optimizer, theory: &Theory) {
     if theory.is_mup() {
         say!("  this is the maximal update parametrization, up to the symmetry");
     }
-    say!("");
 }
 
 fn compare(
@@ -217,15 +230,8 @@ fn compare(
     Ok(())
 }
 
-fn to_json(rule: &str, optimizer: Optimizer, theory: &Theory) -> Value {
-    let condition = |condition: &Condition| {
-        json!({
-            "layer": condition.layer,
-            "statement": condition.statement,
-            "value": condition.value.to_string(),
-            "holds": condition.holds,
-        })
-    };
+fn to_json(classified: &Classified) -> Value {
+    let theory = &classified.theory;
     let layers: serde_json::Map<String, Value> = theory
         .exponents
         .layers
@@ -235,23 +241,36 @@ fn to_json(rule: &str, optimizer: Optimizer, theory: &Theory) -> Value {
         .zip(theory.is_maximal.named())
         .map(|(((layer, own), (_, r)), (_, maximal))| {
             let exponents = json!({
-                "a": own.a.to_string(), "b": own.b.to_string(), "c": own.c.to_string(), "d": own.d.to_string(),
-                "r": r.to_string(), "updated_maximally": maximal,
+                "a": own.a.to_string(),
+                "b": own.b.to_string(),
+                "c": own.c.to_string(),
+                "d": own.d.to_string(),
+                "r": r.to_string(),
+                "updated_maximally": maximal,
             });
             (layer.to_string(), exponents)
         })
         .collect();
     json!({
-        "rule": rule,
-        "optimizer": optimizer,
+        "rule": classified.rule,
+        "optimizer": classified.optimizer,
         "regime": theory.regime,
         "stable": theory.broken().next().is_none(),
         "nontrivial": theory.is_nontrivial,
         "maximal_update": theory.is_mup(),
         "r": theory.r.to_string(),
         "layers": layers,
-        "stability": theory.stability.iter().map(condition).collect::<Vec<_>>(),
-        "faithfulness": theory.faithfulness.iter().map(condition).collect::<Vec<_>>(),
+        "stability": theory.stability.iter().map(condition_json).collect::<Vec<_>>(),
+        "faithfulness": theory.faithfulness.iter().map(condition_json).collect::<Vec<_>>(),
         "attention_growth": theory.attention.to_string(),
+    })
+}
+
+fn condition_json(condition: &Condition) -> Value {
+    json!({
+        "layer": condition.layer,
+        "statement": condition.statement,
+        "value": condition.value.to_string(),
+        "holds": condition.holds,
     })
 }
