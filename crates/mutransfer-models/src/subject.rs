@@ -159,7 +159,7 @@ impl Subject for BuiltIn {
         self.dataset.floor(self.kind)
     }
 
-    fn from_zero(&self) -> Box<dyn Subject> {
+    fn with_zero_start(&self) -> Box<dyn Subject> {
         let mut started = self.clone();
         started.description.zero_readout = true;
         started.description.zero_query = true;

@@ -163,7 +163,6 @@ impl TryFrom<Written> for NamedRule {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

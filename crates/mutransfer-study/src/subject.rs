@@ -122,7 +122,7 @@ pub trait Subject: Send + Sync {
     fn floor(&self) -> Option<f64>;
 
     /// The same, but that readout and queries start at zero, as a coordinate check wants them.
-    fn from_zero(&self) -> Box<dyn Subject>;
+    fn with_zero_start(&self) -> Box<dyn Subject>;
 
     /// The batch on which coordinates follow the width at small widths already.
     fn check_batch(&self) -> CheckBatch;

@@ -218,7 +218,7 @@ impl Workbench {
             steps: protocol.steps,
             widths: &protocol.widths,
         });
-        let subject = self.subject.from_zero();
+        let subject = self.subject.with_zero_start();
         protocol.measure(subject.as_ref(), &self.stop)
     }
 
