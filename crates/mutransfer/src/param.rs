@@ -38,7 +38,8 @@ pub struct ParamPlan {
     /// Its factors relative to the base model.
     pub scales: Scales,
     /// What its gradient norm is to be multiplied by before a global norm is clipped; 1 in the form
-    /// of Table 8. With [`Clip::Update`] the scale of its threshold instead.
+    /// of Table 8. With [`Clip::Update`](crate::options::Clip::Update) the scale of its threshold
+    /// instead.
     pub clip: f64,
 }
 
