@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, OptionsError};
 use crate::power::{Power, Ratio, exponent_from};
 
-/// The choices. Those about batch and duration are in [`Horizon`](crate::horizon::Horizon), those about
-/// Muon's factor and the SP baseline are names of optimizers and rules.
+/// The choices. Those about batch and duration are in [`Horizon`](crate::horizon::Horizon), those
+/// about Muon's factor and the SP baseline are names of optimizers and rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
