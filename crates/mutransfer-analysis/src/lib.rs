@@ -49,7 +49,7 @@ mod wider;
 
 pub use coordinates::error::CoordinateError;
 pub use coordinates::fit::{Fit, TOLERANCE, Trend};
-pub use coordinates::judge::{Cell, Check, UNSETTLED, judge};
+pub use coordinates::judge::{Cell, Check, judge};
 pub use coordinates::read::coordinates_from_csv;
 pub use coordinates::size::Coordinate;
 pub use fix::Fix;

@@ -12,10 +12,6 @@ use crate::coordinates::size::Coordinate;
 use crate::names::{after_baseline, display_name};
 use crate::verdict::Verdict;
 
-/// What to know of a check made in passing, at the widths of a study.
-pub const UNSETTLED: &str =
-    "Slopes at small widths bend whatever the rule; `mutransfer coord` tests at larger ones.";
-
 /// One quantity of one module after one number of updates.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -3,10 +3,14 @@
 use minijinja::{Value, context};
 
 use crate::coordinates::fit::TOLERANCE;
-use crate::coordinates::judge::{Cell, Check, UNSETTLED};
+use crate::coordinates::judge::{Cell, Check};
 use crate::names::display_name;
 use crate::tell::report::parts::Coordinates;
 use crate::tell::report::text::{ABSENT, number, picture};
+
+/// What to know of a check made in passing, at the widths of a study.
+const UNSETTLED: &str =
+    "Slopes at small widths bend whatever the rule; a check of its own tests at larger ones.";
 
 /// Slopes shown of each rule.
 const WORST_SLOPES: usize = 5;
@@ -17,7 +21,7 @@ pub(crate) fn coordinates(coordinates: &Coordinates) -> Value {
         checks => coordinates.checks.iter().flatten().map(check).collect::<Vec<Value>>(),
         unchecked => coordinates.checks.as_ref().err(),
         tolerance => TOLERANCE,
-        unsettled => UNSETTLED.replace('`', ""),
+        unsettled => UNSETTLED,
     }
 }
 
