@@ -47,9 +47,10 @@ mod transfer;
 mod verdict;
 mod wider;
 
+pub use coordinates::cell::Cell;
 pub use coordinates::error::CoordinateError;
 pub use coordinates::fit::{Fit, TOLERANCE, Trend};
-pub use coordinates::judge::{Cell, Check, judge};
+pub use coordinates::judge::{Check, judge};
 pub use coordinates::read::coordinates_from_csv;
 pub use coordinates::size::Coordinate;
 pub use fix::Fix;

@@ -2,7 +2,7 @@
 
 use mutransfer::theory::{Layer, Quantity};
 
-use crate::coordinates::judge::Cell;
+use crate::coordinates::cell::Cell;
 
 /// What a failing cell means, and what most likely causes it.
 pub(crate) fn diagnose(cell: &Cell) -> String {

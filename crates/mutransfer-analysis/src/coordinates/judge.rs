@@ -5,54 +5,13 @@ use std::collections::BTreeMap;
 use mutransfer::theory::{Expectation, Layer, Quantity};
 use serde::Serialize;
 
+use crate::coordinates::cell::Cell;
 use crate::coordinates::diagnosis::diagnose;
 use crate::coordinates::error::CoordinateError;
 use crate::coordinates::fit::{Fit, Sized};
 use crate::coordinates::size::Coordinate;
 use crate::names::{after_baseline, display_name};
 use crate::verdict::Verdict;
-
-/// One quantity of one module after one number of updates.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Cell {
-    /// Name of the parametrization.
-    pub rule: String,
-    /// Updates made.
-    pub step: usize,
-    /// The module.
-    pub module: String,
-    /// Which end of the network it is.
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub layer: Layer,
-    /// Which quantity.
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub quantity: Quantity,
-    /// The slope that the rule promises; none where it is not judged.
-    pub expected: Option<f64>,
-    /// What was measured; none where every size is exactly zero, as it must be with a zero init.
-    pub fit: Option<Fit>,
-    /// What that shows.
-    pub verdict: Option<Verdict>,
-}
-
-impl Cell {
-    /// Whether the slope over all widths is as expected.
-    pub fn passes_overall(&self) -> bool {
-        let lines = self.expected.zip(self.fit);
-        lines.is_none_or(|(expected, fit)| fit.all.against(expected) == Verdict::Pass)
-    }
-
-    /// How far the slope over all widths is from what is expected.
-    fn distance(&self) -> f64 {
-        let lines = self.expected.zip(self.fit);
-        lines.map_or(0.0, |(expected, fit)| (fit.all.slope - expected).abs())
-    }
-
-    fn fails(&self) -> bool {
-        self.verdict == Some(Verdict::Fail)
-    }
-}
 
 /// All cells of one rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -2,8 +2,9 @@
 
 use minijinja::{Value, context};
 
+use crate::coordinates::cell::Cell;
 use crate::coordinates::fit::TOLERANCE;
-use crate::coordinates::judge::{Cell, Check};
+use crate::coordinates::judge::Check;
 use crate::names::display_name;
 use crate::tell::report::parts::Coordinates;
 use crate::tell::report::text::{ABSENT, number, picture};
