@@ -162,8 +162,8 @@ fn print(judged: &[Monitor], tolerance: f64) {
     }
     say!("{table}");
     say!(
-        "Gain: nats by which the wider model is better, averaged over a tenth of training, with 95% intervals over seeds. The\n\
-         first tenth is not judged. Tolerance {tolerance}."
+        "Gain: nats by which the wider model is better, averaged over a tenth of training, with 95%\n\
+         intervals over seeds. The first tenth is not judged. Tolerance {tolerance}."
     );
     for monitor in judged {
         say!("{monitor}");

@@ -50,6 +50,26 @@ const KNOWN_BY: [(&str, &[&str]); 6] = [
     ("indicatif", &["mutransfer-cli"]),
 ];
 
+/// What computes and nothing else: no files, processes, terminals, tensors, figures.
+const PURE: [&str; 2] = ["mutransfer", "mutransfer-analysis"];
+
+/// Crates with which files, processes, devices, terminals, tensors or figures come in.
+const EFFECTS: [&str; 13] = [
+    "burn",
+    "candle-core",
+    "clap",
+    "indicatif",
+    "kuva",
+    "libc",
+    "memmap2",
+    "minijinja",
+    "nix",
+    "rustix",
+    "signal-hook",
+    "tempfile",
+    "tokio",
+];
+
 /// The packages of the workspace with the names of what they need to be built, tests aside.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let metadata = ["metadata", "--no-deps", "--format-version=1", "--offline"];
@@ -107,4 +127,26 @@ fn only_some_crates_know_the_frameworks_and_the_terminal() {
             );
         }
     }
+}
+
+/// Crates of ours in what [`PURE`] needs are those of [`ARROWS`]; here it is crates from elsewhere,
+/// however far behind.
+#[test]
+fn what_is_pure_reaches_no_effects() {
+    for package in PURE {
+        let reached = reached(&["--package", package, "--no-default-features"]);
+        assert!(reached.contains("serde"), "{package}: {reached:?}");
+        let effects = EFFECTS.into_iter().filter(|name| reached.contains(*name));
+        assert_eq!(effects.collect::<Vec<_>>(), [""; 0], "{package}");
+    }
+    // The test itself must be able to fail.
+    let report = reached(&["--package", "mutransfer-analysis", "--features", "report"]);
+    assert!(report.contains("kuva") && report.contains("minijinja"));
+}
+
+fn reached(of: &[&str]) -> BTreeSet<String> {
+    let tree = ["tree", "--edges=normal", "--prefix=none", "--offline"];
+    let lines = cargo(&[&tree, of].concat());
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    lines.lines().map(name).collect()
 }

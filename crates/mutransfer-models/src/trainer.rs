@@ -9,8 +9,8 @@ use mutransfer_fused::{Optimizer, cross_entropy};
 use mutransfer_study::subject::{Batches, Measurement, Session};
 
 use crate::architecture::Architecture;
-use crate::cnn::Cnn;
-use crate::data::Dataset;
+use crate::cnn::{Cnn, VisionConfig};
+use crate::data::{Corpus, Dataset, Images};
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::mlp::Mlp;
@@ -39,70 +39,113 @@ pub fn trainer<'a>(
     batches: Batches,
 ) -> Result<Box<dyn Training + 'a>, Error> {
     let device = Device::flex().autodiff();
-    let forward = Multipliers::of(plan, hyper)?;
-    let context = architecture.context;
-    let optimizer = Optimizer::new(plan, hyper, &device)?;
-    macro_rules! run {
-        ($model:expr, $task:expr) => {{
-            let model = Some(initialize($model, plan, hyper, batches.seed)?);
-            Box::new(Run {
-                model,
-                task: $task,
-                optimizer,
-                batches,
-                step: 0,
-                device,
-                probe: Probe::on(),
-            })
-        }};
-    }
-    let wrong = |kind, wanted, given| {
-        Err(Error::WrongData {
-            kind,
-            wanted,
-            given,
-        })
+    let start = Start {
+        architecture,
+        width,
+        forward: Multipliers::of(plan, hyper)?,
+        plan,
+        hyper,
+        batches,
+        optimizer: Optimizer::new(plan, hyper, &device)?,
+        device,
     };
-    Ok(match (architecture.kind, dataset) {
-        (Kind::Gpt, Dataset::Text(corpus)) => {
-            run!(
-                Transformer::new(&architecture.transformer(width, forward)?, &device),
-                NextToken { corpus, context }
-            )
+    match dataset {
+        Dataset::Text(corpus) => start.on_text(corpus),
+        Dataset::Images(images) => start.on_images(images),
+    }
+}
+
+/// What training starts from, whatever the model.
+struct Start<'p> {
+    architecture: &'p Architecture,
+    width: usize,
+    forward: Multipliers,
+    plan: &'p Plan,
+    hyper: &'p Hyper,
+    batches: Batches,
+    optimizer: Optimizer,
+    device: Device,
+}
+
+impl Start<'_> {
+    fn on_text<'a>(self, corpus: &'a Corpus) -> Result<Box<dyn Training + 'a>, Error> {
+        let context = self.architecture.context;
+        match self.architecture.kind {
+            Kind::Gpt => {
+                let gpt = self.transformer()?;
+                self.run(gpt, NextToken { corpus, context })
+            }
+            Kind::Bert => {
+                let bert = self.transformer()?;
+                self.run(bert, Masked { corpus, context })
+            }
+            Kind::Mlp => {
+                let mlp = self.mlp();
+                self.run(mlp, NextToken { corpus, context })
+            }
+            kind => Err(Error::WrongData {
+                kind,
+                wanted: "images",
+                given: "text",
+            }),
         }
-        (Kind::Bert, Dataset::Text(corpus)) => {
-            run!(
-                Transformer::new(&architecture.transformer(width, forward)?, &device),
-                Masked { corpus, context }
-            )
+    }
+
+    fn on_images<'a>(self, images: &'a Images) -> Result<Box<dyn Training + 'a>, Error> {
+        match self.architecture.kind {
+            Kind::Mlp => {
+                let mlp = self.mlp();
+                self.run(mlp, Classify(images))
+            }
+            Kind::Cnn => {
+                let cnn = Cnn::new(&self.vision()?, &self.device);
+                self.run(cnn, Classify(images))
+            }
+            Kind::ResNet => {
+                let resnet = ResNet::new(&self.vision()?, &self.device);
+                self.run(resnet, Classify(images))
+            }
+            kind => Err(Error::WrongData {
+                kind,
+                wanted: "text",
+                given: "images",
+            }),
         }
-        (Kind::Mlp, Dataset::Text(corpus)) => {
-            run!(
-                Mlp::new(&architecture.mlp(width, forward), &device),
-                NextToken { corpus, context }
-            )
-        }
-        (Kind::Mlp, Dataset::Images(images)) => {
-            run!(
-                Mlp::new(&architecture.mlp(width, forward), &device),
-                Classify(images)
-            )
-        }
-        (Kind::Cnn, Dataset::Images(images)) => {
-            run!(
-                Cnn::new(&architecture.vision(width, forward)?, &device),
-                Classify(images)
-            )
-        }
-        (Kind::ResNet, Dataset::Images(images)) => {
-            run!(
-                ResNet::new(&architecture.vision(width, forward)?, &device),
-                Classify(images)
-            )
-        }
-        (kind, Dataset::Text(_)) => return wrong(kind, "images", "text"),
-        (kind, Dataset::Images(_)) => return wrong(kind, "text", "images"),
-    })
+    }
+
+    fn transformer(&self) -> Result<Transformer, Error> {
+        let config = self.architecture.transformer(self.width, self.forward)?;
+        Ok(Transformer::new(&config, &self.device))
+    }
+
+    fn mlp(&self) -> Mlp {
+        Mlp::new(
+            &self.architecture.mlp(self.width, self.forward),
+            &self.device,
+        )
+    }
+
+    fn vision(&self) -> Result<VisionConfig, Error> {
+        self.architecture.vision(self.width, self.forward)
+    }
+
+    /// Such a model, initialised, with its task.
+    fn run<'a, M, T>(self, model: M, task: T) -> Result<Box<dyn Training + 'a>, Error>
+    where
+        M: Model<T::Input> + 'a,
+        T: Task + 'a,
+    {
+        let model = Some(initialize(model, self.plan, self.hyper, self.batches.seed)?);
+        Ok(Box::new(Run {
+            model,
+            task,
+            optimizer: self.optimizer,
+            batches: self.batches,
+            step: 0,
+            device: self.device,
+            probe: Probe::on(),
+        }))
+    }
 }
 
 /// A model that answers such inputs.

@@ -68,7 +68,10 @@ pub struct Grid {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "learning rates such as { from = \"2^-12\", to = \"2^-3\", step = 1 }"
+)]
 struct WrittenGrid {
     from: LearningRate,
     to: LearningRate,

@@ -51,9 +51,10 @@ pub(crate) struct AnalyzeOptions {
 }
 
 pub(crate) const ANALYZE_HELP: &str = "\
-Per rule: the optimum at every width; how it drifts (beta), how the loss (alpha, L_inf) and the curvature (s, gamma) scale;
-kappa, E and R_inf of arXiv 2605.21486; whether transfer is fast (arXiv 2512.22768); the optimum to expect at the target;
-what copying the widest proxy's optimum there costs, and whether that is within the tolerance.
+Per rule: the optimum at every width; how it drifts (beta), how the loss (alpha, L_inf) and the
+curvature (s, gamma) scale; kappa, E and R_inf of arXiv 2605.21486; whether transfer is fast (arXiv
+2512.22768); the optimum to expect at the target; what copying the widest proxy's optimum there
+costs, and whether that is within the tolerance.
 Intervals are 95% bootstrap intervals, that of the prediction is a straight line's.
 
 Examples:

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 use mutransfer::Optimizer;
 use mutransfer_analysis::LOSS_TOLERANCE;
+use mutransfer_study::coordinates::SEEDS;
 use mutransfer_study::grid::LearningRate;
 use mutransfer_study::store::Foreign;
 
@@ -76,7 +77,8 @@ pub(crate) enum Command {
 const COORD_EXIT_CODES: &str =
     "Exit codes: 0 pass, 1 fail, 2 wrong request or input, 3 undetermined";
 
-const MONITOR_EXIT_CODES: &str = "Exit codes: 0 wider is always better, 1 a wider model is worse or diverges, 2 wrong request or \
+const MONITOR_EXIT_CODES: &str = "\
+Exit codes: 0 wider is always better, 1 a wider model is worse or diverges, 2 wrong request or \
 input, 3 undetermined";
 
 impl Default for Command {
@@ -144,14 +146,19 @@ pub(crate) struct TransferOptions {
 
 const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   name = "study"            title of the report and name of the output folder
-  model = "gpt"             gpt or bert, for text; mlp, for images or a window of 4 tokens; cnn or resnet, for images
-  rules = ["sp", "mup"]     parametrizations to compare: rules, or TOML files with tables of your own
+  model = "gpt"             gpt or bert, for text; mlp, for images or a window of 4 tokens; cnn or
+                            resnet, for images
+  rules = ["sp", "mup"]     parametrizations to compare: rules, or TOML files with tables of your
+                            own
   optimizer = "adamw"       sgd, adam or adamw
-  base_width = 32           width at which every rule is the standard one [default: the smallest of `widths`]
+  base_width = 32           width at which every rule is the standard one [default: the smallest of
+                            `widths`]
   widths = [32, 64, 128]    widths of the proxies
   target_width = 256        width that the optimum is carried to
-  variants = []             of a transformer: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv, post-norm
-  depth = 2                 blocks of a transformer or of each stage of a resnet, hidden matrices of mlp and cnn
+  variants = []             of a transformer: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv,
+                            post-norm
+  depth = 2                 blocks of a transformer or of each stage of a resnet, hidden matrices of
+                            mlp and cnn
   head_dim = 16             size of an attention head; the number of heads grows with width
   heads = 4                 or: number of heads; their size grows with width
   zero_readout = false      start the readout at zero
@@ -170,7 +177,8 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   beta1 = 0.9               of adam and adamw
   beta2 = 0.95              of adam and adamw
   eps = 1e-8                of adam and adamw
-  input = { lr = 4 }        factors on numbers of embeddings and first layers: lr, init, weight_decay
+  input = { lr = 4 }        factors on numbers of embeddings and first layers: lr, init,
+                            weight_decay
   hidden = { init = 2 }     of matrices inside the network
   output = { multiplier = 2 }
                             of the readout, whose weight may have a multiplier too
@@ -242,7 +250,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value_t = 4)]
     pub(crate) steps: usize,
     /// Repetitions with other initial weights and batches
-    #[arg(long, default_value_t = mutransfer_study::coordinates::SEEDS, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = SEEDS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// First seed
     #[arg(long, default_value_t = 0)]
@@ -284,7 +292,8 @@ pub(crate) struct MonitorOptions {
     #[arg(long)]
     pub(crate) lr: Option<LearningRate>,
     /// Nats by which a wider model may be worse
-    #[arg(long, value_name = "NATS", allow_negative_numbers = true, default_value_t = LOSS_TOLERANCE)]
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
+    #[arg(default_value_t = LOSS_TOLERANCE)]
     pub(crate) tolerance: f64,
     /// Folder for curves, verdict and figure
     #[arg(long, value_name = "DIR", default_value = "mutransfer-out/monitor")]

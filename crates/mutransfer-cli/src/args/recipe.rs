@@ -28,8 +28,9 @@ pub(crate) enum RecipeCommand {
     Run(RecipeRunOptions),
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all as expected, 1 something is not, 2 wrong request or input, 3 some trials \
-failed, 130 interrupted";
+const EXIT_CODES: &str = "\
+Exit codes: 0 all as expected, 1 something is not, 2 wrong request or input, 3 some trials failed, \
+130 interrupted";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RecipeRunOptions {

@@ -14,7 +14,7 @@ pub struct Comparison {
 
 /// As in the file of a recipe.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with file, columns and note")]
 pub(super) struct ComparisonFile {
     /// Name of the file in the output folder.
     pub(super) file: String,

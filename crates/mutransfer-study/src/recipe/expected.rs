@@ -19,7 +19,10 @@ pub struct Expected {
 
 /// As in the file: either a value with a tolerance, or one or two bounds.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with claim, quantity and bounds"
+)]
 pub(super) struct ExpectedFile {
     claim: String,
     quantity: String,

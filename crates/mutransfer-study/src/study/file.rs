@@ -90,7 +90,11 @@ pub(crate) struct StudyFile {
 
 /// Factors on the numbers of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "factors such as { lr = 4, init = 2 }"
+)]
 pub(super) struct FactorsFile {
     lr: f64,
     init: f64,
@@ -122,7 +126,7 @@ impl From<FactorsFile> for Factors {
 
 /// The factor on attention.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a factor such as { multiplier = 2 }")]
 pub(super) struct AttentionFile {
     pub(super) multiplier: f64,
 }
