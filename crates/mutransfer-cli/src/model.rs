@@ -1,19 +1,18 @@
 //! From what was typed to shapes, widths and a parametrization.
 
-use std::fs::File;
-use std::io::Read;
+mod files;
+
 use std::path::Path;
 
 use mutransfer::{
-    Error, Given, Init, Options, Parametrization, Plan, Role, Shapes, Size, Sizes, Widths,
+    Axes, Error, Given, Init, Options, Parametrization, Plan, Role, Shapes, Size, Sizes, Widths,
 };
 use mutransfer_study::rule::NamedRule;
 
 use crate::args::{ChoiceOptions, HyperOptions, ModelOptions, RuleOptions};
 use crate::failure::Failure;
 
-/// The longest safetensors header that the format allows.
-const LONGEST_HEADER: u64 = 100_000_000;
+pub(crate) use files::text;
 
 /// What grows, and the model to train, if one was given.
 pub(crate) struct Model {
@@ -25,18 +24,16 @@ impl Model {
     /// Reads the files. What is wrong with the sizes themselves stays in [`Model::widths`], for
     /// `check` to report.
     pub(crate) fn read(options: &ModelOptions) -> Result<Self, Failure> {
-        let target = options.target.as_deref().map(shapes).transpose()?;
-        let grown = |target: &Option<Shapes>| match (&options.delta, target) {
-            (Some(delta), _) => shapes(delta),
-            (None, Some(target)) => Ok(target.clone()),
-            (None, None) => Err(Failure::usage(
-                "nothing says what grows",
-                Some("give --delta or --target"),
-            )),
-        };
-        let widths = match is_bsh(&options.base) {
-            true => Widths::from_bsh(&text(&options.base)?),
-            false => Widths::between(&shapes(&options.base)?, &grown(&target)?),
+        let target = files::shapes(&options.target)?;
+        let delta = files::shapes(&options.delta)?;
+        let widths = match (&options.base[..], &delta, &target) {
+            ([bsh], ..) if files::is_bsh(bsh) => Widths::from_bsh(&files::text(bsh)?),
+            (base, Some(delta), _) => Widths::between(&files::base(base)?, delta),
+            (base, None, Some(target)) => Widths::inferred(&files::base(base)?, target),
+            (_, None, None) => {
+                let hint = Some("give --delta or --target");
+                return Err(Failure::usage("nothing says what grows", hint));
+            }
         };
         if let Err(error @ Error::Shapes(_)) = widths {
             return Err(error.into());
@@ -53,6 +50,11 @@ impl Model {
 struct Declared<'a> {
     roles: Vec<(&'a str, Role)>,
     ties: Vec<(&'a str, &'a str)>,
+    axes: Vec<(&'a str, Axes)>,
+    /// Patterns with the axis that counts blocks.
+    stacked: Vec<(&'a str, usize)>,
+    /// Stacks of blocks by name, with their number in base and target.
+    depths: Vec<(&'a str, usize, usize)>,
     sizes: Sizes,
 }
 
@@ -65,28 +67,54 @@ impl<'a> Declared<'a> {
         }
         let ties = options.tie.iter().map(|tie| pair(tie, "A=B"));
         let ties = ties.collect::<Result<_, _>>()?;
-        let mut sizes = Sizes::NONE;
-        for (size, flag, given) in [
-            (Size::Depth, "--depth", &options.depth),
-            (Size::HeadDim, "--head-dim", &options.head_dim),
-        ] {
-            if let Some(given) = given {
-                let (base, target) = base_and_target(given, flag)?;
-                sizes = sizes.with(size, base, target)?;
+        let axes = options.axes.iter().map(|given| axes(given));
+        let stacked = options.stacked.iter().map(|given| stacked(given));
+        let (axes, stacked) = (
+            axes.collect::<Result<_, _>>()?,
+            stacked.collect::<Result<_, _>>()?,
+        );
+        let (mut sizes, mut depths) = (Sizes::NONE, Vec::new());
+        for given in &options.depth {
+            if let Some((stack, counts)) = given.rsplit_once('=') {
+                let (base, target) = base_and_target(counts, "--depth")?;
+                depths.push((stack, base, target));
+            } else {
+                let (base, target) = base_and_target(given, "--depth")?;
+                sizes = sizes.with(Size::Depth, base, target)?;
             }
         }
-        Ok(Self { roles, ties, sizes })
+        if let Some(given) = &options.head_dim {
+            let (base, target) = base_and_target(given, "--head-dim")?;
+            sizes = sizes.with(Size::HeadDim, base, target)?;
+        }
+        Ok(Self {
+            roles,
+            ties,
+            axes,
+            stacked,
+            depths,
+            sizes,
+        })
     }
 
     fn apply(&self, mut widths: Widths, options: &ModelOptions) -> Result<Widths, Error> {
         if let Some(layout) = options.layout {
             widths = widths.with_layout(layout);
         }
+        for (pattern, axes) in &self.axes {
+            widths = widths.with_axes(pattern, *axes)?;
+        }
+        for (pattern, axis) in &self.stacked {
+            widths = widths.with_stacked(pattern, *axis)?;
+        }
         for (pattern, role) in &self.roles {
             widths = widths.declare(pattern, *role)?;
         }
         for (readout, embedding) in &self.ties {
             widths = widths.tie(readout, embedding)?;
+        }
+        for (stack, base, target) in &self.depths {
+            widths = widths.with_depth(stack, *base, *target)?;
         }
         Ok(widths.with_sizes(self.sizes))
     }
@@ -163,62 +191,39 @@ pub(crate) fn given(options: &HyperOptions) -> Result<Given, Failure> {
     })
 }
 
-/// Shapes from a file: safetensors by its extension, else JSON.
-fn shapes(path: &Path) -> Result<Shapes, Failure> {
-    let read = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("safetensors") => Shapes::from_safetensors(&header(path)?),
-        Some("bsh") => {
-            let message = format!(
-                "{} has base sizes only; a .bsh file can be given as --base",
-                path.display()
-            );
-            return Err(Failure::usage(message, None));
-        }
-        _ => Shapes::from_json(&text(path)?),
-    };
-    let shapes = read.map_err(|error| Failure::from(error).in_file(path))?;
-    match shapes.is_empty() {
-        true => Err(Failure::usage(
-            format!("{} holds no shape", path.display()),
-            None,
-        )),
-        false => Ok(shapes),
-    }
-}
-
-fn is_bsh(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "bsh")
-}
-
-pub(crate) fn text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| unreadable(path, error))
-}
-
-/// The beginning of a safetensors file: a checkpoint of many gigabytes is not read for its shapes.
-fn header(path: &Path) -> Result<Vec<u8>, Failure> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let mut bytes = Vec::new();
-        file.by_ref().take(8).read_to_end(&mut bytes)?;
-        let length = bytes
-            .first_chunk()
-            .map_or(0, |length| u64::from_le_bytes(*length));
-        file.take(length.min(LONGEST_HEADER))
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|error| unreadable(path, error))
-}
-
-fn unreadable(path: &Path, error: std::io::Error) -> Failure {
-    Failure::unreadable(path, error)
-}
-
 fn pair<'a>(text: &'a str, wanted: &str) -> Result<(&'a str, &'a str), Failure> {
     text.rsplit_once('=').ok_or_else(|| {
         let message = format!("options: `{text}` is not of the form {wanted}");
         Failure::usage(message, None)
     })
+}
+
+/// `PATTERN=FAN_IN:FAN_OUT`.
+fn axes(given: &str) -> Result<(&str, Axes), Failure> {
+    let (pattern, both) = pair(given, "PATTERN=FAN_IN:FAN_OUT")?;
+    let axis = |text: &str| text.trim().parse().ok();
+    let found = both
+        .split_once(':')
+        .and_then(|(left, right)| axis(left).zip(axis(right)));
+    let (fan_in, fan_out) = found.ok_or_else(|| {
+        let message = format!("options: --axes is `{given}`; axes are numbers from 0, such as 1:2");
+        Failure::usage(message, None)
+    })?;
+    let axes = Axes {
+        fan_in: Some(fan_in),
+        fan_out: Some(fan_out),
+    };
+    Ok((pattern, axes))
+}
+
+/// `PATTERN=AXIS`.
+fn stacked(given: &str) -> Result<(&str, usize), Failure> {
+    let (pattern, axis) = pair(given, "PATTERN=AXIS")?;
+    let axis = axis.trim().parse().map_err(|_| {
+        let message = format!("options: --stacked is `{given}`; an axis is a number from 0");
+        Failure::usage(message, None)
+    })?;
+    Ok((pattern, axis))
 }
 
 fn base_and_target(text: &str, flag: &str) -> Result<(usize, usize), Failure> {

@@ -12,7 +12,9 @@ use crate::say::{note, say, say_text};
 use crate::table;
 
 /// Findings that say that a plan is not what its user thinks; the others are for `check`.
-const WARNINGS: [&str; 5] = ["MU003", "MU005", "MU007", "MU009", "MU010"];
+const WARNINGS: [&str; 7] = [
+    "MU003", "MU005", "MU007", "MU009", "MU010", "MU016", "MU017",
+];
 
 pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
     let given = model::given(&options.hyper)?;
@@ -87,6 +89,17 @@ fn print(plan: &Plan, document: &PlanDocument) {
         if let Some(value) = value {
             say!("{what} {}", number(value));
         }
+    }
+    for stack in plan.stacks() {
+        say!(
+            "{} has {} blocks, {} in the base",
+            stack.name,
+            stack.target,
+            stack.base
+        );
+    }
+    for (stack, value) in &forward.residual_in {
+        say!("residual branches of {stack} times {}", number(*value));
     }
     for (readout, value) in &forward.readout {
         say!("tied readout {readout} times {}", number(*value));

@@ -145,6 +145,10 @@ pub struct ForwardDocument {
     /// Factor on the output of every residual branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residual: Option<f64>,
+    /// Factor on the output of the residual branches of each stack of blocks by its name, where
+    /// stacks grow by several factors.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub residual_in: BTreeMap<String, f64>,
     /// Factor on the weight of each tied readout, where it is used as readout.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readout: BTreeMap<String, f64>,
@@ -182,6 +186,7 @@ impl Plan {
             forward: ForwardDocument {
                 attention: forward.attention,
                 residual: forward.residual,
+                residual_in: forward.residual_in,
                 readout: forward
                     .readout
                     .iter()

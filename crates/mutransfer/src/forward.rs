@@ -14,6 +14,7 @@ use crate::role::Role;
 use crate::shape::ParamName;
 use crate::size::Size;
 use crate::sizes::{Base, Sizes};
+use crate::stack::{Stack, Stacks};
 use crate::width::Widths;
 
 /// What the forward pass must apply beside the parameters' own multipliers.
@@ -22,9 +23,14 @@ pub struct Forward {
     /// Factor on `query · key`; none without attention.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention: Option<f64>,
-    /// Factor on the output of every residual branch; none where depth is not considered.
+    /// Factor on the output of every residual branch; none where depth is not considered, or where
+    /// stacks of blocks need factors of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub residual: Option<f64>,
+    /// Factor on the output of the residual branches of each stack of blocks by its name, where
+    /// stacks grow by several factors.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub residual_in: BTreeMap<String, f64>,
     /// Factor on the weight of every readout that is tied to an embedding, where it is used as
     /// readout.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -37,15 +43,19 @@ impl Forward {
         rule: &Parametrization,
         table: &Table,
         widths: &Widths,
+        stacks: &Stacks,
         params: &BTreeMap<ParamName, ParamPlan>,
     ) -> Result<Self, Error> {
-        let (sizes, definition) = (widths.sizes(), rule.definition());
-        let depth = sizes.ratio(Size::Depth);
-        let has_factor = depth != 1.0 && definition.depth.scales_branches();
-        let ratios = Ratios::ONE.with(Ratio::Depth, depth);
+        let definition = rule.definition();
+        let (residual, residual_in) = if definition.depth.scales_branches() {
+            residuals(table, stacks)
+        } else {
+            (None, BTreeMap::new())
+        };
         Ok(Self {
-            attention: attention(table, sizes, definition.base),
-            residual: has_factor.then(|| table.residual.at(ratios)),
+            attention: attention(table, widths.sizes(), definition.base),
+            residual,
+            residual_in,
             readout: readouts(rule, table, widths, params)?,
         })
     }
@@ -61,6 +71,25 @@ impl Forward {
         }
         forward
     }
+}
+
+/// One factor for all branches where all stacks grow alike, else one for each that grows.
+fn residuals(table: &Table, stacks: &Stacks) -> (Option<f64>, BTreeMap<String, f64>) {
+    let ratio = |stack: &Stack| stack.target as f64 / stack.base as f64;
+    let factor = |stack: &Stack| {
+        let ratios = Ratios::ONE.with(Ratio::Depth, ratio(stack));
+        table.residual.at(ratios)
+    };
+    let Some(first) = stacks.growing().next() else {
+        return (None, BTreeMap::new());
+    };
+    if stacks.iter().all(|stack| ratio(stack) == ratio(first)) {
+        return (Some(factor(first)), BTreeMap::new());
+    }
+    let each = stacks
+        .growing()
+        .map(|stack| (stack.name.clone(), factor(stack)));
+    (None, each.collect())
 }
 
 /// SP divides the logits of attention by `√size`; μP by `size / √base`, which is the same at the

@@ -41,6 +41,8 @@ pub(crate) struct Growth {
     pub(crate) extents: Vec<Extent>,
     pub(crate) axes: Option<Axes>,
     pub(crate) declared: Option<Role>,
+    /// The axis that counts blocks, whose tensors are stacked in one, and how many there are.
+    pub(crate) stacked: Option<(usize, usize)>,
 }
 
 /// A parameter of the target model, placed.
@@ -49,14 +51,22 @@ pub(crate) struct Placed {
     pub(crate) ratios: Ratios,
     pub(crate) dims: Vec<Dim>,
     pub(crate) axes: Option<Axes>,
+    /// Blocks over blocks of the base, of the stack that it is in; none outside of all.
+    pub(crate) depth: Option<f64>,
 }
 
 impl Growth {
-    /// Compares a parameter of the base model with that of the delta model.
+    /// A parameter of the base model of which nothing grows.
+    pub(crate) fn of(name: &ParamName, base: &Shape) -> Result<Self, WidthsError> {
+        Self::between(name, base, base, "base")
+    }
+
+    /// Compares a parameter of the base model with that of another one.
     pub(crate) fn between(
         name: &ParamName,
         base: &Shape,
         delta: &Shape,
+        model: &'static str,
     ) -> Result<Self, WidthsError> {
         if base.dims.len() != delta.dims.len() {
             let [base, other] = [base, delta].map(|shape| shape.dims.clone());
@@ -64,37 +74,47 @@ impl Growth {
                 name: name.clone(),
                 base,
                 other,
-                model: "delta",
+                model,
             });
         }
-        for (shape, model) in [(base, "base"), (delta, "delta")] {
+        for (shape, model) in [(base, "base"), (delta, model)] {
             no_zero(name, shape, model)?;
         }
         let sizes = base.dims.iter().zip(&delta.dims);
         let extents = sizes
             .map(|(&base, &delta)| Extent::between(base, delta))
             .collect();
-        Self::new(name, extents, base.axes)
+        Ok(Self::new(extents, base.axes))
     }
 
-    pub(crate) fn new(
-        name: &ParamName,
-        extents: Vec<Extent>,
-        axes: Option<Axes>,
-    ) -> Result<Self, WidthsError> {
-        let growth = Self {
+    pub(crate) fn new(extents: Vec<Extent>, axes: Option<Axes>) -> Self {
+        Self {
             extents,
             axes,
             declared: None,
-        };
-        let growing: Vec<usize> = growth.growing().collect();
-        if growing.len() > 2 {
-            return Err(WidthsError::TooManyGrowing {
+            stacked: None,
+        }
+    }
+
+    /// Says which axis counts blocks.
+    pub(crate) fn stack(&mut self, name: &ParamName, axis: usize) -> Result<(), WidthsError> {
+        let Some(extent) = self.extents.get_mut(axis) else {
+            return Err(WidthsError::AxisOutOfRange {
                 name: name.clone(),
-                axes: growing,
+                rank: self.extents.len(),
+                axis,
+            });
+        };
+        let blocks = extent.base();
+        *extent = Extent::Fixed(None);
+        self.stacked = Some((axis, blocks));
+        if self.extents.len() == 2 {
+            self.axes = Some(Axes {
+                fan_in: None,
+                fan_out: Some(1 - axis),
             });
         }
-        Ok(growth)
+        Ok(())
     }
 
     /// The axes that grow.
@@ -111,13 +131,8 @@ impl Growth {
         self.extents.iter().map(|extent| extent.base()).collect()
     }
 
-    pub(crate) fn place(
-        &self,
-        name: &ParamName,
-        target: &Shape,
-        layout: Option<Layout>,
-        base: Base,
-    ) -> Result<Placed, WidthsError> {
+    /// Whether the target has as many dimensions, and none of size zero.
+    pub(crate) fn fits(&self, name: &ParamName, target: &Shape) -> Result<(), WidthsError> {
         if self.extents.len() != target.dims.len() {
             let (base, other) = (self.base_dims(), target.dims.clone());
             return Err(WidthsError::Rank {
@@ -127,8 +142,25 @@ impl Growth {
                 model: "target",
             });
         }
-        no_zero(name, target, "target")?;
-        let dims = self.dims(name, target, base)?;
+        let growing: Vec<usize> = self.growing().collect();
+        if growing.len() > 2 {
+            return Err(WidthsError::TooManyGrowing {
+                name: name.clone(),
+                axes: growing,
+            });
+        }
+        no_zero(name, target, "target")
+    }
+
+    /// Once it is known which dimensions are widths; see [`Self::fits`].
+    pub(crate) fn place(
+        &self,
+        name: &ParamName,
+        target: &Shape,
+        layout: Option<Layout>,
+        base: Base,
+    ) -> Result<Placed, WidthsError> {
+        let dims = self.dims(target, base);
         let axes = self.orientation(name, target, layout)?;
         let role = match axes {
             Some(axes) => self.role(name, axes)?,
@@ -139,29 +171,27 @@ impl Growth {
             ratios: Fans::of(&dims, axes).ratios(),
             dims,
             axes,
+            depth: self.depth(target, base),
         })
     }
 
-    fn dims(&self, name: &ParamName, target: &Shape, base: Base) -> Result<Vec<Dim>, WidthsError> {
-        let mut dims = Vec::with_capacity(target.dims.len());
-        for (axis, (extent, &size)) in self.extents.iter().zip(&target.dims).enumerate() {
-            dims.push(match *extent {
+    /// Blocks over blocks of the base, where they are stacked in one tensor.
+    fn depth(&self, target: &Shape, base: Base) -> Option<f64> {
+        let (axis, blocks) = self.stacked?;
+        Some(target.dims[axis] as f64 / base.of(blocks) as f64)
+    }
+
+    fn dims(&self, target: &Shape, base: Base) -> Vec<Dim> {
+        let sizes = self.extents.iter().zip(&target.dims);
+        sizes
+            .map(|(extent, &size)| match *extent {
                 Extent::Grows(own) => Dim::Width {
                     base: base.of(own),
                     size,
                 },
-                Extent::Fixed(Some(own)) if own != size => {
-                    return Err(WidthsError::NotDeclaredGrowing {
-                        name: name.clone(),
-                        axis,
-                        base: own,
-                        target: size,
-                    });
-                }
                 Extent::Fixed(_) => Dim::Fixed(size),
-            });
-        }
-        Ok(dims)
+            })
+            .collect()
     }
 
     /// Fan-in and fan-out axes; none where nothing grows and nothing is known, which needs none.
@@ -196,10 +226,18 @@ impl Growth {
         })
     }
 
-    /// As the layout has it.
+    /// As the layout has it, without an axis that counts blocks.
     fn stored_axes(&self, layout: Option<Layout>) -> Option<Axes> {
-        let rank = self.extents.len();
-        layout.filter(|_| rank > 1).map(|layout| layout.axes(rank))
+        let rank = self.extents.len() - usize::from(self.stacked.is_some());
+        let own = |axis| match self.stacked {
+            Some((stacked, _)) if axis >= stacked => axis + 1,
+            _ => axis,
+        };
+        let axes = layout.filter(|_| rank > 1)?.axes(rank);
+        Some(Axes {
+            fan_in: axes.fan_in.map(own),
+            fan_out: axes.fan_out.map(own),
+        })
     }
 
     fn valid(&self, name: &ParamName, axes: Axes) -> Result<Axes, WidthsError> {
@@ -227,16 +265,18 @@ impl Growth {
         let growing: Vec<usize> = self.growing().collect();
         match (layout, growing.as_slice()) {
             (Some(Layout::OutIn), [1]) => self.extents.len() == 2,
-            (Some(layout), [axis]) => !layout
-                .axes(self.extents.len())
-                .both()
-                .any(|known| known == *axis),
+            (Some(_), [axis]) => !self
+                .stored_axes(layout)
+                .is_some_and(|axes| axes.both().any(|known| known == *axis)),
             _ => false,
         }
     }
 
     /// With one growing axis, saying the role says which end of the layer that axis is.
     fn declared_axes(&self, layout: Option<Layout>) -> Option<Axes> {
+        if self.declared == Some(Role::Hidden) {
+            return self.stored_axes(layout);
+        }
         let mut growing = self.growing();
         let (axis, None) = (growing.next()?, growing.next()) else {
             return None;
@@ -280,9 +320,12 @@ impl Growth {
         }
         let [grows_in, grows_out] =
             [axes.fan_in, axes.fan_out].map(|axis| axis.is_some_and(|axis| self.grows(axis)));
-        let is_vector = self.extents.len() == 1 || self.declared == Some(Role::Vector);
+        let rank = self.extents.len() - usize::from(self.stacked.is_some());
+        let is_vector = rank == 1 || self.declared == Some(Role::Vector);
         let found = match (grows_in, grows_out) {
             (false, false) => Role::Fixed,
+            // Inside the network: keys of a fixed number of heads, a part that grows alone.
+            _ if self.declared == Some(Role::Hidden) && !is_vector => Role::Hidden,
             (false, true) if is_vector => Role::Vector,
             (false, true) => Role::Input,
             (true, true) => Role::Hidden,

@@ -44,19 +44,14 @@ pub struct ParamPlan {
 }
 
 impl ParamPlan {
-    /// At a place in a model whose depth has this ratio.
-    pub(crate) fn new(
-        placed: Placed,
-        table: &Table,
-        optimizer: Optimizer,
-        place: Place,
-        depth: f64,
-    ) -> Self {
+    /// By a table for the optimizer.
+    pub(crate) fn new(placed: Placed, table: &Table, optimizer: Optimizer) -> Self {
         let Placed {
             role,
             ratios,
             dims,
             axes,
+            depth,
         } = placed;
         let fans = Fans::of(&dims, axes);
         let own = match optimizer.family_of(role) {
@@ -65,8 +60,14 @@ impl ParamPlan {
             }
             _ => 1.0,
         };
-        let depth = if place == Place::Block { depth } else { 1.0 };
-        let ratios = ratios.with(Ratio::Depth, depth).with(Ratio::Own, own);
+        let place = if depth.is_some() {
+            Place::Block
+        } else {
+            Place::Outside
+        };
+        let ratios = ratios
+            .with(Ratio::Depth, depth.unwrap_or(1.0))
+            .with(Ratio::Own, own);
         let law = table.law_at(role, place);
         let scales = Scales {
             multiplier: law.multiplier.at(ratios),

@@ -14,9 +14,9 @@ use crate::optimizer::{Decay, Family, Optimizer};
 use crate::options::Clip;
 use crate::param::ParamPlan;
 use crate::parametrization::Parametrization;
-use crate::role::{Place, Role};
+use crate::role::Role;
 use crate::shape::{ParamName, Shapes};
-use crate::size::Size;
+use crate::stack::Stack;
 use crate::theory::Exponents;
 use crate::width::Widths;
 
@@ -30,6 +30,8 @@ pub struct Plan {
     params: BTreeMap<ParamName, ParamPlan>,
     forward: Forward,
     clip: Clip,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stacks: Vec<Stack>,
     #[serde(skip)]
     table: Table,
 }
@@ -71,13 +73,12 @@ impl Plan {
         let rule = rule.into();
         let table = rule.table(optimizer)?;
         let base = rule.definition().base;
-        let depth = widths.sizes().ratio_to(base, Size::Depth);
         let mut params = BTreeMap::new();
         for (name, placed) in widths.place(target, base)? {
-            let param = ParamPlan::new(placed, &table, optimizer, Place::of(name), depth);
-            params.insert(name.clone(), param);
+            params.insert(name.clone(), ParamPlan::new(placed, &table, optimizer));
         }
-        let forward = Forward::new(&rule, &table, widths, &params)?;
+        let stacks = widths.stacks(target)?;
+        let forward = Forward::new(&rule, &table, widths, &stacks, &params)?;
         Ok(Self {
             rule: rule.name(),
             form: rule.form(),
@@ -86,6 +87,7 @@ impl Plan {
             params,
             forward,
             clip: rule.options().clip,
+            stacks: stacks.growing().cloned().collect(),
             table,
         })
     }
@@ -139,6 +141,11 @@ impl Plan {
     /// not transfer across width (TP5 B.3).
     pub fn couples_decay(&self) -> bool {
         self.optimizer.family() != Family::RawGradient && self.decay == Decay::L2
+    }
+
+    /// The stacks of blocks of which the target has more or fewer than the base.
+    pub fn stacks(&self) -> &[Stack] {
+        &self.stacks
     }
 
     /// What each parameter's `clip` is for.

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use crate::names::{UnknownName, all};
-use crate::shape::ParamName;
 
 /// Role of a parameter (TP5 appendix B; 2308.01814 definition 2.9.12).
 #[derive(
@@ -70,15 +69,4 @@ pub enum Place {
 impl Place {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Outside, Self::Block];
-
-    /// A parameter lies in a block when its path goes through a numbered part of something, as
-    /// `blocks.3.norm.weight`.
-    pub fn of(name: &ParamName) -> Self {
-        let numbered = name
-            .as_str()
-            .split('.')
-            .skip(1)
-            .any(|part| part.parse::<u32>().is_ok());
-        if numbered { Self::Block } else { Self::Outside }
-    }
 }

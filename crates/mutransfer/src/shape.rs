@@ -20,6 +20,21 @@ impl ParamName {
         &self.0
     }
 
+    /// Name of the innermost module that has the parameter, or of the parameter itself where that
+    /// says more than what kind of tensor it is.
+    pub(crate) fn module(&self) -> &str {
+        const KINDS: [&str; 8] = [
+            "weight", "bias", "kernel", "scale", "gain", "gamma", "beta", "value",
+        ];
+        let mut parts = self.0.rsplit(['.', '/']);
+        let own = parts.next().unwrap_or(&self.0);
+        if KINDS.contains(&own) {
+            parts.next().unwrap_or(own)
+        } else {
+            own
+        }
+    }
+
     /// The path with every number replaced by `*`: the same for all blocks of a model.
     ///
     /// ```

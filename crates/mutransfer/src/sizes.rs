@@ -40,6 +40,11 @@ impl Sizes {
         Ok(self)
     }
 
+    /// The base's, if given.
+    pub(crate) fn base(self, size: Size) -> Option<usize> {
+        self.0[size as usize].map(|pair| pair.base)
+    }
+
     /// The target's, if given.
     pub fn target(self, size: Size) -> Option<usize> {
         self.0[size as usize].map(|pair| pair.target)

@@ -3,25 +3,37 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, WidthsError};
+use crate::evidence::{Compared, Evidence, Known};
 use crate::growth::{Growth, Placed};
 use crate::role::Role;
-use crate::shape::{Layout, ParamName, Shapes};
+use crate::shape::{Axes, Layout, ParamName, Shape, Shapes};
 use crate::size::Size;
 use crate::sizes::{Base, Sizes};
+use crate::stack::{Declared, Stacks};
 
 /// For every parameter of the base model, which of its dimensions grow, and its role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Widths {
     pub(crate) params: BTreeMap<ParamName, Growth>,
     pub(crate) layout: Option<Layout>,
+    compared: Compared,
     /// Names that stand for another parameter in the forward pass.
     ties: BTreeMap<ParamName, ParamName>,
     sizes: Sizes,
+    depths: Vec<Declared>,
+}
+
+/// A parameter of the target, and what became of it; nothing where the base lacks it.
+pub(crate) struct Surveyed<'a> {
+    pub(crate) name: &'a ParamName,
+    pub(crate) shape: &'a Shape,
+    pub(crate) growth: Option<&'a Growth>,
+    pub(crate) placed: Option<Result<Placed, WidthsError>>,
 }
 
 impl Widths {
     /// Finds what grows from two sizes of the same model: `base`, and `delta`, where every width
-    /// differs.
+    /// differs and nothing else. What they agree on is fixed, whatever the target has.
     ///
     /// # Errors
     /// When the models do not have the same parameters, when nothing grows, or when more grows than
@@ -35,9 +47,43 @@ impl Widths {
         )?;
         let mut params = BTreeMap::new();
         for ((name, base), (_, delta)) in base.iter().zip(delta.iter()) {
-            params.insert(name.clone(), Growth::between(name, base, delta)?);
+            params.insert(name.clone(), Growth::between(name, base, delta, "delta")?);
         }
         Self::of(params)
+    }
+
+    /// Finds what grows from the base and the model to train, where there is no third. A dimension
+    /// that differs is a width only where something shows it, since the data's may differ too.
+    ///
+    /// # Errors
+    /// As [`Widths::between`], but that the target may have more or fewer blocks.
+    pub fn inferred(base: &Shapes, target: &Shapes) -> Result<Self, Error> {
+        let mut params = BTreeMap::new();
+        for (name, shape) in base.iter() {
+            params.insert(name.clone(), Growth::of(name, shape)?);
+        }
+        let stacks = Stacks::find(
+            &params,
+            target.iter().map(|(name, _)| name),
+            BTreeSet::new(),
+            &[],
+        )?;
+        let templates: BTreeMap<String, &Shape> = target
+            .iter()
+            .map(|(name, shape)| (stacks.template(name), shape))
+            .collect();
+        for (name, base) in base.iter() {
+            let shape = target.get(name.as_str());
+            let Some(shape) = shape.or_else(|| templates.get(&stacks.template(name)).copied())
+            else {
+                return Err(missing(name, "base", "target").into());
+            };
+            params.insert(name.clone(), Growth::between(name, base, shape, "target")?);
+        }
+        Ok(Self {
+            compared: Compared::Target,
+            ..Self::of(params)?
+        })
     }
 
     pub(crate) fn of(params: BTreeMap<ParamName, Growth>) -> Result<Self, Error> {
@@ -48,8 +94,10 @@ impl Widths {
         Ok(Self {
             params,
             layout: None,
+            compared: Compared::Delta,
             ties: BTreeMap::new(),
             sizes: Sizes::NONE,
+            depths: Vec::new(),
         })
     }
 
@@ -64,19 +112,44 @@ impl Widths {
     /// # Errors
     /// When no parameter matches.
     pub fn declare(mut self, pattern: &str, role: Role) -> Result<Self, Error> {
-        let mut matched = false;
-        for (name, growth) in &mut self.params {
-            if name.matches(pattern) {
-                growth.declared = Some(role);
-                matched = true;
-            }
+        for (_, growth) in self.matching(pattern)? {
+            growth.declared = Some(role);
         }
-        if matched {
-            Ok(self)
-        } else {
+        Ok(self)
+    }
+
+    /// Says which axes every parameter that matches `pattern` sums over and writes to, such as the
+    /// experts of a layer in one tensor of three dimensions.
+    ///
+    /// # Errors
+    /// When no parameter matches.
+    pub fn with_axes(mut self, pattern: &str, axes: Axes) -> Result<Self, Error> {
+        for (_, growth) in self.matching(pattern)? {
+            growth.axes = Some(axes);
+        }
+        Ok(self)
+    }
+
+    /// Says that `axis` of every parameter that matches `pattern` counts blocks, whose tensors are
+    /// stacked in one, as layers that are scanned over are.
+    ///
+    /// # Errors
+    /// When no parameter matches, or one has no such axis.
+    pub fn with_stacked(mut self, pattern: &str, axis: usize) -> Result<Self, Error> {
+        for (name, growth) in self.matching(pattern)? {
+            growth.stack(name, axis)?;
+        }
+        Ok(self)
+    }
+
+    fn matching(&mut self, pattern: &str) -> Result<Vec<(&ParamName, &mut Growth)>, WidthsError> {
+        let params = self.params.iter_mut();
+        let matching: Vec<_> = params.filter(|(name, _)| name.matches(pattern)).collect();
+        if matching.is_empty() {
             let pattern = pattern.to_owned();
-            Err(WidthsError::NoMatch { pattern }.into())
+            return Err(WidthsError::NoMatch { pattern });
         }
+        Ok(matching)
     }
 
     /// Says that `readout` is the same tensor as `embedding`, which has the role input and is not
@@ -142,11 +215,23 @@ impl Widths {
         Ok(())
     }
 
-    /// Says what grows beside the dimensions. In a target of another depth parameters are compared
-    /// by their names without numbers, and those in blocks follow the rule's law of depth.
+    /// Says what grows beside the dimensions. A depth must be what the parameters' names count in
+    /// every stack of blocks that differs; see [`Widths::with_depth`].
     pub fn with_sizes(mut self, sizes: Sizes) -> Self {
         self.sizes = sizes;
         self
+    }
+
+    /// Says how many blocks there are in the stack of this name, such as `stages.2.blocks`, in base
+    /// and target. What is not said follows from what differs in number.
+    ///
+    /// # Errors
+    /// When a number is zero.
+    pub fn with_depth(mut self, stack: &str, base: usize, target: usize) -> Result<Self, Error> {
+        Sizes::NONE.with(Size::Depth, base, target)?;
+        let name = Some(stack.to_owned());
+        self.depths.push(Declared { name, base, target });
+        Ok(self)
     }
 
     /// What grows beside the dimensions.
@@ -154,8 +239,26 @@ impl Widths {
         self.sizes
     }
 
-    fn has_depth(&self) -> bool {
-        self.sizes.target(Size::Depth).is_some()
+    /// The stacks of blocks of base and target.
+    pub(crate) fn stacks(&self, target: &Shapes) -> Result<Stacks, WidthsError> {
+        let [base, deep] = [Sizes::base, Sizes::target].map(|size| size(self.sizes, Size::Depth));
+        let all = base.zip(deep).map(|(base, target)| Declared {
+            name: None,
+            base,
+            target,
+        });
+        let declared: Vec<Declared> = self.depths.iter().cloned().chain(all).collect();
+        let names = target.iter().map(|(name, _)| name);
+        Stacks::find(&self.params, names, self.stacked(target), &declared)
+    }
+
+    /// Blocks of base and target in each tensor that holds those of all.
+    fn stacked(&self, target: &Shapes) -> BTreeSet<(usize, usize)> {
+        let counts = self.params.iter().filter_map(|(name, growth)| {
+            let (axis, blocks) = growth.stacked?;
+            Some((blocks, *target.get(name.as_str())?.dims.get(axis)?))
+        });
+        counts.collect()
     }
 
     /// Pairs of tied names: the one in the forward pass, and the parameter that it is.
@@ -163,47 +266,100 @@ impl Widths {
         self.ties.iter()
     }
 
-    /// Parameters by their names without numbers, for the blocks that a deeper target has more.
-    fn templates(&self) -> BTreeMap<String, &Growth> {
-        if !self.has_depth() {
-            return BTreeMap::new();
+    /// Parameters by their names without the number of their block, where blocks are added.
+    fn templates(&self, stacks: &Stacks) -> Result<BTreeMap<String, &Growth>, WidthsError> {
+        let mut templates: BTreeMap<String, (&ParamName, &Growth)> = BTreeMap::new();
+        if stacks.growing().next().is_none() {
+            return Ok(BTreeMap::new());
         }
-        self.params
-            .iter()
-            .map(|(name, growth)| (name.template(), growth))
-            .collect()
+        for (name, growth) in &self.params {
+            let (one, first) = *templates
+                .entry(stacks.template(name))
+                .or_insert((name, growth));
+            if first.extents != growth.extents {
+                return Err(WidthsError::UnequalBlocks {
+                    one: one.clone(),
+                    other: name.clone(),
+                    left: first.base_dims(),
+                    right: growth.base_dims(),
+                });
+            }
+        }
+        let growths = templates.into_iter();
+        Ok(growths
+            .map(|(template, (_, growth))| (template, growth))
+            .collect())
     }
 
-    /// What is known of parameters of these names; none of those that are unknown.
-    pub(crate) fn known<'a>(
+    /// Role, ratios and dimensions of every parameter of the target, in order of names, each for
+    /// itself.
+    pub(crate) fn survey<'a>(
         &'a self,
-        names: impl Iterator<Item = &'a ParamName>,
-    ) -> Vec<(&'a ParamName, Option<&'a Growth>)> {
-        let templates = self.templates();
-        names
-            .map(|name| {
+        target: &'a Shapes,
+        base: Base,
+    ) -> Result<Vec<Surveyed<'a>>, WidthsError> {
+        let stacks = self.stacks(target)?;
+        let templates = self.templates(&stacks)?;
+        let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
+        let mut surveyed: Vec<Surveyed> = planned
+            .map(|(name, shape)| {
                 let own = self.params.get(name);
-                let known = own.or_else(|| templates.get(&name.template()).copied());
-                (name, known)
+                let growth = own.or_else(|| templates.get(&stacks.template(name)).copied());
+                let fits = growth.map(|growth| growth.fits(name, shape));
+                let placed = fits.and_then(Result::err).map(Err);
+                Surveyed {
+                    name,
+                    shape,
+                    growth,
+                    placed,
+                }
             })
-            .collect()
+            .collect();
+        let known: Vec<Option<Known>> = surveyed
+            .iter()
+            .map(|one| {
+                let growth = one.growth.filter(|_| one.placed.is_none())?;
+                Some(Known {
+                    name: one.name,
+                    growth,
+                    shape: one.shape,
+                    in_block: growth.stacked.is_some() || stacks.ratio(one.name, base).is_some(),
+                })
+            })
+            .collect();
+        let all: Vec<Known> = known.iter().copied().flatten().collect();
+        let evidence = Evidence::of(&all, self.layout, self.compared);
+        for (one, known) in surveyed.iter_mut().zip(known) {
+            if let Some(known) = known {
+                let depth = stacks.ratio(one.name, base);
+                let placed = evidence.settle(&known).and_then(|growth| {
+                    let placed = growth.place(one.name, one.shape, self.layout, base)?;
+                    in_its_place(&known, placed)
+                });
+                one.placed = Some(placed.map(|placed| Placed {
+                    depth: placed.depth.or(depth),
+                    ..placed
+                }));
+            }
+        }
+        Ok(surveyed)
     }
 
-    /// Role, ratios and dimensions of every parameter of `target`, in order of names.
+    /// The same where all parameters must be known and right.
     pub(crate) fn place<'a>(
         &'a self,
         target: &'a Shapes,
         base: Base,
     ) -> Result<Vec<(&'a ParamName, Placed)>, WidthsError> {
-        let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
-        self.has_parameters(planned.clone().map(|(name, _)| name))?;
-        let known = self.known(planned.clone().map(|(name, _)| name));
-        let mut placed = Vec::with_capacity(known.len());
-        for ((name, growth), (_, shape)) in known.into_iter().zip(planned) {
-            let growth = growth.ok_or_else(|| missing(name, "target", "base"))?;
-            placed.push((name, growth.place(name, shape, self.layout, base)?));
-        }
-        Ok(placed)
+        let surveyed = self.survey(target, base)?;
+        self.has_parameters(&surveyed, &self.stacks(target)?)?;
+        let placed = surveyed.into_iter().map(|one| {
+            let placed = one
+                .placed
+                .ok_or_else(|| missing(one.name, "target", "base"))?;
+            Ok((one.name, placed?))
+        });
+        placed.collect()
     }
 
     /// Whether a name stands for another parameter.
@@ -212,20 +368,29 @@ impl Widths {
     }
 
     /// Whether the target has the parameters of the base, or, at another depth, every kind of them.
-    fn has_parameters<'a>(
-        &'a self,
-        names: impl Iterator<Item = &'a ParamName> + Clone,
-    ) -> Result<(), WidthsError> {
-        if !self.has_depth() {
+    fn has_parameters(&self, surveyed: &[Surveyed], stacks: &Stacks) -> Result<(), WidthsError> {
+        let names = surveyed.iter().map(|one| one.name);
+        if stacks.growing().next().is_none() {
             return same_keys(self.params.keys(), "base", names, "target");
         }
-        let present: BTreeSet<String> = names.map(ParamName::template).collect();
+        let present: BTreeSet<String> = names.map(|name| stacks.template(name)).collect();
         let mut own = self.params.keys();
-        match own.find(|name| !present.contains(&name.template())) {
+        match own.find(|name| !present.contains(&stacks.template(name))) {
             Some(name) => Err(missing(name, "base", "target")),
             None => Ok(()),
         }
     }
+}
+
+/// Blocks have no readouts, unless one is declared.
+fn in_its_place(one: &Known, placed: Placed) -> Result<Placed, WidthsError> {
+    if placed.role == Role::Output && one.in_block && one.growth.declared.is_none() {
+        return Err(WidthsError::ReadoutInBlock {
+            name: one.name.clone(),
+            dims: one.shape.dims.clone(),
+        });
+    }
+    Ok(placed)
 }
 
 /// Compares names, which come in order.

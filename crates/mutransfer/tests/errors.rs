@@ -37,7 +37,7 @@ fn of_matrix(shape: impl Fn(usize) -> Shape) -> Error {
 
 fn contradiction() -> Error {
     let widths = Widths::between(&mlp(64, Layout::InOut), &mlp(96, Layout::InOut)).unwrap();
-    let widths = widths.declare("hidden.weight", Role::Output).unwrap();
+    let widths = widths.declare("hidden.bias", Role::Input).unwrap();
     Plan::new(
         &widths,
         &mlp(128, Layout::InOut),
@@ -45,6 +45,71 @@ fn contradiction() -> Error {
         Optimizer::AdamW,
     )
     .unwrap_err()
+}
+
+/// A model with a matrix of these dimensions in base and target, and nothing else to compare.
+fn inferred(dims: [[usize; 2]; 2], name: &str) -> Error {
+    let shapes = |width: usize, dims: [usize; 2]| {
+        let names =
+            ["first", "second", "third"].map(|name| (name, weight(width, width, Layout::OutIn)));
+        Shapes::from_iter(names.into_iter().chain([(name, Shape::new(dims))]))
+    };
+    let [base, target] = [shapes(8, dims[0]), shapes(16, dims[1])];
+    let widths = Widths::inferred(&base, &target).unwrap();
+    let widths = widths.with_layout(Layout::OutIn);
+    Plan::new(&widths, &target, Rule::Mup, Optimizer::AdamW).unwrap_err()
+}
+
+/// Blocks of these widths, with keys of a fixed size where one is given.
+fn blocks(sizes: [usize; 2], times: usize, count: usize, keys: Option<usize>) -> Shapes {
+    let size = |at: usize| sizes.get(at).copied().unwrap_or(sizes[1]) * times;
+    let block = |at: usize| {
+        let names = ["norm", "bias", "gain"].map(|part| format!("blocks.{at}.{part}"));
+        let vectors = names.map(|name| (name, Shape::vector(size(at))));
+        let key = |keys| {
+            (
+                format!("blocks.{at}.key"),
+                weight(size(at), keys, Layout::InOut),
+            )
+        };
+        vectors.into_iter().chain(keys.map(key))
+    };
+    Shapes::from_iter((0..count).flat_map(block))
+}
+
+/// A plan for four times the width and so many blocks, with keys of two sizes in base and target.
+fn deeper(
+    sizes: [usize; 2],
+    base: usize,
+    target: usize,
+    keys: Option<[usize; 2]>,
+) -> Result<Plan, Error> {
+    let [own, grown] = [0, 1].map(|at| keys.map(|keys| keys[at]));
+    let widths = Widths::between(&blocks(sizes, 1, base, own), &blocks(sizes, 2, base, own))?;
+    let target = blocks(sizes, 4, target, grown);
+    Plan::new(&widths, &target, Rule::Mup, Optimizer::AdamW)
+}
+
+/// The same of two and four blocks, which are declared to be so many.
+fn of_depth(base: usize, target: usize) -> Result<Plan, Error> {
+    let shapes = |times, count| blocks([8, 8], times, count, None);
+    let widths = Widths::between(&shapes(1, 2), &shapes(2, 2))?;
+    let widths = widths.with_sizes(Sizes::NONE.with(Size::Depth, base, target)?);
+    Plan::new(&widths, &shapes(4, 4), Rule::Mup, Optimizer::AdamW)
+}
+
+fn expert_shapes(width: usize, experts: usize) -> Shapes {
+    let expert = |at| {
+        (
+            format!("mlp.experts.{at}.up"),
+            weight(width, width, Layout::InOut),
+        )
+    };
+    Shapes::from_iter((0..experts).map(expert))
+}
+
+fn experts(count: usize) -> Widths {
+    Widths::between(&expert_shapes(4, count), &expert_shapes(8, count)).unwrap()
 }
 
 /// An embedding, a readout, and a hidden matrix between them.
@@ -103,8 +168,9 @@ fn cases() -> Vec<(Error, &'static str)> {
             "parameter `norm.gain` has dimensions [64] in the base model and [128, 1] in the target model",
         ),
         (
-            of_target(with("readout.bias", Shape::vector(11))),
-            "axis 0 of parameter `readout.bias` is 10 in the base and delta models but 11 in the target model",
+            deeper([8, 8], 2, 2, Some([3, 5])).unwrap_err(),
+            "axis 1 of parameter `blocks.0.key` is 3 in the base and delta models but 5 in the target model, in a \
+             block, where sizes are widths",
         ),
         (
             of_target(with("hidden.bias", Shape::vector(0))),
@@ -138,7 +204,40 @@ fn cases() -> Vec<(Error, &'static str)> {
         ),
         (
             contradiction(),
-            "parameter `hidden.weight` is declared output but its growing axes make it hidden",
+            "parameter `hidden.bias` is declared input but its growing axes make it vector",
+        ),
+        (
+            deeper([8, 8], 2, 4, Some([3, 3])).unwrap_err(),
+            "parameter `blocks.0.key` of dimensions [32, 3] grows in its fan-in only, as a readout does, but is in a \
+             block",
+        ),
+        (
+            inferred([[50, 8], [51, 16]], "up"),
+            "axis 0 of parameter `up` grows from 50 to 51, and nothing shows that it is a width: widths grow by 2",
+        ),
+        (
+            inferred([[8, 8], [16, 16]], "head"),
+            "parameter `head` of dimensions [8, 8] and [16, 16] grows in two axes as a hidden matrix does, but is \
+             named as an embedding or a readout",
+        ),
+        (
+            deeper([8, 9], 2, 4, None).unwrap_err(),
+            "parameters `blocks.0.bias` and `blocks.1.bias` have the sizes [8] and [9] in the base model, so those of \
+             more such blocks are unknown",
+        ),
+        (
+            of_depth(2, 6).unwrap_err(),
+            "a depth of 2 and 6 blocks is not what the parameters' names count: `blocks` 2 and 4",
+        ),
+        (
+            Plan::new(
+                &experts(2),
+                &expert_shapes(16, 4),
+                Rule::Mup,
+                Optimizer::AdamW,
+            )
+            .unwrap_err(),
+            "`mlp.experts` are 2 in the base model and 4 in the target, and are no blocks",
         ),
         (
             unequal.tie("readout", "embedding").unwrap_err(),
@@ -318,7 +417,7 @@ fn kind(error: &Error) -> String {
 #[test]
 fn every_kind_is_in_the_table() {
     let kinds: BTreeSet<String> = cases().iter().map(|(error, _)| kind(error)).collect();
-    assert_eq!(kinds.len(), 29, "{kinds:#?}");
+    assert_eq!(kinds.len(), 35, "{kinds:#?}");
 }
 
 /// An error about sizes or ties comes with the next step.
@@ -326,7 +425,7 @@ fn every_kind_is_in_the_table() {
 fn hints() {
     let hinted = [
         of_target(mlp(128, Layout::InOut).without("hidden.weight")),
-        of_target(with("readout.bias", Shape::vector(11))),
+        deeper([8, 8], 2, 2, Some([3, 5])).unwrap_err(),
         of_matrix(|width| Shape::new([width, 10])),
         of_matrix(|width| Shape::new([width, width, width])),
         of_matrix(|_| Shape::new([3, 3])),

@@ -364,30 +364,44 @@ fn mu008_sizes_contradict_each_other() {
         Some("blocks.0.norm"),
         target(with(&model(64), "blocks.0.norm", &[64, 1])),
     );
+    // What base and delta agree on is fixed, unless it grows as widths do.
+    let padded = target(with(&model(64), "embedding", &[64, 64]));
+    assert_eq!(found(&padded), []);
+    let table = |width, size| with(&model(width), "blocks.0.table", &[size, width]);
+    let same = between(&table(16, 24), &table(32, 24));
     assert_only(
         "MU008",
-        Some("embedding"),
-        target(with(&model(64), "embedding", &[51, 64])),
+        Some("blocks.0.table"),
+        Subject {
+            widths: same.declare("readout", Role::Output).unwrap(),
+            target: table(64, 96),
+            ..right()
+        },
     );
     assert_only(
         "MU008",
         Some("blocks.0.norm"),
         target(with(&model(64), "blocks.0.norm", &[0])),
     );
-    let contradiction = widths().declare("blocks.0.query", Role::Input).unwrap();
+    let contradiction = widths().declare("blocks.0.norm", Role::Input).unwrap();
     assert_only(
         "MU008",
-        Some("blocks.0.query"),
+        Some("blocks.0.norm"),
         Subject {
             widths: contradiction,
             ..right()
         },
     );
     let cube = |width| with(&model(width), "cube", &[width, width, width]);
-    let finding = Finding::of_error(&Widths::between(&cube(16), &cube(32)).unwrap_err());
-    assert_eq!(
-        (finding.lint.code, finding.parameter),
-        ("MU008", Some("cube".into()))
+    let widths = between(&cube(16), &cube(32));
+    assert_only(
+        "MU008",
+        Some("cube"),
+        Subject {
+            widths: widths.declare("readout", Role::Output).unwrap(),
+            target: cube(64),
+            ..right()
+        },
     );
 }
 
@@ -478,11 +492,64 @@ fn mu014_epsilon_does_not_follow_the_gradient() {
 }
 
 #[test]
+fn mu015_a_size_of_the_data_taken_for_a_width() {
+    let model = |width, words| with(&model(width), "readout", &[words, width]);
+    let widths = || {
+        let widths = Widths::inferred(&model(16, 50), &model(64, 51)).unwrap();
+        let widths = widths.with_layout(Layout::OutIn);
+        widths.declare("embedding", Role::Input).unwrap()
+    };
+    let subject = |widths| Subject {
+        widths,
+        target: model(64, 51),
+        ..right()
+    };
+    assert_only("MU015", Some("readout"), subject(widths()));
+    let declared = widths().declare("readout", Role::Output).unwrap();
+    assert_eq!(found(&subject(declared)), []);
+}
+
+#[test]
+fn mu016_no_input() {
+    let inner = |width| model(width).without("embedding");
+    let widths = Widths::between(&inner(16), &inner(32)).unwrap();
+    let widths = widths.with_layout(Layout::OutIn);
+    assert_only(
+        "MU016",
+        None,
+        Subject {
+            widths: widths.declare("readout", Role::Output).unwrap(),
+            target: inner(64),
+            ..right()
+        },
+    );
+}
+
+#[test]
+fn mu017_a_matrix_grows_alone() {
+    let model = |width, size| with(&model(width), "blocks.0.mix", &[size, width]);
+    let widths = |model: &dyn Fn(usize) -> Shapes| {
+        let widths = between(&model(16), &model(32));
+        widths.declare("readout", Role::Output).unwrap()
+    };
+    let subject = |size: fn(usize) -> usize| {
+        let model = |width| model(width, size(width));
+        Subject {
+            widths: widths(&model),
+            target: model(64),
+            ..right()
+        }
+    };
+    assert_only("MU017", Some("blocks.0.mix"), subject(|width| width + 9));
+    assert_eq!(found(&subject(|width| 2 * width)), []);
+}
+
+#[test]
 fn lints_have_distinct_codes_and_texts() {
     let codes: Vec<_> = LINTS.iter().map(|lint| lint.code).collect();
     assert_eq!(
         codes,
-        (1..=14)
+        (1..=17)
             .map(|number| format!("MU{number:03}"))
             .collect::<Vec<_>>()
     );

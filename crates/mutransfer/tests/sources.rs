@@ -181,15 +181,18 @@ fn a_tie_needs_two_names_and_a_tensor() {
 /// pass.
 #[test]
 fn a_tied_tensor_is_missed_at_any_depth() {
-    let shapes =
-        |width: usize| Shapes::from_iter(["a", "b"].map(|name| (name, Shape::new([50, width]))));
-    let widths = Widths::between(&shapes(64), &shapes(96))
+    let shapes = |width: usize, blocks: usize| {
+        let ends = ["a", "b"].map(|name| (name.to_owned(), Shape::new([50, width])));
+        let block = |at| (format!("blocks.{at}.norm"), Shape::vector(width));
+        Shapes::from_iter(ends.into_iter().chain((0..blocks).map(block)))
+    };
+    let widths = Widths::between(&shapes(64, 2), &shapes(96, 2))
         .and_then(|widths| widths.tie("a", "b"))
         .unwrap();
     let deep = widths.with_sizes(Sizes::NONE.with(Size::Depth, 2, 4).unwrap());
     let error = Plan::new(
         &deep,
-        &shapes(128).without("b"),
+        &shapes(128, 4).without("b"),
         Rule::Mup,
         Optimizer::AdamW,
     )

@@ -12,7 +12,7 @@ use mutransfer::{
 const DEPTH: usize = 3;
 
 /// An embedding of 256 entries, a stack of linear layers, a readout to 1024 classes.
-fn model(width: usize) -> Shapes {
+fn model(width: usize, depth: usize) -> Shapes {
     let layer = |at: usize| {
         let name = |part: &str| format!("stack.{at}.{part}");
         [
@@ -27,21 +27,21 @@ fn model(width: usize) -> Shapes {
         ),
         ("readout".to_owned(), weight(width, 1024, Layout::OutIn)),
     ];
-    ends.into_iter().chain((0..DEPTH).flat_map(layer)).collect()
+    ends.into_iter().chain((0..depth).flat_map(layer)).collect()
 }
 
 /// The base sizes do not matter: they could be any.
 fn plan(optimizer: Optimizer, base: usize, base_depth: usize) -> Plan {
     let sizes = Sizes::NONE.with(Size::Depth, base_depth, DEPTH);
-    planned(optimizer, base, sizes.unwrap())
+    planned(optimizer, base, base_depth, sizes.unwrap())
 }
 
-fn planned(optimizer: Optimizer, base: usize, sizes: Sizes) -> Plan {
-    let widths = Widths::between(&model(base), &model(base + 1))
+fn planned(optimizer: Optimizer, base: usize, base_depth: usize, sizes: Sizes) -> Plan {
+    let widths = Widths::between(&model(base, base_depth), &model(base + 1, base_depth))
         .unwrap()
         .with_sizes(sizes);
     let rule = Parametrization::from(Rule::UnitMup).with_decay(Decay::Independent);
-    Plan::new(&widths, &model(16), rule, optimizer).unwrap()
+    Plan::new(&widths, &model(16, DEPTH), rule, optimizer).unwrap()
 }
 
 /// Learning rate and decay as torch's AdamW wants it.
@@ -120,7 +120,7 @@ fn forward_pass() {
     let sizes = Sizes::NONE
         .with(Size::Depth, 1, DEPTH)
         .and_then(|sizes| sizes.with(Size::HeadDim, 64, 8));
-    let plan = planned(Optimizer::AdamW, 4, sizes.unwrap());
+    let plan = planned(Optimizer::AdamW, 4, 1, sizes.unwrap());
     let multiplier = |name: &str| plan.param(name).unwrap().scales.multiplier;
     assert_eq!(multiplier("embedding"), 1.0);
     assert_eq!(multiplier("stack.0.weight"), 0.25);

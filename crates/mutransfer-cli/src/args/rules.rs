@@ -10,16 +10,17 @@ use super::ForeignOptions;
 /// Which model, at which sizes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelOptions {
-    /// Shapes of the base model, the proxy: JSON, safetensors, or a .bsh file of the Python package
-    /// mup
+    /// Shapes of the base model, the proxy: JSON, safetensors, the index or the folder of several
+    /// (--base may be repeated too), or a .bsh file of the Python package mup
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) base: Vec<PathBuf>,
+    /// Shapes of the same model with every width changed and nothing else, to see what grows
+    /// [default: the target, of which only what is shown to be a width grows]
     #[arg(long, value_name = "FILE")]
-    pub(crate) base: PathBuf,
-    /// Shapes of the same model with every width changed, to see what grows [default: the target]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) delta: Option<PathBuf>,
+    pub(crate) delta: Vec<PathBuf>,
     /// Shapes of the model to train
     #[arg(long, value_name = "FILE")]
-    pub(crate) target: Option<PathBuf>,
+    pub(crate) target: Vec<PathBuf>,
     /// How weights are stored, where the file does not say it: out-in (torch, candle) or in-out
     /// (burn, JAX)
     #[arg(long)]
@@ -28,6 +29,14 @@ pub(crate) struct ModelOptions {
     /// any text within a part of the name
     #[arg(long, value_name = "PATTERN=ROLE")]
     pub(crate) declare: Vec<String>,
+    /// Axes that matching parameters sum over and write to, counted from 0, such as those of experts
+    /// in one tensor: 'blocks.*.experts.up=1:2'
+    #[arg(long, value_name = "PATTERN=FAN_IN:FAN_OUT")]
+    pub(crate) axes: Vec<String>,
+    /// Axis of matching parameters that counts blocks, whose tensors are stacked in one, as layers
+    /// that are scanned over: 'params.layers.*.kernel=0'
+    #[arg(long, value_name = "PATTERN=AXIS")]
+    pub(crate) stacked: Vec<String>,
     /// The readout A is the same tensor as the embedding B; A may be absent from the shapes
     #[arg(long, value_name = "A=B")]
     pub(crate) tie: Vec<String>,
@@ -37,9 +46,10 @@ pub(crate) struct ModelOptions {
     /// Size of an attention head in base and target, for the attention scale
     #[arg(long, value_name = "BASE:TARGET")]
     pub(crate) head_dim: Option<String>,
-    /// Residual blocks in base and target, where they differ
-    #[arg(long, value_name = "BASE:TARGET")]
-    pub(crate) depth: Option<String>,
+    /// Residual blocks in base and target, of all stacks or of one such as stages.2.blocks=9:27 (may
+    /// be repeated) [default: what differs in number between the names of both]
+    #[arg(long, value_name = "[STACK=]BASE:TARGET")]
+    pub(crate) depth: Vec<String>,
 }
 
 /// Which parametrization.
@@ -167,7 +177,8 @@ pub(crate) struct TheoryOptions {
     #[arg(long, conflicts_with_all = ["optimizer", "same_as"])]
     pub(crate) measure: bool,
     /// Widths to measure at; at the narrowest every rule is the standard one
-    #[arg(long, requires = "measure", value_delimiter = ',', default_values_t = [128, 256, 512, 1024, 2048])]
+    #[arg(long, requires = "measure", value_delimiter = ',')]
+    #[arg(default_values_t = [128, 256, 512, 1024, 2048])]
     pub(crate) widths: Vec<usize>,
     /// Repetitions with other initial weights and examples
     #[arg(long, requires = "measure", value_name = "N", default_value_t = 8)]
@@ -195,7 +206,8 @@ pub(crate) struct ExplainOptions {
     pub(crate) code: Option<String>,
 }
 
-pub(crate) const OPTION_KEYS: &str = r"Choices where the literature disagrees (--option KEY=VALUE), the default first:
+pub(crate) const OPTION_KEYS: &str = "\
+Choices where the literature disagrees (--option KEY=VALUE), the default first:
   hidden-decay    keep-product | constant-lambda | sqrt | independent-inverse-width
                   decay of hidden matrices over width
   decay-depth     published | keep-product
@@ -216,8 +228,9 @@ pub(crate) const OPTION_KEYS: &str = r"Choices where the literature disagrees (-
   alignment       full | none
                   for sp-per-layer
 
-Symbols: m_in, m_out are fan-in and fan-out over those of the base; m_L blocks over blocks of the base; m_aspect
-min(1, fan_out/fan_in) and m_own the optimizer's own factor, both over those of the base.";
+Symbols: m_in, m_out are fan-in and fan-out over those of the base; m_L blocks over blocks of the
+base; m_aspect min(1, fan_out/fan_in) and m_own the optimizer's own factor, both over those of the
+base.";
 
 pub(crate) const TABLE_FORMAT: &str = r#"A table of your own is a TOML file; it works wherever a rule does:
   family = "entrywise"      raw-gradient, entrywise, frobenius or spectral [default: all]
@@ -227,12 +240,14 @@ pub(crate) const TABLE_FORMAT: &str = r#"A table of your own is a TOML file; it 
   init_std = "m_in^-1/2"    powers of m_in, m_out for multiplier, init_std, lr, weight_decay, eps
   lr = "m_in^-1"
   [output]
-  a = "1"                   or exponents of the literature: multiplier n^-a, init n^-b, lr n^-c, gradient times n^d
+  a = "1"                   or exponents of the literature: multiplier n^-a, init n^-b, lr n^-c,
+                            gradient times n^d
   d = "1"
 
 docs/rules.md says it in full."#;
 
-pub(crate) const PLAN_EXAMPLES: &str = r#"Shapes as JSON: {"name": [dims], ...} or {"name": {"dims": [dims], "fan_in": axis, "fan_out": axis}, ...}
+pub(crate) const PLAN_EXAMPLES: &str = r#"Shapes as JSON: {"name": [dims], ...} or
+{"name": {"dims": [dims], "fan_in": axis, "fan_out": axis}, ...}
 
 Example, a small GPT stored as torch does:
   mutransfer plan --base gpt-64.json --target gpt-1024.json --layout out-in \

@@ -1,6 +1,6 @@
 //! What is found wrong.
 
-use super::lints::{Lint, MU001, MU002, MU005, MU006, MU008};
+use super::lints::{Lint, MU001, MU002, MU005, MU006, MU008, MU015};
 use crate::error::{Error, PlanError, WidthsError};
 use crate::shape::ParamName;
 
@@ -37,8 +37,8 @@ impl Finding {
     /// A matrix that may be readout or embedding.
     pub(super) fn undeclared(name: &ParamName, dims: &[usize]) -> Self {
         let message = format!(
-            "dimensions {dims:?} grow in the fan-in only; declare `{name}` output, or input if it \
-             is an embedding"
+            "dimensions {dims:?} grow in the fan-in only; declare `{name}` output, input if it is an \
+             embedding, or hidden if it stays inside the network"
         );
         Self::of(name, MU001, message)
     }
@@ -59,9 +59,13 @@ impl Finding {
         match error {
             WidthsError::NothingGrows => Self::general(MU002, message),
             WidthsError::UnknownAxes { name, .. } => Self::of(name, MU006, message),
+            WidthsError::NoWidth { name, .. } | WidthsError::Unproven { name, .. } => {
+                Self::of(name, MU015, message)
+            }
             WidthsError::Missing { name, .. }
             | WidthsError::Rank { name, .. }
-            | WidthsError::NotDeclaredGrowing { name, .. }
+            | WidthsError::SameInDelta { name, .. }
+            | WidthsError::UnequalBlocks { other: name, .. }
             | WidthsError::ZeroDimension { name, .. }
             | WidthsError::TooManyGrowing { name, .. }
             | WidthsError::AxisOutOfRange { name, .. }

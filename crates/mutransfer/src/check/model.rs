@@ -1,8 +1,9 @@
 //! What is wrong with a model and its declarations under a rule.
 
 use super::finding::Finding;
-use super::lints::{MU001, MU003, MU005, MU007, MU010, MU011};
+use super::lints::{MU001, MU003, MU005, MU007, MU010, MU011, MU016, MU017};
 use super::table::Rules;
+use crate::dims::Dim;
 use crate::error::{Error, WidthsError};
 use crate::growth::Placed;
 use crate::optimizer::{Family, Optimizer};
@@ -11,7 +12,6 @@ use crate::plan::Plan;
 use crate::power::{Ratio, Ratios};
 use crate::role::Role;
 use crate::shape::{ParamName, Shapes};
-use crate::size::Size;
 use crate::sizes::Base;
 use crate::width::Widths;
 
@@ -53,8 +53,10 @@ impl<'a> Check<'a> {
             findings.extend(self.sizes());
         }
         findings.extend(self.model_findings(&placed));
+        let alone = Alone::among(&placed);
         for (name, found) in &placed {
             findings.extend(self.parameter_finding(name, found));
+            findings.extend(alone.finding(name, found));
         }
         findings.sort_by(|left, right| {
             (left.lint.code, &left.parameter).cmp(&(right.lint.code, &right.parameter))
@@ -78,18 +80,24 @@ impl<'a> Check<'a> {
     fn place(&self) -> (Vec<Found<'a>>, Vec<Finding>) {
         let (mut placed, mut flaws) = (Vec::new(), Vec::new());
         let layout = self.widths.layout;
-        let known = self.widths.known(self.target.iter().map(|(name, _)| name));
-        for ((name, growth), (_, shape)) in known.into_iter().zip(self.target.iter()) {
-            let Some(growth) = growth else { continue };
-            match growth.place(name, shape, layout, Base::Model) {
+        // What is wrong with the whole is found by planning.
+        let surveyed = self.widths.survey(self.target, Base::Model);
+        for one in surveyed.unwrap_or_default() {
+            let (Some(growth), Some(found)) = (one.growth, one.placed) else {
+                continue;
+            };
+            match found {
                 Ok(found) => {
                     if found.role == Role::Output && growth.declared.is_none() {
-                        flaws.push(Finding::undeclared(name, &shape.dims));
+                        flaws.push(Finding::undeclared(one.name, &one.shape.dims));
                     }
-                    placed.push((name, found));
+                    placed.push((one.name, found));
+                }
+                Err(WidthsError::ReadoutInBlock { .. }) => {
+                    flaws.push(Finding::undeclared(one.name, &one.shape.dims));
                 }
                 Err(WidthsError::UnknownAxes { .. }) if growth.is_ambiguous(layout) => {
-                    flaws.push(Finding::undeclared(name, &shape.dims));
+                    flaws.push(Finding::undeclared(one.name, &one.shape.dims));
                 }
                 Err(error) => flaws.push(Finding::of_error(&error.into())),
             }
@@ -100,7 +108,10 @@ impl<'a> Check<'a> {
     /// Names missing on either side, and ties that cannot be.
     fn sizes(&self) -> Option<Finding> {
         match self.plan() {
-            Err(Error::Widths(WidthsError::UnknownAxes { .. })) | Ok(_) => None,
+            Err(Error::Widths(
+                WidthsError::UnknownAxes { .. } | WidthsError::ReadoutInBlock { .. },
+            ))
+            | Ok(_) => None,
             Err(error) => Some(Finding::of_error(&error)),
         }
     }
@@ -116,6 +127,10 @@ impl<'a> Check<'a> {
                 "no parameter is a readout; if an embedding doubles as one, declare the tie";
             findings.push(Finding::general(MU005, message));
         }
+        if self.lacks_input(placed) {
+            let message = "no parameter reads data: no fan-in is fixed where the fan-out grows";
+            findings.push(Finding::general(MU016, message));
+        }
         if let Ok(plan) = self.plan() {
             findings.extend(self.plan_findings(&plan));
         }
@@ -125,7 +140,9 @@ impl<'a> Check<'a> {
     /// Whether a rule that is relative to a base has the base before it.
     fn is_base(&self, placed: &[Found]) -> bool {
         self.rule.definition().base == Base::Model
-            && self.widths.sizes().ratio(Size::Depth) == 1.0
+            && placed
+                .iter()
+                .all(|(_, found)| found.depth.unwrap_or(1.0) == 1.0)
             && placed.iter().any(|(_, found)| found.role != Role::Fixed)
             && placed.iter().all(|(_, found)| found.ratios == Ratios::ONE)
     }
@@ -137,6 +154,11 @@ impl<'a> Check<'a> {
             && !roles.contains(&Role::Output)
             && placed.len() == self.target.len()
             && self.widths.ties().next().is_none()
+    }
+
+    fn lacks_input(&self, placed: &[Found]) -> bool {
+        let has = |role| placed.iter().any(|(_, found)| found.role == role);
+        has(Role::Hidden) && !has(Role::Input) && placed.len() == self.target.len()
     }
 
     fn plan_findings(&self, plan: &Plan) -> Vec<Finding> {
@@ -174,6 +196,52 @@ impl<'a> Check<'a> {
         }
         None
     }
+}
+
+/// The factors by which axes grow, and in how many parameters.
+struct Alone(Vec<(f64, usize)>);
+
+impl Alone {
+    fn among(placed: &[Found]) -> Self {
+        let mut factors: Vec<(f64, usize)> = Vec::new();
+        for (_, found) in placed {
+            let mut own: Vec<f64> = found.dims.iter().map(|dim| dim.ratio()).collect();
+            own.sort_by(f64::total_cmp);
+            own.dedup();
+            for factor in own {
+                match factors.iter_mut().find(|(known, _)| *known == factor) {
+                    Some((_, count)) => *count += 1,
+                    None => factors.push((factor, 1)),
+                }
+            }
+        }
+        Self(factors)
+    }
+
+    /// Whether one axis of a hidden matrix grows as no other parameter does, or not at all.
+    fn finding(&self, name: &ParamName, found: &Placed) -> Option<Finding> {
+        let [fan_in, fan_out] = [Ratio::FanIn, Ratio::FanOut].map(|ratio| found.ratios[ratio]);
+        if found.role != Role::Hidden || fan_in == fan_out || is_fused(name) {
+            return None;
+        }
+        let is_alone = |factor: f64| factor == 1.0 || self.0.contains(&(factor, 1));
+        let grows = |factor: &f64| found.dims.iter().any(|dim| is_width(dim, *factor));
+        let alone = [fan_in, fan_out]
+            .into_iter()
+            .filter(grows)
+            .find(|one| is_alone(*one))?;
+        let message = format!(
+            "its fan-in grows by {fan_in}, its fan-out by {fan_out}, and no other parameter grows \
+             by {alone}"
+        );
+        Some(Finding::of(name, MU017, message))
+    }
+}
+
+/// Whether a dimension is a width that grows by this factor. One that was declared to be inside the
+/// network, and is fixed, is none.
+fn is_width(dim: &Dim, factor: f64) -> bool {
+    matches!(dim, Dim::Width { .. }) && dim.ratio() == factor
 }
 
 /// Names under which frameworks store several matrices in one.

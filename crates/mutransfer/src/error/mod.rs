@@ -53,6 +53,10 @@ pub enum Fix {
     GrowOrKeep,
     /// Say how weights are stored, or what role the parameter has.
     Orient,
+    /// Say which role the parameter has, or give a delta model.
+    DeclareRole,
+    /// Say which number in the names counts blocks, and how many there are.
+    NameStack,
     /// Give the delta model another width than the base.
     WidenDelta,
     /// Keep fixed dimensions equal in base and delta.
@@ -68,7 +72,15 @@ impl Error {
     pub fn fix(&self) -> Option<Fix> {
         match self {
             Self::Widths(WidthsError::Missing { .. }) => Some(Fix::SameCode),
-            Self::Widths(WidthsError::NotDeclaredGrowing { .. }) => Some(Fix::GrowOrKeep),
+            Self::Widths(WidthsError::SameInDelta { .. }) => Some(Fix::GrowOrKeep),
+            Self::Widths(
+                WidthsError::NoWidth { .. }
+                | WidthsError::Unproven { .. }
+                | WidthsError::ReadoutInBlock { .. },
+            ) => Some(Fix::DeclareRole),
+            Self::Widths(WidthsError::OtherDepth { .. } | WidthsError::UnequalBlocks { .. }) => {
+                Some(Fix::NameStack)
+            }
             Self::Widths(WidthsError::UnknownAxes { .. }) => Some(Fix::Orient),
             Self::Widths(WidthsError::NothingGrows) => Some(Fix::WidenDelta),
             Self::Widths(WidthsError::TooManyGrowing { .. }) => Some(Fix::KeepFixed),

@@ -44,6 +44,18 @@ pub enum ShapesError {
         /// How many there are.
         bytes: usize,
     },
+    /// A weight that is stored as packed integers.
+    #[error("`{name}` is packed into integers, so that its sizes are not those of its layer")]
+    Packed {
+        /// The tensor.
+        name: ParamName,
+    },
+    /// A tensor that an index lists and no file has.
+    #[error("`{name}` is in the index but in none of its files")]
+    NotInShards {
+        /// The tensor.
+        name: ParamName,
+    },
     /// Settings without anything that a plan has.
     #[error("shapes in {format}: nothing to compare: neither `params` nor `forward` is there")]
     NothingToCompare {

@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         let mut extents = Vec::new();
         loop {
             match self.next()? {
-                Event::SequenceEnd => return Ok(Growth::new(name, extents, None)?),
+                Event::SequenceEnd => return Ok(Growth::new(extents, None)),
                 Event::Scalar(size, ..) => {
                     let extent = extent(&size).ok_or_else(|| no_sizes(name))?;
                     if extent == Extent::Grows(0) {

@@ -1,5 +1,5 @@
 //! Shapes as JSON: `{"name": [dims]}` or `{"name": {"dims": [..], "fan_in": axis, "fan_out":
-//! axis}}`.
+//! axis}}`, nested as a tree of modules too, and the header of a safetensors file.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,32 @@ use serde::Deserialize;
 use crate::error::{Error, ShapesError};
 use crate::shape::{Axes, Shape, Shapes};
 
+/// What the header of a safetensors file holds beside tensors.
+const METADATA: &str = "__metadata__";
+
 #[derive(Deserialize)]
 #[serde(
     untagged,
     expecting = "expected a list of sizes, \
-                 or {\"dims\": [...], \"fan_in\": axis, \"fan_out\": axis}"
+                 or {\"dims\": [...], \"fan_in\": axis, \"fan_out\": axis}, \
+                 or an object of these"
 )]
 enum Written {
     Dims(Vec<usize>),
     Oriented(Oriented),
+    Header(Header),
+    Tree(Unique<Written>),
+}
+
+/// As in the header of a safetensors file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    #[serde(rename = "dtype")]
+    _dtype: String,
+    shape: Vec<usize>,
+    #[serde(rename = "data_offsets")]
+    _data_offsets: Option<[u64; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -27,21 +44,30 @@ struct Oriented {
     fan_out: Option<usize>,
 }
 
-impl From<Written> for Shape {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::Dims(dims) => Self::new(dims),
-            Written::Oriented(Oriented {
+impl Written {
+    /// The shapes of it, with the names of a tree joined by dots.
+    fn flatten(self, name: String, found: &mut Vec<(String, Shape)>) {
+        let shape = match self {
+            Self::Dims(dims) => Shape::new(dims),
+            Self::Header(Header { shape, .. }) => Shape::new(shape),
+            Self::Oriented(Oriented {
                 dims,
                 fan_in: None,
                 fan_out: None,
-            }) => Self::new(dims),
-            Written::Oriented(Oriented {
+            }) => Shape::new(dims),
+            Self::Oriented(Oriented {
                 dims,
                 fan_in,
                 fan_out,
-            }) => Self::new(dims).with_axes(Axes { fan_in, fan_out }),
-        }
+            }) => Shape::new(dims).with_axes(Axes { fan_in, fan_out }),
+            Self::Tree(tree) => {
+                for (part, written) in tree.0 {
+                    written.flatten(format!("{name}.{part}"), found);
+                }
+                return;
+            }
+        };
+        found.push((name, shape));
     }
 }
 
@@ -66,11 +92,11 @@ impl Shapes {
                 format: "JSON",
                 message: error.to_string(),
             })?;
-        Ok(written
-            .0
-            .into_iter()
-            .map(|(name, written)| (name, Shape::from(written)))
-            .collect())
+        let mut found = Vec::new();
+        for (name, written) in written.0 {
+            written.flatten(name, &mut found);
+        }
+        Ok(found.into_iter().collect())
     }
 }
 
@@ -93,6 +119,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
             ) -> Result<Self::Value, A::Error> {
                 let mut map = BTreeMap::new();
                 while let Some(name) = access.next_key::<String>()? {
+                    if name == METADATA {
+                        access.next_value::<serde::de::IgnoredAny>()?;
+                        continue;
+                    }
                     let named =
                         |error| serde::de::Error::custom(format!("parameter `{name}`: {error}"));
                     let value = access.next_value().map_err(named)?;

@@ -3,3 +3,7 @@
 mod bsh;
 mod json;
 mod safetensors;
+mod trained;
+
+pub use safetensors::shards;
+pub use trained::LeftOut;

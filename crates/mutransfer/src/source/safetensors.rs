@@ -1,10 +1,13 @@
 //! Shapes from the header of a safetensors file: any checkpoint, without a framework.
 
+use std::collections::BTreeMap;
+
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
+use serde::Deserialize;
 
 use crate::error::{Error, ShapesError};
-use crate::shape::{Shape, Shapes};
+use crate::shape::{ParamName, Shape, Shapes};
 
 const FORMAT: &str = "safetensors";
 
@@ -14,7 +17,7 @@ impl Shapes {
     /// masks, which nothing trains.
     ///
     /// # Errors
-    /// When the bytes are no such header or end within it.
+    /// When the bytes are no such header or end within it, or when a weight is of integers.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
         let header = header(bytes).ok_or(ShapesError::ShortHeader {
             format: FORMAT,
@@ -26,11 +29,28 @@ impl Shapes {
                 message: error.to_string(),
             })?;
         let tensors = header.tensors();
+        let is_packed = |name: &str| name.ends_with(".weight") || name == "weight";
+        let mut integers = tensors.iter().filter(|(_, tensor)| !is_float(tensor.dtype));
+        if let Some((name, _)) = integers.find(|(name, _)| is_packed(name)) {
+            let name = name.as_str().into();
+            return Err(ShapesError::Packed { name }.into());
+        }
         let trained = tensors.iter().filter(|(_, tensor)| is_float(tensor.dtype));
         Ok(trained
             .map(|(name, tensor)| (name.as_str(), Shape::new(tensor.shape.clone())))
             .collect())
     }
+}
+
+/// Which file has which tensor, from the index of a checkpoint in several safetensors files; none
+/// where the text is something else.
+pub fn shards(text: &str) -> Option<BTreeMap<ParamName, String>> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<ParamName, String>,
+    }
+    let index: Index = serde_json::from_str(text).ok()?;
+    Some(index.weight_map)
 }
 
 /// The crate's own reader wants the whole file, which may be larger than memory.

@@ -1,0 +1,309 @@
+//! Stacks of blocks: which number in a name counts them, and how many there are.
+//!
+//! A number in a name may count blocks, stages, experts, or the steps of a sequence inside a block.
+//! Which it is follows from what the models have and not from how the name looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use serde::Serialize;
+
+use crate::error::WidthsError;
+use crate::growth::Growth;
+use crate::shape::ParamName;
+use crate::sizes::Base;
+
+/// Blocks of one kind in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stack {
+    /// What their names have in common before their number, such as `stages.2.blocks`.
+    pub name: String,
+    /// How many the base has.
+    pub base: usize,
+    /// How many the target has.
+    pub target: usize,
+}
+
+/// What stands before a number, with `*` for the numbers of outer stacks, and the stack.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stacks(BTreeMap<String, Stack>);
+
+/// How many blocks base and target are said to have, in all stacks or in the one of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Declared {
+    pub(crate) name: Option<String>,
+    pub(crate) base: usize,
+    pub(crate) target: usize,
+}
+
+/// What tensors are called that hold those of all blocks.
+const STACKED: &str = "the stacked tensors";
+
+/// A block has more tensors than a layer, which has a weight and a bias.
+const BLOCK: usize = 3;
+
+/// What stands below every index of something numbered.
+type Contents<'a, T> = BTreeMap<usize, Vec<(&'a str, T)>>;
+
+/// Something numbered, in both models.
+#[derive(Default)]
+struct Numbered<'a> {
+    base: Contents<'a, &'a Growth>,
+    target: Contents<'a, ()>,
+}
+
+impl Stacks {
+    /// The stacks of two models: what is declared, what differs in number, whatever else repeats the
+    /// same tensors, and what is stacked in one tensor.
+    pub(crate) fn find<'a>(
+        base: &'a BTreeMap<ParamName, Growth>,
+        target: impl Iterator<Item = &'a ParamName> + Clone,
+        stacked: BTreeSet<(usize, usize)>,
+        declared: &[Declared],
+    ) -> Result<Self, WidthsError> {
+        let mut stacks = Self::default();
+        for (base, target) in stacked {
+            let name = STACKED.to_owned();
+            let key = format!("{name}, {base} and {target}");
+            stacks.0.insert(key, Stack { name, base, target });
+        }
+        let mut plain = BTreeSet::new();
+        loop {
+            let mut found: BTreeMap<String, Numbered> = BTreeMap::new();
+            for (name, growth) in base {
+                if let Some((before, index, rest)) = stacks.undecided(name, &plain) {
+                    let contents = &mut found.entry(before).or_default().base;
+                    contents.entry(index).or_default().push((rest, growth));
+                }
+            }
+            for name in target.clone() {
+                if let Some((before, index, rest)) = stacks.undecided(name, &plain) {
+                    let contents = &mut found.entry(before).or_default().target;
+                    contents.entry(index).or_default().push((rest, ()));
+                }
+            }
+            if found.is_empty() {
+                break;
+            }
+            for (before, numbered) in found {
+                if numbered.is_stack(&before, declared)? {
+                    let (base, target) = (numbered.base.len(), numbered.target.len());
+                    let name = shown(&before).to_owned();
+                    stacks.0.insert(before, Stack { name, base, target });
+                } else {
+                    plain.insert(before);
+                }
+            }
+        }
+        stacks.are_as_declared(declared)?;
+        Ok(stacks)
+    }
+
+    /// Those that differ in number.
+    pub(crate) fn growing(&self) -> impl Iterator<Item = &Stack> {
+        self.0.values().filter(|stack| stack.base != stack.target)
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Stack> {
+        self.0.values()
+    }
+
+    /// The name with `*` for the number of every stack that it is in: the same for all blocks.
+    pub(crate) fn template(&self, name: &ParamName) -> String {
+        self.walk(name).0
+    }
+
+    /// Blocks over blocks of the base, of the stacks that the parameter is in; none outside of all.
+    pub(crate) fn ratio(&self, name: &ParamName, base: Base) -> Option<f64> {
+        let within = self.walk(name).1;
+        let ratio = |stack: &&Stack| stack.target as f64 / base.of(stack.base) as f64;
+        (!within.is_empty()).then(|| within.iter().map(ratio).product())
+    }
+
+    fn walk(&self, name: &ParamName) -> (String, Vec<&Stack>) {
+        let (text, mut template, mut at) = (name.as_str(), String::new(), 0);
+        let mut within = Vec::new();
+        for number in numbers(text) {
+            template.push_str(&text[at..number.start]);
+            match self.0.get(&template) {
+                Some(stack) => {
+                    within.push(stack);
+                    template.push('*');
+                }
+                None => template.push_str(&text[number.clone()]),
+            }
+            at = number.end;
+        }
+        template.push_str(&text[at..]);
+        (template, within)
+    }
+
+    /// The first number of a name of which it is not known what it counts: what stands before it,
+    /// the number, and what stands after it.
+    fn undecided<'a>(
+        &self,
+        name: &'a ParamName,
+        plain: &BTreeSet<String>,
+    ) -> Option<(String, usize, &'a str)> {
+        let (text, mut template, mut at) = (name.as_str(), String::new(), 0);
+        for number in numbers(text) {
+            template.push_str(&text[at..number.start]);
+            at = number.end;
+            if self.0.contains_key(&template) {
+                template.push('*');
+            } else if plain.contains(&template) {
+                template.push_str(&text[number]);
+            } else {
+                let index = text[number].parse().ok()?;
+                return Some((template, index, &text[at..]));
+            }
+        }
+        None
+    }
+
+    /// Whether every declaration is about a stack, and counts as the names do.
+    fn are_as_declared(&self, declared: &[Declared]) -> Result<(), WidthsError> {
+        for declaration in declared {
+            let counts = |stack: &&Stack| {
+                (stack.base, stack.target) == (declaration.base, declaration.target)
+            };
+            let is_right = match &declaration.name {
+                Some(name) => self
+                    .0
+                    .values()
+                    .filter(counts)
+                    .any(|stack| stack.name == *name),
+                None if declaration.base == declaration.target => self.growing().next().is_none(),
+                None => self.growing().next().is_some() && self.growing().all(|s| counts(&s)),
+            };
+            if !is_right {
+                return Err(WidthsError::OtherDepth {
+                    name: declaration.name.clone(),
+                    base: declaration.base,
+                    target: declaration.target,
+                    found: self.0.values().cloned().collect(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Numbered<'_> {
+    fn is_stack(&self, before: &str, declared: &[Declared]) -> Result<bool, WidthsError> {
+        let name = shown(before);
+        let (base, target) = (self.base.len(), self.target.len());
+        let is_named = |one: &Declared| one.name.as_deref() == Some(name);
+        let is_declared = declared.iter().any(is_named);
+        if base == target {
+            let is_counted = |one: &Declared| one.name.is_none() && one.target == target;
+            let enough = if declared.iter().any(is_counted) {
+                1
+            } else {
+                BLOCK
+            };
+            // What a block has as many of as any other is a part of it.
+            let is_within = before.contains('*');
+            return Ok(is_declared || (!is_within && self.repeats(enough)));
+        }
+        if base == 0 || target == 0 {
+            return Ok(false);
+        }
+        if !is_declared && counts_no_blocks(name) {
+            let name = name.to_owned();
+            return Err(WidthsError::OtherNumber { name, base, target });
+        }
+        Ok(true)
+    }
+
+    /// Whether each index has the same tensors of the same sizes, so many at least, and the indices
+    /// are the same in both models.
+    fn repeats(&self, enough: usize) -> bool {
+        let mut all = self.base.values();
+        let first = all.next();
+        self.base.keys().eq(self.target.keys())
+            && self
+                .base
+                .keys()
+                .zip(self.base.keys().skip(1))
+                .all(|(a, b)| a + 1 == *b)
+            && first.is_some_and(|first| first.len() >= enough && all.all(|other| other == first))
+    }
+}
+
+/// Words for what is numbered and not repeated with depth.
+fn counts_no_blocks(name: &str) -> bool {
+    const OTHERS: [&str; 4] = ["expert", "head", "codebook", "embed"];
+    let last = name.rsplit(['.', '/']).next().unwrap_or(name);
+    let lower = last.to_ascii_lowercase();
+    OTHERS.iter().any(|word| lower.contains(word))
+}
+
+/// What stands before a number, as it is said and declared: `stages.2.blocks.` is
+/// `stages.2.blocks`.
+fn shown(before: &str) -> &str {
+    before.trim_end_matches(['.', '/', '_', '['])
+}
+
+/// The numbers in a name that end a part of it.
+fn numbers(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = text.as_bytes();
+    let is_end = move |at: usize| matches!(bytes.get(at), None | Some(b'.' | b'/' | b']'));
+    let ends = (1..=bytes.len()).filter(move |&at| bytes[at - 1].is_ascii_digit() && is_end(at));
+    ends.map(move |end| {
+        let digits = bytes[..end]
+            .iter()
+            .rev()
+            .take_while(|byte| byte.is_ascii_digit());
+        end - digits.count()..end
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{Shape, Shapes};
+    use crate::width::Widths;
+
+    fn found(base: &[&str], target: &[&str]) -> Vec<(String, usize, usize)> {
+        let shapes = |names: &[&str], width| {
+            Shapes::from_iter(names.iter().map(|name| (*name, Shape::new([width, width]))))
+        };
+        let widths = Widths::between(&shapes(base, 4), &shapes(base, 8)).expect("it grows");
+        let target = shapes(target, 16);
+        let stacks = Stacks::find(
+            &widths.params,
+            target.iter().map(|(name, _)| name),
+            BTreeSet::new(),
+            &[],
+        );
+        let all = stacks.expect("counts agree").0;
+        all.into_values()
+            .map(|one| (one.name, one.base, one.target))
+            .collect()
+    }
+
+    #[test]
+    fn numbers_end_a_part() {
+        let of = |text| numbers(text).map(|at| &text[at]).collect::<Vec<_>>();
+        assert_eq!(of("h_0/conv2d.blocks[12].mlp.2.weight"), ["0", "12", "2"]);
+        assert_eq!(of("fc1.weight"), ["1"]);
+    }
+
+    #[test]
+    fn what_differs_in_number_counts_blocks() {
+        let base = ["stem.0", "h_0/mlp.0", "h_0/mlp.2", "h_1/mlp.0", "h_1/mlp.2"];
+        let more = ["h_2/mlp.0", "h_2/mlp.2"];
+        let target = [&base[..], &more].concat();
+        assert_eq!(found(&base, &target), [("h".to_owned(), 2, 3)]);
+    }
+
+    #[test]
+    fn what_repeats_the_same_tensors_counts_blocks() {
+        let block = ["q", "k", "v"].map(|part| [format!("b.0.{part}"), format!("b.1.{part}")]);
+        let names: Vec<&str> = block.iter().flatten().map(String::as_str).collect();
+        let all = [&names[..], &["t.mlp.0.weight", "t.mlp.2.weight"]].concat();
+        assert_eq!(found(&all, &all), [("b".to_owned(), 2, 2)]);
+    }
+}
