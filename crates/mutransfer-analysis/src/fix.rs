@@ -19,6 +19,10 @@ pub enum Fix {
     },
     /// Ask for rows that there are.
     ChangeFilter,
+    /// Say which module is the readout, or that none was measured.
+    NameReadout,
+    /// Say which module is the embedding or first layer, or that none was measured.
+    NameEmbedding,
     /// Name a rule that is known, in the table or for it.
     NameRule,
 }

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use mutransfer::PlanDocument;
 use mutransfer::theory::{Expectation, Layer, Quantity, Theory};
 use mutransfer::{Optimizer, Rule};
-use mutransfer_analysis::{Check, Coordinate, Verdict, coordinates_from_csv, judge};
+use mutransfer_analysis::{
+    Cell, Check, Coordinate, CoordinateError, Fix, Layers, Measurements, Verdict,
+    coordinates_from_csv, judge,
+};
 
 const WIDTHS: [usize; 5] = [256, 512, 1024, 2048, 4096];
 
@@ -240,15 +244,195 @@ fn tables_of_other_programs() {
             .contains("no rows")
     );
     assert!(
-        error("width,step,module,l1\n64,0,m,1\n", "mup")
+        error("width,step,module,l1\n64,0,lm_head,1\n", "mup")
             .to_string()
             .contains("measured at a single width")
     );
     assert!(
-        error("width,step,module,l1\n64,0,m,1\n", "mine")
+        error("width,step,module,l1\n64,0,lm_head,1\n", "mine")
             .to_string()
             .contains("rule `mine`")
     );
+}
+
+/// Tables of coordinate checks as the package mup writes them (`l1` by width, module and `t`): a
+/// perceptron whose modules have names that say nothing, and one whose readout starts at zero and
+/// lacks its 1/m. Copies of `cases/coord-readout-names/mlp-fc.csv` and of
+/// `cases/coord-zero-readout-blowup/activations.csv` of the project's shared inputs.
+const NAMELESS: &str = include_str!("tables/coordinates-fc.csv");
+const BLOWN_UP: &str = include_str!("tables/coordinates-zero-readout.csv");
+
+fn verdict_of(text: &str, layers: &Layers) -> Result<Check, CoordinateError> {
+    let mut measurements = Measurements::default();
+    measurements.add(text, "mup", None)?;
+    let (rows, _) = measurements.placed(layers)?;
+    let mut checks = judge(&rows, &expectations("mup"))?;
+    Ok(checks.remove(0))
+}
+
+#[test]
+fn a_readout_is_not_known_by_its_name() {
+    let error = verdict_of(NAMELESS, &Layers::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "nothing says which module is the readout, whose first output may shrink with width where \
+         that of others may not: fc_1, fc_2, fc_3"
+    );
+    assert_eq!(error.fix(), Fix::NameReadout);
+    let named = NAMELESS.replace("fc_1", "embed").replace("fc_3", "lm_head");
+    let by_name = verdict_of(&named, &Layers::default()).unwrap();
+    let said = Layers::default()
+        .with_readout("fc_3")
+        .with_embedding("fc_1");
+    let said = verdict_of(NAMELESS, &said).unwrap();
+    let params = [
+        ("fc_1.weight", "input"),
+        ("fc_2.weight", "hidden"),
+        ("fc_3.weight", "output"),
+    ];
+    let planned = verdict_of(NAMELESS, &Layers::default().with_plan(&plan_of(&params))).unwrap();
+    for check in [&by_name, &said, &planned] {
+        assert_eq!(check.verdict, by_name.verdict);
+        assert_eq!(check.cells.len(), by_name.cells.len());
+    }
+    let wrong = Layers::default().with_readout("fc_4");
+    let error = verdict_of(NAMELESS, &wrong).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no module `fc_4` was measured; known: fc_1, fc_2, fc_3"
+    );
+    // GPT-NeoX calls its readout so.
+    let odd = NAMELESS.replace("fc_3", "embed_out");
+    assert_eq!(
+        verdict_of(&odd, &Layers::default()).unwrap().verdict,
+        by_name.verdict
+    );
+    // As many features at every width.
+    let mut featured = "width,module,t,l1,features\n".to_owned();
+    for line in NAMELESS.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').skip(1).collect();
+        let features = if cells[1] == "fc_3" { "10" } else { cells[0] };
+        featured += &format!("{},{features}\n", cells.join(","));
+    }
+    let check = verdict_of(&featured, &Layers::default()).unwrap();
+    assert_eq!(check.verdict, by_name.verdict);
+}
+
+fn plan_of(roles: &[(&str, &str)]) -> PlanDocument {
+    let param = |role: &str| {
+        serde_json::json!({
+            "role": role, "lr": 1, "weight_decay": 1, "eps": 1, "init_std": 1, "init_scale": 1,
+            "multiplier": 1
+        })
+    };
+    let params: serde_json::Map<_, _> = roles
+        .iter()
+        .map(|(name, role)| ((*name).to_owned(), param(role)))
+        .collect();
+    serde_json::from_value(serde_json::json!({
+        "rule": "mup", "form": "table8", "optimizer": "adam", "decay": "l2", "hash": "",
+        "hyper": {}, "params": params, "forward": {}
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_readout_that_starts_at_zero_may_not_blow_up() {
+    let found = verdict_of(BLOWN_UP, &Layers::default()).unwrap();
+    assert_eq!(found.verdict, Verdict::Fail);
+    let logits = found
+        .cells
+        .iter()
+        .filter(|cell| cell.layer == Layer::Output);
+    let logits: Vec<&Cell> = logits.collect();
+    assert_eq!(
+        (logits[0].fit, logits[0].verdict),
+        (None, Some(Verdict::Pass))
+    );
+    for cell in &logits[1..] {
+        assert_eq!((cell.expected, cell.at_most), (Some(0.0), false));
+        assert_eq!(cell.verdict, Some(Verdict::Fail));
+    }
+    let slope = logits[1].fit.unwrap().all.slope;
+    assert!((slope - 1.03).abs() < 0.05, "{slope}");
+    let others = found
+        .cells
+        .iter()
+        .filter(|cell| cell.layer != Layer::Output);
+    assert!(
+        others
+            .clone()
+            .all(|cell| cell.verdict != Some(Verdict::Fail))
+    );
+    // One that starts at random is only bounded: what it had at first may still be seen.
+    let shrinks = rows(Layer::Output, Quantity::Activation, 1, |width, _| {
+        width.powf(-0.4)
+    });
+    let grows = rows(Layer::Output, Quantity::Activation, 1, |width, _| {
+        width.powf(0.4)
+    });
+    let random = rows(Layer::Output, Quantity::Activation, 0, |width, _| {
+        width.powf(-0.5)
+    });
+    for (after, expected) in [(shrinks, Verdict::Pass), (grows, Verdict::Fail)] {
+        let both = [random.clone(), after].concat();
+        assert_eq!(check(&both).verdict, expected);
+    }
+}
+
+/// `t` counts forward passes from 1, `step` updates made: a table of later ones is not untrained.
+#[test]
+fn a_table_that_starts_later_is_not_untrained() {
+    let steps = |text: &str| -> Vec<usize> {
+        let rows = coordinates_from_csv(text, "mup").unwrap();
+        rows.iter().map(|row| row.step).collect()
+    };
+    assert_eq!(
+        steps("t,module,width,l1\n1,lm_head,64,1\n2,lm_head,64,1\n"),
+        [0, 1]
+    );
+    assert_eq!(
+        steps("t,module,width,l1\n0,lm_head,64,1\n1,lm_head,64,1\n"),
+        [0, 1]
+    );
+    assert_eq!(steps("t,module,width,l1\n4,lm_head,64,1\n"), [3]);
+    assert_eq!(steps("step,module,width,l1\n5,lm_head,64,1\n"), [5]);
+}
+
+#[test]
+fn a_column_for_each_module_and_a_file_for_each_width() {
+    let mut measurements = Measurements::default();
+    for (width, text) in [
+        (
+            64,
+            "\u{feff};step;embed;mid;lm_head;host\r\n0;0;1.5;2;0.5;a\r\n",
+        ),
+        (128, "step,embed,mid,lm_head\n0,1.5,2,0.35\n"),
+    ] {
+        measurements.add(text, "mup", Some(width)).unwrap();
+    }
+    let (rows, ends) = measurements.placed(&Layers::default()).unwrap();
+    let seen: Vec<_> = rows
+        .iter()
+        .map(|row| (row.width, row.module.as_str(), row.l1))
+        .collect();
+    let expected = [
+        (64, "embed", 1.5),
+        (64, "mid", 2.0),
+        (64, "lm_head", 0.5),
+        (128, "embed", 1.5),
+        (128, "mid", 2.0),
+        (128, "lm_head", 0.35),
+    ];
+    assert_eq!(seen, expected);
+    let ends: Vec<_> = ends
+        .iter()
+        .map(|(name, layer, _)| (name.as_str(), *layer))
+        .collect();
+    assert_eq!(ends, [("embed", Layer::Input), ("lm_head", Layer::Output)]);
+    let mut nothing = Measurements::default();
+    let error = nothing.add("width,step\n64,0\n", "mup", None).unwrap_err();
+    assert!(error.to_string().contains("no column `module`"), "{error}");
 }
 
 /// The default check has 39 degrees of freedom: 10 seeds at 5 widths, a height each and a slope. The

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use mutransfer::theory::Quantity;
+use mutransfer::theory::{Expectation, Layer, Quantity, Theory};
 use mutransfer::{Hyper, Init, Optimizer, Parametrization, Rule};
 use mutransfer_analysis::{
-    Cell, Check, Coordinate, TOLERANCE, Verdict, coordinates_from_csv, display_name, figures,
-    to_csv,
+    Cell, Check, Coordinate, CoordinateError, Layers, Measurements, TOLERANCE, Verdict,
+    display_name, figures, to_csv,
 };
 use mutransfer_study::coordinates::{Protocol, judged};
 use mutransfer_study::limits;
@@ -41,9 +41,10 @@ const FILES: [&str; 8] = [
 pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     let rules = rules(options)?;
     let expect = options.expect.as_deref().map(rule).transpose()?;
-    let coordinates = match &options.from {
-        Some(path) => read(path, &rules)?,
-        None => train(options, &rules)?,
+    let coordinates = if options.from.is_empty() {
+        train(options, &rules)?
+    } else {
+        read(options, &rules, expect.as_ref())?
     };
     let checks = judged(
         &coordinates,
@@ -118,10 +119,75 @@ fn expected(
 }
 
 /// Measurements of another program. Without a column `rule` they are of the one rule asked for.
-fn read(path: &Path, rules: &[NamedRule]) -> Result<Vec<Coordinate>, Failure> {
+fn read(
+    options: &CoordOptions,
+    rules: &[NamedRule],
+    expect: Option<&NamedRule>,
+) -> Result<Vec<Coordinate>, Failure> {
     let rule = rules.first().map_or("", NamedRule::name);
-    let text = crate::model::text(path)?;
-    coordinates_from_csv(&text, rule).map_err(|error| Failure::from(error).in_file(path))
+    let mut measurements = Measurements::default();
+    for given in &options.from {
+        let (width, path) = file_of_width(given);
+        let added = measurements.add(&crate::model::text(path)?, rule, width);
+        added.map_err(|error| Failure::from(error).in_file(path))?;
+    }
+    let layers = layers(options)?;
+    let (coordinates, ends) = measurements.placed(&layers)?;
+    for (module, layer, evidence) in &ends {
+        note!("note: {module} is {} {evidence}", what(*layer));
+    }
+    let has_input = ends.iter().any(|(_, layer, _)| *layer == Layer::Input);
+    if !has_input && !layers.lacks_embedding() {
+        let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
+        for name in names {
+            if let Some(rule) = expected(name, rules, expect)
+                && let Ok(theory) = Theory::of_rule(&rule, options.optimizer)
+                && Expectation::of(&theory, false).tells_inputs()
+            {
+                let rule = name.to_owned();
+                return Err(CoordinateError::NoEmbedding { rule }.into());
+            }
+        }
+    }
+    Ok(coordinates)
+}
+
+/// `128=wide.csv`, or a file that says its width itself.
+pub(crate) fn file_of_width(given: &str) -> (Option<usize>, &Path) {
+    let both = given.split_once('=');
+    match both.and_then(|(width, path)| Some((width.parse().ok()?, path))) {
+        Some((width, path)) => (Some(width), Path::new(path)),
+        None => (None, Path::new(given)),
+    }
+}
+
+/// What is said of the modules of a table.
+fn layers(options: &CoordOptions) -> Result<Layers, Failure> {
+    let mut layers = Layers::default();
+    for module in &options.readout {
+        layers = layers.with_readout(module);
+    }
+    for module in &options.embedding {
+        layers = layers.with_embedding(module);
+    }
+    if let Some(path) = &options.plan {
+        let plan = serde_json::from_str(&crate::model::text(path)?).map_err(|error| {
+            let message = format!("{} is no plan as JSON: {error}", path.display());
+            Failure::usage(message, Some("`mutransfer plan … --json` writes one"))
+        })?;
+        layers = layers.with_plan(&plan);
+    }
+    Ok(layers)
+}
+
+/// What a module at an end of the network is called.
+fn what(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Input => "an embedding or first layer",
+        Layer::Hidden => "inside",
+        Layer::Output => "the readout",
+        Layer::Attention => "the logits of attention",
+    }
 }
 
 /// Measurements of a built-in model.
@@ -288,6 +354,7 @@ fn slope(cell: &Cell) -> String {
     };
     let (slope, margin) = (line.slope, (line.interval.1 - line.interval.0) / 2.0);
     match cell.expected {
+        Some(_) if cell.at_most => format!("{slope:.2} ± {margin:.2} (≤ 0){mark}"),
         Some(expected) if expected != 0.0 => {
             format!("{slope:.2} ± {margin:.2} ({expected:.1}){mark}")
         }

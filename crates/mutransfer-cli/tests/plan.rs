@@ -413,10 +413,7 @@ fn bad_requests_name_the_thing_and_the_fix() {
         ),
         (
             &["--base", &flat, "--target", &flat_wide],
-            &[
-                "parameter `w` of dimensions [50, 128]",
-                "'w=input'",
-            ],
+            &["parameter `w` of dimensions [50, 128]", "'w=input'"],
         ),
         (
             &[

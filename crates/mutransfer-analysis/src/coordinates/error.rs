@@ -27,6 +27,34 @@ pub enum CoordinateError {
         /// Updates made.
         step: usize,
     },
+    /// Nothing says which module is the readout.
+    #[error(
+        "nothing says which module is the readout, whose first output may shrink with width where \
+         that of others may not: {}",
+        modules.join(", ")
+    )]
+    NoReadout {
+        /// All modules.
+        modules: Vec<String>,
+    },
+    /// Nothing says which module is an embedding or first layer, of which the rule promises
+    /// something else than of those inside.
+    #[error(
+        "nothing says which module is the embedding or first layer, of which {rule} promises \
+         something else than of those inside"
+    )]
+    NoEmbedding {
+        /// Name of the parametrization.
+        rule: String,
+    },
+    /// A module that was named and was not measured.
+    #[error("no module `{module}` was measured; known: {}", known.join(", "))]
+    NoModule {
+        /// The name.
+        module: String,
+        /// All modules.
+        known: Vec<String>,
+    },
     /// A rule of which nothing is expected.
     #[error(
         "rule `{rule}` of the measurements is unknown, so nothing says how its sizes should \
@@ -58,6 +86,9 @@ impl CoordinateError {
             Self::ZeroActivation { .. } => {
                 Fix::Do("only logits may be zero, and at all widths or none; is the module dead?")
             }
+            Self::NoReadout { .. } => Fix::NameReadout,
+            Self::NoEmbedding { .. } => Fix::NameEmbedding,
+            Self::NoModule { .. } => Fix::Do("name a module as the table does"),
             Self::NoExpectation { .. } => Fix::NameRule,
             Self::OneWidth { .. } => Fix::Do("measure at two widths or more"),
         }

@@ -24,12 +24,14 @@ pub struct Trend {
 }
 
 impl Trend {
-    pub(crate) fn against(&self, expected: f64) -> Verdict {
+    /// Whether it is the expected slope, or, where only a bound is promised, not above it.
+    pub(crate) fn against(&self, expected: f64, at_most: bool) -> Verdict {
         let (low, high) = self.interval;
-        if low >= expected - TOLERANCE && high <= expected + TOLERANCE {
+        let (least, most) = (expected - TOLERANCE, expected + TOLERANCE);
+        if (at_most || low >= least) && high <= most {
             return Verdict::Pass;
         }
-        let lies_outside = low > expected + TOLERANCE || high < expected - TOLERANCE;
+        let lies_outside = low > most || (!at_most && high < least);
         if lies_outside || !self.slope.is_finite() {
             Verdict::Fail
         } else {
@@ -93,9 +95,11 @@ impl Fit {
 
     /// The theory speaks of infinite width. What is not yet there at small widths must not fail if
     /// it is at large ones: either slope is enough to pass, and both have to fail.
-    pub(crate) fn against(&self, expected: f64) -> Verdict {
-        let all = self.all.against(expected);
-        let upper = self.upper.map_or(all, |upper| upper.against(expected));
+    pub(crate) fn against(&self, expected: f64, at_most: bool) -> Verdict {
+        let all = self.all.against(expected, at_most);
+        let upper = self
+            .upper
+            .map_or(all, |upper| upper.against(expected, at_most));
         match (all, upper) {
             (Verdict::Pass, _) | (_, Verdict::Pass) => Verdict::Pass,
             (Verdict::Fail, Verdict::Fail) => Verdict::Fail,

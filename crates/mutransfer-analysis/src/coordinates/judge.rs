@@ -1,6 +1,6 @@
 //! The verdict on every quantity of every module, and on a rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mutransfer::theory::{Expectation, Layer, Quantity};
 use serde::Serialize;
@@ -69,13 +69,15 @@ pub fn judge(
     if rows.is_empty() {
         return Err(CoordinateError::Empty);
     }
+    let begun_at_zero = begun_at_zero(rows);
     let mut checks: Vec<(String, Vec<Cell>)> = Vec::new();
     for group in groups(rows) {
         let rule = &group[0].rule;
         let expectation = expected
             .get(rule)
             .ok_or_else(|| CoordinateError::NoExpectation { rule: rule.clone() })?;
-        let cell = cell(&group, expectation)?;
+        let starts_at_zero = begun_at_zero.contains(&(rule.as_str(), group[0].module.as_str()));
+        let cell = cell(&group, expectation, starts_at_zero)?;
         match checks.iter_mut().find(|(known, _)| known == rule) {
             Some((_, cells)) => cells.push(cell),
             None => checks.push((rule.clone(), vec![cell])),
@@ -108,11 +110,34 @@ fn groups(rows: &[Coordinate]) -> Vec<Vec<&Coordinate>> {
     groups
 }
 
-fn cell(group: &[&Coordinate], expectation: &Expectation) -> Result<Cell, CoordinateError> {
+/// Rules and modules whose sizes are exactly zero before any update, at every width.
+fn begun_at_zero(rows: &[Coordinate]) -> BTreeSet<(&str, &str)> {
+    let mut zero: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+    let is_first = |row: &&Coordinate| row.step == 0 && row.quantity == Quantity::Activation;
+    for row in rows.iter().filter(is_first) {
+        *zero.entry((&row.rule, &row.module)).or_insert(true) &= row.l1 == 0.0;
+    }
+    zero.into_iter()
+        .filter(|(_, is_zero)| *is_zero)
+        .map(|(key, _)| key)
+        .collect()
+}
+
+fn cell(
+    group: &[&Coordinate],
+    expectation: &Expectation,
+    starts_at_zero: bool,
+) -> Result<Cell, CoordinateError> {
     let first = group[0].clone();
-    let expected = expectation.slope(first.layer, first.quantity, first.step);
+    let own = expectation.slope(first.layer, first.quantity, first.step);
+    // What started at exactly zero is all change.
+    let changed = || expectation.slope(first.layer, Quantity::Change, first.step);
+    let exact = own.or_else(|| starts_at_zero.then(changed).flatten());
+    let bound = expectation.bound(first.layer, first.quantity, first.step);
+    let (expected, at_most) = (exact.or(bound), exact.is_none());
     let fit = measured(group)?;
-    let verdict = expected.map(|expected| fit.map_or(Verdict::Pass, |fit| fit.against(expected)));
+    let verdict =
+        expected.map(|expected| fit.map_or(Verdict::Pass, |fit| fit.against(expected, at_most)));
     Ok(Cell {
         rule: first.rule,
         step: first.step,
@@ -120,6 +145,7 @@ fn cell(group: &[&Coordinate], expectation: &Expectation) -> Result<Cell, Coordi
         layer: first.layer,
         quantity: first.quantity,
         expected,
+        at_most: expected.is_some() && at_most,
         fit,
         verdict,
     })

@@ -6,5 +6,6 @@ pub(crate) mod diagnosis;
 pub(crate) mod error;
 pub(crate) mod fit;
 pub(crate) mod judge;
+pub(crate) mod layers;
 pub(crate) mod read;
 pub(crate) mod size;

@@ -264,11 +264,23 @@ pub(crate) struct CoordOptions {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) foreign: ForeignOptions,
-    /// Judge measurements of another program instead: CSV with width, step (or t), module, l1, and
-    /// where they are there rule, seed, layer (input, hidden, output, attention), quantity
-    /// (activation, change, own-update), l2, std
-    #[arg(long, value_name = "FILE.csv")]
-    pub(crate) from: Option<PathBuf>,
+    /// Judge measurements of another program instead: CSV with width, step (updates made) or t
+    /// (forward passes, from 1, as mup counts), module, l1, and where they are there rule, seed,
+    /// layer (input, hidden, output, attention), features (of the output), quantity (activation,
+    /// change, own-update), l2, std; or a column of sizes for each module. May be repeated, with
+    /// the width before files that do not say it
+    #[arg(long, value_name = "[WIDTH=]FILE.csv")]
+    pub(crate) from: Vec<String>,
+    /// Module that is the readout, where a foreign table does not say it; none if it was not
+    /// measured
+    #[arg(long, value_name = "MODULE", requires = "from")]
+    pub(crate) readout: Vec<String>,
+    /// Module that is the embedding or first layer, likewise
+    #[arg(long, value_name = "MODULE", requires = "from")]
+    pub(crate) embedding: Vec<String>,
+    /// Plan as JSON that the measured models were trained by, whose roles say what modules are
+    #[arg(long, value_name = "PLAN.json", requires = "from")]
+    pub(crate) plan: Option<PathBuf>,
     /// Print verdict and slopes as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,

@@ -55,6 +55,15 @@ fn step(fix: &Fix) -> Option<String> {
              is a result and not a setting, --ignore {column}"
         ),
         Fix::ChangeFilter => "--where COLUMN=VALUE keeps the rows with that value".to_owned(),
+        Fix::NameReadout => {
+            "--readout NAME says it, and none where it was not measured; or --plan \
+                             with the plan that was trained by, or a column `layer` with input, \
+                             hidden, output, attention"
+                .to_owned()
+        }
+        Fix::NameEmbedding => "--embedding NAME says it, and none where it was not measured; or \
+                               --plan with the plan that was trained by, or a column `layer`"
+            .to_owned(),
         Fix::NameRule => {
             "`mutransfer rules` lists the rules; --rule names that of a table without the column"
                 .to_owned()

@@ -93,6 +93,23 @@ impl Expectation {
         }
     }
 
+    /// The slope that a quantity must not exceed, where it mixes what was there with what was
+    /// learned and so has none of its own: logits, of the readout and of attention, must not blow
+    /// up.
+    pub fn bound(&self, layer: Layer, quantity: Quantity, step: usize) -> Option<f64> {
+        let mixes = match layer {
+            Layer::Output => self.logits[1],
+            Layer::Attention => Some(0.0),
+            Layer::Input | Layer::Hidden => None,
+        };
+        mixes.filter(|_| quantity == Quantity::Activation && step > 0)
+    }
+
+    /// Whether it promises something else of embeddings than of layers inside.
+    pub fn tells_inputs(&self) -> bool {
+        self.own[0] != self.own[1] || self.change[0] != self.change[1]
+    }
+
     /// The slope of a quantity after `step` updates; none where it is not judged, as it mixes what
     /// was there with what was learned.
     pub fn slope(&self, layer: Layer, quantity: Quantity, step: usize) -> Option<f64> {
