@@ -78,7 +78,7 @@ fn estimates_of_another_law_are_covered() {
     let regret =
         0.5 * law.curvature * 3072_f64.powf(law.s) * (0.3 * std::f64::consts::LN_2).powi(2);
     let covered = coverage(|key| {
-        let text = law.table_at(&widths, "mine", 4, 0.015, 77_000 + key);
+        let text = law.table_at(&widths, "mine", 4, 0.012, 77_000 + key);
         let rule = found(&text, None);
         let number = |number: Number, truth: f64| covers(&rule.numbers[&number], truth);
         let newest = rule.optima.last().unwrap();

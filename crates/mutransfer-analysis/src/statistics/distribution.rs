@@ -1,6 +1,6 @@
 //! Quantiles and tail probabilities behind intervals and tests.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, FisherSnedecor, StudentsT};
 
 /// The quantile of the normal distribution at 97.5 %, the upper end of a 95% interval.
 pub(crate) const NORMAL: f64 = 1.959_963_984_540_054;
@@ -22,6 +22,13 @@ pub(crate) fn student(freedom: usize) -> f64 {
 /// Probability that |t| is at least this large by chance.
 pub(crate) fn two_sided_p(t: f64, freedom: f64) -> f64 {
     of_freedom(freedom).map_or(f64::NAN, |student| 2.0 * student.sf(t.abs()))
+}
+
+/// Whether a ratio of two variances with these degrees of freedom is so large that two equal ones
+/// give as much with less than this chance.
+pub(crate) fn exceeds(ratio: f64, above: usize, below: usize, chance: f64) -> bool {
+    let fisher = FisherSnedecor::new(above as f64, below as f64);
+    fisher.is_ok_and(|fisher| fisher.sf(ratio) < chance)
 }
 
 /// None without a degree of freedom.

@@ -23,7 +23,8 @@ pub struct Request {
     pub tolerance: f64,
     /// Resampled tables behind each interval.
     pub replicates: usize,
-    /// Distance in octaves from the best run beyond which the parabola is not fitted.
+    /// Distance in octaves from the best run beyond which the valley is not fitted, in place of the
+    /// usual 1.5, or 2 where that holds fewer than five values.
     pub max_octaves: Option<f64>,
 }
 
@@ -64,8 +65,8 @@ impl std::fmt::Display for Transfers {
 pub struct Best {
     /// Value of the axis.
     pub at: f64,
-    /// The best hyperparameter: the vertex of the parabola, or that of the best run where there is
-    /// no vertex.
+    /// The best hyperparameter: the bottom of the fitted valley, or that of the best run where there
+    /// is none.
     pub value: Option<f64>,
     /// Its base-2 logarithm.
     pub log2: Option<Measured>,
@@ -77,8 +78,6 @@ pub struct Best {
     pub raw_log2: Option<f64>,
     /// Mean loss of the best run in nats.
     pub raw_loss: Option<f64>,
-    /// Log2 of the vertex of a parabola through the whole valley.
-    pub whole_valley_log2: Option<f64>,
     /// Everything that limits trust in this optimum, worst first.
     pub flags: Vec<Flag>,
     /// Whether it takes part in fits across widths.

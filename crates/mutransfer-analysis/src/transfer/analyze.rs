@@ -55,8 +55,8 @@ pub fn analyze(
 }
 
 /// The value of the hyperparameter to use unchanged at `target`: the optimum at the widest width
-/// below it that has one, which is the vertex of its parabola, or the best grid point where there
-/// is no vertex.
+/// below it that has one, which is the bottom of its valley, or the best grid point where there
+/// is none.
 ///
 /// Only runs below the target count, so the value stays the same once runs at the target arrive.
 /// None where no width below it has an optimum. `max_octaves` is as in [`Request`].

@@ -19,7 +19,13 @@ pub enum Flag {
     NotConvex,
     /// The valley is no deeper than the noise between seeds.
     NoiseLimited,
-    /// The bottom of the fitted parabola lies outside the learning rates it was fitted to.
+    /// The valley misses the losses by more than the noise between seeds.
+    Misfit,
+    /// The best run is worse than the valley says it should be, by more than noise.
+    BelowRuns,
+    /// The interval of the optimum leaves out the best run: all of it is nearer to another one.
+    BesideBest,
+    /// The bottom of the fitted valley lies outside the learning rates it was fitted to.
     Extrapolated,
     /// Fewer widths with an optimum than a fit across widths needs.
     TooFewWidths,
@@ -49,13 +55,25 @@ impl Flag {
         let clause = match self {
             Self::Diverged => "training diverged; try a smaller {sweep}",
             Self::TooFew => {
-                "too few values of the {sweep} around the best one to fit a parabola; use a finer \
+                "too few values of the {sweep} around the best one to fit a valley; use a finer \
                  grid"
             }
             Self::EdgeOptimum => "the best {sweep} is at the edge of the grid; widen the grid",
             Self::Cliff => "every larger {sweep} diverged; use a finer grid below the cliff",
             Self::NotConvex => "the losses do not form a valley; add seeds or steps",
             Self::NoiseLimited => "differences are within the noise between seeds; add seeds",
+            Self::Misfit => {
+                "the fitted valley misses the losses by more than the noise between seeds, so \
+                 intervals were widened; use a finer grid around the best {sweep}"
+            }
+            Self::BelowRuns => {
+                "the fitted loss lies below every run by more than noise; use a finer grid around \
+                 the best {sweep}"
+            }
+            Self::BesideBest => {
+                "the interval of the best {sweep} leaves out the best run; trust the run, or use a \
+                 finer grid around it"
+            }
             Self::Extrapolated => "the fitted optimum lies outside the values it was fitted to",
             Self::TooFewWidths => {
                 "too few values of the {axis} have an optimum for a fit across them; add some"

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::statistics::descent::Problem;
 use crate::statistics::sample::{mean, squares};
-use crate::transfer::scaling::{Scaling, Vertex};
+use crate::transfer::scaling::{Scaling, Vertex, floor};
 
 /// Parameters: limit, amplitude and alpha of the loss, curvature and its exponent, best
 /// hyperparameter and its exponent.
@@ -15,8 +15,8 @@ pub const PARAMETERS: usize = 7;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Joint {
-    /// E: root mean square of what the fit leaves, in nats, over the points that the parabolas were
-    /// fitted to.
+    /// E: root mean square of what the fit leaves, in nats, over the points whose loss is at
+    /// most 1.35 times the lowest of their width.
     pub error: f64,
     /// The same by width.
     pub by_width: Vec<f64>,
@@ -59,7 +59,7 @@ type Parameters = [f64; PARAMETERS];
 /// The exponent of the loss stays between 0 and this.
 const STEEPEST: f64 = 4.0;
 
-/// Fits the model, starting from the fits to the vertices. `curves` holds, per width, pairs of ln
+/// Fits the model, starting from the fits to the vertices; none where it leaves no point free. `curves` holds, per width, pairs of ln
 /// of the hyperparameter and loss.
 pub(crate) fn joint(
     vertices: &[Vertex],
@@ -74,10 +74,13 @@ pub(crate) fn joint(
         by_width.push(curve.iter().map(|(y, loss)| [u, *y, *loss]).collect());
     }
     let samples = by_width.concat();
+    if samples.len() <= PARAMETERS {
+        return None;
+    }
     let losses = samples.iter().map(|sample| sample[2]);
     let lowest = losses.fold(f64::INFINITY, f64::min).max(start[0]);
     let fitted = problem(&samples).descend(start, |next| {
-        next[0] = next[0].clamp(0.0, lowest);
+        next[0] = next[0].clamp(floor(lowest), lowest);
         next[2] = next[2].clamp(0.0, STEEPEST);
     });
     Some(Joint {

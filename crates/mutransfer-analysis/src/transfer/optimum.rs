@@ -1,30 +1,22 @@
-//! The best value of the hyperparameter at one width: a parabola in its logarithm around the best
-//! grid point.
+//! The best value of the hyperparameter at one width: the bottom of a valley fitted in its
+//! logarithm around the best grid point.
 
-use std::f64::consts::LN_2;
-
-use crate::statistics::sample::mean;
-use crate::table::run::SAME_OCTAVES;
 use crate::table::sweep::Curve;
 use crate::transfer::flag::Flag;
+use crate::transfer::noise::Noise;
 use crate::transfer::point::Point;
-
-/// Grid points whose loss is at most this multiple of the lowest belong to the valley; the walls
-/// are not parabolic. Kalra and Barkeshli (arXiv 2605.21486) use the same threshold.
-const VALLEY: f64 = 1.35;
-
-/// Points that a parabola needs.
-const FEWEST: usize = 3;
+use crate::transfer::valley::{FEWEST, Valley};
+use crate::transfer::window::{Window, best_point};
 
 /// The best value of the hyperparameter on one loss curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Optimum {
-    /// Log2 of the best value: the vertex of the parabola, or the best grid point where there is no
-    /// vertex.
+    /// Log2 of the best value: the bottom of the valley, or the best grid point where there is no
+    /// valley.
     pub log2: Option<f64>,
     /// The same as a plain number.
     pub value: Option<f64>,
-    /// Loss there in nats: at the vertex, or the mean at the best grid point.
+    /// Loss there in nats: at the bottom, or the mean at the best grid point.
     pub loss: Option<f64>,
     /// Everything that limits trust in this optimum, worst first.
     pub flags: Vec<Flag>,
@@ -32,63 +24,57 @@ pub struct Optimum {
     pub raw_log2: Option<f64>,
     /// Mean loss at that grid point in nats.
     pub raw_loss: Option<f64>,
-    /// The fitted parabola; absent when there is no vertex to trust.
-    pub parabola: Option<Parabola>,
-    /// Log2 of the vertex of a parabola through the whole valley; differs where the fit was limited
-    /// to its bottom.
-    pub whole_valley_log2: Option<f64>,
+    /// The fitted valley; absent when there is no bottom to trust.
+    pub valley: Option<Valley>,
     /// Values in the grid.
     pub tried: usize,
     /// Values at which at least one seed diverged.
     pub diverged: usize,
 }
 
-/// A convex parabola through the valley of a loss curve.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parabola {
-    /// Log2 of the value at the vertex.
-    pub log2: f64,
-    /// Loss at the vertex in nats.
-    pub loss: f64,
-    /// Second derivative of the loss in the natural logarithm of the value, in nats.
-    pub curvature: f64,
-    /// Log2 of the smallest and the largest value the parabola was fitted to.
-    pub kept: [f64; 2],
-}
-
-impl Parabola {
-    /// Whether a value, given as log2, is among those the parabola was fitted to.
-    pub fn covers(&self, log2: f64) -> bool {
-        (self.kept[0]..=self.kept[1]).contains(&log2)
-    }
-
-    /// How much worse than the vertex a value is, given as log2: nats, never negative.
-    pub fn excess(&self, log2: f64) -> f64 {
-        0.5 * self.curvature * ((log2 - self.log2) * LN_2).powi(2)
-    }
-}
-
-/// Finds the best value of the hyperparameter on a loss curve. `max_octaves` limits the parabola to
-/// that distance from the best grid point on either side: valleys are steeper towards large
-/// learning rates than a parabola, which pulls the vertex of a wide fit away from the bottom.
+/// Finds the best value of the hyperparameter on a loss curve: the bottom of a skewed valley
+/// through the points within 1.5 octaves of the best one, or 2 where that are fewer than five; with
+/// still fewer, that of a parabola through those within 1 octave and the nearest on either side.
+/// `max_octaves` takes the place of the 1.5 and the 2.
 pub fn optimum(curve: &Curve, max_octaves: Option<f64>) -> Optimum {
-    of_points(&curve.points(), max_octaves)
+    let mut found = of_points(&curve.points(), max_octaves);
+    if let Some(valley) = &found.valley {
+        let points = curve.points();
+        let doubts = Noise::of(&points, valley).doubts(&points, valley);
+        found.flags.extend(doubts);
+        found.flags.sort_unstable();
+    }
+    found
 }
 
-pub(crate) fn of_points(points: &[Point], max_octaves: Option<f64>) -> Optimum {
-    let (tried, diverged) = (
-        points.len(),
-        points.iter().filter(|point| point.loss.is_none()).count(),
-    );
+/// The same without the flags that compare the fit with the noise.
+fn of_points(points: &[Point], max_octaves: Option<f64>) -> Optimum {
+    found(points, |best| {
+        let window = Window::about(points, best, max_octaves);
+        let skewed = window.skewed().and_then(|kept| Valley::skewed(&kept));
+        bottom(skewed, &window.parabola(), best)
+    })
+}
+
+/// The optimum of a resampled curve: a valley of the same kind through the same values. A window
+/// that followed the resampled best point would be moved by noise twice, and intervals be too long.
+pub(crate) fn redrawn(points: &[Point], valley: &Valley) -> Optimum {
+    found(points, |best| {
+        let same = valley.refit(&valley.points(points));
+        bottom(same, &Window::about(points, best, None).parabola(), best)
+    })
+}
+
+/// The optimum where `fit` finds the valley around the best point.
+fn found(points: &[Point], fit: impl Fn(&Point) -> Result<Valley, Flag>) -> Optimum {
+    let diverged = points.iter().filter(|point| point.loss.is_none()).count();
     let Some(best) = best_point(points) else {
-        return Optimum::none(tried, diverged);
+        return Optimum::none(points.len(), diverged);
     };
-    let whole = valley(points, best);
-    let kept = window(&whole, best, max_octaves);
-    let fitted = vertex(points, &kept, best);
-    let flags = flags(&fitted, &kept);
-    let parabola = fitted.ok();
-    let (log2, value, loss) = match &parabola {
+    let fitted = bracketed(points, best).and_then(|()| fit(best));
+    let flags = flags(&fitted, points, best);
+    let valley = fitted.ok();
+    let (log2, value, loss) = match &valley {
         Some(fit) => (fit.log2, fit.log2.exp2(), Some(fit.loss)),
         None => (best.log2, best.value, best.loss),
     };
@@ -99,9 +85,8 @@ pub(crate) fn of_points(points: &[Point], max_octaves: Option<f64>) -> Optimum {
         flags,
         raw_log2: Some(best.log2),
         raw_loss: best.loss,
-        whole_valley_log2: vertex(points, &whole, best).ok().map(|fit| fit.log2),
-        parabola,
-        tried,
+        valley,
+        tried: points.len(),
         diverged,
     }
 }
@@ -116,56 +101,18 @@ impl Optimum {
             flags: vec![Flag::Diverged],
             raw_log2: None,
             raw_loss: None,
-            parabola: None,
-            whole_valley_log2: None,
+            valley: None,
             tried,
             diverged,
         }
     }
 }
 
-/// The points that the parabola is fitted to.
-pub(crate) fn kept_points(points: &[Point], max_octaves: Option<f64>) -> Vec<&Point> {
-    best_point(points)
-        .map(|best| window(&valley(points, best), best, max_octaves))
-        .unwrap_or_default()
-}
-
-/// The grid point with the lowest loss. `min_by` returns the first of equals, which is the smaller
-/// value.
-fn best_point(points: &[Point]) -> Option<&Point> {
-    let stable = points.iter().filter_map(|point| Some((point, point.loss?)));
-    stable
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(point, _)| point)
-}
-
-/// The stable points whose loss is near the lowest.
-fn valley<'a>(points: &'a [Point], best: &Point) -> Vec<&'a Point> {
-    points
-        .iter()
-        .filter(|point| {
-            let losses = point.loss.zip(best.loss);
-            losses.is_some_and(|(loss, lowest)| loss <= VALLEY * lowest)
-        })
-        .collect()
-}
-
-/// The part of the valley within `max_octaves` of the best grid point.
-fn window<'a>(valley: &[&'a Point], best: &Point, max_octaves: Option<f64>) -> Vec<&'a Point> {
-    let reach = max_octaves.unwrap_or(f64::INFINITY) + SAME_OCTAVES;
-    valley
-        .iter()
-        .copied()
-        .filter(|point| (point.log2 - best.log2).abs() <= reach)
-        .collect()
-}
-
-/// The parabola around the best grid point, or the reason why there is none.
+/// Whether there are points on either side of the best one.
 ///
 /// A diverged value counts as a bracket, so that an optimum below a cliff is told from one at the
-/// edge of the grid, but it has no loss and cannot support a vertex.
-fn vertex(points: &[Point], kept: &[&Point], best: &Point) -> Result<Parabola, Flag> {
+/// edge of the grid, but it has no loss and cannot support a valley.
+fn bracketed(points: &[Point], best: &Point) -> Result<(), Flag> {
     if points.len() < FEWEST {
         return Err(Flag::TooFew);
     }
@@ -179,56 +126,34 @@ fn vertex(points: &[Point], kept: &[&Point], best: &Point) -> Result<Parabola, F
     if above.iter().all(|point| point.loss.is_none()) {
         return Err(Flag::Cliff);
     }
-    let is_bracketed = kept.iter().any(|point| point.value > best.value)
-        && kept.iter().any(|point| point.value < best.value);
-    if kept.len() < FEWEST || !is_bracketed {
+    Ok(())
+}
+
+/// The valley with a skew where there is one, else the parabola through the points near the best
+/// one, or the reason why there is none.
+fn bottom(skewed: Option<Valley>, near: &[&Point], best: &Point) -> Result<Valley, Flag> {
+    let is_bracketed = near.iter().any(|point| point.value > best.value)
+        && near.iter().any(|point| point.value < best.value);
+    if !is_bracketed {
         return Err(Flag::TooFew);
     }
-    fit(kept).ok_or(Flag::NotConvex)
+    skewed
+        .or_else(|| Valley::parabola(near))
+        .ok_or(Flag::NotConvex)
 }
 
-/// Least squares of `loss = a0 + a1 z + a2 z²`, with z the centred natural logarithm of the value,
-/// written in polynomials orthogonal on the grid: 1, z and `square = z² - skew z - spread`. `None`
-/// unless `a2 > 0`.
-fn fit(kept: &[&Point]) -> Option<Parabola> {
-    let logarithms: Vec<f64> = kept.iter().map(|point| point.log2 * LN_2).collect();
-    let losses: Vec<f64> = kept.iter().filter_map(|point| point.loss).collect();
-    let center = mean(&logarithms);
-    let z: Vec<f64> = logarithms.iter().map(|ln| ln - center).collect();
-    let (second, third) = (moment(&z, 2), moment(&z, 3));
-    let (skew, spread) = (third / second, second / kept.len() as f64);
-    let square: Vec<f64> = z.iter().map(|z| z * z - skew * z - spread).collect();
-    let slope = dot(&z, &losses) / second;
-    let a2 = dot(&square, &losses) / dot(&square, &square);
-    let a1 = slope - a2 * skew;
-    let a0 = mean(&losses) - a2 * spread;
-    (a2 > 0.0).then(|| Parabola {
-        log2: (center - a1 / (2.0 * a2)) / LN_2,
-        loss: a0 - a1 * a1 / (4.0 * a2),
-        curvature: 2.0 * a2,
-        kept: [kept[0].log2, kept[kept.len() - 1].log2],
-    })
-}
-
-fn moment(z: &[f64], power: i32) -> f64 {
-    z.iter().map(|z| z.powi(power)).sum()
-}
-
-fn dot(left: &[f64], right: &[f64]) -> f64 {
-    left.iter()
-        .zip(right)
-        .map(|(left, right)| left * right)
-        .sum()
-}
-
-/// What limits trust in a fit, worst first.
-fn flags(fitted: &Result<Parabola, Flag>, kept: &[&Point]) -> Vec<Flag> {
+/// What limits trust in a fit, worst first. Without a fit the noise is that around the best point.
+fn flags(fitted: &Result<Valley, Flag>, points: &[Point], best: &Point) -> Vec<Flag> {
     let of_fit = match fitted {
         Err(flag) => Some(*flag),
         Ok(fit) if !fit.covers(fit.log2) => Some(Flag::Extrapolated),
         Ok(_) => None,
     };
-    let mut flags: Vec<Flag> = of_fit.into_iter().chain(seed_flag(kept)).collect();
+    let kept = match fitted {
+        Ok(valley) => valley.points(points),
+        Err(_) => Window::about(points, best, None).parabola(),
+    };
+    let mut flags: Vec<Flag> = of_fit.into_iter().chain(seed_flag(&kept)).collect();
     flags.sort_unstable();
     flags
 }
@@ -236,16 +161,17 @@ fn flags(fitted: &Result<Parabola, Flag>, kept: &[&Point]) -> Vec<Flag> {
 /// What the seeds say: a single one leaves the noise unknown, several may show that the valley
 /// drowns in it.
 fn seed_flag(kept: &[&Point]) -> Option<Flag> {
-    if kept.iter().any(|point| point.seeds == 1) {
+    if kept.iter().all(|point| point.seeds == 1) {
         return Some(Flag::FewSeeds);
     }
     let losses: Vec<f64> = kept.iter().filter_map(|point| point.loss).collect();
     let highest = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
-    let variances = kept
+    let variances: Vec<f64> = kept
         .iter()
         .filter_map(|point| point.standard_error)
-        .map(|error| error * error);
-    let noise = (variances.sum::<f64>() / kept.len() as f64).sqrt();
+        .map(|error| error * error)
+        .collect();
+    let noise = (variances.iter().sum::<f64>() / variances.len() as f64).sqrt();
     (highest - lowest < 2.0 * noise).then_some(Flag::NoiseLimited)
 }

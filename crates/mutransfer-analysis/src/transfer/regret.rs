@@ -30,14 +30,14 @@ pub(crate) fn run_at(points: &[Point], log2: f64) -> Option<&Point> {
     points.iter().find(|point| is_same(point.log2, log2))
 }
 
-/// Reads the curve at a value given as log2: off the parabola where that was fitted, else between
+/// Reads the curve at a value given as log2: off the valley where that was fitted, else between
 /// the two runs beside it.
 pub(crate) fn excess(points: &[Point], optimum: &Optimum, log2: f64) -> Excess {
     if run_at(points, log2).is_some_and(|point| point.loss.is_none()) {
         return Excess::Diverged;
     }
-    let parabola = optimum.parabola.as_ref();
-    if let Some(fit) = parabola.filter(|fit| fit.covers(log2)) {
+    let valley = optimum.valley.as_ref();
+    if let Some(fit) = valley.filter(|fit| fit.covers(log2)) {
         return Excess::Nats(fit.excess(log2));
     }
     let below = points
@@ -48,7 +48,7 @@ pub(crate) fn excess(points: &[Point], optimum: &Optimum, log2: f64) -> Excess {
         .iter()
         .find(|point| point.log2 >= log2 - SAME_OCTAVES);
     match (below, above) {
-        (Some(below), Some(above)) => match (below.loss, above.loss, parabola) {
+        (Some(below), Some(above)) => match (below.loss, above.loss, valley) {
             (None, None, _) => Excess::Diverged,
             (Some(_), Some(_), Some(fit)) => Excess::Nats(between(below, above, log2) - fit.loss),
             _ => Excess::Unknown,

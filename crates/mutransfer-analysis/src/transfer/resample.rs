@@ -1,15 +1,18 @@
 //! What a table might have looked like with other seeds: resampled loss curves.
 //!
-//! Seeds are drawn anew within every point of a curve, their deviations from the mean scaled by
-//! `sqrt(r / (r - 1))` for r seeds, without which intervals are too short. With a single seed the
-//! residuals of the parabola take their place, scaled by `sqrt(p / (p - 3))` for p points.
+//! Seeds are drawn anew at every point of a curve, from the deviations of all runs near its bottom,
+//! each scaled by `sqrt(r / (r - 1))` for r seeds, without which intervals are too short. Where
+//! every value has a single seed, what the valleys of all widths leave takes their place, scaled by
+//! `sqrt(p / f)` for p points of which the fits leave f free.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 use crate::table::sweep::Curve;
-use crate::transfer::optimum::{Optimum, Parabola};
+use crate::transfer::noise::Noise;
+use crate::transfer::optimum::Optimum;
 use crate::transfer::point::Point;
+use crate::transfer::valley::Valley;
 
 /// Seeds drawn per point at most. Means of more are as good as normal, and scaling gives them their
 /// variance.
@@ -19,134 +22,144 @@ const MOST_DRAWS: usize = 64;
 #[derive(Clone, Debug)]
 struct Source {
     point: Point,
-    /// Loss without noise.
-    center: f64,
-    /// Deviations to draw from; none for a point that stays as it is.
-    pool: Vec<f64>,
-    draws: usize,
+    /// Loss without noise; none for a point that stays as it is.
+    center: Option<f64>,
 }
 
 /// One curve and how to draw it.
 #[derive(Clone, Debug)]
 pub(crate) struct Resampler {
     sources: Vec<Source>,
+    /// Deviations to draw from.
+    pool: Vec<f64>,
     /// Runs to spare: how many values the noise was estimated from, less those that were fitted.
     pub(crate) freedom: usize,
+    /// Those of this curve alone.
+    pub(crate) own: usize,
+}
+
+/// The resamplers of a rule's curves. None where nothing is known about the noise: a single seed
+/// everywhere, and no more points than the fits need.
+pub(crate) fn resamplers(
+    curves: &[Curve],
+    points: &[Vec<Point>],
+    optima: &[Optimum],
+) -> Vec<Option<Resampler>> {
+    let mut all = Vec::new();
+    for ((curve, points), optimum) in curves.iter().zip(points).zip(optima) {
+        let valley = optimum.valley.as_ref();
+        let of_fit = || valley.map(|valley| Resampler::of_residuals(points, valley));
+        all.push(Resampler::of_seeds(curve, points, valley).or_else(of_fit));
+    }
+    pool_residuals(&mut all);
+    all
+}
+
+/// Gives all curves with single seeds the residuals of all of them.
+fn pool_residuals(all: &mut [Option<Resampler>]) {
+    let single = || all.iter().flatten().filter(|one| one.is_single());
+    let freedom: usize = single().map(|one| one.own).sum();
+    let residuals: Vec<f64> = single().flat_map(|one| one.pool.clone()).collect();
+    let scale = (residuals.len() as f64 / freedom as f64).sqrt();
+    let pool: Vec<f64> = residuals.iter().map(|residual| scale * residual).collect();
+    for one in all.iter_mut() {
+        if one.as_ref().is_some_and(Resampler::is_single) {
+            *one = one.take().filter(|_| freedom > 0).map(|one| Resampler {
+                pool: pool.clone(),
+                freedom,
+                ..one
+            });
+        }
+    }
 }
 
 impl Resampler {
-    /// None where nothing is known about the noise: fewer than four points with a single seed each,
-    /// or no parabola. `kept` are the points that the parabola was fitted to.
-    pub(crate) fn of(
-        curve: &Curve,
-        points: &[Point],
-        kept: &[&Point],
-        optimum: &Optimum,
-    ) -> Option<Self> {
-        let losses = curve.trials.iter().map(|trials| trials.losses.as_slice());
-        let sampled: Vec<(&Point, &[f64])> = points.iter().zip(losses).collect();
-        let is_repeated = sampled
-            .iter()
-            .all(|(point, losses)| point.loss.is_none() || losses.len() > 1);
-        if is_repeated {
-            return Some(Self {
-                sources: sampled
-                    .iter()
-                    .map(|(point, losses)| Source::seeds(point, losses))
-                    .collect(),
-                freedom: kept.iter().map(|point| point.seeds - 1).sum(),
-            });
+    /// From the seeds; none where no value near the bottom has two.
+    fn of_seeds(curve: &Curve, points: &[Point], valley: Option<&Valley>) -> Option<Self> {
+        let noise = valley.map(|valley| Noise::of(points, valley));
+        let stretch = noise.map_or(1.0, |noise| noise.stretch);
+        let (mut pool, mut freedom) = (Vec::new(), 0);
+        for (point, trials) in points.iter().zip(&curve.trials) {
+            let is_kept = valley.is_none_or(|valley| valley.covers(point.log2));
+            let count = trials.losses.len();
+            let Some(center) = point.loss.filter(|_| is_kept && count > 1) else {
+                continue;
+            };
+            let scale = stretch * (count as f64 / (count as f64 - 1.0)).sqrt();
+            pool.extend(trials.losses.iter().map(|loss| scale * (loss - center)));
+            freedom += count - 1;
         }
-        let parabola = optimum.parabola.as_ref().filter(|_| kept.len() > 3)?;
-        Some(Self::of_residuals(points, kept, parabola))
+        let source = |point: &Point| Source {
+            point: point.clone(),
+            center: point.loss,
+        };
+        (freedom > 0).then(|| Self {
+            sources: points.iter().map(source).collect(),
+            pool,
+            freedom,
+            own: freedom,
+        })
     }
 
-    fn of_residuals(points: &[Point], kept: &[&Point], parabola: &Parabola) -> Self {
-        let scale = (kept.len() as f64 / (kept.len() - 3) as f64).sqrt();
-        let residuals: Vec<f64> = kept
-            .iter()
-            .filter_map(|point| Some(scale * (point.loss? - fitted(parabola, point))))
-            .collect();
-        let mut sources = Vec::new();
-        for point in points {
-            sources.push(if kept.iter().any(|kept| kept.log2 == point.log2) {
-                Source::residuals(point, fitted(parabola, point), &residuals)
-            } else {
-                Source::fixed(point)
-            });
-        }
+    /// From what the valley leaves of single runs.
+    fn of_residuals(points: &[Point], valley: &Valley) -> Self {
+        let kept = valley.points(points);
+        let residual = |point: &&Point| Some(point.loss? - valley.at(point.log2));
+        let source = |point: &Point| Source {
+            point: point.clone(),
+            center: point
+                .loss
+                .filter(|_| valley.covers(point.log2))
+                .map(|_| valley.at(point.log2)),
+        };
+        let own = kept.len() - valley.parameters().min(kept.len());
         Self {
-            sources,
-            freedom: kept.len() - 3,
+            sources: points.iter().map(source).collect(),
+            pool: kept.iter().filter_map(residual).collect(),
+            freedom: own,
+            own,
         }
+    }
+
+    /// Whether every value has a single seed.
+    fn is_single(&self) -> bool {
+        self.sources
+            .iter()
+            .all(|source| source.point.standard_error.is_none())
     }
 
     /// Numbers that one replicate draws.
     pub(crate) fn effort(&self) -> usize {
-        self.sources.iter().map(|source| source.draws).sum()
+        self.sources.iter().map(Source::draws).sum()
     }
 
     pub(crate) fn draw(&self, random: &mut ChaCha8Rng) -> Vec<Point> {
-        self.sources
-            .iter()
-            .map(|source| source.draw(random))
+        let sources = self.sources.iter();
+        sources
+            .map(|source| source.draw(&self.pool, random))
             .collect()
     }
 }
 
-/// The loss of the parabola at a point.
-fn fitted(parabola: &Parabola, point: &Point) -> f64 {
-    parabola.loss + parabola.excess(point.log2)
-}
-
 impl Source {
-    fn fixed(point: &Point) -> Self {
-        Self {
-            point: point.clone(),
-            center: 0.0,
-            pool: Vec::new(),
-            draws: 0,
-        }
+    fn draws(&self) -> usize {
+        self.center.map_or(0, |_| self.point.seeds.min(MOST_DRAWS))
     }
 
-    fn seeds(point: &Point, losses: &[f64]) -> Self {
-        let Some(center) = point.loss else {
-            return Self::fixed(point);
-        };
-        let count = losses.len() as f64;
-        let scale = (count / (count - 1.0)).sqrt();
-        let pool = losses.iter().map(|loss| scale * (loss - center)).collect();
-        Self {
-            point: point.clone(),
-            center,
-            pool,
-            draws: losses.len().min(MOST_DRAWS),
-        }
-    }
-
-    fn residuals(point: &Point, center: f64, residuals: &[f64]) -> Self {
-        Self {
-            point: point.clone(),
-            center,
-            pool: residuals.to_vec(),
-            draws: 1,
-        }
-    }
-
-    fn draw(&self, random: &mut ChaCha8Rng) -> Point {
-        if self.draws == 0 {
+    fn draw(&self, pool: &[f64], random: &mut ChaCha8Rng) -> Point {
+        let Some(center) = self.center else {
             return self.point.clone();
-        }
+        };
         let (mut sum, mut squares) = (0.0, 0.0);
-        for _ in 0..self.draws {
-            let index = (u64::from(random.next_u32()) * self.pool.len() as u64) >> 32;
-            let deviation = self.pool[index as usize];
+        for _ in 0..self.draws() {
+            let index = (u64::from(random.next_u32()) * pool.len() as u64) >> 32;
+            let deviation = pool[index as usize];
             sum += deviation;
             squares += deviation * deviation;
         }
-        let (draws, seeds) = (self.draws as f64, self.point.seeds as f64);
+        let (draws, seeds) = (self.draws() as f64, self.point.seeds as f64);
         // As large as the mean over all seeds would vary, where fewer were drawn.
-        let loss = self.center + sum / draws * (draws / seeds).sqrt();
+        let loss = center + sum / draws * (draws / seeds).sqrt();
         let variance = ((squares - sum * sum / draws) / (draws - 1.0)).max(0.0);
         let standard_error = self.point.standard_error.map(|_| (variance / seeds).sqrt());
         Point {

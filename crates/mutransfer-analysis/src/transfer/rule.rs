@@ -12,12 +12,13 @@ use crate::transfer::flag::Flag;
 use crate::transfer::gap::{above_noise, speed};
 use crate::transfer::joint::{Joint, joint, rescatter};
 use crate::transfer::number::{Number, Numbers};
-use crate::transfer::optimum::{Optimum, kept_points, of_points};
+use crate::transfer::optimum::{Optimum, optimum, redrawn};
 use crate::transfer::point::Point;
 use crate::transfer::prediction::{Prediction, predict};
 use crate::transfer::regret::{Excess, excess, run_at};
-use crate::transfer::resample::Resampler;
+use crate::transfer::resample::{Resampler, resamplers};
 use crate::transfer::scaling::{LIMIT_WIDTHS, Scaling, Vertex, kappa_of_grid};
+use crate::transfer::window::whole_valley;
 
 /// A rule on its own, and its numbers in every resampled table.
 pub(crate) struct Judged {
@@ -28,9 +29,7 @@ pub(crate) struct Judged {
 /// Judges the curves of one rule, narrowest first.
 pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
     let rule = Rule::new(curves, request);
-    let resamplers: Vec<Option<Resampler>> = (0..curves.len())
-        .map(|index| rule.resampler(index))
-        .collect();
+    let resamplers = resamplers(curves, &rule.points, &rule.optima);
     let real = rule.real();
     let draws = rule.redraws(name, &resamplers, &real);
     let counts = rule.above_noise(&real, &draws);
@@ -39,22 +38,27 @@ pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
         .iter()
         .map(|draw| draw.numbers(&rule.fitted, &counts, rule.route))
         .collect();
-    let spare = rule.fitted.iter().map(|index| freedom[*index]).sum();
+    let of_fits = rule
+        .fitted
+        .iter()
+        .filter_map(|index| resamplers[*index].as_ref());
+    let spare = of_fits.map(|resampler| resampler.own).sum();
     let values = real.numbers(&rule.fitted, &counts, rule.route);
     let mut numbers = measured(&values, &resampled, spare);
     let vertices = real.complete(&rule.fitted).unwrap_or_default();
     let kappa = kappa_of_grid(&vertices, &Scaling::of(&vertices));
     numbers.extend(kappa.map(|kappa| (Number::KappaOfGrid, Measured::plain(kappa))));
     let carried = rule.route.map(|route| rule.carried(route));
+    let optima: Vec<Best> = (0..curves.len())
+        .map(|index| rule.best(index, &draws, freedom[index]))
+        .collect();
     let analysis = RuleAnalysis {
-        optima: (0..curves.len())
-            .map(|index| rule.best(index, &draws, freedom[index]))
-            .collect(),
         fast: speed(narrower(&counts), interval(&numbers, Number::GapMargin)),
         prediction: rule.prediction(&vertices),
         verdict: rule.verdict(&numbers, carried.as_ref()),
         carried,
-        flags: rule.flags(&vertices, &numbers, &counts),
+        flags: rule.flags(&optima, &vertices, &numbers, &counts),
+        optima,
         replicates: draws.len(),
         joint: real.joint,
         numbers,
@@ -84,9 +88,9 @@ struct Rule<'a> {
 impl<'a> Rule<'a> {
     fn new(curves: &'a [Curve], request: &'a Request) -> Self {
         let points: Vec<Vec<Point>> = curves.iter().map(Curve::points).collect();
-        let optima: Vec<Optimum> = points
+        let optima: Vec<Optimum> = curves
             .iter()
-            .map(|points| of_points(points, request.max_octaves))
+            .map(|curve| optimum(curve, request.max_octaves))
             .collect();
         let fitted = (0..curves.len())
             .filter(|&index| Vertex::of(curves[index].at, &optima[index]).is_some())
@@ -100,12 +104,6 @@ impl<'a> Rule<'a> {
             fitted,
             route,
         }
-    }
-
-    fn resampler(&self, index: usize) -> Option<Resampler> {
-        let points = &self.points[index];
-        let kept = kept_points(points, self.request.max_octaves);
-        Resampler::of(&self.curves[index], points, &kept, &self.optima[index])
     }
 
     /// What the table says.
@@ -148,10 +146,9 @@ impl<'a> Rule<'a> {
 
     fn redraw(&self, points: &[Option<Vec<Point>>]) -> Draw {
         let (mut optima, mut vertices) = (Vec::new(), Vec::new());
-        for (curve, points) in self.curves.iter().zip(points) {
-            let optimum = points
-                .as_ref()
-                .map(|points| of_points(points, self.request.max_octaves));
+        for ((curve, points), real) in self.curves.iter().zip(points).zip(&self.optima) {
+            let both = points.as_ref().zip(real.valley.as_ref());
+            let optimum = both.map(|(points, valley)| redrawn(points, valley));
             vertices.push(
                 optimum
                     .as_ref()
@@ -188,7 +185,7 @@ impl<'a> Rule<'a> {
         for &index in &self.fitted {
             fitted.push(vertices[index]?);
             curves.push(
-                kept_points(points[index], self.request.max_octaves)
+                whole_valley(points[index])
                     .iter()
                     .filter_map(|point| Some((point.value.ln(), point.loss?)))
                     .collect(),
@@ -219,23 +216,27 @@ impl<'a> Rule<'a> {
     }
 
     fn best(&self, index: usize, draws: &[Draw], freedom: usize) -> Best {
-        let optimum = self.optima[index].clone();
-        let curvature = optimum.parabola.as_ref().map(|parabola| parabola.curvature);
+        let mut optimum = self.optima[index].clone();
+        let curvature = optimum.valley.as_ref().map(|valley| valley.curvature);
         let noise = Noise {
             draws: self.fitted.contains(&index).then_some(draws),
             index,
             freedom,
         };
+        let log2 = noise.measured(optimum.log2, |vertex| vertex.ln_best / LN_2);
+        if log2.is_some_and(|log2| leaves_out_best(&self.points[index], &optimum, &log2)) {
+            optimum.flags.push(Flag::BesideBest);
+            optimum.flags.sort_unstable();
+        }
         let seeds = self.points[index].iter().map(|point| point.seeds);
         Best {
             at: self.curves[index].at,
             value: optimum.value,
-            log2: noise.measured(optimum.log2, |vertex| vertex.ln_best / LN_2),
+            log2,
             loss: noise.measured(optimum.loss, |vertex| vertex.loss),
             curvature: noise.measured(curvature, |vertex| vertex.curvature),
             raw_log2: optimum.raw_log2,
             raw_loss: optimum.raw_loss,
-            whole_valley_log2: optimum.whole_valley_log2,
             flags: optimum.flags,
             fitted: self.fitted.contains(&index),
             tried: optimum.tried,
@@ -283,7 +284,13 @@ impl<'a> Rule<'a> {
         }
     }
 
-    fn flags(&self, vertices: &[Vertex], numbers: &Numbers, counts: &[bool]) -> Vec<Flag> {
+    fn flags(
+        &self,
+        optima: &[Best],
+        vertices: &[Vertex],
+        numbers: &Numbers,
+        counts: &[bool],
+    ) -> Vec<Flag> {
         let pinned = Scaling::of(vertices).loss.is_some_and(|loss| loss.pinned);
         let conditions = [
             (Flag::TooFewWidths, vertices.len() < LIMIT_WIDTHS),
@@ -297,11 +304,7 @@ impl<'a> Rule<'a> {
                 narrower(counts).iter().any(|counts| !counts),
             ),
         ];
-        let mut flags: Vec<Flag> = self
-            .optima
-            .iter()
-            .flat_map(|optimum| optimum.flags.clone())
-            .collect();
+        let mut flags: Vec<Flag> = optima.iter().flat_map(|best| best.flags.clone()).collect();
         flags.extend(
             conditions
                 .iter()
@@ -333,6 +336,29 @@ impl Noise<'_> {
             .map(|draw| draw.vertices[self.index].as_ref().map(of));
         Some(Measured::of(value, replicates).widened(self.freedom))
     }
+}
+
+/// Whether the whole interval of an optimum is nearer to another run than to the best one, though
+/// that other one is worse by more than noise, where the noise is known.
+fn leaves_out_best(points: &[Point], optimum: &Optimum, log2: &Measured) -> bool {
+    let best = points
+        .iter()
+        .find(|point| Some(point.log2) == optimum.raw_log2);
+    let Some(([low, high], best)) = log2.interval.zip(best) else {
+        return false;
+    };
+    let is_nearer = |point: &Point| {
+        let middle = f64::midpoint(point.log2, best.log2);
+        (point.log2 < best.log2 && high < middle) || (point.log2 > best.log2 && low > middle)
+    };
+    let is_worse = |point: &Point| {
+        let errors = [point, best].map(|point| point.standard_error.unwrap_or_default());
+        let losses = point.loss.zip(best.loss);
+        losses.is_some_and(|(loss, lowest)| loss - lowest > 2.0 * errors[0].hypot(errors[1]))
+    };
+    points
+        .iter()
+        .any(|point| is_nearer(point) && is_worse(point))
 }
 
 /// Numbers with the intervals that their values in resampled tables give.

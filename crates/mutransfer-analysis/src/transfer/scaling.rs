@@ -33,13 +33,13 @@ impl Vertex {
     /// The vertex of an optimum, where it is safe to build on.
     pub(crate) fn of(at: f64, optimum: &Optimum) -> Option<Self> {
         let unsafe_ones = [Flag::Extrapolated, Flag::NoiseLimited];
-        let parabola = optimum.parabola.as_ref()?;
+        let valley = optimum.valley.as_ref()?;
         let safe = !optimum.flags.iter().any(|flag| unsafe_ones.contains(flag));
         safe.then_some(Self {
             ln_at: at.ln(),
-            ln_best: parabola.log2 * std::f64::consts::LN_2,
-            loss: parabola.loss,
-            curvature: parabola.curvature,
+            ln_best: valley.log2 * std::f64::consts::LN_2,
+            loss: valley.loss,
+            curvature: valley.curvature,
             raw_loss: optimum.raw_loss?,
         })
     }
@@ -60,8 +60,8 @@ pub struct Decay {
 }
 
 impl Decay {
-    /// Bounded least squares through pairs of ln width and loss: the limit between 0 and the lowest
-    /// loss, the exponent at most 4. None for fewer than four widths.
+    /// Bounded least squares through pairs of ln width and loss: the limit at most the lowest loss, and at
+    /// least 0 unless that is negative, the exponent at most 4. None for fewer than four widths.
     ///
     /// Given the exponent, the rest is linear, so that a scan over the exponent alone finds the
     /// best of all fits.
@@ -89,7 +89,7 @@ impl Decay {
             limit, amplitude, ..
         } = bounded(&relative, lowest, exponent);
         let bounds = [
-            (limit, 0.0),
+            (limit, floor(lowest)),
             (limit, lowest),
             (exponent, ALPHA.0),
             (exponent, ALPHA.1),
@@ -105,6 +105,12 @@ impl Decay {
 
 fn is_at_bound((value, bound): (f64, f64)) -> bool {
     (value - bound).abs() < 1e-6 * bound.abs().max(1.0)
+}
+
+/// Below which no limit of losses can be of which this is the lowest: most losses are never
+/// negative, but those of densities may be.
+pub(crate) fn floor(lowest: f64) -> f64 {
+    if lowest < 0.0 { f64::NEG_INFINITY } else { 0.0 }
 }
 
 struct Bounded {
@@ -128,7 +134,7 @@ fn bounded(points: &[(f64, f64)], lowest: f64, exponent: f64) -> Bounded {
         products += power * loss;
     }
     let free = (losses * squares - sum * products) / (count * squares - sum * sum);
-    let limit = free.clamp(0.0, lowest);
+    let limit = free.clamp(floor(lowest), lowest);
     let amplitude = (products - limit * sum) / squares;
     let residual = powers
         .iter()

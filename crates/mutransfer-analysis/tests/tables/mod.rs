@@ -148,11 +148,15 @@ impl Normal {
     }
 
     pub(crate) fn draw(&mut self) -> f64 {
-        let mut uniform = || (self.0.next_u32() as f64 + 0.5) / 2_f64.powi(32);
         let (radius, angle) = (
-            (-2.0 * uniform().ln()).sqrt(),
-            std::f64::consts::TAU * uniform(),
+            (-2.0 * self.uniform().ln()).sqrt(),
+            std::f64::consts::TAU * self.uniform(),
         );
         radius * angle.cos()
+    }
+
+    /// Between 0 and 1.
+    pub(crate) fn uniform(&mut self) -> f64 {
+        (self.0.next_u32() as f64 + 0.5) / 2_f64.powi(32)
     }
 }

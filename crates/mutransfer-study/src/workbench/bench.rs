@@ -20,10 +20,6 @@ use crate::study::Study;
 use crate::subject::{ModelSizes, Subject};
 use crate::trial::{Loss, Trial};
 
-/// Parabolas are fitted to the bottom of each valley: its wall towards large learning rates is
-/// steeper than a parabola, and would pull the vertex away from the best learning rate.
-pub const MAX_OCTAVES: Option<f64> = Some(1.5);
-
 /// Updates that the coordinate check looks at, as in TP5 figure 5.
 const COORDINATE_STEPS: usize = 4;
 
@@ -155,7 +151,7 @@ impl Workbench {
         let target = self.study.target_width() as f64;
         let rules = self.study.rules().iter();
         let found = rules.filter_map(|rule| {
-            let lr = carried(&sweeps, rule.name(), target, MAX_OCTAVES)?;
+            let lr = carried(&sweeps, rule.name(), target, None)?;
             Some((rule, lr))
         });
         Ok(found.collect())
@@ -200,7 +196,6 @@ impl Workbench {
         let target = Some(self.study.target_width()).filter(|target| *target > narrowest);
         let request = Request {
             target: target.map(|target| target as f64),
-            max_octaves: MAX_OCTAVES,
             ..Request::default()
         };
         analyze(&sweeps(ended, of)?, "width", "lr", &request)

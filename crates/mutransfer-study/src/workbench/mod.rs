@@ -5,5 +5,5 @@ mod bench;
 mod files;
 mod names;
 
-pub use bench::{Judged, MAX_OCTAVES, Workbench};
+pub use bench::{Judged, Workbench};
 pub use names::{FILES, is_own};
