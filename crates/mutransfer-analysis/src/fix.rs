@@ -17,6 +17,11 @@ pub enum Fix {
         /// One of its values.
         value: String,
     },
+    /// Give repetitions seeds of their own, or name the column that has them; or remove a stale row,
+    /// or keep the rows with one value of a column that tells them apart.
+    Repetitions,
+    /// Each of these.
+    All(Vec<Fix>),
     /// Ask for rows that there are.
     ChangeFilter,
     /// Say which module is the readout, or that none was measured.

@@ -59,7 +59,7 @@ pub use names::{BASELINE, display_name};
 pub use statistics::estimate::Estimate;
 pub use statistics::line::Line;
 pub use statistics::measured::{Measured, with_interval};
-pub use table::columns::Columns;
+pub use table::columns::{Columns, Naming};
 pub use table::error::{Part, Spot, TableError};
 pub use table::read::read_tables;
 pub use table::run::{End, Run, SAME_OCTAVES, is_same};

@@ -6,8 +6,8 @@ use anyhow::Context;
 use mutransfer_analysis::figures::Pictures;
 use mutransfer_analysis::report::{Report, render};
 use mutransfer_analysis::{
-    Analysis, Columns, Number, Request, RuleAnalysis, Sweeps, analyze as judge, display_name,
-    findings, read_tables, with_interval,
+    Analysis, Columns, Naming, Number, Request, RuleAnalysis, Sweeps, analyze as judge,
+    display_name, findings, read_tables, with_interval,
 };
 
 use mutransfer_study::store::Store;
@@ -25,6 +25,12 @@ pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
         files.push((path.display().to_string(), model::text(path)?));
     }
     let sweeps = read_tables(&files, &columns)?;
+    if !sweeps.left_out.is_empty() {
+        note!(
+            "left out as names, dates, durations or hosts: {}",
+            sweeps.left_out.join(", ")
+        );
+    }
     let analysis = judge(&sweeps, &columns.axis, &columns.sweep, &request)?;
     let json = serde_json::to_string_pretty(&analysis).context("cannot write JSON")?;
     if options.json {
@@ -41,12 +47,23 @@ pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
 fn columns(options: &AnalyzeOptions) -> Result<Columns, Failure> {
     let filters: Result<_, Failure> = options.filters.iter().map(|text| filter(text)).collect();
     Ok(Columns {
+        rule: options.rule.as_deref().map(naming),
+        seed: options.seed.clone(),
         axis: options.axis.clone(),
         sweep: options.sweep.clone(),
         loss: options.loss.clone(),
         filters: filters?,
         ignored: options.ignored.clone(),
+        log2: options.log2.clone(),
     })
+}
+
+/// A column, or the name itself after an equals sign.
+fn naming(text: &str) -> Naming {
+    match text.strip_prefix('=') {
+        Some(name) => Naming::Rule(name.trim().to_owned()),
+        None => Naming::Column(text.to_owned()),
+    }
 }
 
 /// A pair of column and value.
@@ -221,9 +238,12 @@ fn settings(options: &AnalyzeOptions) -> Vec<(String, String)> {
         .collect();
     let all = [
         ("tables", files.join(", ")),
+        ("rule", options.rule.clone().unwrap_or_default()),
+        ("seed", options.seed.clone().unwrap_or_default()),
         ("axis", options.axis.clone()),
         ("sweep", options.sweep.clone()),
         ("loss", options.loss.clone()),
+        ("log2", options.log2.join(", ")),
         ("where", options.filters.join(", ")),
         ("ignore", options.ignored.join(", ")),
         ("tolerance in nats", options.tolerance.to_string()),

@@ -53,6 +53,14 @@ pub enum TableError {
         /// The file.
         file: String,
     },
+    /// Not a single run of the table came to an end.
+    #[error("{file}: all {failed} runs have failed, by their status or for want of a loss")]
+    AllFailed {
+        /// The file.
+        file: String,
+        /// Its runs.
+        failed: usize,
+    },
     /// A column that is needed and not there.
     #[error("{file}, line 1: there is no column `{column}`; the columns are {found}")]
     MissingColumn {
@@ -179,6 +187,14 @@ pub enum TableError {
         /// The rules there are.
         known: String,
     },
+    /// Several things wrong with one table.
+    #[error("{}", told(problems, *more))]
+    Several {
+        /// What is wrong, in the order of the table.
+        problems: Vec<TableError>,
+        /// How many further problems there are.
+        more: usize,
+    },
     /// A target that is not beyond any width of the table.
     #[error("{target} is not above the smallest {axis} of the table, {smallest}")]
     Target {
@@ -192,30 +208,49 @@ pub enum TableError {
 }
 
 impl TableError {
+    /// Fails with all problems in one, of which so many are told.
+    pub(crate) fn all(mut problems: Vec<Self>, most: usize) -> Result<(), Self> {
+        let more = problems.len().saturating_sub(most);
+        problems.truncate(most);
+        match problems.len() {
+            0 => Ok(()),
+            1 => Err(problems.remove(0)),
+            _ => Err(Self::Several { problems, more }),
+        }
+    }
+
     /// What to do about it.
     pub fn fix(&self) -> Fix {
         match self {
-            Self::Empty { .. } => {
-                Fix::Do("a table has one row per run and the columns rule, width, lr, seed, loss")
-            }
-            Self::MissingColumn { column, .. } => missing(column),
+            Self::Empty { .. } => Fix::Do(
+                "a table has one row per run and the columns width, lr and loss, and rule and seed where \
+                     there are several",
+            ),
+            Self::MissingColumn { .. } | Self::AllFailed { .. } => Fix::NameColumns,
             Self::TwiceColumn { .. } => Fix::Do("rename or remove one of them"),
             Self::TwoParts { .. } => Fix::Do("name different columns"),
-            Self::Row { .. } => {
-                Fix::Do("every row has as many cells as the header, separated by commas")
-            }
+            Self::Row { .. } => Fix::Do(
+                "every row has as many cells as the header, separated by commas, tabs or semicolons",
+            ),
             Self::Cell { fix, .. } => Fix::Do(fix),
             Self::Varies { spot, first, .. } => Fix::Separate {
                 column: spot.column.clone(),
                 value: first.clone(),
             },
-            Self::Duplicate { .. } | Self::Twice { .. } => {
-                Fix::Do("remove the stale row, or give repetitions seeds of their own")
-            }
+            Self::Duplicate { .. } | Self::Twice { .. } => Fix::Repetitions,
             Self::NothingLeft { .. } => Fix::ChangeFilter,
             Self::NoRuns => Fix::Do("run the study first"),
             Self::NoLogarithm { .. } => Fix::Do("it must be finite and above zero"),
             Self::Reference { .. } => Fix::Do("name one of them"),
+            Self::Several { problems, .. } => {
+                let mut fixes: Vec<Fix> = Vec::new();
+                for fix in problems.iter().map(Self::fix) {
+                    if !fixes.contains(&fix) {
+                        fixes.push(fix);
+                    }
+                }
+                Fix::All(fixes)
+            }
             Self::Target { .. } => Fix::Do(
                 "name a target beyond the proxies; it may be one of the table or a larger one",
             ),
@@ -223,14 +258,16 @@ impl TableError {
     }
 }
 
-fn missing(column: &str) -> Fix {
-    match column {
-        "rule" => {
-            Fix::Do("add a column rule with the name of the parametrization, such as sp or mup")
-        }
-        "seed" => Fix::Do("add a column seed with a whole number, all 0 if there was one seed"),
-        _ => Fix::NameColumns,
+/// One problem to a line.
+fn told(problems: &[TableError], more: usize) -> String {
+    let mut text = format!("{} problems", problems.len() + more);
+    for problem in problems {
+        text += &format!("\n  {problem}");
     }
+    if more > 0 {
+        text += &format!("\n  and {more} more");
+    }
+    text
 }
 
 /// `line 2`, with the file where that is another one.

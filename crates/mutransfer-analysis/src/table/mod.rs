@@ -2,6 +2,7 @@
 
 pub(crate) mod columns;
 pub(crate) mod error;
+pub(crate) mod kind;
 pub(crate) mod read;
 pub(crate) mod row;
 pub(crate) mod run;

@@ -1,11 +1,13 @@
 //! Tables of runs, made by any program: one row per run, columns in any order.
 
 use std::collections::BTreeSet;
+use std::mem;
 
 use csv::StringRecord;
 
-use crate::table::columns::{Columns, Places};
+use crate::table::columns::{Columns, Header, Places};
 use crate::table::error::{Spot, TableError};
+use crate::table::kind::kinds;
 use crate::table::row::Row;
 use crate::table::run::End;
 use crate::table::settings::{Clash, Settings, same};
@@ -15,15 +17,20 @@ use crate::table::text::reader;
 /// Values of a filter that are named where none fits.
 const NAMED: usize = 8;
 
-/// Reads tables, given as pairs of name and CSV text, as one.
+/// Problems of a table that are told in full.
+const MOST_PROBLEMS: usize = 12;
+
+/// Reads tables, given as pairs of name and text with commas, tabs or semicolons, as one.
 ///
-/// Needed are the columns `rule`, axis, sweep, `seed` and loss. `status` is `ok`, `diverged` or
-/// `failed`; a run has also diverged if its loss is not finite, or above `first_loss` where there
-/// is such a column. Any further column must not vary within one rule, else different experiments
-/// would be averaged; it may follow the axis one to one.
+/// Needed are columns for the axis, the swept hyperparameter and the loss; `rule` and `seed` where
+/// there are several. A column `status` or `state` says how a run ended, in the words of the usual
+/// programs; a run has also diverged if its loss is not finite, or above `first_loss` where there is
+/// such a column, and it has failed if it has no loss. Any further column must not vary within one
+/// rule, else different experiments would be averaged; it may follow the axis one to one. Names of
+/// runs, dates, durations and hosts are left out, and listed.
 ///
 /// # Errors
-/// At the first row that cannot be used, with its file, line and column.
+/// All that is wrong with the columns, or with the rows, with file, line and column.
 pub fn read_tables(files: &[(String, String)], columns: &Columns) -> Result<Sweeps, TableError> {
     columns.check()?;
     let mut reading = Reading {
@@ -31,15 +38,18 @@ pub fn read_tables(files: &[(String, String)], columns: &Columns) -> Result<Swee
         listing: Listing::default(),
         settings: Settings::default(),
         met: vec![BTreeSet::new(); columns.filters.len()],
+        left_out: BTreeSet::new(),
+        problems: Vec::new(),
     };
+    // All headers first: a setting that only the last file has is one of the first as well.
     for (file, text) in files {
-        let mut csv = reader(text, true);
-        let header = csv.headers().map_err(|error| broken(file, &error))?;
-        Places::of(file, header, columns, &mut reading.settings)?;
+        reading.header(file, text);
     }
+    TableError::all(mem::take(&mut reading.problems), MOST_PROBLEMS)?;
     for (index, (file, text)) in files.iter().enumerate() {
         reading.file(index as u32, file, text)?;
     }
+    TableError::all(mem::take(&mut reading.problems), MOST_PROBLEMS)?;
     reading.finish(files)
 }
 
@@ -58,13 +68,45 @@ struct Reading<'a> {
     settings: Settings,
     /// Values that each filter has met, to name them when none fits.
     met: Vec<BTreeSet<String>>,
+    /// Columns that were left out.
+    left_out: BTreeSet<String>,
+    problems: Vec<TableError>,
 }
 
 impl Reading<'_> {
-    fn file(&mut self, index: u32, file: &str, text: &str) -> Result<(), TableError> {
+    /// Where everything is in a file; none where something is missing, which becomes a problem.
+    fn header(&mut self, file: &str, text: &str) -> Option<(StringRecord, Places)> {
         let mut csv = reader(text, true);
-        let header = csv.headers().map_err(|error| broken(file, &error))?.clone();
-        let places = Places::of(file, &header, self.columns, &mut self.settings)?;
+        let names = match csv.headers() {
+            Ok(names) => names.clone(),
+            Err(error) => {
+                self.problems.push(broken(file, &error));
+                return None;
+            }
+        };
+        let header = Header {
+            file,
+            names: &names,
+            kinds: kinds(&names, csv.records().filter_map(Result::ok)),
+        };
+        match Places::of(&header, self.columns, &mut self.settings) {
+            Ok(places) => {
+                self.left_out.extend(places.left_out.iter().cloned());
+                Some((names, places))
+            }
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    fn file(&mut self, index: u32, file: &str, text: &str) -> Result<(), TableError> {
+        let Some((header, places)) = self.header(file, text) else {
+            return Ok(());
+        };
+        let mut csv = reader(text, true);
+        csv.headers().map_err(|error| broken(file, &error))?;
         let mut cells = StringRecord::new();
         while csv
             .read_record(&mut cells)
@@ -76,16 +118,33 @@ impl Reading<'_> {
                 header: &header,
                 cells: &cells,
             };
-            if cells.len() != header.len() {
-                return Err(TableError::Row {
+            let read = if cells.len() == header.len() {
+                self.row(index, &places, &row)
+            } else {
+                Err(TableError::Row {
                     file: file.to_owned(),
                     line: row.line,
                     problem: format!("{} cells, but the header has {}", cells.len(), header.len()),
-                });
+                })
+            };
+            if let Err(problem) = read {
+                self.note(problem);
             }
-            self.row(index, &places, &row)?;
         }
         Ok(())
+    }
+
+    /// Takes note of a problem; that a setting varies is told once for each.
+    fn note(&mut self, problem: TableError) {
+        let is_told = |told: &TableError| match (told, &problem) {
+            (TableError::Varies { spot: one, .. }, TableError::Varies { spot: other, .. }) => {
+                one.column == other.column
+            }
+            _ => false,
+        };
+        if !self.problems.iter().any(is_told) {
+            self.problems.push(problem);
+        }
     }
 
     fn row(&mut self, file: u32, places: &Places, row: &Row) -> Result<(), TableError> {
@@ -101,16 +160,18 @@ impl Reading<'_> {
             End::Diverged => None,
             End::Loss(loss) => Some(loss),
         };
-        let name = &row.cells[places.rule];
-        if name.is_empty() {
+        let name = places
+            .rule
+            .map_or(places.only_rule.as_str(), |rule| &row.cells[rule]);
+        if let Some(rule) = places.rule.filter(|_| name.is_empty()) {
             let fix = "name the parametrization, such as sp or mup";
-            return Err(row.wrong(places.rule, "empty".to_owned(), fix));
+            return Err(row.wrong(rule, "empty".to_owned(), fix));
         }
         let run = Listed {
             rule: self.listing.rule(name),
             at: row.positive(places.axis)?,
             value: row.positive(places.sweep)?,
-            seed: row.seed(places.seed)?,
+            seed: places.seed.map_or(Ok(0), |seed| row.seed(seed))?,
             loss,
             place: (file, row.line as u32),
         };
@@ -150,7 +211,12 @@ impl Reading<'_> {
         let mut listing = self.listing;
         let arranged = listing.arrange();
         let sweeps = arranged.map_err(|pair| duplicate(files, &self.columns.loss, &pair))?;
-        Ok(Sweeps { along, ..sweeps })
+        let left_out = self.left_out.into_iter().collect();
+        Ok(Sweeps {
+            along,
+            left_out,
+            ..sweeps
+        })
     }
 
     fn nothing(&self, files: &[(String, String)]) -> TableError {
@@ -164,8 +230,10 @@ impl Reading<'_> {
             }
         }
         let names: Vec<&str> = files.iter().map(|(file, _)| file.as_str()).collect();
-        TableError::Empty {
-            file: names.join(", "),
+        let file = names.join(", ");
+        match self.listing.failed {
+            0 => TableError::Empty { file },
+            failed => TableError::AllFailed { file, failed },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use csv::StringRecord;
 
-use crate::table::columns::Places;
+use crate::table::columns::{Numbers, Places};
 use crate::table::error::{Spot, TableError};
 use crate::table::run::End;
 
@@ -39,14 +39,20 @@ impl Row<'_> {
     }
 
     /// A number that has a logarithm.
-    pub(crate) fn positive(&self, column: usize) -> Result<f64, TableError> {
-        const FIX: &str =
-            "it must be finite and above zero, because its logarithm is used; leave such rows out";
-        let number = self.number(column)?;
+    pub(crate) fn positive(&self, numbers: Numbers) -> Result<f64, TableError> {
+        const FIX: &str = "it must be finite and above zero, because its logarithm is used; \
+                           --log2 COLUMN says that a column holds logarithms";
+        let column = numbers.column;
+        let written = self.number(column)?;
+        let number = if numbers.is_log2 {
+            written.exp2()
+        } else {
+            written
+        };
         if number.is_finite() && number > 0.0 {
             Ok(number)
         } else {
-            Err(self.wrong(column, format!("the value is {number}"), FIX))
+            Err(self.wrong(column, format!("the value is {written}"), FIX))
         }
     }
 
@@ -84,14 +90,21 @@ impl Row<'_> {
         let text = &self.cells[column];
         let known = STATUSES
             .iter()
-            .find(|(name, _)| text.eq_ignore_ascii_case(name));
-        known.map(|(_, status)| *status).ok_or_else(|| {
+            .find(|(_, names)| names.iter().any(|name| text.eq_ignore_ascii_case(name)));
+        known.map(|(status, _)| *status).ok_or_else(|| {
             let problem = format!("unknown status `{text}`");
-            self.wrong(column, problem, "known are ok, diverged and failed")
+            self.wrong(column, problem, "write ok, diverged or failed")
         })
     }
 
+    /// A run without a final loss has come to no end, and one that is not finite is a divergence.
     fn loss(&self, places: &Places) -> Result<End, TableError> {
+        if MISSING
+            .iter()
+            .any(|missing| self.cells[places.loss].eq_ignore_ascii_case(missing))
+        {
+            return Ok(End::Failed);
+        }
         let loss = self.number(places.loss)?;
         let mut has_risen = false;
         if let Some(column) = places.first_loss
@@ -115,8 +128,43 @@ enum Status {
     Failed,
 }
 
-const STATUSES: [(&str, Status); 3] = [
-    ("ok", Status::Ok),
-    ("diverged", Status::Diverged),
-    ("failed", Status::Failed),
+/// What programs call the three: this one, W&B, Optuna, Ray Tune, Slurm. A run that was pruned or
+/// is still running has no final loss, and one that crashed none to trust.
+const STATUSES: [(Status, &[&str]); 3] = [
+    (
+        Status::Ok,
+        &[
+            "",
+            "ok",
+            "finished",
+            "complete",
+            "completed",
+            "terminated",
+            "success",
+            "done",
+        ],
+    ),
+    (Status::Diverged, &["diverged", "nan"]),
+    (
+        Status::Failed,
+        &[
+            "failed",
+            "fail",
+            "crashed",
+            "killed",
+            "error",
+            "running",
+            "pending",
+            "waiting",
+            "paused",
+            "pruned",
+            "preempted",
+            "preempting",
+            "cancelled",
+            "timeout",
+        ],
+    ),
 ];
+
+/// What stands for a loss that is not there.
+const MISSING: [&str; 7] = ["", "none", "null", "n/a", "na", "-", "<na>"];

@@ -61,6 +61,8 @@ pub struct Sweeps {
     pub rows: Rows,
     /// Further columns that change along with the axis, so that no slope can tell the two apart.
     pub along: Vec<String>,
+    /// Columns with names of runs, dates, durations and hosts, which were left out.
+    pub left_out: Vec<String>,
 }
 
 /// Rows of a table, by what became of them.

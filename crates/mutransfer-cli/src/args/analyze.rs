@@ -6,8 +6,9 @@ use super::ForeignOptions;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AnalyzeOptions {
-    /// Tables of runs, read as one: CSV with the columns rule, width, lr, seed, loss in any order,
-    /// and where they are there status (ok, diverged, failed) and first_loss
+    /// Tables of runs, read as one: cells separated by commas, tabs or semicolons, with the columns
+    /// rule, width, lr, seed, loss in any order, and where they are there status or state and
+    /// first_loss
     #[arg(value_name = "FILE.csv", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Rule to compare with [default: sp where it is present]
@@ -25,6 +26,17 @@ pub(crate) struct AnalyzeOptions {
     /// Column of the final loss, in nats
     #[arg(long, default_value = "loss", value_name = "COLUMN")]
     pub(crate) loss: String,
+    /// Column with the name of the parametrization, or =NAME where it is the same for all runs
+    /// [default: rule where it is present, else one rule]
+    #[arg(long, value_name = "COLUMN|=NAME")]
+    pub(crate) rule: Option<String>,
+    /// Column of the seed [default: seed where it is present, else one seed]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) seed: Option<String>,
+    /// A column that holds base-2 logarithms, of the axis or of the swept hyperparameter; log2lr is
+    /// known to hold those of lr; repeat for more
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) log2: Vec<String>,
     /// Keep only the rows with this value; repeat for more columns
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub(crate) filters: Vec<String>,
@@ -62,5 +74,6 @@ Examples:
   mutransfer analyze mutransfer-out/demo/results.csv
   mutransfer analyze runs.csv --target-width 8192 --where depth=4 --report report
   mutransfer analyze runs.csv --axis tokens --sweep weight_decay --json
+  mutransfer analyze trials.csv --rule =mup --seed user_attrs_seed --loss value
 
 Exit codes: 0 analysed, whatever the verdict, 2 wrong request or input";

@@ -47,13 +47,19 @@ fn step(fix: &Fix) -> Option<String> {
     Some(match fix {
         Fix::Do(what) => (*what).to_owned(),
         Fix::NameColumns => {
-            "--axis, --sweep and --loss name the columns to use [default: width, lr, loss]"
+            "--axis, --sweep and --loss name the columns to use [default: width, lr, loss], --rule \
+             and --seed those of rule and seed"
                 .to_owned()
         }
         Fix::Separate { column, value } => format!(
             "choose with --where {column}={value}, or make it the axis with --axis {column}; if it \
-             is a result and not a setting, --ignore {column}"
+             counts repetitions, --seed {column}; if it is a result and not a setting, --ignore \
+             {column}"
         ),
+        Fix::Repetitions => "remove the stale row, give repetitions seeds of their own (--seed COLUMN \
+                             names their column), or keep some of the rows with --where COLUMN=VALUE"
+            .to_owned(),
+        Fix::All(fixes) => fixes.iter().filter_map(step).collect::<Vec<_>>().join("; "),
         Fix::ChangeFilter => "--where COLUMN=VALUE keeps the rows with that value".to_owned(),
         Fix::NameReadout => {
             "--readout NAME says it, and none where it was not measured; or --plan \
