@@ -1,8 +1,10 @@
 //! `mutransfer check`: what shapes, declarations, tables and settings show to be wrong.
 
+use std::path::Path;
+
 use anyhow::Context;
 use mutransfer::error::WidthsError;
-use mutransfer::{Check, Finding, Settings};
+use mutransfer::{Check, Finding, Given, Settings};
 use serde_json::json;
 
 use crate::args::CheckOptions;
@@ -43,13 +45,8 @@ pub(crate) fn check(options: &CheckOptions) -> Result<(), Failure> {
 fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
     let given = model::given(&options.hyper)?;
     let rule = model::parametrization(&options.rule)?;
-    let settings = match &options.settings {
-        Some(path) => Some(
-            Settings::from_json(&model::text(path)?)
-                .map_err(|error| Failure::from(error).in_file(path))?,
-        ),
-        None => None,
-    };
+    let settings = read_settings(options.settings.as_deref())?;
+    let proxy = read_settings(options.base_settings.as_deref())?;
     let Model { widths, target } = Model::read(&options.model)?;
     let widths = match widths {
         Ok(widths) => widths,
@@ -73,9 +70,23 @@ fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
     let mut findings = check.findings()?;
     if let Some(settings) = settings {
         let plan = model::plan(&widths, &target, &rule, &options.model, optimizer)?;
-        findings.extend(settings.compare(&plan.document(given)));
+        model::have_parameters(&given, &plan)?;
+        findings.extend(match proxy {
+            // Whether biases and gains decay is seen from the proxy.
+            Some(proxy) => settings.compare_to(&proxy, &plan.document(Given::default())),
+            None => settings.compare(&plan.document(given)),
+        });
     }
     Ok(findings)
+}
+
+/// A trainer's numbers in a file.
+fn read_settings(path: Option<&Path>) -> Result<Option<Settings>, Failure> {
+    let read = |path: &Path| {
+        let read = Settings::from_json(&model::text(path)?);
+        read.map_err(|error| Failure::from(error).in_file(path))
+    };
+    path.map(read).transpose()
 }
 
 fn finding_json(finding: &Finding) -> serde_json::Value {

@@ -1,18 +1,18 @@
 //! From what was typed to shapes, widths and a parametrization.
 
 mod files;
+mod given;
 
 use std::path::Path;
 
-use mutransfer::{
-    Axes, Error, Given, Init, Options, Parametrization, Plan, Role, Shapes, Size, Sizes, Widths,
-};
+use mutransfer::{Axes, Error, Options, Parametrization, Plan, Role, Shapes, Size, Sizes, Widths};
 use mutransfer_study::rule::NamedRule;
 
-use crate::args::{ChoiceOptions, HyperOptions, ModelOptions, RuleOptions};
+use crate::args::{ChoiceOptions, ModelOptions, RuleOptions};
 use crate::failure::Failure;
 
 pub(crate) use files::text;
+pub(crate) use given::{Value, given, have_parameters};
 
 /// What grows, and the model to train, if one was given.
 pub(crate) struct Model {
@@ -156,39 +156,6 @@ pub(crate) fn rule(name: &str, choices: &ChoiceOptions) -> Result<Parametrizatio
         .iter()
         .map(|option| pair(option, "KEY=VALUE"));
     Ok(rule.with_options(Options::from_pairs(pairs.collect::<Result<Vec<_>, _>>()?)?))
-}
-
-/// The hyperparameters typed, which must be numbers that make sense.
-pub(crate) fn given(options: &HyperOptions) -> Result<Given, Failure> {
-    let all = [
-        ("--lr", options.lr, true),
-        ("--weight-decay", options.weight_decay, false),
-        ("--eps", options.eps, false),
-        ("--init-std", options.init_std, false),
-    ];
-    for (flag, value, positive) in all {
-        let wrong =
-            value.filter(|value| !value.is_finite() || *value < 0.0 || (positive && *value == 0.0));
-        if let Some(value) = wrong {
-            let wanted = if positive {
-                "a positive number"
-            } else {
-                "zero or a positive number"
-            };
-            return Err(Failure::usage(
-                format!("{flag} is {value}; it must be {wanted}"),
-                None,
-            ));
-        }
-    }
-    let init = options.init_std.map(Init::Constant);
-    Ok(Given {
-        lr: options.lr,
-        weight_decay: options.weight_decay,
-        eps: options.eps,
-        init,
-        ..Given::default()
-    })
 }
 
 fn pair<'a>(text: &'a str, wanted: &str) -> Result<(&'a str, &'a str), Failure> {

@@ -1,6 +1,6 @@
 //! `mutransfer plan`: the proxy's hyperparameters, scaled to a model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use mutransfer::{Check, Dim, Hyper, ParamName, ParamPlan, Plan, PlanDocument, Role};
@@ -43,6 +43,11 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         clips: false,
         zero_init: &options.model.zero_init,
     })?;
+    model::have_parameters(&given, &plan)?;
+    let decays = given.weight_decay.is_some_and(|decay| decay > 0.0);
+    if decays && !options.hyper.decay_vectors {
+        note!("note: biases and gains are not decayed; --decay-vectors decays them too");
+    }
     let document = plan.document(given);
     if options.json {
         let text = serde_json::to_string_pretty(&document).context("cannot print JSON")?;
@@ -69,7 +74,7 @@ fn warn(check: &Check) -> Result<(), Failure> {
 }
 
 fn print(plan: &Plan, document: &PlanDocument) {
-    let hyper = Hyper::from(document.hyper);
+    let hyper = Hyper::from(&document.hyper);
     say!("{}", parameters(plan, document));
     say!(
         "{} in the form {}, for {} with {} decay: {}; {} optimizer groups",
@@ -78,7 +83,7 @@ fn print(plan: &Plan, document: &PlanDocument) {
         plan.optimizer(),
         plan.decay(),
         roles(plan),
-        plan.groups(&hyper).len()
+        groups(document)
     );
     let forward = plan.forward_at(&hyper);
     let lines = [
@@ -110,6 +115,15 @@ fn print(plan: &Plan, document: &PlanDocument) {
     say!("plan {}", &document.hash[..16]);
 }
 
+/// How many groups an optimizer needs: one for each set of its settings.
+fn groups(document: &PlanDocument) -> usize {
+    let settings = document
+        .params
+        .values()
+        .map(|param| [param.lr, param.weight_decay, param.eps].map(f64::to_bits));
+    settings.collect::<BTreeSet<_>>().len()
+}
+
 /// How many parameters play each role.
 fn roles(plan: &Plan) -> String {
     let mut counted = Vec::new();
@@ -125,7 +139,7 @@ fn roles(plan: &Plan) -> String {
 
 /// A row for every parameter; blocks with equal numbers share theirs.
 fn parameters(plan: &Plan, document: &PlanDocument) -> String {
-    let given = document.hyper;
+    let given = &document.hyper;
     let headed = |name: &str, given: Option<f64>| match given {
         Some(_) => name.to_owned(),
         None => format!("{name} scale"),

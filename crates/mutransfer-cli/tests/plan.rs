@@ -133,6 +133,7 @@ fn reproduces_mup_for_every_model_and_optimizer() {
                     "0.1",
                     "--weight-decay",
                     "0.01",
+                    "--decay-vectors",
                     "--json",
                 ];
                 let plan = json(&[&files[..], declarations, &hyper].concat());
@@ -435,7 +436,7 @@ fn bad_requests_name_the_thing_and_the_fix() {
                 "--declare",
                 "up=output",
             ],
-            &["declared output but its growing axes make it hidden"],
+            &["nothing shows that it is a width"],
         ),
         (
             &["--base", &base, "--target", &target, "--declare", "up"],

@@ -11,10 +11,11 @@ use crate::param::ParamPlan;
 use crate::plan::Plan;
 use crate::role::Role;
 use crate::roles::Roles;
+use crate::shape::ParamName;
 
 /// Base values to multiply the scales with; what is not given leaves the scale itself. Factors
 /// multiply both.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Given {
@@ -37,6 +38,40 @@ pub struct Given {
     /// Factor on the logits of attention.
     #[serde(skip_serializing_if = "is_one")]
     pub attention: f64,
+    /// Base values of some parameters only, in place of those above; later ones win.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnBase>,
+}
+
+/// Base values of some parameters only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OwnBase {
+    /// Which ones: a role, or a pattern of names such as `embed.*`.
+    pub of: String,
+    /// Peak learning rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// Weight decay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// Epsilon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eps: Option<f64>,
+    /// Initial standard deviation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_std: Option<f64>,
+}
+
+impl OwnBase {
+    /// Whether it is about a parameter.
+    pub fn is_of(&self, name: &ParamName, role: Role) -> bool {
+        match self.of.parse::<Role>() {
+            Ok(own) => own == role,
+            Err(_) => name.matches(&self.of),
+        }
+    }
 }
 
 impl Default for Given {
@@ -48,6 +83,7 @@ impl Default for Given {
             init: None,
             factors: Roles::all(Factors::ONE),
             attention: 1.0,
+            own: Vec::new(),
         }
     }
 }
@@ -65,13 +101,14 @@ impl From<&Hyper> for Given {
             init: Some(hyper.init),
             factors: hyper.factors,
             attention: hyper.attention,
+            own: Vec::new(),
         }
     }
 }
 
-impl From<Given> for Hyper {
+impl From<&Given> for Hyper {
     /// What is not given is 1, so that settings are scales.
-    fn from(given: Given) -> Self {
+    fn from(given: &Given) -> Self {
         Self {
             learning_rate: given.lr.unwrap_or(1.0),
             weight_decay: given.weight_decay.unwrap_or(1.0),
@@ -170,7 +207,7 @@ impl Plan {
     /// The plan with absolute numbers for what is given, and scales for what is not.
     pub fn document(&self, given: impl Into<Given>) -> PlanDocument {
         let given = given.into();
-        let hyper = Hyper::from(given);
+        let hyper = Hyper::from(&given);
         let forward = self.forward_at(&hyper);
         PlanDocument {
             rule: self.rule().to_owned(),
@@ -178,11 +215,17 @@ impl Plan {
             optimizer: self.optimizer().to_string(),
             decay: self.decay(),
             hash: self.hash(),
-            hyper: given,
             params: self
                 .params()
-                .map(|(name, param)| (name.to_string(), ParamDocument::new(param, &hyper)))
+                .map(|(name, param)| {
+                    let mut document = ParamDocument::new(param, &hyper);
+                    for own in given.own.iter().filter(|own| own.is_of(name, param.role)) {
+                        document.base(param, own);
+                    }
+                    (name.to_string(), document)
+                })
                 .collect(),
+            hyper: given,
             forward: ForwardDocument {
                 attention: forward.attention,
                 residual: forward.residual,
@@ -231,6 +274,19 @@ impl ParamDocument {
             init_std: setting.init_std,
             init_scale: param.scales.init_std * hyper.factors[param.role].init_std,
             multiplier: setting.multiplier,
+        }
+    }
+
+    /// Takes base values of its own.
+    fn base(&mut self, param: &ParamPlan, own: &OwnBase) {
+        let scaled = |value: Option<f64>, scale: f64| value.map(|value| value * scale);
+        let scales = param.scales;
+        self.lr = scaled(own.lr, scales.learning_rate).unwrap_or(self.lr);
+        self.weight_decay =
+            scaled(own.weight_decay, scales.weight_decay).unwrap_or(self.weight_decay);
+        self.eps = scaled(own.eps, scales.eps).unwrap_or(self.eps);
+        if self.init_std.is_some() {
+            self.init_std = scaled(own.init_std, scales.init_std).or(self.init_std);
         }
     }
 }

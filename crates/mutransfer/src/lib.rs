@@ -81,7 +81,7 @@ mod width;
 
 pub use check::{Check, Finding, LINTS, Lint, Settings};
 pub use dims::Dim;
-pub use document::{ClipDocument, ForwardDocument, Given, ParamDocument, PlanDocument};
+pub use document::{ClipDocument, ForwardDocument, Given, OwnBase, ParamDocument, PlanDocument};
 pub use error::{Error, Fix};
 pub use form::Form;
 pub use forward::Forward;

@@ -361,7 +361,7 @@ fn cases() -> Vec<(Error, &'static str)> {
         ),
         (
             Settings::from_json("{}").unwrap_err(),
-            "shapes in JSON (settings): nothing to compare: neither `params` nor `forward` is there",
+            "shapes in JSON (settings): nothing to compare: no `params`, `param_groups` or `forward`",
         ),
         (
             widths().tie("norm.gain", "norm.gain").unwrap_err(),

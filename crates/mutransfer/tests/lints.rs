@@ -527,21 +527,19 @@ fn mu016_no_input() {
 
 #[test]
 fn mu017_a_matrix_grows_alone() {
-    let model = |width, size| with(&model(width), "blocks.0.mix", &[size, width]);
-    let widths = |model: &dyn Fn(usize) -> Shapes| {
-        let widths = between(&model(16), &model(32));
-        widths.declare("readout", Role::Output).unwrap()
+    let model = |width: usize, size: usize| {
+        let model = with(&model(width), "mix.in", &[size, width]);
+        with(&model, "mix.out", &[width, size])
     };
-    let subject = |size: fn(usize) -> usize| {
-        let model = |width| model(width, size(width));
-        Subject {
-            widths: widths(&model),
-            target: model(64),
-            ..right()
-        }
+    let widths = between(&model(16, 24), &model(32, 48));
+    let subject = |size| Subject {
+        widths: widths.clone().declare("readout", Role::Output).unwrap(),
+        target: model(64, size),
+        ..right()
     };
-    assert_only("MU017", Some("blocks.0.mix"), subject(|width| width + 9));
-    assert_eq!(found(&subject(|width| 2 * width)), []);
+    let found_alone = ["mix.in", "mix.out"].map(|name| ("MU017", Some(name.to_owned())));
+    assert_eq!(found(&subject(24)), found_alone);
+    assert_eq!(found(&subject(96)), []);
 }
 
 #[test]

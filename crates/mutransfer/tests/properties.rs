@@ -103,7 +103,7 @@ proptest! {
     #[test]
     fn groups_hold_every_parameter_once((rule, optimizer) in any_table(), base in 1usize..500, target in 1usize..500) {
         let plan = plan(rule, optimizer, base, target, Layout::InOut);
-        let groups = plan.groups(&Given::default().into());
+        let groups = plan.groups(&(&Given::default()).into());
         let mut names: Vec<_> = groups.iter().flat_map(|group| group.names.clone()).collect();
         names.sort();
         prop_assert_eq!(names, plan.params().map(|(name, _)| name.clone()).collect::<Vec<_>>());

@@ -251,6 +251,72 @@ fn settings_that_compare_nothing_are_refused() {
         .to_string();
     assert_eq!(
         error,
-        "shapes in JSON (settings): nothing to compare: neither `params` nor `forward` is there"
+        "shapes in JSON (settings): nothing to compare: no `params`, `param_groups` or `forward`"
     );
+}
+
+/// What torch keeps of an optimizer that was given `named_parameters`: `state_dict()` of AdamW in
+/// torch 2.6, without its state.
+fn torch(groups: &[(&[&str], f64, f64)]) -> String {
+    let group = |(names, lr, decay): &(&[&str], f64, f64)| {
+        json!({
+            "lr": lr, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": decay, "amsgrad": false,
+            "maximize": false, "foreach": null, "capturable": false, "differentiable": false,
+            "fused": null, "decoupled_weight_decay": true, "param_names": names,
+            "params": (0..names.len()).collect::<Vec<_>>()
+        })
+    };
+    let groups: Vec<Value> = groups.iter().map(group).collect();
+    json!({ "state": {}, "param_groups": groups }).to_string()
+}
+
+/// A proxy with a rate of its own for the embedding and no decay on gains, and a target that has the
+/// same times the plan's scales: nothing is found, though no number is the plan's.
+#[test]
+fn a_trainer_is_compared_with_its_own_proxy() {
+    let plan = {
+        let widths = Widths::between(&model(BASE), &model(BASE.map(|size| size + 1))).unwrap();
+        let plan = Plan::new(&widths, &model(TARGET), Rule::Mup, Optimizer::AdamW).unwrap();
+        plan.document(mutransfer::Given::default())
+    };
+    let matrices: &[&str] = &["query", "key", "up", "down"];
+    let proxy = torch(&[
+        (matrices, 0.01, 0.1),
+        (&["embedding", "readout"], 0.2, 0.0),
+        (&["gain"], 0.01, 0.0),
+    ]);
+    let eps = |name: &str| plan.params[name].eps * 1e-8;
+    let target = |rate: f64| {
+        let group = |name: &str, lr: f64, decay: f64| json!({ "lr": lr, "weight_decay": decay, "eps": eps(name), "params": [name] });
+        json!([
+            group("query", 0.0025, 0.4),
+            group("key", 0.0025, 0.4),
+            group("up", 0.0025, 0.4),
+            group("down", rate, 0.2),
+            group("embedding", 0.2, 0.0),
+            group("readout", 0.2, 0.0),
+            group("gain", 0.01, 0.0),
+        ])
+        .to_string()
+    };
+    let found = |target: &str| {
+        let [own, proxy] = [target, &proxy].map(|text| Settings::from_json(text).unwrap());
+        own.compare_to(&proxy, &plan)
+    };
+    assert_eq!(found(&target(0.005)), []);
+    let wrong = found(&target(0.0025));
+    assert_eq!(wrong.len(), 1);
+    assert_eq!(
+        wrong[0].message,
+        "lr is 0.0025, and the proxy's 0.01 times 0.5 is 0.005"
+    );
+    assert_eq!(wrong[0].parameter, Some("down".into()));
+    let nameless = r#"[{ "lr": 0.1, "params": [0, 1] }]"#;
+    assert_eq!(
+        Settings::from_json(nameless).unwrap_err().to_string(),
+        "shapes in JSON (settings): group 0 has no names of parameters; torch keeps them as \
+         `param_names` where the optimizer was made of named_parameters()"
+    );
+    let fewer = torch(&[(&["query"], 0.0025, 0.4)]);
+    assert_eq!(found(&fewer).len(), 1 + 6);
 }

@@ -54,7 +54,7 @@ fn json_with_and_without_axes() {
 
 #[test]
 fn mistakes_in_json_are_named() {
-    let shape = r#"expected a list of sizes, or {"dims": [...], "fan_in": axis, "fan_out": axis}"#;
+    let shape = r#"expected a list of sizes, or {"dims": [...], "fan_in": axis, "fan_out": axis}, or an object of these"#;
     let wrong = |column: usize| format!("parameter `w`: {shape} at line 1 column {column}");
     let cases = [
         ("", "EOF while parsing a value at line 1 column 0".to_owned()),
@@ -79,7 +79,6 @@ fn mistakes_in_json_are_named() {
         (r#"{"w": {"dims": [4], "fanin": 0}}"#, wrong(32)),
         (r#"{"w": {"dims": [4], "fan_in": -1}}"#, wrong(34)),
         (r#"{"w": {"dims": [4], "dims": [4]}}"#, wrong(33)),
-        (r#"{"w": {"w": {"dims": [4]}}}"#, wrong(27)),
     ];
     for (text, message) in cases {
         let error = Shapes::from_json(text).unwrap_err();
@@ -300,4 +299,123 @@ fn damaged_safetensors_are_errors() {
             .join(",");
         let _ = Shapes::from_safetensors(&with_header(&format!("{{{header}}}")));
     }
+}
+
+fn names(shapes: &Shapes) -> Vec<&str> {
+    shapes.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+/// A tree as Flax has it, and the header of a safetensors file.
+#[test]
+fn trees_and_headers_as_json() {
+    let tree = r#"{"params": {"h_0": {"attn": {"kernel": [64, 192], "bias": [192]}},
+        "wte": {"embedding": {"dims": [50, 64], "fan_out": 1}}}}"#;
+    let shapes = Shapes::from_json(tree).unwrap();
+    assert_eq!(
+        names(&shapes),
+        [
+            "params.h_0.attn.bias",
+            "params.h_0.attn.kernel",
+            "params.wte.embedding"
+        ]
+    );
+    assert_eq!(
+        shapes.get("params.wte.embedding").unwrap().axes,
+        Some(Axes::LOOKUP)
+    );
+    let header = r#"{"__metadata__": {"format": "pt"},
+        "a.weight": {"dtype": "F32", "shape": [4, 8], "data_offsets": [0, 128]}}"#;
+    let shapes = Shapes::from_json(header).unwrap();
+    assert_eq!(
+        (
+            names(&shapes),
+            shapes.get("a.weight").unwrap().dims.as_slice()
+        ),
+        (vec!["a.weight"], &[4, 8][..])
+    );
+}
+
+#[test]
+fn what_is_not_trained_is_left_out_and_said() {
+    let of = |names: &[&str]| {
+        let shapes = names.iter().map(|name| (*name, Shape::new([4, 4])));
+        Shapes::from_iter(shapes).trained()
+    };
+    let (shapes, left) = of(&[
+        "module._orig_mod.layers.0._fsdp_wrapped_module.fc.weight",
+        "module._orig_mod.bn.running_mean",
+        "module._orig_mod.bn.running_var",
+        "module._orig_mod.fc.weight_scale",
+    ])
+    .unwrap();
+    assert_eq!(names(&shapes), ["layers.0.fc.weight"]);
+    let said: Vec<_> = left.iter().map(|kind| (kind.what, kind.count)).collect();
+    assert_eq!(
+        said,
+        [("quantisation scales", 1), ("running statistics", 2)]
+    );
+    // A module that is called so itself keeps its name.
+    let (shapes, _) = of(&["module.weight", "other.weight"]).unwrap();
+    assert_eq!(names(&shapes), ["module.weight", "other.weight"]);
+    assert_eq!(
+        of(&["model.layers.0.q_proj.qweight"])
+            .unwrap_err()
+            .to_string(),
+        "`model.layers.0.q_proj.qweight` is packed into integers, so that its sizes are not those of its layer"
+    );
+    let mask = Shapes::from_iter([("h.0.attn.bias", Shape::new([1, 1, 64, 64]))]);
+    let (kept, left) = mask.trained().unwrap();
+    assert!(kept.is_empty());
+    assert_eq!(left[0].what, "masks");
+}
+
+/// Experts of a layer in one tensor, and layers that are scanned over.
+#[test]
+fn axes_of_fused_and_stacked_tensors_are_declared() {
+    let model = |width: usize, blocks: usize| {
+        Shapes::from_iter([
+            ("embed", Shape::new([50, width]).with_axes(Axes::LOOKUP)),
+            ("layers.experts", Shape::new([blocks, 8, width, 4 * width])),
+            ("layers.query", Shape::new([blocks, width, width])),
+            ("layers.norm", Shape::new([blocks, width])),
+        ])
+    };
+    let planned = |widths: Widths| {
+        let widths = widths
+            .with_layout(Layout::InOut)
+            .with_axes(
+                "layers.experts",
+                Axes {
+                    fan_in: Some(2),
+                    fan_out: Some(3),
+                },
+            )?
+            .with_stacked("layers.*", 0)?;
+        Plan::new(&widths, &model(256, 8), Rule::Mup, Optimizer::Sgd)
+    };
+    for widths in [
+        Widths::between(&model(64, 2), &model(96, 2)).unwrap(),
+        Widths::inferred(&model(64, 2), &model(256, 8)).unwrap(),
+    ] {
+        let plan = planned(widths).unwrap();
+        let of = |name: &str| {
+            let param = plan.param(name).unwrap();
+            (param.role, param.scales.learning_rate)
+        };
+        // Times the width for vectors and times the depth in blocks, under SGD.
+        assert_eq!(of("layers.query"), (Role::Hidden, 4.0));
+        assert_eq!(of("layers.experts"), (Role::Hidden, 4.0));
+        assert_eq!(of("layers.norm"), (Role::Vector, 16.0));
+        assert_eq!(of("embed"), (Role::Input, 4.0));
+        assert_eq!(plan.forward().residual, Some(0.25));
+    }
+}
+
+#[test]
+fn an_index_names_its_files() {
+    let index = r#"{"metadata": {"total_size": 8},
+        "weight_map": {"a.weight": "model-00001-of-00002.safetensors"}}"#;
+    let shards = mutransfer::shards(index).unwrap();
+    assert_eq!(shards["a.weight"], "model-00001-of-00002.safetensors");
+    assert_eq!(mutransfer::shards(r#"{"a.weight": [4]}"#), None);
 }

@@ -39,6 +39,9 @@ fn cause(cell: &Cell, slope: f64, grows: bool) -> &'static str {
             "attention is divided by the root of a head's size, and heads grow"
         }
         (_, Layer::Attention, false) => "attention is divided by too much",
+        (Quantity::Activation, Layer::Output, true) if cell.step > 0 => {
+            "what the readout learned grows with width: it lacks a multiplier of 1/fan-in"
+        }
         (Quantity::Activation, Layer::Output, true) => {
             "the readout's init or multiplier is too large for its fan-in"
         }

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use mutransfer::{Decay, Form, Layout, Optimizer};
 
 use super::ForeignOptions;
+use crate::model::Value;
 
 /// Which model, at which sizes.
 #[derive(Debug, clap::Args)]
@@ -85,18 +86,22 @@ pub(crate) struct ChoiceOptions {
 /// The proxy's hyperparameters.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HyperOptions {
-    /// Peak learning rate of the proxy
-    #[arg(long)]
-    pub(crate) lr: Option<f64>,
+    /// Peak learning rate of the proxy; 'embed.*=0.2' for parameters that match, 'hidden=0.02' for a
+    /// role (may be repeated, later ones win, as for all that follow)
+    #[arg(long, value_name = "[PATTERN=]LR")]
+    pub(crate) lr: Vec<Value>,
     /// Weight decay of the proxy
+    #[arg(long, value_name = "[PATTERN=]DECAY")]
+    pub(crate) weight_decay: Vec<Value>,
+    /// Decay biases and gains too, which are not decayed otherwise
     #[arg(long)]
-    pub(crate) weight_decay: Option<f64>,
+    pub(crate) decay_vectors: bool,
     /// Epsilon of the proxy
-    #[arg(long)]
-    pub(crate) eps: Option<f64>,
+    #[arg(long, value_name = "[PATTERN=]EPS")]
+    pub(crate) eps: Vec<Value>,
     /// Initial standard deviation of every weight of the proxy
-    #[arg(long, value_name = "STD")]
-    pub(crate) init_std: Option<f64>,
+    #[arg(long, value_name = "[PATTERN=]STD")]
+    pub(crate) init_std: Vec<Value>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -123,9 +128,15 @@ pub(crate) struct CheckOptions {
     pub(crate) rule: RuleOptions,
     #[command(flatten)]
     pub(crate) hyper: HyperOptions,
-    /// Numbers that a trainer really uses, in the format of a plan, to compare with the rule's
+    /// Numbers that a trainer really uses, to compare with the rule's: in the format of a plan, or
+    /// what torch's optimizer.state_dict() has under param_groups
     #[arg(long, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
+    /// The same of the proxy's trainer: then the ratio to it is compared, whatever rates of its own
+    /// a group has
+    #[arg(long, value_name = "FILE", requires = "settings")]
+    #[arg(conflicts_with_all = ["lr", "weight_decay", "eps", "init_std"])]
+    pub(crate) base_settings: Option<PathBuf>,
     /// Gradients are clipped at a constant global norm
     #[arg(long)]
     pub(crate) clip: bool,

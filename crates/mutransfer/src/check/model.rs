@@ -218,10 +218,12 @@ impl Alone {
         Self(factors)
     }
 
-    /// Whether one axis of a hidden matrix grows as no other parameter does, or not at all.
+    /// Whether one axis of a hidden matrix grows as no other parameter does, or not at all. Blocks
+    /// have no sizes of the data.
     fn finding(&self, name: &ParamName, found: &Placed) -> Option<Finding> {
         let [fan_in, fan_out] = [Ratio::FanIn, Ratio::FanOut].map(|ratio| found.ratios[ratio]);
-        if found.role != Role::Hidden || fan_in == fan_out || is_fused(name) {
+        let is_within = found.depth.is_some() || is_fused(name);
+        if found.role != Role::Hidden || fan_in == fan_out || is_within {
             return None;
         }
         let is_alone = |factor: f64| factor == 1.0 || self.0.contains(&(factor, 1));
@@ -231,8 +233,8 @@ impl Alone {
             .filter(grows)
             .find(|one| is_alone(*one))?;
         let message = format!(
-            "its fan-in grows by {fan_in}, its fan-out by {fan_out}, and no other parameter grows \
-             by {alone}"
+            "its fan-in grows by {fan_in:.4}, its fan-out by {fan_out:.4}, and no other parameter \
+             grows by {alone:.4}"
         );
         Some(Finding::of(name, MU017, message))
     }

@@ -1,5 +1,7 @@
 //! A trainer's own numbers against the plan's.
 
+mod groups;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -8,8 +10,10 @@ use super::finding::Finding;
 use super::lints::MU012;
 use crate::document::{ForwardDocument, ParamDocument, PlanDocument};
 use crate::error::{Error, ShapesError};
+use crate::shape::ParamName;
 
-/// Numbers that a trainer uses, in the format of a plan; what is absent is not compared.
+/// Numbers that a trainer uses, in the format of a plan or as torch's optimizers keep them; what is
+/// absent is not compared.
 #[derive(Debug, Default, Deserialize)]
 pub struct Settings {
     #[serde(default)]
@@ -18,7 +22,7 @@ pub struct Settings {
     forward: ForwardSettings,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct ParamSettings {
     lr: Option<f64>,
     weight_decay: Option<f64>,
@@ -48,14 +52,24 @@ fn syntax(error: &serde_json::Error) -> ShapesError {
 const TOLERANCE: f64 = 1e-5;
 
 impl Settings {
-    /// Reads them from JSON.
+    /// Reads them from JSON: a plan's, or what `optimizer.state_dict()` of torch has under
+    /// `param_groups`, with the names that `named_parameters` put there.
     ///
     /// # Errors
-    /// When the text is no such JSON, with line and column.
+    /// When the text is no such JSON, with line and column, or groups have no names.
     pub fn from_json(text: &str) -> Result<Self, Error> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| syntax(&error))?;
+        if let Some(groups) = groups::of(&value) {
+            let params = groups::read(groups)?;
+            return Ok(Self {
+                params,
+                forward: ForwardSettings::default(),
+            });
+        }
         // Read as an object first: a struct would also be read from a list.
         let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(text).map_err(|error| syntax(&error))?;
+            serde_json::from_value(value).map_err(|error| syntax(&error))?;
         if !["params", "forward"]
             .iter()
             .any(|key| object.contains_key(*key))
@@ -93,6 +107,43 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Where they differ from those of the proxy by another factor than a plan's scale, which
+    /// `plan` must hold: a plan for which no base values are given. So a trainer may have rates of
+    /// its own for some groups, no decay on norms, an init that it scales itself.
+    pub fn compare_to(&self, proxy: &Self, plan: &PlanDocument) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let of_template: BTreeMap<String, &ParamSettings> = proxy
+            .params
+            .iter()
+            .map(|(name, own)| (ParamName::from(name.as_str()).template(), own))
+            .collect();
+        for (name, planned) in &plan.params {
+            let template = ParamName::from(name.as_str()).template();
+            let base = proxy
+                .params
+                .get(name)
+                .or(of_template.get(&template).copied());
+            let message = match (self.params.get(name), base) {
+                (Some(own), Some(base)) => own.ratios(base, planned),
+                (None, _) => Some("it is in no group of the trainer".to_owned()),
+                (_, None) => Some("the proxy has no such parameter".to_owned()),
+            };
+            findings
+                .extend(message.map(|message| Finding::of(&name.as_str().into(), MU012, message)));
+        }
+        for name in self
+            .params
+            .keys()
+            .filter(|name| !plan.params.contains_key(*name))
+        {
+            let message = format!("`{name}` is no parameter of the plan");
+            findings.push(Finding::general(MU012, message));
+        }
+        findings
+    }
+}
+
 impl ForwardSettings {
     /// What both have, with the plan's number second.
     fn beside<'a>(&'a self, plan: &ForwardDocument) -> Vec<(&'a str, f64, f64)> {
@@ -112,8 +163,9 @@ impl ForwardSettings {
 }
 
 impl ParamSettings {
-    fn compare(&self, name: &str, planned: &ParamDocument) -> Option<Finding> {
-        let pairs = [
+    /// Every number beside the plan's.
+    fn beside(&self, planned: &ParamDocument) -> [(&'static str, Option<f64>, Option<f64>); 5] {
+        [
             ("lr", self.lr, Some(planned.lr)),
             (
                 "weight_decay",
@@ -123,9 +175,12 @@ impl ParamSettings {
             ("eps", self.eps, Some(planned.eps)),
             ("init_std", self.init_std, planned.init_std),
             ("multiplier", self.multiplier, Some(planned.multiplier)),
-        ];
+        ]
+    }
+
+    fn compare(&self, name: &str, planned: &ParamDocument) -> Option<Finding> {
         let mut differing = Vec::new();
-        for (key, own, planned) in pairs {
+        for (key, own, planned) in self.beside(planned) {
             if let Some((own, planned)) = own.zip(planned)
                 && differs(own, planned)
             {
@@ -134,6 +189,24 @@ impl ParamSettings {
         }
         let message = differing.join("; ");
         (!differing.is_empty()).then(|| Finding::of(&name.into(), MU012, message))
+    }
+
+    /// Which numbers are not those of the proxy times the plan's scales.
+    fn ratios(&self, proxy: &Self, scales: &ParamDocument) -> Option<String> {
+        let proxy = proxy.beside(scales).map(|(_, own, _)| own);
+        let mut differing = Vec::new();
+        for ((key, own, scale), base) in self.beside(scales).into_iter().zip(proxy) {
+            let (Some(own), Some(base), Some(scale)) = (own, base, scale) else {
+                continue;
+            };
+            if differs(own, base * scale) {
+                differing.push(format!(
+                    "{key} is {own}, and the proxy's {base} times {scale} is {}",
+                    base * scale
+                ));
+            }
+        }
+        (!differing.is_empty()).then(|| differing.join("; "))
     }
 }
 

@@ -56,8 +56,17 @@ pub enum ShapesError {
         /// The tensor.
         name: ParamName,
     },
+    /// A group of an optimizer whose parameters have numbers and no names.
+    #[error(
+        "shapes in JSON (settings): group {group} has no names of parameters; torch keeps them as \
+         `param_names` where the optimizer was made of named_parameters()"
+    )]
+    NamelessGroup {
+        /// Which one, counted from 0.
+        group: usize,
+    },
     /// Settings without anything that a plan has.
-    #[error("shapes in {format}: nothing to compare: neither `params` nor `forward` is there")]
+    #[error("shapes in {format}: nothing to compare: no `params`, `param_groups` or `forward`")]
     NothingToCompare {
         /// The format.
         format: &'static str,
