@@ -47,11 +47,17 @@ impl Dim {
 pub(crate) struct Fans<'a> {
     dims: &'a [Dim],
     axes: Option<Axes>,
+    /// An axis that counts blocks, which no layer sums over or writes to.
+    stacked: Option<usize>,
 }
 
 impl<'a> Fans<'a> {
-    pub(crate) fn of(dims: &'a [Dim], axes: Option<Axes>) -> Self {
-        Self { dims, axes }
+    pub(crate) fn of(dims: &'a [Dim], axes: Option<Axes>, stacked: Option<usize>) -> Self {
+        Self {
+            dims,
+            axes,
+            stacked,
+        }
     }
 
     /// 1 for what sums over no axis: biases, gains, look-up tables.
@@ -112,7 +118,7 @@ impl<'a> Fans<'a> {
     /// Of all dimensions but one.
     fn product(self, size: fn(Dim) -> usize, without: Option<usize>) -> usize {
         (0..self.dims.len())
-            .filter(|&axis| Some(axis) != without)
+            .filter(|&axis| Some(axis) != without && Some(axis) != self.stacked)
             .map(|axis| size(self.dims[axis]))
             .fold(1, usize::saturating_mul)
     }

@@ -163,7 +163,7 @@ impl Evidence {
 
     fn has_factor(&self, class: Class) -> bool {
         let mut widths = self.widths.iter();
-        widths.any(|width| width.0 * class.1 == width.1 * class.0)
+        widths.any(|width| same_factor(*width, class))
     }
 
     /// Takes what a declared role says of the sizes.
@@ -322,7 +322,7 @@ impl Uses {
         let is_certain = in_block
             || compared == Compared::Delta
             || main.iter().all(|class| self.0[class].is_square)
-            || all.all(|class| main.iter().any(|one| one.0 * class.1 == one.1 * class.0));
+            || all.all(|class| main.iter().any(|one| same_factor(*one, *class)));
         if is_certain { main } else { BTreeSet::new() }
     }
 
@@ -357,11 +357,13 @@ const FUSED: [usize; 4] = [2, 3, 4, 6];
 /// How many times another size it is in both models; 0 where it is none.
 fn times(width: Class, class: Class) -> usize {
     let times = class.0 / width.0;
-    if (width.0 * times, width.1 * times) == class {
-        times
-    } else {
-        0
-    }
+    let all = width.0.checked_mul(times).zip(width.1.checked_mul(times));
+    if all == Some(class) { times } else { 0 }
+}
+
+fn same_factor(one: Class, other: Class) -> bool {
+    let [base, target, own, grown] = [one.0, one.1, other.0, other.1].map(|size| size as u128);
+    base * grown == target * own
 }
 
 fn factor((base, target): Class) -> f64 {

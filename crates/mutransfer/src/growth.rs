@@ -51,6 +51,8 @@ pub(crate) struct Placed {
     pub(crate) ratios: Ratios,
     pub(crate) dims: Vec<Dim>,
     pub(crate) axes: Option<Axes>,
+    /// The axis that counts blocks, if one does.
+    pub(crate) stacked: Option<usize>,
     /// Blocks over blocks of the base, of the stack that it is in; none outside of all.
     pub(crate) depth: Option<f64>,
 }
@@ -142,14 +144,18 @@ impl Growth {
                 model: "target",
             });
         }
+        self.is_placeable(name)?;
+        no_zero(name, target, "target")
+    }
+
+    /// Whether no more grows than a fan-in and a fan-out.
+    pub(crate) fn is_placeable(&self, name: &ParamName) -> Result<(), WidthsError> {
         let growing: Vec<usize> = self.growing().collect();
         if growing.len() > 2 {
-            return Err(WidthsError::TooManyGrowing {
-                name: name.clone(),
-                axes: growing,
-            });
+            let (name, axes) = (name.clone(), growing);
+            return Err(WidthsError::TooManyGrowing { name, axes });
         }
-        no_zero(name, target, "target")
+        Ok(())
     }
 
     /// Once it is known which dimensions are widths; see [`Self::fits`].
@@ -166,11 +172,13 @@ impl Growth {
             Some(axes) => self.role(name, axes)?,
             None => Role::Fixed,
         };
+        let stacked = self.stacked.map(|(axis, _)| axis);
         Ok(Placed {
             role,
-            ratios: Fans::of(&dims, axes).ratios(),
+            ratios: Fans::of(&dims, axes, stacked).ratios(),
             dims,
             axes,
+            stacked,
             depth: self.depth(target, base),
         })
     }

@@ -35,6 +35,9 @@ pub struct ParamPlan {
     pub dims: Vec<Dim>,
     /// Which of them are fan-in and fan-out; unknown where nothing grows and nothing said so.
     pub axes: Option<Axes>,
+    /// The axis that counts blocks, where those of all are stacked in this tensor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stacked: Option<usize>,
     /// Its factors relative to the base model.
     pub scales: Scales,
     /// What its gradient norm is to be multiplied by before a global norm is clipped; 1 in the form
@@ -51,9 +54,10 @@ impl ParamPlan {
             ratios,
             dims,
             axes,
+            stacked,
             depth,
         } = placed;
-        let fans = Fans::of(&dims, axes);
+        let fans = Fans::of(&dims, axes, stacked);
         let own = match optimizer.family_of(role) {
             Family::Spectral => {
                 own_factor(optimizer, fans, Dim::size) / own_factor(optimizer, fans, Dim::base)
@@ -81,6 +85,7 @@ impl ParamPlan {
             role,
             dims,
             axes,
+            stacked,
             scales,
             clip,
         }
@@ -115,11 +120,11 @@ impl ParamPlan {
     }
 
     fn is_drawn(&self) -> bool {
-        self.dims.len() > 1
+        self.dims.len() > 1 && self.role != Role::Vector
     }
 
     fn base_std(&self, init: Init, size: fn(Dim) -> usize) -> f64 {
-        let fans = Fans::of(&self.dims, self.axes);
+        let fans = Fans::of(&self.dims, self.axes, self.stacked);
         init.std(fans.fan_in(size), fans.fan_out(size))
     }
 }

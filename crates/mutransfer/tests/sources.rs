@@ -408,6 +408,14 @@ fn axes_of_fused_and_stacked_tensors_are_declared() {
         assert_eq!(of("layers.norm"), (Role::Vector, 16.0));
         assert_eq!(of("embed"), (Role::Input, 4.0));
         assert_eq!(plan.forward().residual, Some(0.25));
+        // The fan-in of one block: that of all would be twice as much in the base.
+        let hyper = mutransfer::Hyper::default();
+        let query = plan.param("layers.query").unwrap();
+        assert_eq!(query.setting(&hyper).init_std, Some(1.0 / 16.0));
+        assert_eq!(
+            plan.param("layers.norm").unwrap().setting(&hyper).init_std,
+            None
+        );
     }
 }
 

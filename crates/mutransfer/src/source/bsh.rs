@@ -138,7 +138,11 @@ impl<'a> Reader<'a> {
         let mut extents = Vec::new();
         loop {
             match self.next()? {
-                Event::SequenceEnd => return Ok(Growth::new(extents, None)),
+                Event::SequenceEnd => {
+                    let growth = Growth::new(extents, None);
+                    growth.is_placeable(name)?;
+                    return Ok(growth);
+                }
                 Event::Scalar(size, ..) => {
                     let extent = extent(&size).ok_or_else(|| no_sizes(name))?;
                     if extent == Extent::Grows(0) {
