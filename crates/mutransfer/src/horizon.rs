@@ -31,7 +31,7 @@ pub enum BatchLaw {
     SquareRoot,
     /// Not at all, at a fixed number of steps (TP5).
     Constant,
-    /// `m_B`, for SGD.
+    /// `m_B`, for SGD; its decay stays as it is.
     Linear,
     /// Rises as `√m_B` and falls past the noise scale, given as a multiple of the base batch
     /// (2405.14578).
@@ -48,6 +48,16 @@ impl BatchLaw {
             Self::Constant => 1.0,
             Self::Linear => batch,
             Self::Surge { noise } => surge(noise, batch) / surge(noise, 1.0),
+        }
+    }
+
+    /// On weight decay. Under the linear law the decay of a step grows as its learning rate does,
+    /// so that the decay per token stays.
+    fn decay(self, batch: f64, decay: Decay) -> f64 {
+        match (decay, self) {
+            (Decay::Independent, _) => batch,
+            (_, Self::Linear) => 1.0,
+            _ => batch.sqrt(),
         }
     }
 }
@@ -91,11 +101,12 @@ impl Horizon {
         let g2 = batch / tokens;
         let exponent =
             f64::from(*self.tokens_exponent.numer()) / f64::from(*self.tokens_exponent.denom());
-        let weight_decay = if decay == Decay::Independent {
-            g2
+        let spread = if decay == Decay::Independent {
+            tokens
         } else {
-            g2.sqrt()
+            tokens.sqrt()
         };
+        let weight_decay = self.batch_law.decay(batch, decay) / spread;
         let learning_rate = self.batch_law.factor(batch) * tokens.powf(-exponent);
         Ok(Hyper {
             learning_rate: hyper.learning_rate * learning_rate,
@@ -128,11 +139,12 @@ pub fn decay_warm_up(m: f64, q: f64, a: f64, t: f64) -> f64 {
     ((1.0 + (q - 1.0) * forgotten) / (1.0 + (m * m * q - 1.0) * forgotten)).sqrt()
 }
 
-/// Multipliers of u-μP's residual branches, attention and feed-forward by turns (2407.17465
-/// appendix G).
+/// The tau of u-μP's residual branches, attention and feed-forward by turns (2407.17465 appendix
+/// G).
 ///
-/// `ratio` is alpha_res-attn-ratio, `alpha` alpha_res. Branch `i` is multiplied by the `i`-th value
-/// before it is added.
+/// `ratio` is alpha_res-attn-ratio, `alpha` alpha_res. With the `i`-th value `tau`, branch and skip
+/// are added as `(tau · branch + skip) / √(1 + tau²)` (`residual_add` of the `unit-scaling`
+/// library): the branch's multiplier is `tau / √(1 + tau²)`, and that of the skip `1 / √(1 + tau²)`.
 pub fn residual_tau(branches: usize, alpha: f64, ratio: f64) -> Vec<f64> {
     let feed_forward = alpha * (2.0 / (1.0 + ratio * ratio)).sqrt();
     let attention = ratio * feed_forward;

@@ -90,13 +90,48 @@ fn other_laws_of_batch_and_duration() {
         };
         let hyper = horizon.apply(sizes(4, 2), &BASE, Decay::TimesLr).unwrap();
         close(hyper.learning_rate / BASE.learning_rate, expected);
-        close(hyper.weight_decay / BASE.weight_decay, 2f64.sqrt());
+        // The linear law leaves decay to the learning rate; its tokens count as ever.
+        let by_batch = if batch_law == BatchLaw::Linear {
+            1.0
+        } else {
+            2.0
+        };
+        close(
+            hyper.weight_decay / BASE.weight_decay,
+            by_batch / 2f64.sqrt(),
+        );
         close(hyper.beta1, 0.8);
         assert_eq!(
             horizon.keeps_noise(),
             exponent == "1/2",
             "{batch_law:?} {exponent}"
         );
+    }
+}
+
+/// SGD's linear law: the decay of a token is the same whatever the batch, in every convention.
+#[test]
+fn the_linear_law_keeps_decay_per_token() {
+    let horizon = Horizon {
+        batch_law: BatchLaw::Linear,
+        ..Horizon::default()
+    };
+    for (decay, own) in [
+        (Decay::L2, 1.0),
+        (Decay::TimesLr, 1.0),
+        (Decay::Independent, 8.0),
+    ] {
+        let hyper = horizon.apply(sizes(8, 1), &BASE, decay).unwrap();
+        close(hyper.weight_decay / BASE.weight_decay, own);
+        let per_step = match decay {
+            Decay::Independent => hyper.weight_decay / BASE.weight_decay,
+            Decay::L2 | Decay::TimesLr => {
+                let product = hyper.learning_rate * hyper.weight_decay;
+                product / (BASE.learning_rate * BASE.weight_decay)
+            }
+        };
+        // A batch of 8 steps once where the base steps 8 times.
+        close(per_step, 8.0);
     }
 }
 

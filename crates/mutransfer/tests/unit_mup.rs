@@ -142,6 +142,19 @@ fn base_sizes_do_not_matter() {
     assert_eq!(of(4, 1), of(4, 2));
 }
 
+/// With `(tau · branch + skip)/√(1 + tau²)` every branch reaches the end with the same share, and
+/// the stream keeps its variance; without the denominator later ones get less.
+#[test]
+fn tau_rule_with_its_denominator_gives_every_branch_the_same() {
+    let taus = residual_tau(6, 1.0, 1.0);
+    let share = |branch: usize| -> f64 {
+        let divided = |tau: f64| 1.0 / (1.0 + tau * tau);
+        let later: f64 = taus[branch + 1..].iter().copied().map(divided).product();
+        taus[branch].powi(2) * divided(taus[branch]) * later
+    };
+    (1..6).for_each(|branch| close(share(branch), share(0)));
+}
+
 #[test]
 fn tau_rule() {
     let expected = [2f64, 3.0, 4.0, 5.0].map(|square| 1.0 / square.sqrt());
