@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use mutransfer::{Check, Dim, Hyper, ParamName, ParamPlan, Plan, PlanDocument, Role};
+use mutransfer::{Check, Dim, Hyper, Optimizer, ParamName, ParamPlan, Plan, PlanDocument, Role};
 
 use crate::args::PlanOptions;
 use crate::failure::Failure;
@@ -144,7 +144,7 @@ fn parameters(plan: &Plan, document: &PlanDocument) -> String {
         Some(_) => name.to_owned(),
         None => format!("{name} scale"),
     };
-    let mut table = table::new([
+    let mut header = Vec::from([
         "parameter".to_owned(),
         "dims".to_owned(),
         "role".to_owned(),
@@ -154,6 +154,10 @@ fn parameters(plan: &Plan, document: &PlanDocument) -> String {
         headed("init std", given.init.map(|_| 0.0)),
         "multiplier".to_owned(),
     ]);
+    if plan.optimizer() == Optimizer::Sophia {
+        header.push("rho scale".to_owned());
+    }
+    let mut table = table::new(header);
     for (name, count, dims, cells) in rows(plan, document) {
         let name = if count == 1 {
             name
@@ -195,6 +199,7 @@ fn cells(name: &ParamName, document: &PlanDocument) -> Vec<String> {
         vec![param.role.to_string()],
         numbers.to_vec(),
         vec![init, number(param.multiplier)],
+        param.rho.map(number).into_iter().collect(),
     ]
     .concat()
 }

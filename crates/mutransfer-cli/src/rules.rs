@@ -12,25 +12,20 @@ use crate::model;
 use crate::say::say;
 use crate::table;
 
-/// One optimizer for each family, whose table is shown, and the words for all of them.
-const REPRESENTATIVES: [(Family, Optimizer, &str); 4] = [
+/// One optimizer for each table that rules have: the heading's word for those who share it, and
+/// their names.
+const REPRESENTATIVES: [(&str, Optimizer, &str); 6] = [
+    ("raw-gradient", Optimizer::Sgd, "sgd, momentum, nesterov"),
     (
-        Family::RawGradient,
-        Optimizer::Sgd,
-        "sgd, momentum, nesterov",
-    ),
-    (
-        Family::Entrywise,
+        "entrywise",
         Optimizer::AdamW,
         "adam, adamw, lion, rmsprop and all that step entry by entry",
     ),
+    ("adafactor", Optimizer::Adafactor, "adafactor"),
+    ("lamb", Optimizer::Lamb, "lamb"),
+    ("lars", Optimizer::Lars, "lars, layca, fromage"),
     (
-        Family::Frobenius,
-        Optimizer::Lamb,
-        "adafactor, lamb, lars and all with a trust ratio",
-    ),
-    (
-        Family::Spectral,
+        "spectral",
         Optimizer::Muon,
         "muon on hidden matrices; the rest is left to adam",
     ),
@@ -157,9 +152,9 @@ fn show(rule: &Parametrization, optimizer: Option<Optimizer>, print: Print) -> R
 /// The tables of the families that the rule covers.
 fn of_families(rule: &Parametrization) -> Vec<Shown> {
     let all = REPRESENTATIVES.into_iter();
-    let shown = all.filter_map(|(family, optimizer, optimizers)| {
+    let shown = all.filter_map(|(short, optimizer, optimizers)| {
         Some(Shown {
-            short: family.to_string(),
+            short: short.to_owned(),
             optimizers: optimizers.to_owned(),
             optimizer,
             table: rule.table(optimizer).ok()?,
@@ -212,13 +207,10 @@ fn table_text(rule: &Parametrization, same: &[&Shown], print: Print) -> String {
         format!("{item}for {optimizers}, with {} decay\n", shown.table.decay)
     });
     let table = &same[0].table;
-    let outside = grid(print, &COLUMNS, rows(table, Place::Outside));
+    let outside = laws(print, table, Place::Outside);
     let block = match depth(table) {
         Some(depth) => format!(" {depth}\n"),
-        None => format!(
-            "\n\n{}\n\n",
-            grid(print, &COLUMNS, rows(table, Place::Block))
-        ),
+        None => format!("\n\n{}\n\n", laws(print, table, Place::Block)),
     };
     format!(
         "{start}{name} in the form {form}, {short}\n\n{outside}\n\n{}\
@@ -231,15 +223,23 @@ fn table_text(rule: &Parametrization, same: &[&Shown], print: Print) -> String {
     )
 }
 
-fn rows(table: &Table, place: Place) -> Vec<Vec<String>> {
-    Role::ALL
-        .iter()
-        .map(|role| {
-            let columns = table.law_at(*role, place).columns();
-            let powers = columns.map(|(_, power)| power.to_string());
-            std::iter::once(role.to_string()).chain(powers).collect()
-        })
-        .collect()
+/// The laws of all roles at a place.
+fn laws(print: Print, table: &Table, place: Place) -> String {
+    let rho = table.rho_at(Role::Fixed, place).map(|_| "rho");
+    let header: Vec<&str> = COLUMNS.into_iter().chain(rho).collect();
+    let rows = Role::ALL.iter().map(|role| {
+        let columns = columns(table, *role, place).into_iter();
+        let powers = columns.map(|(_, power)| power.to_string());
+        std::iter::once(role.to_string()).chain(powers).collect()
+    });
+    grid(print, &header, rows.collect())
+}
+
+/// The powers of a law with their names; Sophia's `rho` is one more.
+fn columns(table: &Table, role: Role, place: Place) -> Vec<(&'static str, Power)> {
+    let mut columns = table.law_at(role, place).columns().to_vec();
+    columns.extend(table.rho_at(role, place).map(|rho| ("rho", rho)));
+    columns
 }
 
 /// What laws are multiplied with in residual blocks, where that is the same for all roles.
@@ -264,11 +264,9 @@ fn depth(table: &Table) -> Option<String> {
 
 /// By what each column of a role's law differs in residual blocks.
 fn block_factors(table: &Table, role: Role) -> Vec<(&'static str, Power)> {
-    let inside = table.law_at(role, Place::Block).columns();
-    let outside = table.law(role).columns();
-    inside
+    columns(table, role, Place::Block)
         .into_iter()
-        .zip(outside)
+        .zip(columns(table, role, Place::Outside))
         .map(|((name, inside), (_, outside))| (name, inside / outside))
         .collect()
 }
@@ -299,8 +297,8 @@ fn table_json(rule: &Parametrization, shown: &Shown) -> serde_json::Value {
 }
 
 fn law_json(table: &Table, role: Role, place: Place) -> BTreeMap<&'static str, String> {
-    let columns = table.law_at(role, place).columns().into_iter();
-    columns
+    columns(table, role, place)
+        .into_iter()
         .map(|(name, power)| (name, power.to_string()))
         .collect()
 }

@@ -112,12 +112,9 @@ fn dedup(layers: &[Role]) -> Vec<String> {
 }
 
 fn maximal(theory: &Theory) -> String {
-    let named = theory
-        .is_maximal
-        .named()
-        .into_iter()
-        .filter(|(_, maximal)| *maximal);
-    let layers: Vec<String> = named.map(|(layer, _)| layer.to_string()).collect();
+    let updates = theory.named_updates().into_iter();
+    let maximal = updates.filter(|(_, r)| *r == Rational32::from(0));
+    let layers: Vec<String> = maximal.map(|(layer, _)| layer.to_string()).collect();
     if layers.is_empty() {
         "none".to_owned()
     } else {
@@ -150,9 +147,9 @@ fn explain(classified: &Classified) {
 
 /// The table of exponents, with what the updates of each layer do.
 fn exponents(theory: &Theory) -> String {
-    let layers = theory.exponents.layers.named().into_iter();
+    let layers = theory.exponents.named().into_iter();
     let rows = layers
-        .zip(theory.updates.named())
+        .zip(theory.named_updates())
         .map(|((layer, own), (_, r))| {
             let maximal = yes_or_no(r == Rational32::from(0));
             let numbers = [own.a, own.b, own.c, own.d, r].map(|number| number.to_string());
@@ -234,19 +231,17 @@ fn to_json(classified: &Classified) -> Value {
     let theory = &classified.theory;
     let layers: serde_json::Map<String, Value> = theory
         .exponents
-        .layers
         .named()
         .into_iter()
-        .zip(theory.updates.named())
-        .zip(theory.is_maximal.named())
-        .map(|(((layer, own), (_, r)), (_, maximal))| {
+        .zip(theory.named_updates())
+        .map(|((layer, own), (_, r))| {
             let exponents = json!({
                 "a": own.a.to_string(),
                 "b": own.b.to_string(),
                 "c": own.c.to_string(),
                 "d": own.d.to_string(),
                 "r": r.to_string(),
-                "updated_maximally": maximal,
+                "updated_maximally": r == Rational32::from(0),
             });
             (layer.to_string(), exponents)
         })

@@ -16,7 +16,7 @@ use crate::rules::{Definition, DepthLaw, Tables};
 struct Written {
     name: Option<String>,
     family: Option<String>,
-    attention: Option<String>,
+    attention: Option<Text>,
     fixed: Option<WrittenLaw>,
     vector: Option<WrittenLaw>,
     input: WrittenLaw,
@@ -29,15 +29,41 @@ struct Written {
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenLaw {
-    multiplier: Option<String>,
-    init_std: Option<String>,
-    lr: Option<String>,
-    weight_decay: Option<String>,
-    eps: Option<String>,
-    a: Option<String>,
-    b: Option<String>,
-    c: Option<String>,
-    d: Option<String>,
+    multiplier: Option<Text>,
+    init_std: Option<Text>,
+    lr: Option<Text>,
+    weight_decay: Option<Text>,
+    eps: Option<Text>,
+    a: Option<Text>,
+    b: Option<Text>,
+    c: Option<Text>,
+    d: Option<Text>,
+}
+
+/// A power or an exponent, which may be a number: `"-1/2"`, `-0.5`, `0`.
+#[derive(Clone, Deserialize)]
+#[serde(from = "TextOrNumber")]
+struct Text(String);
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected text or a number, such as \"-1/2\" or -0.5"
+)]
+enum TextOrNumber {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+}
+
+impl From<TextOrNumber> for Text {
+    fn from(written: TextOrNumber) -> Self {
+        Self(match written {
+            TextOrNumber::Text(text) => text,
+            TextOrNumber::Integer(number) => number.to_string(),
+            TextOrNumber::Float(number) => number.to_string(),
+        })
+    }
 }
 
 /// Reads a table: its name, which is `name` where the text gives none, and what it defines.
@@ -60,40 +86,41 @@ impl Written {
             None => None,
         };
         let rows = self.rows();
-        let mut laws = Roles::all(Law::ONE);
-        // Biases last: what is wrong with `[input]`, which they follow, is to be said of `[input]`.
-        for role in [
-            Role::Input,
-            Role::Hidden,
-            Role::Output,
-            Role::Fixed,
-            Role::Vector,
-        ] {
-            laws[role] = rows[role].law(role).map_err(|error| TableFlaw::Law {
+        let laws = Roles::try_from_fn(|role| {
+            rows[role].law(role).map_err(|error| TableFlaw::Law {
                 role,
                 error: Box::new(error),
-            })?;
-        }
+            })
+        })?;
         let all = Tables::same(laws);
+        let vector_as_input = self.vector.is_none();
+        let stated = |is_stated: fn(&WrittenLaw) -> bool| {
+            let mut stated = Roles::from_fn(|role| is_stated(&rows[role]));
+            if vector_as_input {
+                stated.vector = stated.input;
+            }
+            stated
+        };
         Ok(Definition {
             name: "FILE.toml",
             summary: "a table of your own",
             tables: family.map_or(all, |family: Family| all.only(family)),
             attention: self.attention()?,
             depth: DepthLaw::Alpha,
-            states_decay: Roles::from_fn(|role| rows[role].weight_decay.is_some()),
+            states_decay: stated(|row| row.weight_decay.is_some()),
             chooses_eps: rows
                 .iter()
                 .any(|(_, row)| row.eps.is_some() || row.d.is_some()),
+            entry_eps: stated(|row| row.d.is_some()),
+            vector_as_input,
             ..Definition::PLAIN
         })
     }
 
     fn rows(&self) -> Roles<WrittenLaw> {
-        let vector = self.vector.clone();
         Roles {
             fixed: self.fixed.clone().unwrap_or_default(),
-            vector: vector.unwrap_or_else(|| self.input.for_vectors()),
+            vector: self.vector.clone().unwrap_or_default(),
             input: self.input.clone(),
             hidden: self.hidden.clone(),
             output: self.output.clone(),
@@ -102,24 +129,13 @@ impl Written {
 
     fn attention(&self) -> Result<Power, TableFlaw> {
         self.attention
-            .as_deref()
-            .map_or(Ok(Power::ONE), str::parse)
+            .as_ref()
+            .map_or(Ok(Power::ONE), |Text(power)| power.parse())
             .map_err(|error| TableFlaw::Attention(Box::new(error)))
     }
 }
 
 impl WrittenLaw {
-    /// Biases and gains train as inputs, but start at a constant and have no multiplier.
-    fn for_vectors(&self) -> Self {
-        Self {
-            multiplier: None,
-            init_std: None,
-            a: None,
-            b: None,
-            ..self.clone()
-        }
-    }
-
     fn law(&self, role: Role) -> Result<Law, RuleError> {
         let (width, gradient) = match role {
             Role::Output => (Power::fan_in(1, 1), Power::fan_in(1, 1)),
@@ -140,16 +156,16 @@ impl WrittenLaw {
 
 /// A power by itself, or as the negative exponent of a size.
 fn power(
-    (name, power): (&str, &Option<String>),
-    (letter, exponent): (&str, &Option<String>),
+    (name, power): (&str, &Option<Text>),
+    (letter, exponent): (&str, &Option<Text>),
     size: Power,
 ) -> Result<Power, RuleError> {
     match (power, exponent) {
         (None, None) => Ok(Power::ONE),
-        (Some(power), None) => power.parse(),
-        (None, Some(text)) => exponent_from(text)
+        (Some(Text(power)), None) => power.parse(),
+        (None, Some(Text(text))) => exponent_from(text)
             .map(|exponent| size.raised(Rational32::from(0) - exponent))
-            .ok_or_else(|| RuleError::BadPower { text: text.clone() }),
+            .ok_or_else(|| RuleError::BadExponent { text: text.clone() }),
         (Some(_), Some(_)) => Err(RuleError::Twice {
             name: name.to_owned(),
             letter: letter.to_owned(),

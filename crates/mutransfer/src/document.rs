@@ -169,6 +169,9 @@ pub struct ParamDocument {
     pub init_scale: f64,
     /// Factor on the weight in the forward pass.
     pub multiplier: f64,
+    /// Factor on Sophia's rho, which multiplies its Hessian; absent for other optimizers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rho: Option<f64>,
 }
 
 /// What the forward pass applies.
@@ -274,6 +277,7 @@ impl ParamDocument {
             init_std: setting.init_std,
             init_scale: param.scales.init_std * hyper.factors[param.role].init_std,
             multiplier: setting.multiplier,
+            rho: param.rho,
         }
     }
 

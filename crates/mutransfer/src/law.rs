@@ -87,6 +87,8 @@ pub struct Table {
     /// What a role's gradient norm, or the threshold of its update, is multiplied with for
     /// clipping.
     pub(crate) clip: Roles<Power>,
+    /// What Sophia's bound `rho` is multiplied with; see [`Table::rho_at`].
+    pub(crate) rho: Option<Roles<Power>>,
     /// Factor on the attention scale `1/√head_dim`, as a power of the head dimension's ratio (its
     /// fan-in).
     pub attention: Power,
@@ -109,5 +111,18 @@ impl Table {
             Place::Outside => &self.outside[role],
             Place::Block => &self.block[role],
         }
+    }
+
+    /// The scale of Sophia's `rho`, which its Hessian is multiplied by before the momentum is
+    /// divided by it; none under another optimizer.
+    ///
+    /// Entries of the Hessian are as the square of the gradient's, so that the share of entries
+    /// which are clipped stays what it is if `rho` is as one over the gradient.
+    pub fn rho_at(&self, role: Role, place: Place) -> Option<Power> {
+        let rho = self.rho?[role];
+        Some(match place {
+            Place::Outside => rho,
+            Place::Block => rho / self.residual,
+        })
     }
 }

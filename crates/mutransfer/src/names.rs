@@ -2,7 +2,10 @@
 
 /// A name that is none of the known ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {kind} `{name}`; known: {known}")]
+#[error("{}", match why {
+    Some(why) => format!("no rule holds for {kind} `{name}`: {why}"),
+    None => format!("unknown {kind} `{name}`; known: {known}"),
+})]
 pub struct UnknownName {
     /// What was asked for, such as `rule`.
     pub kind: &'static str,
@@ -10,6 +13,8 @@ pub struct UnknownName {
     pub name: String,
     /// The names there are, separated by commas.
     pub known: String,
+    /// Why it is left out, where it is on purpose, and what to take instead.
+    pub why: Option<&'static str>,
 }
 
 impl UnknownName {
@@ -24,7 +29,15 @@ impl UnknownName {
             kind,
             name: name.to_owned(),
             known: known.join(", "),
+            why: None,
         }
+    }
+
+    /// With the reason why it is left out, if it is among `refused`.
+    pub(crate) fn unless_refused(self, refused: &[(&str, &'static str)]) -> Self {
+        let found = refused.iter().find(|(name, _)| *name == self.name);
+        let why = found.map(|(_, why)| *why);
+        Self { why, ..self }
     }
 }
 

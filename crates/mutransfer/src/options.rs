@@ -47,18 +47,20 @@ pub enum HiddenDecay {
     ConstantLambda,
     /// Halfway: the decay per step falls as the root of the learning rate (2510.15262).
     Sqrt,
-    /// Decay per step 1/width in compute-optimal runs (2512.05620); the same per step as
-    /// `ConstantLambda`.
+    /// Decay per step 1/m_in, whatever the learning rate (2512.05620, in compute-optimal runs, for
+    /// every optimizer).
     IndependentInverseWidth,
 }
 
 impl HiddenDecay {
-    /// Decay per step of a matrix that learns at this rate.
-    pub(crate) fn per_step(self, learning_rate: Power) -> Power {
+    /// Decay per step of a matrix whose constant decay would give `strength` per step, which is its
+    /// learning rate in most cases.
+    pub(crate) fn per_step(self, strength: Power) -> Power {
         match self {
             Self::KeepProduct => Power::ONE,
-            Self::ConstantLambda | Self::IndependentInverseWidth => learning_rate,
-            Self::Sqrt => learning_rate.raised(Rational32::new(1, 2)),
+            Self::ConstantLambda => strength,
+            Self::Sqrt => strength.raised(Rational32::new(1, 2)),
+            Self::IndependentInverseWidth => Power::fan_in(-1, 1),
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct ParamPlan {
     /// of Table 8. With [`Clip::Update`](crate::options::Clip::Update) the scale of its threshold
     /// instead.
     pub clip: f64,
+    /// On Sophia's `rho`, the factor of its Hessian; none for other optimizers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rho: Option<f64>,
 }
 
 impl ParamPlan {
@@ -81,6 +84,7 @@ impl ParamPlan {
             eps: law.eps.at(ratios),
         };
         let clip = table.clip[role].at(ratios);
+        let rho = table.rho_at(role, place).map(|rho| rho.at(ratios));
         Self {
             role,
             dims,
@@ -88,6 +92,7 @@ impl ParamPlan {
             stacked,
             scales,
             clip,
+            rho,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, WidthsError};
 use crate::forward::Forward;
 use crate::hyper::{Hyper, Setting};
 use crate::law::Table;
-use crate::optimizer::{Decay, Family, Optimizer};
+use crate::optimizer::{Decay, Optimizer};
 use crate::options::Clip;
 use crate::param::ParamPlan;
 use crate::parametrization::Parametrization;
@@ -45,15 +45,18 @@ pub struct Group {
     pub weight_decay: f64,
     /// Epsilon.
     pub eps: f64,
+    /// Factor on Sophia's `rho` at the base; none for other optimizers.
+    pub rho: Option<f64>,
     /// The parameters, in order of names.
     pub names: Vec<ParamName>,
 }
 
 impl Group {
-    fn has(&self, setting: &Setting) -> bool {
+    fn has(&self, setting: &Setting, rho: Option<f64>) -> bool {
         self.learning_rate == setting.learning_rate
             && self.weight_decay == setting.weight_decay
             && self.eps == setting.eps
+            && self.rho == rho
     }
 }
 
@@ -137,10 +140,10 @@ impl Plan {
         &self.forward
     }
 
-    /// Whether weight decay is added to a gradient that the optimizer then normalises, which does
-    /// not transfer across width (TP5 B.3).
+    /// Whether weight decay is added to a gradient whose entries the optimizer then normalises,
+    /// which does not transfer across width (TP5 B.3).
     pub fn couples_decay(&self) -> bool {
-        self.optimizer.family() != Family::RawGradient && self.decay == Decay::L2
+        self.optimizer.normalises_entries() && self.decay == Decay::L2
     }
 
     /// The stacks of blocks of which the target has more or fewer than the base.
@@ -174,12 +177,16 @@ impl Plan {
         let mut groups: Vec<Group> = Vec::new();
         for (name, param) in &self.params {
             let setting = param.setting(hyper);
-            match groups.iter_mut().find(|group| group.has(&setting)) {
+            match groups
+                .iter_mut()
+                .find(|group| group.has(&setting, param.rho))
+            {
                 Some(group) => group.names.push(name.clone()),
                 None => groups.push(Group {
                     learning_rate: setting.learning_rate,
                     weight_decay: setting.weight_decay,
                     eps: setting.eps,
+                    rho: param.rho,
                     names: vec![name.clone()],
                 }),
             }
@@ -196,11 +203,11 @@ impl Plan {
     /// Roles whose gradient norm grows with width in this form, so that a constant clipping
     /// threshold would bite harder on wider models.
     pub fn growing_gradients(&self) -> Vec<Role> {
-        let faithful = Exponents::of(&self.table, self.optimizer).faithful();
+        let exponents = Exponents::of(&self.table, self.optimizer);
         let mut growing = Role::ALL.to_vec();
         growing.retain(|role| {
             let present = self.params.values().any(|param| param.role == *role);
-            let entry = faithful.get(*role);
+            let entry = exponents.faithful(*role);
             present && entry.is_some_and(|entry| norm_exponent(*role) > entry)
         });
         growing

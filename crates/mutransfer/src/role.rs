@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use crate::names::{UnknownName, all};
+use crate::power::Power;
 
 /// Role of a parameter (TP5 appendix B; 2308.01814 definition 2.9.12).
 #[derive(
@@ -53,6 +54,13 @@ impl Role {
             Self::Hidden => (true, true),
             Self::Output => (true, false),
         }
+    }
+
+    /// How the Frobenius norm of a tensor follows its sizes when its entries do not change.
+    pub(crate) fn norm(self) -> Power {
+        let (grows_in, grows_out) = self.grows();
+        let root = |grows, power| if grows { power } else { Power::ONE };
+        root(grows_in, Power::fan_in(1, 2)) * root(grows_out, Power::fan_out(1, 2))
     }
 }
 

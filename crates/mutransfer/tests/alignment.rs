@@ -92,7 +92,7 @@ fn sp_per_layer_is_what_the_solver_finds_for_sp() {
             );
             assert_eq!(rates, row(expected), "{optimizer}, alignment {alignment}");
             assert_eq!(
-                -read.vector_c,
+                -read.vector.c,
                 row(expected).input,
                 "{optimizer}: biases are as the embedding"
             );

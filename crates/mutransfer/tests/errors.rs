@@ -266,8 +266,18 @@ fn cases() -> Vec<(Error, &'static str)> {
         (
             "rmsprob".parse::<Optimizer>().unwrap_err().into(),
             "unknown optimizer `rmsprob`; known: sgd, momentum, nesterov, adam, adamw, nadam, radam, adamax, rmsprop, \
-             adagrad, adadelta, signsgd, lion, sophia, adafactor, adafactor-unscaled, lars, lamb, layca, fromage, nero, \
+             adagrad, signsgd, lion, sophia, adafactor, adafactor-unscaled, lars, lamb, layca, fromage, \
              muon, muon-plain, muon-keller-jordan, muon-moonlight",
+        ),
+        (
+            "adadelta".parse::<Optimizer>().unwrap_err().into(),
+            "no rule holds for optimizer `adadelta`: one epsilon is below both of its roots, and the two would have \
+             to scale apart; take rmsprop or adam",
+        ),
+        (
+            "nero".parse::<Optimizer>().unwrap_err().into(),
+            "no rule holds for optimizer `nero`: it keeps the norm of every neuron's weights, which init and \
+             multipliers of a rule would change; take lamb or adam",
         ),
         (
             "mu-p".parse::<Rule>().unwrap_err(),
@@ -320,8 +330,7 @@ fn cases() -> Vec<(Error, &'static str)> {
         ),
         (
             table("input = {}\nhidden = { b = 'half' }\noutput = {}"),
-            "table `mine`: [hidden] `half` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as \
-             `m_in^-1/2 m_out`",
+            "table `mine`: [hidden] `half` is no exponent: give a number from -10 to 10, such as \"-1/2\" or 0.5",
         ),
         (
             table("input = {}\nhidden = {}\noutput = { rate = '1' }"),

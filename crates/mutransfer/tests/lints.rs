@@ -417,6 +417,20 @@ fn mu009_weight_decay_in_the_gradient() {
     );
 }
 
+/// LAMB adds its decay to a direction whose entries are of order one, LARS to a gradient that is
+/// normalised as a whole: both scale.
+#[test]
+fn decay_under_a_norm_of_the_whole_tensor_is_no_finding() {
+    for optimizer in [Optimizer::Lamb, Optimizer::Lars] {
+        let subject = Subject {
+            optimizer,
+            ..right()
+        };
+        let codes: Vec<_> = found(&subject).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, ["MU010"], "{optimizer}");
+    }
+}
+
 #[test]
 fn mu010_zero_init_under_a_trust_ratio() {
     assert_only(
@@ -474,6 +488,14 @@ fn mu013_rule_does_not_transfer() {
     assert_eq!(
         subject.findings()[0].message,
         "slow under adamw is in the regime features; input is not updated maximally"
+    );
+    let without_norm = Subject {
+        rule: rule("mup-norm").into(),
+        ..right()
+    };
+    assert_eq!(
+        without_norm.findings()[0].message,
+        "mup-norm under adamw is in the regime features; vector is not updated maximally"
     );
 }
 

@@ -74,6 +74,18 @@ fn hidden_decay() {
         &Parametrization::from(Rule::Mup).with_decay(Decay::Independent),
         &independent,
     );
+    // 2512.05620: 1/width for every optimizer, whatever its learning rate.
+    for optimizer in Optimizer::ALL.iter().copied() {
+        let rule = Parametrization::from(Rule::Mup)
+            .with_decay(Decay::Independent)
+            .with_options(options([("hidden-decay", "independent-inverse-width")]));
+        let table = rule.table(optimizer).unwrap();
+        assert_eq!(
+            printed(table.law(Role::Hidden))[DECAY],
+            "m_in^-1",
+            "{optimizer}"
+        );
+    }
     let others = |role| {
         (
             "hidden-decay",

@@ -335,7 +335,6 @@ fn entrywise_optimizers_share_one_table() {
         "adamax",
         "rmsprop",
         "adagrad",
-        "adadelta",
         "signsgd",
         "lion",
         "sophia",
@@ -398,7 +397,7 @@ fn decay_under_rotation() {
         (Adam, L2, "m_in^2"),
         (Adam, Independent, "1"),
         (Lars, TimesLr, "1"),
-        (Lars, L2, "m_in^2"),
+        (Lars, L2, "m_in"), // 1/m_in in Table 8, times θ²
         (Lamb, L2, "m_in"),
         (Lamb, Independent, "1"),
     ];

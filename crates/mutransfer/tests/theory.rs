@@ -17,15 +17,20 @@ fn exponents(family: Family, [a, b, c, d]: [&str; 4]) -> Exponents {
         c: c[at],
         d: d[at],
     };
-    // Biases have no multiplier: the first layer's rate, rotated to a = 0.
+    // Biases have no multiplier: the first layer, rotated to a = 0.
     let turns = if family == Family::RawGradient { 2 } else { 1 };
-    let vector_c = c[0] + a[0] * turns;
+    let vector = Abcd {
+        a: fraction("0"),
+        b: fraction("0"),
+        c: c[0] + a[0] * turns,
+        d: if turns == 1 { d[0] - a[0] } else { d[0] },
+    };
     let layers = Layers::new(layer(0), layer(1), layer(2));
     Exponents {
         layers,
         family,
         own_factor: fraction("0"),
-        vector_c,
+        vector,
         attention: fraction("-1/2"),
     }
 }
@@ -283,7 +288,7 @@ fn faithful_epsilon() {
     let (a, b) = ("0,0,0", "0,1/2,1/2");
     assert_eq!(
         unfaithful(abcd(a, b, "0,0,0", "0,0,0")),
-        ["input", "hidden"]
+        ["vector", "input", "hidden"]
     );
     assert_eq!(unfaithful(abcd(a, b, "0,0,0", "1/2,1/2,0")), [""; 0]);
     assert_eq!(

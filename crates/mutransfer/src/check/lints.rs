@@ -101,7 +101,8 @@ lints! {
              context, kernel) equal."
         source "TP5 appendix B"
     MU009 "weight decay in the gradient"
-        what "The optimizer normalises its gradient, and weight decay is added to that gradient."
+        what "The optimizer normalises the entries of its gradient, and weight decay is added to \
+              that gradient. LAMB and LARS, which take one norm of a whole tensor, do not."
         why "The decay's share of the gradient then depends on width, and no scaling of it \
              transfers."
         fix "Use decoupled decay: adamw instead of adam, times-lr or independent instead of l2."

@@ -30,8 +30,7 @@ impl Rules<'_> {
             }
             findings.extend(self.unfaithful(&theory));
         }
-        let normalises = self.optimizer.family() != Family::RawGradient;
-        if decays && normalises && table.decay == Decay::L2 {
+        if decays && self.optimizer.normalises_entries() && table.decay == Decay::L2 {
             let message = format!("{} adds weight decay to the gradient", self.optimizer);
             findings.push(Finding::general(MU009, message));
         }

@@ -44,6 +44,12 @@ pub enum RuleError {
         /// As typed.
         text: String,
     },
+    /// An exponent that cannot be read.
+    #[error("`{text}` is no exponent: give a number from -10 to 10, such as \"-1/2\" or 0.5")]
+    BadExponent {
+        /// As typed.
+        text: String,
+    },
     /// A law with a power and its exponent.
     #[error("`{name}` and `{letter}` say the same thing; give one of them")]
     Twice {

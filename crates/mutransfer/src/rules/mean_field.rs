@@ -15,6 +15,7 @@ use super::definition::{Definition, DepthLaw, OwnForm, Tables};
 use super::mup;
 use crate::law::{Law, Laws};
 use crate::power::Power;
+use crate::roles::Roles;
 
 const ROOT: Power = Power::fan_in(-1, 2);
 const IN: Power = Power::fan_in(1, 1);
@@ -30,6 +31,7 @@ pub(super) const MEAN_FIELD: Definition = Definition {
     tables: Tables::new([RAW_GRADIENT, ENTRYWISE, FROBENIUS, SPECTRAL]),
     attention: mup::ATTENTION,
     depth: DepthLaw::Alpha,
+    entry_eps: Roles::all(true),
     ..Definition::PLAIN
 };
 
@@ -87,11 +89,9 @@ pub(super) const FROBENIUS: Laws = ENTRYWISE;
 
 pub(super) const SPECTRAL: Laws = {
     let learning_rate = Power::fan_out(1, 2).and(Power::own(-1, 1));
-    let eps = Power::fan_out(-1, 2);
     Laws {
         hidden: Law {
             learning_rate,
-            eps,
             ..ENTRYWISE.hidden
         },
         ..ENTRYWISE

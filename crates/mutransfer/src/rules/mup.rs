@@ -18,14 +18,17 @@
 //! By the exponent alpha (2505.01618).
 //! # Weight decay
 //! Learning rate times weight decay stays constant (2308.01814 section 2.10.1; `mup` package).
+//! Decay that LAMB or LARS add to their direction is relative to the weights, as their steps are.
 //! # Epsilon
 //! As the gradient's entries: 1/m_out, for the readout 1/m_in (2308.01814 equation 2.26, rotated
-//! into this form). For Muon √(m_in/m_out) (2512.05620, code).
+//! into this form). Where it is added to a norm, times that norm's growth: √(m_in/m_out) for Muon
+//! (2512.05620, code), and for LARS 1/√m_out, √(m_in/m_out), 1/√m_in.
 
 use super::definition::{Definition, DepthLaw, OwnForm, Tables};
 use crate::form::Form;
 use crate::law::{Law, Laws};
 use crate::power::Power;
+use crate::roles::Roles;
 
 pub(super) const MUP: Definition = Definition {
     name: "mup",
@@ -35,6 +38,7 @@ pub(super) const MUP: Definition = Definition {
     tables: TABLES,
     attention: ATTENTION,
     depth: DepthLaw::Alpha,
+    entry_eps: Roles::all(true),
     ..Definition::PLAIN
 };
 
@@ -113,11 +117,9 @@ pub(super) const FROBENIUS: Laws = Laws {
 /// Muon, which takes hidden matrices only and leaves the rest to Adam.
 pub(super) const SPECTRAL: Laws = {
     let learning_rate = ROOT.and(Power::fan_out(1, 2)).and(Power::own(-1, 1));
-    let eps = Power::fan_in(1, 2).and(Power::fan_out(-1, 2));
     Laws {
         hidden: Law {
             learning_rate,
-            eps,
             ..ENTRYWISE.hidden
         },
         ..ENTRYWISE

@@ -16,6 +16,7 @@ use super::definition::{Definition, DepthLaw, OwnForm, Tables};
 use super::mup;
 use crate::law::{Law, Laws};
 use crate::power::Power;
+use crate::roles::Roles;
 
 const ROOT: Power = Power::fan_in(-1, 2);
 const ROOT_OUT: Power = Power::fan_out(-1, 2);
@@ -28,6 +29,7 @@ pub(super) const NTK: Definition = Definition {
     tables: Tables::new([RAW_GRADIENT, ENTRYWISE, FROBENIUS, SPECTRAL]),
     attention: mup::ATTENTION,
     depth: DepthLaw::Alpha,
+    entry_eps: Roles::all(true),
     ..Definition::PLAIN
 };
 
@@ -80,11 +82,9 @@ pub(super) const FROBENIUS: Laws = Laws {
 };
 
 pub(super) const SPECTRAL: Laws = {
-    // μP's √(m_out/m_in), over √m_out, times √m_in for the multiplier. Epsilon meets the norm of
-    // the whole gradient, whose m_in m_out entries of 1/√(m_in m_out) make 1.
+    // μP's √(m_out/m_in), over √m_out, times √m_in for the multiplier.
     let hidden = Law {
         learning_rate: Power::own(-1, 1),
-        eps: Power::ONE,
         ..ENTRYWISE.hidden
     };
     Laws {

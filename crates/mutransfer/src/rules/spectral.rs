@@ -16,6 +16,7 @@ use super::mup;
 use crate::form::Form;
 use crate::law::{Law, Laws};
 use crate::power::Power;
+use crate::roles::Roles;
 
 pub(super) const SPECTRAL: Definition = Definition {
     name: "spectral",
@@ -30,6 +31,7 @@ pub(super) const SPECTRAL: Definition = Definition {
     ]),
     attention: mup::ATTENTION,
     depth: DepthLaw::Alpha,
+    entry_eps: Roles::all(true),
     ..Definition::PLAIN
 };
 

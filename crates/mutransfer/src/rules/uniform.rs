@@ -18,6 +18,7 @@ use super::mup;
 use crate::form::Form;
 use crate::law::{Law, Laws};
 use crate::power::{Power, exponent_from};
+use crate::roles::Roles;
 
 /// The family's name.
 pub(super) const NAME: &str = "uniform:S";
@@ -48,6 +49,7 @@ pub(super) fn member(s: Rational32) -> Definition {
         tables,
         attention: mup::ATTENTION,
         depth: DepthLaw::Alpha,
+        entry_eps: Roles::all(true),
         ..Definition::PLAIN
     }
 }

@@ -8,6 +8,7 @@
 
 use num_rational::Rational32;
 
+use super::conditions::{Condition, faithfulness, stable_backward, stable_init, stable_updates};
 use super::exponents::{Abcd, Exponents, Layers};
 use crate::error::{Error, RuleError};
 use crate::optimizer::{Family, Optimizer};
@@ -29,21 +30,6 @@ pub enum Regime {
     Features,
 }
 
-/// One inequality or equation that a table meets or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition {
-    /// The role of the layer it is about.
-    pub layer: Role,
-    /// As the paper writes it.
-    pub statement: &'static str,
-    /// The left side.
-    pub value: Rational32,
-    /// Whether it is met.
-    pub holds: bool,
-    /// What happens if it is not.
-    pub otherwise: &'static str,
-}
-
 /// The classification of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Theory {
@@ -53,7 +39,8 @@ pub struct Theory {
     pub updates: Layers<Rational32>,
     /// The same for biases and gains.
     pub vector_update: Rational32,
-    /// `r`: the last activations change as `n^-r`.
+    /// `r`: the last activations change as `n^-r`, by whatever changes them most, biases and gains
+    /// included.
     pub r: Rational32,
     /// `a + b + r` of the readout: the change of activations moves logits as `n^(1 - that)`.
     pub propagated: Rational32,
@@ -63,8 +50,6 @@ pub struct Theory {
     pub faithfulness: Vec<Condition>,
     /// Whether logits change by order one.
     pub is_nontrivial: bool,
-    /// Which layers' updates are as large as they can be.
-    pub is_maximal: Layers<bool>,
     /// Whether the readout's init is as large as it can be.
     pub is_maximal_init: bool,
     /// The verdict.
@@ -99,7 +84,7 @@ impl Theory {
     pub fn of(exponents: Exponents) -> Self {
         let output = exponents.layers.output;
         let (updates, vector_update) = updates(&exponents);
-        let r = updates.input.min(updates.hidden);
+        let r = updates.input.min(updates.hidden).min(vector_update);
         let propagated = output.a + output.b + r;
         let mut stability = stable_init(exponents.layers).to_vec();
         stability.extend(stable_updates(updates, vector_update, propagated));
@@ -121,7 +106,6 @@ impl Theory {
             stability,
             faithfulness: faithfulness(&exponents),
             is_nontrivial,
-            is_maximal: updates.map(|update| update == ZERO),
             is_maximal_init: propagated == ONE,
             regime,
             attention: HALF + exponents.attention,
@@ -129,18 +113,24 @@ impl Theory {
     }
 
     /// Whether it is the maximal update parametrization up to the symmetry (TP4 theorem 5.6):
-    /// stable, every layer updated maximally, the readout initialised maximally.
+    /// stable, every layer updated maximally, biases and gains too, the readout initialised
+    /// maximally.
     pub fn is_mup(&self) -> bool {
         let is_maximal = self.slow_layers().next().is_none();
         self.regime == Regime::Features && is_maximal && self.is_maximal_init
     }
 
-    /// The layers whose updates are not as large as they can be.
+    /// `r_l` of every role that grows, in the order of roles.
+    pub fn named_updates(&self) -> [(Role, Rational32); 4] {
+        let [input, hidden, output] = self.updates.named();
+        [(Role::Vector, self.vector_update), input, hidden, output]
+    }
+
+    /// The roles whose updates are not as large as they can be, biases and gains last.
     pub fn slow_layers(&self) -> impl Iterator<Item = Role> {
-        let layers = self.is_maximal.named().into_iter();
-        layers
-            .filter(|(_, maximal)| !maximal)
-            .map(|(layer, _)| layer)
+        let [vector, layers @ ..] = self.named_updates();
+        let updates = layers.into_iter().chain([vector]);
+        updates.filter(|(_, r)| *r != ZERO).map(|(role, _)| role)
     }
 
     /// The conditions that are not met.
@@ -149,88 +139,8 @@ impl Theory {
     }
 }
 
-impl Condition {
-    fn equal(layer: Role, statement: &'static str, value: Rational32, wanted: Rational32) -> Self {
-        Self {
-            layer,
-            statement,
-            value,
-            holds: value == wanted,
-            otherwise: "activations change size with width at init",
-        }
-    }
-
-    fn at_least(
-        layer: Role,
-        statement: &'static str,
-        value: Rational32,
-        least: Rational32,
-        otherwise: &'static str,
-    ) -> Self {
-        Self {
-            layer,
-            statement,
-            value,
-            holds: value >= least,
-            otherwise,
-        }
-    }
-}
-
-fn stable_init(layers: Layers<Abcd>) -> [Condition; 3] {
-    let init = layers.map(|layer| layer.a + layer.b);
-    [
-        Condition::equal(Role::Input, "a + b = 0", init.input, ZERO),
-        Condition::equal(Role::Hidden, "a + b = 1/2", init.hidden, HALF),
-        Condition::at_least(
-            Role::Output,
-            "a + b >= 1/2",
-            init.output,
-            HALF,
-            "logits grow at init",
-        ),
-    ]
-}
-
-fn stable_updates(
-    updates: Layers<Rational32>,
-    vector: Rational32,
-    propagated: Rational32,
-) -> [Condition; 5] {
-    let grow = "its updates change activations more the wider the network is";
-    [
-        Condition::at_least(Role::Vector, "r >= 0", vector, ZERO, grow),
-        Condition::at_least(Role::Input, "r >= 0", updates.input, ZERO, grow),
-        Condition::at_least(Role::Hidden, "r >= 0", updates.hidden, ZERO, grow),
-        Condition::at_least(
-            Role::Output,
-            "r >= 0",
-            updates.output,
-            ZERO,
-            "its updates make logits grow with width",
-        ),
-        Condition::at_least(
-            Role::Output,
-            "a + b + r >= 1",
-            propagated,
-            ONE,
-            "it passes changes of activations on too strongly",
-        ),
-    ]
-}
-
-/// A raw gradient's signal already counts what updates make of the readout.
-fn stable_backward(exponents: &Exponents) -> Option<Condition> {
-    let output = exponents.layers.output;
-    let slack = entries(exponents, output, false) - output.b;
-    let otherwise =
-        "its updates outgrow its init, so that the gradients of earlier layers change size";
-    let condition = Condition::at_least(Role::Output, "c - b >= 0", slack, ZERO, otherwise);
-    Some(condition).filter(|_| exponents.family != Family::RawGradient)
-}
-
 /// `c` as if the update were entrywise.
-fn entries(exponents: &Exponents, layer: Abcd, is_hidden: bool) -> Rational32 {
+pub(super) fn entries(exponents: &Exponents, layer: Abcd, is_hidden: bool) -> Rational32 {
     match exponents.family {
         Family::Frobenius => layer.c + layer.b,
         Family::Spectral if is_hidden => layer.c + ONE - exponents.own_factor,
@@ -245,6 +155,7 @@ fn updates(exponents: &Exponents) -> (Layers<Rational32>, Rational32) {
         hidden,
         output,
     } = exponents.layers;
+    let vector = exponents.vector;
     if exponents.family == Family::RawGradient {
         // TP4 proposition 5.3, with one learning rate per layer.
         let signal = (output.a + output.b).min(output.a * 2 + output.c);
@@ -253,7 +164,7 @@ fn updates(exponents: &Exponents) -> (Layers<Rational32>, Rational32) {
             signal + hidden.c + hidden.a * 2 - ONE,
             output.a * 2 + output.c - ONE,
         );
-        return (layers, signal + exponents.vector_c);
+        return (layers, signal + vector.c + vector.a * 2);
     }
     // 2308.01814 definition 2.8.5.
     let layers = Layers::new(
@@ -261,42 +172,5 @@ fn updates(exponents: &Exponents) -> (Layers<Rational32>, Rational32) {
         entries(exponents, hidden, true) + hidden.a - ONE,
         entries(exponents, output, false) + output.a - ONE,
     );
-    (layers, exponents.vector_c)
-}
-
-/// 2308.01814 lemma 2.8.11.
-fn faithfulness(exponents: &Exponents) -> Vec<Condition> {
-    let wanted = exponents.faithful().named();
-    let layers = exponents.layers.named().into_iter().zip(wanted);
-    layers
-        .filter(|((layer, _), _)| meets_epsilon(exponents.family, *layer))
-        .map(|((layer, own), (_, wanted))| faithful(layer, own.d, wanted))
-        .collect()
-}
-
-/// A raw gradient meets no epsilon; Muon normalises a whole matrix, for whose norm other exponents
-/// hold.
-fn meets_epsilon(family: Family, layer: Role) -> bool {
-    match family {
-        Family::RawGradient => false,
-        Family::Spectral => layer != Role::Hidden,
-        Family::Entrywise | Family::Frobenius => true,
-    }
-}
-
-fn faithful(layer: Role, d: Rational32, wanted: Rational32) -> Condition {
-    Condition {
-        layer,
-        statement: match layer {
-            Role::Output => "d - a = 0",
-            _ => "d - a - a_out - b_out = 0",
-        },
-        value: d - wanted,
-        holds: d == wanted,
-        otherwise: if d < wanted {
-            "gradients fall below epsilon as the network grows"
-        } else {
-            "epsilon falls faster than gradients"
-        },
-    }
+    (layers, entries(exponents, vector, false) + vector.a)
 }

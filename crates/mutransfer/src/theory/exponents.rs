@@ -2,9 +2,9 @@
 
 use num_rational::Rational32;
 
-use crate::law::{Law, Table};
+use crate::law::Table;
 use crate::optimizer::{Family, Optimizer};
-use crate::role::Role;
+use crate::role::{Place, Role};
 
 /// One value per layer of a network: input, hidden, readout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +43,6 @@ impl<T: Copy> Layers<T> {
             output: change(self.output),
         }
     }
-
-    /// The value for parameters of a role: biases and gains are as the input, scalars have none.
-    pub fn get(self, role: Role) -> Option<T> {
-        match role {
-            Role::Fixed => None,
-            Role::Vector | Role::Input => Some(self.input),
-            Role::Hidden => Some(self.hidden),
-            Role::Output => Some(self.output),
-        }
-    }
 }
 
 /// The exponents of one layer.
@@ -64,14 +54,24 @@ pub struct Abcd {
     pub b: Rational32,
     /// Learning rate `n^-c`.
     pub c: Rational32,
-    /// Gradient times `n^d`, that is, epsilon times `n^-d`.
+    /// Gradient times `n^d`, that is, epsilon times `n^-d` where it is added to the root of a squared
+    /// entry.
     pub d: Rational32,
 }
 
 impl Abcd {
-    fn of(law: &Law, role: Role, own_factor: Rational32) -> Self {
+    /// Epsilon beside the norm of a tensor counts as what it is beside an entry.
+    fn of(table: &Table, role: Role, optimizer: Optimizer) -> Self {
+        // The same in both places, but for epsilon of the final norm, which is an option.
+        let law = table.law_at(role, Place::Block);
+        let eps = if optimizer.eps_meets_norm(role) {
+            law.eps / role.norm()
+        } else {
+            law.eps
+        };
         let (grows_in, grows_out) = role.grows();
-        let [a, b, c, d] = [law.multiplier, law.init_std, law.learning_rate, law.eps]
+        let own_factor = optimizer.own_exponent();
+        let [a, b, c, d] = [law.multiplier, law.init_std, law.learning_rate, eps]
             .map(|power| -power.width_exponent(grows_in, grows_out, own_factor));
         Self { a, b, c, d }
     }
@@ -87,8 +87,9 @@ pub struct Exponents {
     pub family: Family,
     /// Exponent of the factor that the optimizer itself puts on the update of a square matrix.
     pub own_factor: Rational32,
-    /// Negative exponent of the learning rate of biases and gains.
-    pub vector_c: Rational32,
+    /// Those of biases and gains, which are input weights with the input 1 (TP5 appendix B); `b` is
+    /// 0, as they start at a constant.
+    pub vector: Abcd,
     /// Exponent that the attention scale has more than `1/√head_dim`, in the size of a head.
     pub attention: Rational32,
 }
@@ -96,28 +97,37 @@ pub struct Exponents {
 impl Exponents {
     /// Reads them off a table, for a network in which all widths are proportional.
     pub fn of(table: &Table, optimizer: Optimizer) -> Self {
+        let [input, hidden, output, vector] =
+            [Role::Input, Role::Hidden, Role::Output, Role::Vector]
+                .map(|role| Abcd::of(table, role, optimizer));
         let own_factor = optimizer.own_exponent();
-        let layers = [Role::Input, Role::Hidden, Role::Output]
-            .map(|role| Abcd::of(table.law(role), role, own_factor));
-        let [input, hidden, output] = layers;
+        let b = Rational32::from(0);
         Self {
             layers: Layers::new(input, hidden, output),
             family: optimizer.family(),
             own_factor,
-            vector_c: Abcd::of(table.law(Role::Vector), Role::Vector, own_factor).c,
+            vector: Abcd { b, ..vector },
             attention: table.attention.width_exponent(true, false, own_factor),
         }
     }
 
+    /// Those of every role that grows, in the order of roles.
+    pub fn named(&self) -> [(Role, Abcd); 4] {
+        let [input, hidden, output] = self.layers.named();
+        [(Role::Vector, self.vector), input, hidden, output]
+    }
+
     /// The `d` with which every gradient has entries of order one (2308.01814 equation 2.26), which
-    /// depends on `a` and `b` only.
-    pub fn faithful(&self) -> Layers<Rational32> {
-        let Layers {
-            input,
-            hidden,
-            output,
-        } = self.layers;
+    /// depends on `a` and `b` only; none for scalars.
+    pub fn faithful(&self, role: Role) -> Option<Rational32> {
+        let output = self.layers.output;
         let signal = output.a + output.b;
-        Layers::new(input.a + signal, hidden.a + signal, output.a)
+        match role {
+            Role::Fixed => None,
+            Role::Vector => Some(self.vector.a + signal),
+            Role::Input => Some(self.layers.input.a + signal),
+            Role::Hidden => Some(self.layers.hidden.a + signal),
+            Role::Output => Some(output.a),
+        }
     }
 }

@@ -7,12 +7,14 @@
 
 mod alignment;
 mod classify;
+mod conditions;
 mod coordinates;
 mod exponents;
 mod symmetry;
 
 pub use alignment::{Backward, Solved, largest_stable_rates};
-pub use classify::{Condition, Regime, Theory};
+pub use classify::{Regime, Theory};
+pub use conditions::Condition;
 pub use coordinates::{Expectation, Layer, Quantity};
 pub use exponents::{Abcd, Exponents, Layers};
 pub use symmetry::shift;

@@ -4,24 +4,23 @@ use num_rational::Rational32;
 
 use super::exponents::{Abcd, Exponents, Layers};
 use crate::optimizer::Family;
+use crate::role::Role;
 
-/// The rotation `t` of each layer that turns one table into the other, if there is one (TP4
-/// equation 5; 2308.01814 proposition 2.2.3): `a + t, b - t`, and `c - 2t` for a raw gradient, `c -
-/// t` with `d + t` for a normalised one, `c` for updates relative to the weights.
+/// The rotation `t` of each layer that turns one table into the other, if there is one (TP4 equation
+/// 5; 2308.01814 proposition 2.2.3): `a + t, b - t`, and `c - 2t` for a raw gradient, `c - t` with
+/// `d + t` for a normalised one, `c` for updates relative to the weights. Biases and gains must
+/// agree without one: they start at a constant, which no rotation divides.
 pub fn shift(from: &Exponents, to: &Exponents) -> Option<Layers<Rational32>> {
     if from.family != to.family {
         return None;
     }
-    let rest = if from.family == Family::Spectral {
-        Family::Entrywise
-    } else {
-        from.family
-    };
+    let turned = |role: Role, from_row, to_row| rotation(from_row, to_row, from.family.at(role));
+    turned(Role::Vector, from.vector, to.vector)?;
     let (left, right) = (from.layers, to.layers);
     Some(Layers::new(
-        rotation(left.input, right.input, rest)?,
-        rotation(left.hidden, right.hidden, from.family)?,
-        rotation(left.output, right.output, rest)?,
+        turned(Role::Input, left.input, right.input)?,
+        turned(Role::Hidden, left.hidden, right.hidden)?,
+        turned(Role::Output, left.output, right.output)?,
     ))
 }
 

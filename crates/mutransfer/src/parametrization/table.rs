@@ -1,120 +1,41 @@
-//! A rule with the choices that complete it: form, decay convention, options.
+//! The table that a rule with its choices amounts to under an optimizer.
 
-use std::sync::Arc;
-
-use crate::custom;
+use super::Parametrization;
 use crate::error::{Error, RuleError};
 use crate::form::Form;
 use crate::law::{Law, Laws, Table};
 use crate::optimizer::{Decay, Family, Optimizer};
 use crate::options::{
-    Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, Options, SgdHidden, TrustReadout,
+    Attention, Clip, EmbeddingRate, Eps, FinalNormEps, Options, SgdHidden, TrustReadout,
 };
 use crate::power::Power;
 use crate::role::Role;
 use crate::roles::Roles;
-use crate::rules::{Definition, Rule};
+use crate::rules::Definition;
 
-/// What a plan applies. A published [`Rule`] becomes one by `into()`, a user's table by
-/// [`Parametrization::from_toml`].
-///
-/// ```
-/// use mutransfer::{Form, Optimizer, Parametrization, Role, Rule};
-///
-/// let table3 = Parametrization::from(Rule::Mup).with_form(Form::Table3).table(Optimizer::Adam)?;
-/// assert_eq!(table3.law(Role::Output).learning_rate.to_string(), "m_in^-1");
-/// # Ok::<(), mutransfer::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Parametrization {
-    name: String,
-    definition: Arc<Definition>,
-    form: Option<Form>,
-    decay: Option<Decay>,
-    options: Options,
-}
-
-impl From<Rule> for Parametrization {
-    fn from(rule: Rule) -> Self {
-        Self::new(rule.to_string(), rule.definition())
-    }
+/// An optimizer with the kind of decay it is used with.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub(super) optimizer: Optimizer,
+    pub(super) decay: Decay,
 }
 
 impl Parametrization {
-    fn new(name: String, definition: Definition) -> Self {
-        Self {
-            name,
-            definition: Arc::new(definition),
-            form: None,
-            decay: None,
-            options: Options::default(),
-        }
-    }
-
-    /// A user's table; `name` is used where the text gives none. `docs/rules.md` has the format.
-    ///
-    /// # Errors
-    /// When the text is no such table, with the line.
-    pub fn from_toml(name: &str, text: &str) -> Result<Self, Error> {
-        let (name, definition) = custom::parse(name, text)?;
-        Ok(Self::new(name, definition))
-    }
-
-    /// In another form; without this the rule's own.
-    pub fn with_form(mut self, form: Form) -> Self {
-        self.form = Some(form);
-        self
-    }
-
-    /// For another decay convention than the optimizer's usual one.
-    pub fn with_decay(mut self, decay: Decay) -> Self {
-        self.decay = Some(decay);
-        self
-    }
-
-    /// With these choices where the literature disagrees.
-    pub fn with_options(mut self, options: Options) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// Its name, as typed.
-    pub fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    /// The form its tables come in.
-    pub fn form(&self) -> String {
-        self.form
-            .map_or_else(|| self.definition.form.to_string(), |form| form.to_string())
-    }
-
-    /// The choices made.
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// What it is without the choices made.
-    pub(crate) fn definition(&self) -> &Definition {
-        &self.definition
-    }
-
-    /// Whether epsilon is a choice of the user's, in a table or an option.
-    pub(crate) fn chooses_eps(&self) -> bool {
-        self.definition.chooses_eps || self.options.eps != Eps::Faithful
-    }
-
     /// The laws of every role for an optimizer.
     ///
     /// # Errors
     /// When the rule has no table for the optimizer's family.
     pub fn table(&self, optimizer: Optimizer) -> Result<Table, Error> {
         let decay = self.decay.unwrap_or(optimizer.decay());
-        let laws = Roles::try_from_fn(|role| self.law(role, optimizer, decay))?;
+        let step = Step { optimizer, decay };
+        let laws = Roles::try_from_fn(|role| self.law(role, step))?;
+        let gradients = laws.map_with_role(|role, law| self.gradient(role, law, &laws.output));
         Ok(Table {
             outside: laws.map_with_role(|role, law| self.outside(role, law)),
-            block: laws.map_with_role(|role, law| self.in_block(role, law, optimizer, decay)),
+            block: laws.map_with_role(|role, law| self.in_block(role, law, step)),
             clip: laws.map_with_role(|role, law| self.clip(role, law.multiplier)),
+            rho: (optimizer == Optimizer::Sophia)
+                .then(|| gradients.map(|gradient| gradient.raised(-1))),
             attention: match self.options.attention {
                 Attention::Rule => self.definition.attention,
                 Attention::Root => Power::ONE,
@@ -125,19 +46,51 @@ impl Parametrization {
     }
 
     /// The law of a role in the form asked for, before depth and the choices about epsilon.
-    fn law(&self, role: Role, optimizer: Optimizer, decay: Decay) -> Result<Law, Error> {
+    fn law(&self, role: Role, step: Step) -> Result<Law, Error> {
+        let Step { optimizer, decay } = step;
         let family = optimizer.family_of(role);
-        let mut law = self.laws(family, optimizer)?[role];
-        law.learning_rate = law.learning_rate * self.rate_factor(role, family);
+        let laws = self.laws(family, optimizer)?;
         let rotate =
             |law: Law, to: Power| law.rotated(to / law.multiplier, family, optimizer, decay);
+        let mut law = if self.definition.vector_as_input && role == Role::Vector {
+            // Biases and gains start at a constant and have no multiplier.
+            let init_std = Power::ONE;
+            Law {
+                init_std,
+                ..rotate(laws.input, Power::ONE)
+            }
+        } else {
+            laws[role]
+        };
+        law.learning_rate = law.learning_rate * self.rate_factor(role, family);
+        if self.definition.entry_eps[role] && optimizer.eps_meets_norm(role) {
+            law.eps = law.eps * role.norm();
+        }
         // Decay in the gradient is defined in the form of Table 8, whose gradients have the size of
         // the base's.
         let mut canonical = rotate(law, self.canonical(role));
         if !self.definition.states_decay[role] {
-            canonical.weight_decay = self.decay_of(role, canonical.learning_rate, decay);
+            let gradient = self.gradient(role, canonical, &laws.output);
+            canonical.weight_decay = self.decay_of(role, &canonical, gradient, step);
         }
         Ok(rotate(canonical, self.multiplier(role, law)))
+    }
+
+    /// How the entries of a role's gradient follow the sizes: as its multiplier and what the readout
+    /// passes back (2308.01814 equation 2.26).
+    fn gradient(&self, role: Role, law: Law, readout: &Law) -> Power {
+        let Definition { own_backward, .. } = *self.definition;
+        if self.definition.is_standard() || own_backward {
+            return Power::ONE;
+        }
+        let (_, grows_out) = role.grows();
+        let passed = if grows_out {
+            let readout = readout.multiplier * readout.init_std;
+            Power::fan_out(1, 1).raised(readout.width_exponent(true, false, 0.into()))
+        } else {
+            Power::ONE
+        };
+        law.multiplier * passed
     }
 
     fn laws(&self, family: Family, optimizer: Optimizer) -> Result<Laws, Error> {
@@ -204,21 +157,6 @@ impl Parametrization {
         }
     }
 
-    /// Decay per step over learning rate, or the decay per step itself where it is independent of
-    /// the rate.
-    fn decay_of(&self, role: Role, learning_rate: Power, decay: Decay) -> Power {
-        let per_step = if role == Role::Hidden {
-            self.options.hidden_decay.per_step(learning_rate)
-        } else {
-            Power::ONE
-        };
-        if decay == Decay::Independent {
-            per_step
-        } else {
-            per_step / learning_rate
-        }
-    }
-
     fn outside(&self, role: Role, law: Law) -> Law {
         let Options {
             eps,
@@ -235,13 +173,10 @@ impl Parametrization {
         Law { eps, ..law }
     }
 
-    fn in_block(&self, role: Role, law: Law, optimizer: Optimizer, decay: Decay) -> Law {
-        let (family, alpha) = (optimizer.family_of(role), self.options.depth);
+    fn in_block(&self, role: Role, law: Law, step: Step) -> Law {
+        let (family, alpha) = (step.optimizer.family_of(role), self.options.depth);
         let depth = self.definition.depth;
         let rate = depth.learning_rate(family, alpha);
-        let keeps = decay != Decay::Independent
-            && (self.options.decay_depth == DecayDepth::KeepProduct || depth.keeps_decay(family));
-        let made_up = if keeps { rate } else { Power::ONE };
         let eps = match self.options.eps {
             Eps::Faithful | Eps::CompleteDP => law.eps * depth.eps(family, alpha),
             Eps::FanIn => Power::fan_in(-1, 1),
@@ -251,7 +186,7 @@ impl Parametrization {
         };
         Law {
             learning_rate: law.learning_rate * rate,
-            weight_decay: law.weight_decay / made_up,
+            weight_decay: law.weight_decay * self.block_decay(family, rate, step),
             eps,
             ..law
         }

@@ -1,88 +1,17 @@
 //! Optimizers, as far as scaling is concerned.
 
+mod decay;
+mod family;
+
+pub use decay::Decay;
+pub use family::Family;
+
 use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
-use crate::names::{UnknownName, all};
+use crate::names::UnknownName;
 use crate::role::Role;
-
-/// What an optimizer's update looks like. Each family has its own table.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    strum::Display,
-    strum::EnumString,
-    VariantArray,
-)]
-#[strum(
-    serialize_all = "kebab-case",
-    parse_err_ty = UnknownName,
-    parse_err_fn = unknown_family
-)]
-pub enum Family {
-    /// The update is linear in the gradient.
-    RawGradient,
-    /// The update's entries are of order one whatever the gradient's size (2308.01814 section 2.1).
-    Entrywise,
-    /// The update has the Frobenius norm of the weights (TP5 B.3).
-    Frobenius,
-    /// The update has spectral norm one, times the optimizer's own factor.
-    Spectral,
-}
-
-fn unknown_family(name: &str) -> UnknownName {
-    UnknownName::new("optimizer family", Family::VARIANTS, name)
-}
-
-impl Family {
-    /// All of them.
-    pub const ALL: [Self; 4] = all(Self::VARIANTS);
-}
-
-/// How weight decay enters the step.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumString,
-    VariantArray,
-)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-#[strum(
-    serialize_all = "kebab-case",
-    parse_err_ty = UnknownName,
-    parse_err_fn = unknown_decay
-)]
-pub enum Decay {
-    /// `g ← g + wd·w` before the optimizer sees the gradient.
-    L2,
-    /// `w ← w·(1 − lr·wd)`, with the learning rate of the step.
-    TimesLr,
-    /// `w ← w·(1 − s·wd)`, with the schedule's factor `s` only.
-    Independent,
-}
-
-fn unknown_decay(name: &str) -> UnknownName {
-    UnknownName::new("weight decay", Decay::VARIANTS, name)
-}
-
-impl Decay {
-    /// All of them.
-    pub const ALL: [Self; 3] = all(Self::VARIANTS);
-}
 
 macro_rules! optimizers {
     ($($(#[$attribute:meta])* $name:ident, $family:ident, $decay:ident;)*) => {
@@ -142,15 +71,17 @@ optimizers! {
     RmsProp, Entrywise, L2;
     /// Gradient divided by the root of all past squares.
     Adagrad, Entrywise, L2;
-    /// RMSProp times the running root mean square of updates.
-    Adadelta, Entrywise, L2;
     /// Sign of the gradient.
     SignSgd, Entrywise, L2;
     /// Sign of an interpolated momentum.
     Lion, Entrywise, TimesLr;
-    /// Momentum over a clipped diagonal Hessian.
+    /// Momentum over a diagonal Hessian times `rho`, clipped; `rho` scales too, see
+    /// [`Table::rho_at`](crate::Table::rho_at).
     Sophia, Entrywise, TimesLr;
-    /// Adafactor as published, its steps proportional to the parameter's root mean square.
+    /// Adafactor as published, its steps proportional to the parameter's root mean square. Its decay
+    /// `times-lr` is torch's; fairseq and Transformers multiply it by that root mean square too,
+    /// optax by neither. That root mean square has a floor, which a readout that starts as `1/m_in`
+    /// meets first.
     Adafactor, Frobenius, TimesLr;
     /// Adafactor without parameter scaling, whose factored moments scale as Adam's (2308.01814
     /// section 2.10.3).
@@ -160,12 +91,10 @@ optimizers! {
     Lars, Frobenius, L2;
     /// Layerwise trust ratio on Adam's direction; its decay is added to that direction.
     Lamb, Frobenius, L2;
-    /// Layerwise rotation of fixed size.
+    /// Layerwise rotation of fixed size, for which decay changes nothing.
     Layca, Frobenius, L2;
     /// Relative steps with weights kept in norm.
     Fromage, Frobenius, L2;
-    /// Relative steps per neuron.
-    Nero, Frobenius, L2;
     /// Muon with the factor `√(fan_out/fan_in)` (2512.05620, 2502.07529).
     Muon, Spectral, TimesLr;
     /// Muon without a factor: the orthogonalised momentum itself.
@@ -180,8 +109,22 @@ optimizers! {
     MuonMoonlight, Spectral, TimesLr;
 }
 
+/// Known optimizers for which no table can be right, and why.
+const REFUSED: [(&str, &str); 2] = [
+    (
+        "adadelta",
+        "one epsilon is below both of its roots, and the two would have to scale apart; take \
+         rmsprop or adam",
+    ),
+    (
+        "nero",
+        "it keeps the norm of every neuron's weights, which init and multipliers of a rule would \
+         change; take lamb or adam",
+    ),
+];
+
 fn unknown_optimizer(name: &str) -> UnknownName {
-    UnknownName::new("optimizer", Optimizer::VARIANTS, name)
+    UnknownName::new("optimizer", Optimizer::VARIANTS, name).unless_refused(&REFUSED)
 }
 
 impl Optimizer {
@@ -191,10 +134,26 @@ impl Optimizer {
     /// The kind of update it makes to a parameter of this role: Muon leaves all but hidden matrices
     /// to Adam.
     pub fn family_of(self, role: Role) -> Family {
-        match (self.family(), role) {
-            (Family::Spectral, Role::Hidden) => Family::Spectral,
-            (Family::Spectral, _) => Family::Entrywise,
-            (family, _) => family,
+        self.family().at(role)
+    }
+
+    /// Whether its epsilon is added to the norm of a whole tensor, rather than to the root of a
+    /// squared entry.
+    pub(crate) fn eps_meets_norm(self, role: Role) -> bool {
+        match self.family_of(role) {
+            Family::Spectral => true,
+            Family::Frobenius => !matches!(self, Self::Lamb | Self::Adafactor),
+            Family::RawGradient | Family::Entrywise => false,
+        }
+    }
+
+    /// Whether weight decay in the gradient is lost in a normalisation of the entries, so that no
+    /// scaling of it transfers. A trust ratio takes one norm of the whole tensor.
+    pub(crate) fn normalises_entries(self) -> bool {
+        match self.family() {
+            Family::Entrywise | Family::Spectral => true,
+            Family::Frobenius => self == Self::Adafactor,
+            Family::RawGradient => false,
         }
     }
 
