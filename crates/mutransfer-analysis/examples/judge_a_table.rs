@@ -2,6 +2,7 @@
 //! copying it works.
 //!
 //! `cargo run -p mutransfer-analysis --example judge_a_table`
+#![allow(clippy::print_stdout, reason = "an example shows what it found")]
 
 use mutransfer_analysis::{
     End, Number, Request, Run, Sweeps, TableError, analyze, carried, findings, with_interval,

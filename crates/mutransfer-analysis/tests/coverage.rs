@@ -1,5 +1,8 @@
 //! How often the truth lies within the 95% intervals, on tables from known laws with normal noise.
-
+#![allow(
+    clippy::print_stderr,
+    reason = "what was measured is shown where it fails"
+)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod tables;

@@ -140,7 +140,7 @@ fn shown(cell: Option<String>) -> String {
 fn numbers(analysis: &Analysis) -> String {
     let rules = analysis.ordered_rules();
     let names = rules.iter().map(|(name, _)| display_name(name).to_owned());
-    let mut table = table::new(["".to_owned()].into_iter().chain(names));
+    let mut table = table::new([String::new()].into_iter().chain(names));
     for (label, cells) in rows(analysis, &rules) {
         if cells.iter().any(Option::is_some) {
             table.add_row([label].into_iter().chain(cells.into_iter().map(shown)));

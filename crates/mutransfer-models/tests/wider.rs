@@ -1,5 +1,9 @@
 //! mup's own oracles (its tests 4 and 5): a wider model has the lower loss, and a zero readout
 //! answers exactly zero.
+#![allow(
+    clippy::print_stderr,
+    reason = "what was measured is shown where it fails"
+)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Write;
@@ -59,7 +63,7 @@ fn wider_is_better(dataset: &Dataset, cases: &[Case]) {
     for case in cases {
         let all = WIDTHS.map(|width| losses(case, dataset, width));
         let name = format!("{} {}", case.0, case.1);
-        println!("{name}: {all:.4?}");
+        eprintln!("{name}: {all:.4?}");
         for [narrow, wide] in [[all[0], all[1]], [all[1], all[2]]] {
             assert_eq!(narrow[0], wide[0], "{name}: zero logits give one loss");
             assert!(

@@ -102,7 +102,7 @@ impl Evidence {
             {
                 "lies outside of the blocks, where sizes of the data may grow as widths do"
             }
-            _ => return self.is_fixed(one).map(|()| growth),
+            _ => return Self::is_fixed(one).map(|()| growth),
         };
         Err(WidthsError::Unproven {
             name: one.name.clone(),
@@ -117,7 +117,7 @@ impl Evidence {
         factors.sort_by(f64::total_cmp);
         factors.dedup();
         let text = |factor: &f64| {
-            format!("{:.4}", factor)
+            format!("{factor:.4}")
                 .trim_end_matches(['0', '.'])
                 .to_owned()
         };
@@ -137,7 +137,7 @@ impl Evidence {
 
     /// What base and delta agree on is fixed, whatever the target has; in a block, where sizes are
     /// widths, it may have been rounded to the same.
-    fn is_fixed(&self, one: &Known) -> Result<(), WidthsError> {
+    fn is_fixed(one: &Known) -> Result<(), WidthsError> {
         if matches!(
             one.growth.declared,
             Some(Role::Input | Role::Output | Role::Fixed)

@@ -43,7 +43,7 @@ fn rho_of_sophia() {
 fn plans_for_sophia_carry_rho() {
     let of = |optimizer| plan(Rule::Mup, optimizer, 64, 256, Layout::InOut);
     let sophia = of(Optimizer::Sophia);
-    let groups = sophia.groups(&Given::default().into());
+    let groups = sophia.groups(&(&Given::default()).into());
     for (name, rho) in [
         ("hidden.weight", 4.0),
         ("norm.gain", 4.0),
@@ -57,7 +57,7 @@ fn plans_for_sophia_carry_rho() {
     }
     let adam = of(Optimizer::AdamW);
     assert!(
-        adam.groups(&Given::default().into())
+        adam.groups(&(&Given::default()).into())
             .iter()
             .all(|group| group.rho.is_none())
     );

@@ -139,22 +139,28 @@ impl Measurements {
     }
 
     fn modules(&self) -> Vec<Module<'_>> {
-        let mut modules: BTreeMap<&str, (Option<Layer>, BTreeSet<usize>, BTreeSet<usize>)> =
-            BTreeMap::new();
+        let mut modules: BTreeMap<&str, Seen> = BTreeMap::new();
         for row in &self.written {
             let entry = modules.entry(&row.coordinate.module).or_default();
-            entry.0 = entry.0.or(row.layer);
-            entry.1.extend(row.features);
-            entry.2.insert(row.coordinate.width);
+            entry.column = entry.column.or(row.layer);
+            entry.features.extend(row.features);
+            entry.widths.insert(row.coordinate.width);
         }
-        let module =
-            |(name, (column, features, widths)): (_, (_, BTreeSet<_>, BTreeSet<_>))| Module {
-                name,
-                column,
-                is_fixed: features.len() == 1 && widths.len() > 1,
-            };
+        let module = |(name, seen): (_, Seen)| Module {
+            name,
+            column: seen.column,
+            is_fixed: seen.features.len() == 1 && seen.widths.len() > 1,
+        };
         modules.into_iter().map(module).collect()
     }
+}
+
+/// What the rows of a module say of it.
+#[derive(Default)]
+struct Seen {
+    column: Option<Layer>,
+    features: BTreeSet<usize>,
+    widths: BTreeSet<usize>,
 }
 
 /// The rows of a table, whether it has a row or a column for each module.

@@ -110,7 +110,7 @@ pub type Numbers = BTreeMap<Number, Measured>;
 
 /// The form of [`Numbers`] in JSON: all keys, null where there is no number.
 pub(crate) mod all_keys {
-    use super::*;
+    use super::{BTreeMap, Deserialize, Deserializer, Measured, Number, Numbers, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(
         numbers: &Numbers,
@@ -137,7 +137,7 @@ pub(crate) mod schema {
     use schemars::{JsonSchema, Schema, SchemaGenerator};
     use serde_json::{Map, json};
 
-    use super::*;
+    use super::{Measured, Number};
 
     /// The keys that [`Number`]s have in JSON, all of them always there.
     pub(crate) struct AllNumbers;

@@ -33,7 +33,7 @@ pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
     let real = rule.real();
     let draws = rule.redraws(name, &resamplers, &real);
     let counts = rule.above_noise(&real, &draws);
-    let freedom: Vec<usize> = resamplers.iter().map(freedom).collect();
+    let freedom: Vec<usize> = resamplers.iter().map(|one| freedom(one.as_ref())).collect();
     let resampled: Vec<Values> = draws
         .iter()
         .map(|draw| draw.numbers(&rule.fitted, &counts, rule.route))
@@ -57,7 +57,7 @@ pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
         prediction: rule.prediction(&vertices),
         verdict: rule.verdict(&numbers, carried.as_ref()),
         carried,
-        flags: rule.flags(&optima, &vertices, &numbers, &counts),
+        flags: Rule::flags(&optima, &vertices, &numbers, &counts),
         optima,
         replicates: draws.len(),
         joint: real.joint,
@@ -70,8 +70,8 @@ pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
 }
 
 /// Runs to spare; 0 where nothing is known about the noise.
-fn freedom(resampler: &Option<Resampler>) -> usize {
-    resampler.as_ref().map_or(0, |resampler| resampler.freedom)
+fn freedom(resampler: Option<&Resampler>) -> usize {
+    resampler.map_or(0, |resampler| resampler.freedom)
 }
 
 /// The curves of a rule and the optima on them.
@@ -285,7 +285,6 @@ impl<'a> Rule<'a> {
     }
 
     fn flags(
-        &self,
         optima: &[Best],
         vertices: &[Vertex],
         numbers: &Numbers,
