@@ -28,6 +28,8 @@ pub enum Fix {
     NameReadout,
     /// Say which module is the embedding or first layer, or that none was measured.
     NameEmbedding,
+    /// Say the width of a file that is of one, or write it into a column `width`.
+    NameWidth,
     /// Name a rule that is known, in the table or for it.
     NameRule,
 }

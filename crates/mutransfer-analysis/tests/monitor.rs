@@ -266,8 +266,8 @@ fn the_order_of_the_rows_does_not_matter() {
 
 #[test]
 fn tables_of_other_programs() {
-    let text = "note,t,width,loss\nx,0,64,3.5\nx,1,64,\nx,2,64,NaN\n";
-    let rows = curves_from_csv(text, "mine").unwrap();
+    let text = "note,T,width,loss\nx,0,64,3.5\nx,1,64,\nx,2,64,NaN\n";
+    let rows = curves_from_csv(text, "mine", None).unwrap();
     assert_eq!(
         (
             rows.len(),
@@ -278,12 +278,55 @@ fn tables_of_other_programs() {
         (2, "mine", 0, 2)
     );
     assert!(rows[1].loss.is_nan());
-    let refused = |text: &str| curves_from_csv(text, "mine").unwrap_err().to_string();
-    assert!(refused("width,step\n64,0\n").contains("missing field `loss`"));
+    let refused = |text: &str| {
+        let error = curves_from_csv(text, "mine", None).unwrap_err();
+        error.to_string()
+    };
+    assert!(refused("width,step\n64,0\n").contains("no column `loss`"));
     assert!(refused("width,loss\n64,0\n").contains("missing field `step`"));
     assert!(refused("width,step,loss\n64,0,1\n64,one,1\n").contains("line: 3"));
     assert!(refused("width,step,loss\n64,-1,1\n").contains("line: 2"));
-    assert_eq!(curves_from_csv("width,step,loss\n", "mine").unwrap(), []);
+    assert!(refused("width,step,loss\n64,0,1\n,1,1\n").contains("line 3"));
+    assert_eq!(
+        curves_from_csv("width,step,loss\n", "mine", None).unwrap(),
+        []
+    );
+}
+
+/// Width, seed, step and loss of every row.
+fn read(text: &str, width: Option<usize>) -> Vec<(usize, u64, usize, f64)> {
+    let rows = curves_from_csv(text, "mine", width).unwrap();
+    let row = |row: &LossRow| (row.width, row.seed, row.step, row.loss);
+    rows.iter().map(row).collect()
+}
+
+#[test]
+fn every_run_may_have_a_column() {
+    let pivot = "\u{feff},step,64,width=128\r\n0,0,3.5,3.25\r\n1,1,,NaN\r\n";
+    let rows = read(pivot, None);
+    assert_eq!(rows[..2], [(64, 0, 0, 3.5), (128, 0, 0, 3.25)]);
+    assert!(rows.len() == 3 && rows[2].3.is_nan(), "{rows:?}");
+    let exported = "\"Step\",\"width=64 seed=1 - loss\",\"width=64 seed=1 - loss__MIN\",\
+                    \"width=64 seed=2 - loss\"\n5,3,2,4\n";
+    assert_eq!(read(exported, None), [(64, 1, 5, 3.0), (64, 2, 5, 4.0)]);
+    let by_seed = "seed;t;64;128\n7;5;3;2\n";
+    assert_eq!(read(by_seed, None), [(64, 7, 5, 3.0), (128, 7, 5, 2.0)]);
+    let error = curves_from_csv("step,64\n0,1\n1,high\n", "mine", None).unwrap_err();
+    assert!(error.to_string().contains("line: 3"), "{error}");
+    let error = curves_from_csv("64,128\n0,1\n", "mine", None).unwrap_err();
+    assert!(error.to_string().contains("`step`"), "{error}");
+}
+
+#[test]
+fn a_file_may_be_of_one_width() {
+    let text = "step,loss\n0,3\n";
+    assert_eq!(read(text, Some(64)), [(64, 0, 0, 3.0)]);
+    let refused = |text: &str, width| curves_from_csv(text, "mine", width).unwrap_err();
+    assert_eq!(refused(text, None), MonitorError::NoWidth);
+    for own in ["width,step,loss\n64,0,3\n", "step,64\n0,3\n"] {
+        let error = refused(own, Some(64));
+        assert_eq!(error, MonitorError::OwnWidths { width: 64 });
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use mutransfer_study::grid::LearningRate;
 use mutransfer_study::store::{Foreign, Store};
 
 use crate::args::MonitorOptions;
+use crate::coord::file_of_width;
 use crate::failure::Failure;
 use crate::say::{note, say};
 use crate::table;
@@ -25,14 +26,14 @@ pub(crate) fn monitor(options: &MonitorOptions) -> Result<(), Failure> {
         );
         return Err(Failure::usage(message, None));
     }
-    let source = &options.source;
-    let rows = if source.is_dir() {
-        of_study(source, options.lr)?
-    } else {
-        of_table(source, options.lr)?
-    };
-    let judged = mutransfer_analysis::monitor(&rows, options.tolerance)
-        .map_err(|error| Failure::from(error).in_file(source))?;
+    let rows = rows(options)?;
+    let judged = mutransfer_analysis::monitor(&rows, options.tolerance).map_err(|error| {
+        let failure = Failure::from(error);
+        match &options.sources[..] {
+            [only] => failure.in_file(Path::new(only)),
+            _ => failure,
+        }
+    })?;
     write(&options.out, options.foreign.policy(), &rows, &judged)?;
     if options.json {
         say!(
@@ -50,19 +51,43 @@ pub(crate) fn monitor(options: &MonitorOptions) -> Result<(), Failure> {
     }
 }
 
-/// Curves of another program; those without a column `rule` go by the name of the file.
-fn of_table(path: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Failure> {
-    if lr.is_some() {
+/// The curves of a study, or of all tables.
+fn rows(options: &MonitorOptions) -> Result<Vec<LossRow>, Failure> {
+    let is_study = |source: &String| Path::new(source).is_dir();
+    match &options.sources[..] {
+        [only] if is_study(only) => return of_study(Path::new(only), options.lr),
+        _ => {}
+    }
+    if let Some(study) = options.sources.iter().find(|source| is_study(source)) {
+        let message = format!("{study} is a folder beside other sources");
+        let hint = "give a study alone, or tables only; a study's curves are in its curves.csv once it \
+                    was monitored";
+        return Err(Failure::usage(message, Some(hint)));
+    }
+    if options.lr.is_some() {
         let hint = "keep the curves of one learning rate in the table";
         return Err(Failure::usage(
             "--lr chooses among the trials of a study, and this is a table",
             Some(hint),
         ));
     }
-    let name = path
-        .file_stem()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    curves_from_csv(&crate::model::text(path)?, &name)
+    let mut rows = Vec::new();
+    for source in &options.sources {
+        rows.extend(of_table(source)?);
+    }
+    Ok(rows)
+}
+
+/// What curves go by that have a file for each width and no column `rule`.
+const ONE_RULE: &str = "curves";
+
+/// Curves of another program; those without a column `rule` go by the name of the file, unless that
+/// is of one width.
+fn of_table(source: &str) -> Result<Vec<LossRow>, Failure> {
+    let (width, path) = file_of_width(source);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let rule = if width.is_some() { ONE_RULE } else { &stem };
+    curves_from_csv(&crate::model::text(path)?, rule, width)
         .map_err(|error| Failure::from(error).in_file(path))
 }
 

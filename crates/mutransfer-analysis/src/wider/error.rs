@@ -17,6 +17,24 @@ pub enum MonitorError {
         /// What is wrong, with the line.
         message: String,
     },
+    /// No column of losses.
+    #[error(
+        "there is no column `loss`, nor one for each run that names its width; the columns are \
+         `{found}`"
+    )]
+    NoLoss {
+        /// The columns there are.
+        found: String,
+    },
+    /// No column of widths, and no width given.
+    #[error("there is no column `width`, and no width is given for the file")]
+    NoWidth,
+    /// A width is given, and the table says it itself.
+    #[error("the width is given as {width}, and the table has widths of its own")]
+    OwnWidths {
+        /// The width given.
+        width: usize,
+    },
     /// Nothing to compare with.
     #[error("rule {rule}: all curves have width {width}, so there is nothing to compare")]
     OneWidth {
@@ -74,7 +92,13 @@ impl MonitorError {
             Self::Table { .. } => {
                 "columns are width, step, loss, and optionally rule, seed; others are ignored"
             }
-            Self::OneWidth { .. } => "give training curves of two widths or more, in one table",
+            Self::NoLoss { .. } => {
+                "losses are in the column `loss`, or in a column for each run, called such as `64`, \
+                 `width=64` or `width=64 seed=1`"
+            }
+            Self::NoWidth => return Fix::NameWidth,
+            Self::OwnWidths { .. } => "give the table alone",
+            Self::OneWidth { .. } => "give training curves of two widths or more",
             Self::NoCommonSeed { .. } => "give runs on the same data the same seed at every width",
             Self::NoCommonStep { .. } => {
                 "log all widths at the same steps, or at multiples of one another"

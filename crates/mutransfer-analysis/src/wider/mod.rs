@@ -13,3 +13,4 @@ pub(crate) mod monitor;
 pub(crate) mod pair;
 pub(crate) mod pairing;
 pub(crate) mod read;
+pub(crate) mod runs;

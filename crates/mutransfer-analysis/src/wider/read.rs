@@ -1,16 +1,18 @@
 //! Training curves of other programs.
 
+use csv::StringRecord;
 use serde::Deserialize;
 
 use crate::table::text::reader;
 use crate::wider::error::MonitorError;
 use crate::wider::loss::LossRow;
+use crate::wider::runs::Run;
 
 /// A loss as other programs write it.
 #[derive(Deserialize)]
 struct Written {
     rule: Option<String>,
-    width: usize,
+    width: Option<usize>,
     seed: Option<u64>,
     #[serde(alias = "t")]
     step: usize,
@@ -18,26 +20,86 @@ struct Written {
 }
 
 /// Reads training curves of any framework from CSV: columns `width`, `step` (or `t`) and `loss`,
-/// and where they are there `rule` and `seed`; others are ignored. Without `rule` the rows are of
-/// `rule`. An empty cell is a step at which no loss was logged; `NaN` and `inf` are a loss that
-/// diverged.
+/// and where they are there `rule` and `seed`; others are ignored. Or, without a column `loss`, a
+/// column of losses for each run, whose name says the width, and the seed where there are several:
+/// `64`, `width=64`, `width=64 seed=1 - loss`. Without `rule` the rows are of `rule`, and a file of
+/// one width may say it by `width` alone. An empty cell is a step at which no loss was logged;
+/// `NaN` and `inf` are a loss that diverged.
 ///
 /// # Errors
-/// When a column is missing or a cell cannot be read, with the line.
-pub fn curves_from_csv(text: &str, rule: &str) -> Result<Vec<LossRow>, MonitorError> {
+/// When a column is missing, a cell cannot be read, with the line, or a width is given and the
+/// table has widths of its own.
+pub fn curves_from_csv(
+    text: &str,
+    rule: &str,
+    width: Option<usize>,
+) -> Result<Vec<LossRow>, MonitorError> {
     let mut csv = reader(text, false);
-    let header = csv.headers().map_err(|error| unreadable(&error))?;
-    if !header.iter().any(|column| column == "loss") {
-        return Err(MonitorError::Table {
-            message: "missing field `loss`".to_owned(),
+    let header: StringRecord = csv
+        .headers()
+        .map_err(|error| unreadable(&error))?
+        .iter()
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let has = |name: &str| header.iter().any(|column| column == name);
+    let has_losses = has("loss");
+    let runs = if has_losses {
+        Vec::new()
+    } else {
+        runs(&header)?
+    };
+    match width {
+        Some(width) if has("width") || !has_losses => {
+            return Err(MonitorError::OwnWidths { width });
+        }
+        None if has_losses && !has("width") => return Err(MonitorError::NoWidth),
+        _ => {}
+    }
+    let mut rows = Vec::new();
+    for record in csv.records() {
+        let record = record.map_err(|error| unreadable(&error))?;
+        if has_losses {
+            rows.extend(logged(&record, &header, rule, width)?);
+        }
+        for (column, run) in &runs {
+            let own = one(&record, &header, *column);
+            let row = logged(&own.1, &own.0, rule, Some(run.width))?;
+            rows.extend(row.map(|row| LossRow {
+                seed: run.seed.unwrap_or(row.seed),
+                ..row
+            }));
+        }
+    }
+    Ok(rows)
+}
+
+/// The columns of runs, where every run has one.
+fn runs(header: &StringRecord) -> Result<Vec<(usize, Run)>, MonitorError> {
+    let columns = header.iter().enumerate();
+    let runs: Vec<(usize, Run)> = columns
+        .filter_map(|(column, name)| Some((column, Run::of_column(name)?)))
+        .collect();
+    if runs.is_empty() {
+        return Err(MonitorError::NoLoss {
+            found: header.iter().collect::<Vec<_>>().join(", "),
         });
     }
-    let written: Result<Vec<Written>, csv::Error> = csv.deserialize().collect();
-    let written = written.map_err(|error| unreadable(&error))?;
-    Ok(written
-        .into_iter()
-        .filter_map(|row| logged(row, rule))
-        .collect())
+    Ok(runs)
+}
+
+/// What of a row is about the run of one column: header and cells.
+fn one(
+    record: &StringRecord,
+    header: &StringRecord,
+    column: usize,
+) -> (StringRecord, StringRecord) {
+    const KEYS: [&str; 4] = ["rule", "seed", "step", "t"];
+    let keys = header.iter().zip(record.iter());
+    let keys = keys.filter(|(name, _)| KEYS.contains(name));
+    let (names, mut cells): (StringRecord, StringRecord) =
+        keys.chain([("loss", &record[column])]).unzip();
+    cells.set_position(record.position().cloned());
+    (names, cells)
 }
 
 fn unreadable(error: &csv::Error) -> MonitorError {
@@ -46,13 +108,29 @@ fn unreadable(error: &csv::Error) -> MonitorError {
     }
 }
 
-/// None at a step at which no loss was logged.
-fn logged(row: Written, rule: &str) -> Option<LossRow> {
-    Some(LossRow {
+/// A row of `width` unless it says another; none at a step at which no loss was logged.
+fn logged(
+    record: &StringRecord,
+    header: &StringRecord,
+    rule: &str,
+    width: Option<usize>,
+) -> Result<Option<LossRow>, MonitorError> {
+    let row: Written = record
+        .deserialize(Some(header))
+        .map_err(|error| unreadable(&error))?;
+    let Some(loss) = row.loss else {
+        return Ok(None);
+    };
+    let Some(width) = row.width.or(width) else {
+        let line = record.position().map_or(0, csv::Position::line);
+        let message = format!("line {line} has a loss and no width");
+        return Err(MonitorError::Table { message });
+    };
+    Ok(Some(LossRow {
         rule: row.rule.unwrap_or_else(|| rule.to_owned()),
-        width: row.width,
+        width,
         seed: row.seed.unwrap_or(0),
         step: row.step,
-        loss: row.loss?,
-    })
+        loss,
+    }))
 }

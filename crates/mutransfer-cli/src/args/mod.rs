@@ -296,9 +296,11 @@ pub(crate) struct CoordOptions {
 #[derive(Debug, clap::Args)]
 pub(crate) struct MonitorOptions {
     /// CSV with columns width, step (or t), loss, and where they are there rule and seed, others
-    /// are ignored; or the output folder of `mutransfer transfer`
-    #[arg(value_name = "FILE.csv|STUDY_DIR")]
-    pub(crate) source: PathBuf,
+    /// are ignored; or with step and a column of losses for each run, called such as 64, width=64 or
+    /// 'width=64 seed=1'. May be repeated, with the width before files that do not say it. Or the
+    /// output folder of `mutransfer transfer`
+    #[arg(value_name = "[WIDTH=]FILE.csv|STUDY_DIR", required = true)]
+    pub(crate) sources: Vec<String>,
     /// Learning rate of a study's trials, "2^-7" or a number [default: the tried one nearest to
     /// what the study carries over]
     #[arg(long)]

@@ -70,6 +70,9 @@ fn step(fix: &Fix) -> Option<String> {
         Fix::NameEmbedding => "--embedding NAME says it, and none where it was not measured; or \
                                --plan with the plan that was trained by, or a column `layer`"
             .to_owned(),
+        Fix::NameWidth => "write it into a column `width`; or give a file for each width as \
+                           WIDTH=FILE, such as 64=narrow.csv 128=wide.csv"
+            .to_owned(),
         Fix::NameRule => {
             "`mutransfer rules` lists the rules; --rule names that of a table without the column"
                 .to_owned()
