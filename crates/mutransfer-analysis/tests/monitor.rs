@@ -282,6 +282,7 @@ fn tables_of_other_programs() {
         let error = curves_from_csv(text, "mine", None).unwrap_err();
         error.to_string()
     };
+    assert_eq!(refused(""), "no losses to compare");
     assert!(refused("width,step\n64,0\n").contains("no column `loss`"));
     assert!(refused("width,loss\n64,0\n").contains("missing field `step`"));
     assert!(refused("width,step,loss\n64,0,1\n64,one,1\n").contains("line: 3"));

@@ -41,6 +41,9 @@ pub fn curves_from_csv(
         .iter()
         .map(str::to_ascii_lowercase)
         .collect();
+    if header.is_empty() {
+        return Err(MonitorError::Empty);
+    }
     let has = |name: &str| header.iter().any(|column| column == name);
     let has_losses = has("loss");
     let runs = if has_losses {
