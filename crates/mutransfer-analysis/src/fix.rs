@@ -17,8 +17,8 @@ pub enum Fix {
         /// One of its values.
         value: String,
     },
-    /// Give repetitions seeds of their own, or name the column that has them; or remove a stale row,
-    /// or keep the rows with one value of a column that tells them apart.
+    /// Give repetitions seeds of their own, or name the column that has them; or remove a stale
+    /// row, or keep the rows with one value of a column that tells them apart.
     Repetitions,
     /// Each of these.
     All(Vec<Fix>),

@@ -304,7 +304,8 @@ fn about_widths(error: &WidthsError) -> Option<String> {
             roles(name)
         )),
         WidthsError::NoWidth { name, rank, .. } => Some(format!(
-            "--delta with the shapes of another width shows what grows; or say what this one is: {}",
+            "--delta with the shapes of another width shows what grows; or say what this one is: \
+             {}",
             if *rank == 1 {
                 vector(name)
             } else {
@@ -321,7 +322,8 @@ fn about_widths(error: &WidthsError) -> Option<String> {
             )
         }),
         WidthsError::OtherNumber { name, base, target } => Some(format!(
-            "keep their number equal; if they are blocks after all: --depth '{name}={base}:{target}'"
+            "keep their number equal; if they are blocks after all: --depth \
+             '{name}={base}:{target}'"
         )),
         _ => None,
     }

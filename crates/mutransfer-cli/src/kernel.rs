@@ -56,8 +56,8 @@ pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
     } else {
         say!("{}", summary(&slopes, &rows, &exponents));
         say!(
-            "Relative change over training by plain SGD, and its exponent in width: -r for features, \
-             -2r for the kernel."
+            "Relative change over training by plain SGD, and its exponent in width: -r for \
+             features, -2r for the kernel."
         );
     }
     note!("figure and data: {}", options.out.display());

@@ -60,8 +60,8 @@ fn rows(options: &MonitorOptions) -> Result<Vec<LossRow>, Failure> {
     }
     if let Some(study) = options.sources.iter().find(|source| is_study(source)) {
         let message = format!("{study} is a folder beside other sources");
-        let hint = "give a study alone, or tables only; a study's curves are in its curves.csv once it \
-                    was monitored";
+        let hint = "give a study alone, or tables only; a study's curves are in its curves.csv \
+                    once it was monitored";
         return Err(Failure::usage(message, Some(hint)));
     }
     if options.lr.is_some() {
@@ -187,8 +187,8 @@ fn print(judged: &[Monitor], tolerance: f64) {
     }
     say!("{table}");
     say!(
-        "Gain: nats by which the wider model is better, averaged over a tenth of training, with 95%\n\
-         intervals over seeds. The first tenth is not judged. Tolerance {tolerance}."
+        "Gain: nats by which the wider model is better, averaged over a tenth of training, with\n\
+         95% intervals over seeds. The first tenth is not judged. Tolerance {tolerance}."
     );
     for monitor in judged {
         say!("{monitor}");

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use mutransfer::{Check, Dim, Hyper, Optimizer, ParamName, ParamPlan, Plan, PlanDocument, Role};
+use mutransfer::{
+    Check, Dim, Given, Hyper, Optimizer, ParamName, ParamPlan, Plan, PlanDocument, Role,
+};
 
 use crate::args::PlanOptions;
 use crate::failure::Failure;
@@ -44,10 +46,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         zero_init: &options.model.zero_init,
     })?;
     model::have_parameters(&given, &plan)?;
-    let decays = given.weight_decay.is_some_and(|decay| decay > 0.0);
-    if decays && !options.hyper.decay_vectors {
-        note!("note: biases and gains are not decayed; --decay-vectors decays them too");
-    }
+    say_what_decays(options, &given);
     let document = plan.document(given);
     if options.json {
         let text = serde_json::to_string_pretty(&document).context("cannot print JSON")?;
@@ -56,6 +55,13 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         print(&plan, &document);
     }
     Ok(())
+}
+
+fn say_what_decays(options: &PlanOptions, given: &Given) {
+    let decays = given.weight_decay.is_some_and(|decay| decay > 0.0);
+    if decays && !options.hyper.decay_vectors {
+        note!("note: biases and gains are not decayed; --decay-vectors decays them too");
+    }
 }
 
 fn warn(check: &Check) -> Result<(), Failure> {
@@ -85,7 +91,16 @@ fn print(plan: &Plan, document: &PlanDocument) {
         roles(plan),
         groups(document)
     );
-    let forward = plan.forward_at(&hyper);
+    print_forward(plan, &hyper);
+    if document.clip.is_some() {
+        say!("gradient clipping needs a factor per tensor in this form; --json has them");
+    }
+    say!("plan {}", &document.hash[..16]);
+}
+
+/// What the forward pass applies, and of how many blocks.
+fn print_forward(plan: &Plan, hyper: &Hyper) {
+    let forward = plan.forward_at(hyper);
     let lines = [
         ("attention scale", forward.attention),
         ("residual branches times", forward.residual),
@@ -109,10 +124,6 @@ fn print(plan: &Plan, document: &PlanDocument) {
     for (readout, value) in &forward.readout {
         say!("tied readout {readout} times {}", number(*value));
     }
-    if document.clip.is_some() {
-        say!("gradient clipping needs a factor per tensor in this form; --json has them");
-    }
-    say!("plan {}", &document.hash[..16]);
 }
 
 /// How many groups an optimizer needs: one for each set of its settings.

@@ -1,10 +1,10 @@
 //! Which of the dimensions that differ are widths, and which are sizes of the data.
 //!
-//! A vocabulary padded to another multiple, a longer context or more mel bins grow as widths do, and
-//! with a width's exponent the plan would be wrong without a word. What shows a width: a declared
-//! role; a place in a block, where data has none; the factor by which widths grow, together with a
-//! layer that writes it and one that reads it; from a delta model, that several layers share it.
-//! Where nothing shows it, the size is refused.
+//! A vocabulary padded to another multiple, a longer context or more mel bins grow as widths do,
+//! and with a width's exponent the plan would be wrong without a word. What shows a width: a
+//! declared role; a place in a block, where data has none; the factor by which widths grow,
+//! together with a layer that writes it and one that reads it; from a delta model, that several
+//! layers share it. Where nothing shows it, the size is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -299,9 +299,9 @@ impl Uses {
     }
 
     /// The sizes that most parameters have: that of the residual stream, or of the layers. Without
-    /// blocks, and with the target alone to compare, they must be passed on from layer to layer, and
-    /// where the sizes grow by several factors one of these may be the data's, but for that of a
-    /// square matrix.
+    /// blocks, and with the target alone to compare, they must be passed on from layer to layer,
+    /// and where the sizes grow by several factors one of these may be the data's, but for that of
+    /// a square matrix.
     fn main(&self, compared: Compared) -> BTreeSet<Class> {
         let in_block = self.0.values().any(|one| one.in_block);
         let is_candidate = |class: &Class, one: &Use| {
@@ -327,8 +327,8 @@ impl Uses {
     }
 
     /// Whether it leads from one size to another, as a width does: data is met at the two ends, and
-    /// both have the same width. What is fused is so many times a width in several matrices; what is
-    /// flattened, in the layer that reads a width which no other reads.
+    /// both have the same width. What is fused is so many times a width in several matrices; what
+    /// is flattened, in the layer that reads a width which no other reads.
     fn is_passed_on(&self, class: Class) -> bool {
         let Some(own) = self.0.get(&class) else {
             return false;

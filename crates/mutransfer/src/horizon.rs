@@ -144,7 +144,8 @@ pub fn decay_warm_up(m: f64, q: f64, a: f64, t: f64) -> f64 {
 ///
 /// `ratio` is alpha_res-attn-ratio, `alpha` alpha_res. With the `i`-th value `tau`, branch and skip
 /// are added as `(tau · branch + skip) / √(1 + tau²)` (`residual_add` of the `unit-scaling`
-/// library): the branch's multiplier is `tau / √(1 + tau²)`, and that of the skip `1 / √(1 + tau²)`.
+/// library): the branch's multiplier is `tau / √(1 + tau²)`, and that of the skip `1 / √(1 +
+/// tau²)`.
 pub fn residual_tau(branches: usize, alpha: f64, ratio: f64) -> Vec<f64> {
     let feed_forward = alpha * (2.0 / (1.0 + ratio * ratio)).sqrt();
     let attention = ratio * feed_forward;

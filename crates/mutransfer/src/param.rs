@@ -51,6 +51,7 @@ pub struct ParamPlan {
 
 impl ParamPlan {
     /// By a table for the optimizer.
+    // Long, as it is one table: every scale beside its law.
     pub(crate) fn new(placed: Placed, table: &Table, optimizer: Optimizer) -> Self {
         let Placed {
             role,

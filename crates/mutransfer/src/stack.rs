@@ -53,8 +53,8 @@ struct Numbered<'a> {
 }
 
 impl Stacks {
-    /// The stacks of two models: what is declared, what differs in number, whatever else repeats the
-    /// same tensors, and what is stacked in one tensor.
+    /// The stacks of two models: what is declared, what differs in number, whatever else repeats
+    /// the same tensors, and what is stacked in one tensor.
     pub(crate) fn find<'a>(
         base: &'a BTreeMap<ParamName, Growth>,
         target: impl Iterator<Item = &'a ParamName> + Clone,
@@ -69,19 +69,7 @@ impl Stacks {
         }
         let mut plain = BTreeSet::new();
         loop {
-            let mut found: BTreeMap<String, Numbered> = BTreeMap::new();
-            for (name, growth) in base {
-                if let Some((before, index, rest)) = stacks.undecided(name, &plain) {
-                    let contents = &mut found.entry(before).or_default().base;
-                    contents.entry(index).or_default().push((rest, growth));
-                }
-            }
-            for name in target.clone() {
-                if let Some((before, index, rest)) = stacks.undecided(name, &plain) {
-                    let contents = &mut found.entry(before).or_default().target;
-                    contents.entry(index).or_default().push((rest, ()));
-                }
-            }
+            let found = stacks.undecided_in(base, target.clone(), &plain);
             if found.is_empty() {
                 break;
             }
@@ -97,6 +85,29 @@ impl Stacks {
         }
         stacks.are_as_declared(declared)?;
         Ok(stacks)
+    }
+
+    /// What is numbered in both models of which it is not known whether it counts blocks.
+    fn undecided_in<'a>(
+        &self,
+        base: &'a BTreeMap<ParamName, Growth>,
+        target: impl Iterator<Item = &'a ParamName>,
+        plain: &BTreeSet<String>,
+    ) -> BTreeMap<String, Numbered<'a>> {
+        let mut found: BTreeMap<String, Numbered> = BTreeMap::new();
+        for (name, growth) in base {
+            if let Some((before, index, rest)) = self.undecided(name, plain) {
+                let contents = &mut found.entry(before).or_default().base;
+                contents.entry(index).or_default().push((rest, growth));
+            }
+        }
+        for name in target {
+            if let Some((before, index, rest)) = self.undecided(name, plain) {
+                let contents = &mut found.entry(before).or_default().target;
+                contents.entry(index).or_default().push((rest, ()));
+            }
+        }
+        found
     }
 
     /// Those that differ in number.

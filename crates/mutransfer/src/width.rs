@@ -315,18 +315,7 @@ impl Widths {
                 }
             })
             .collect();
-        let known: Vec<Option<Known>> = surveyed
-            .iter()
-            .map(|one| {
-                let growth = one.growth.filter(|_| one.placed.is_none())?;
-                Some(Known {
-                    name: one.name,
-                    growth,
-                    shape: one.shape,
-                    in_block: growth.stacked.is_some() || stacks.ratio(one.name, base).is_some(),
-                })
-            })
-            .collect();
+        let known: Vec<Option<Known>> = surveyed.iter().map(|one| one.known(&stacks)).collect();
         let all: Vec<Known> = known.iter().copied().flatten().collect();
         let evidence = Evidence::of(&all, self.layout, self.compared);
         for (one, known) in surveyed.iter_mut().zip(known) {
@@ -379,6 +368,20 @@ impl Widths {
             Some(name) => Err(missing(name, "base", "target")),
             None => Ok(()),
         }
+    }
+}
+
+impl<'a> Surveyed<'a> {
+    /// What is known of it, unless something is wrong already.
+    fn known(&self, stacks: &Stacks) -> Option<Known<'a>> {
+        let growth = self.growth.filter(|_| self.placed.is_none())?;
+        let in_stack = stacks.ratio(self.name, Base::Model).is_some();
+        Some(Known {
+            name: self.name,
+            growth,
+            shape: self.shape,
+            in_block: growth.stacked.is_some() || in_stack,
+        })
     }
 }
 

@@ -145,48 +145,50 @@ pub(super) struct Module<'a> {
     pub(super) is_fixed: bool,
 }
 
+/// Names that only modules at an end of the network have.
+const NAMES: [(Layer, &[&str]); 3] = [
+    (Layer::Attention, &["attention.logits", "attn_logits"]),
+    (
+        Layer::Output,
+        &[
+            "readout",
+            "lm_head",
+            "logits",
+            "unembed",
+            "unembedding",
+            "embed_out",
+            "classifier",
+            "output layer",
+            "output_layer",
+            "head",
+        ],
+    ),
+    (
+        Layer::Input,
+        &[
+            "embed",
+            "embedding",
+            "embeddings",
+            "embed_tokens",
+            "embed_positions",
+            "embed_in",
+            "wte",
+            "wpe",
+            "token",
+            "position",
+            "tok_embeddings",
+            "word_embeddings",
+            "token_embedding",
+            "position_embedding",
+            "patch_embed",
+            "input",
+        ],
+    ),
+];
+
 /// The end of the network that only a module of this name is. The last part of the name counts, as
 /// a norm at the input of a layer is no input of the network.
 fn named(module: &str) -> Option<Layer> {
-    const NAMES: [(Layer, &[&str]); 3] = [
-        (Layer::Attention, &["attention.logits", "attn_logits"]),
-        (
-            Layer::Output,
-            &[
-                "readout",
-                "lm_head",
-                "logits",
-                "unembed",
-                "unembedding",
-                "embed_out",
-                "classifier",
-                "output layer",
-                "output_layer",
-                "head",
-            ],
-        ),
-        (
-            Layer::Input,
-            &[
-                "embed",
-                "embedding",
-                "embeddings",
-                "embed_tokens",
-                "embed_positions",
-                "embed_in",
-                "wte",
-                "wpe",
-                "token",
-                "position",
-                "tok_embeddings",
-                "word_embeddings",
-                "token_embedding",
-                "position_embedding",
-                "patch_embed",
-                "input",
-            ],
-        ),
-    ];
     let lower = module.to_ascii_lowercase();
     let last = lower.rsplit('.').next().unwrap_or(&lower);
     let is = |name: &str| lower == name || last == name || lower.ends_with(&format!(".{name}"));

@@ -56,6 +56,7 @@ impl Measurements {
     ///
     /// # Errors
     /// When a column is missing or a cell cannot be read, with the line.
+    // Long, as every column of a row is named once.
     pub fn add(
         &mut self,
         text: &str,
@@ -164,6 +165,7 @@ struct Seen {
 }
 
 /// The rows of a table, whether it has a row or a column for each module.
+// Long, as the two shapes of a table are told apart in one place.
 fn written(text: &str) -> Result<Vec<Written>, String> {
     let mut reader = reader(text, false);
     let header = reader.headers().map_err(|error| error.to_string())?.clone();

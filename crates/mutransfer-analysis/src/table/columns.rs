@@ -122,6 +122,7 @@ pub(crate) struct Places {
 
 impl Places {
     /// Finds all parts, or says what is missing.
+    // Long, as every part of a table is asked for in turn.
     pub(crate) fn of(
         header: &Header,
         columns: &Columns,

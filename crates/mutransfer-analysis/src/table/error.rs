@@ -223,14 +223,15 @@ impl TableError {
     pub fn fix(&self) -> Fix {
         match self {
             Self::Empty { .. } => Fix::Do(
-                "a table has one row per run and the columns width, lr and loss, and rule and seed where \
-                     there are several",
+                "a table has one row per run and the columns width, lr and loss, and rule and seed \
+                     where there are several",
             ),
             Self::MissingColumn { .. } | Self::AllFailed { .. } => Fix::NameColumns,
             Self::TwiceColumn { .. } => Fix::Do("rename or remove one of them"),
             Self::TwoParts { .. } => Fix::Do("name different columns"),
             Self::Row { .. } => Fix::Do(
-                "every row has as many cells as the header, separated by commas, tabs or semicolons",
+                "every row has as many cells as the header, separated by commas, tabs or \
+                 semicolons",
             ),
             Self::Cell { fix, .. } => Fix::Do(fix),
             Self::Varies { spot, first, .. } => Fix::Separate {

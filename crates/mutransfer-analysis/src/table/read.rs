@@ -24,10 +24,10 @@ const MOST_PROBLEMS: usize = 12;
 ///
 /// Needed are columns for the axis, the swept hyperparameter and the loss; `rule` and `seed` where
 /// there are several. A column `status` or `state` says how a run ended, in the words of the usual
-/// programs; a run has also diverged if its loss is not finite, or above `first_loss` where there is
-/// such a column, and it has failed if it has no loss. Any further column must not vary within one
-/// rule, else different experiments would be averaged; it may follow the axis one to one. Names of
-/// runs, dates, durations and hosts are left out, and listed.
+/// programs; a run has also diverged if its loss is not finite, or above `first_loss` where there
+/// is such a column, and it has failed if it has no loss. Any further column must not vary within
+/// one rule, else different experiments would be averaged; it may follow the axis one to one. Names
+/// of runs, dates, durations and hosts are left out, and listed.
 ///
 /// # Errors
 /// All that is wrong with the columns, or with the rows, with file, line and column.

@@ -65,8 +65,8 @@ impl std::fmt::Display for Transfers {
 pub struct Best {
     /// Value of the axis.
     pub at: f64,
-    /// The best hyperparameter: the bottom of the fitted valley, or that of the best run where there
-    /// is none.
+    /// The best hyperparameter: the bottom of the fitted valley, or that of the best run where
+    /// there is none.
     pub value: Option<f64>,
     /// Its base-2 logarithm.
     pub log2: Option<Measured>,

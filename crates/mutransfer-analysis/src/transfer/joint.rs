@@ -59,8 +59,8 @@ type Parameters = [f64; PARAMETERS];
 /// The exponent of the loss stays between 0 and this.
 const STEEPEST: f64 = 4.0;
 
-/// Fits the model, starting from the fits to the vertices; none where it leaves no point free. `curves` holds, per width, pairs of ln
-/// of the hyperparameter and loss.
+/// Fits the model, starting from the fits to the vertices; none where it leaves no point free.
+/// `curves` holds, per width, pairs of ln of the hyperparameter and loss.
 pub(crate) fn joint(
     vertices: &[Vertex],
     scaling: &Scaling,

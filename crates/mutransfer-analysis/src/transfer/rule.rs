@@ -27,6 +27,7 @@ pub(crate) struct Judged {
 }
 
 /// Judges the curves of one rule, narrowest first.
+// Long, as it is the list of all that is judged, in order.
 pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
     let rule = Rule::new(curves, request);
     let resamplers = resamplers(curves, &rule.points, &rule.optima);

@@ -60,8 +60,9 @@ pub struct Decay {
 }
 
 impl Decay {
-    /// Bounded least squares through pairs of ln width and loss: the limit at most the lowest loss, and at
-    /// least 0 unless that is negative, the exponent at most 4. None for fewer than four widths.
+    /// Bounded least squares through pairs of ln width and loss: the limit at most the lowest loss,
+    /// and at least 0 unless that is negative, the exponent at most 4. None for fewer than four
+    /// widths.
     ///
     /// Given the exponent, the rest is linear, so that a scan over the exponent alone finds the
     /// best of all fits.

@@ -93,8 +93,8 @@ impl MonitorError {
                 "columns are width, step, loss, and optionally rule, seed; others are ignored"
             }
             Self::NoLoss { .. } => {
-                "losses are in the column `loss`, or in a column for each run, called such as `64`, \
-                 `width=64` or `width=64 seed=1`"
+                "losses are in the column `loss`, or in a column for each run, called such as \
+                 `64`, `width=64` or `width=64 seed=1`"
             }
             Self::NoWidth => return Fix::NameWidth,
             Self::OwnWidths { .. } => "give the table alone",

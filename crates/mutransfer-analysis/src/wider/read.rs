@@ -29,6 +29,7 @@ struct Written {
 /// # Errors
 /// When a column is missing, a cell cannot be read, with the line, or a width is given and the
 /// table has widths of its own.
+// Long, as every column of a row is named once.
 pub fn curves_from_csv(
     text: &str,
     rule: &str,

@@ -49,8 +49,8 @@ pub(crate) struct AnalyzeOptions {
     /// Resampled tables behind each interval; 0 for no intervals
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) replicates: usize,
-    /// Fit valleys this far from the best run, on either side [default: 1.5, or 2 where that is fewer
-    /// than five values]
+    /// Fit valleys this far from the best run, on either side [default: 1.5, or 2 where that is
+    /// fewer than five values]
     #[arg(long, value_name = "OCTAVES")]
     pub(crate) max_octaves: Option<f64>,
     /// Print everything as JSON on stdout instead of the tables

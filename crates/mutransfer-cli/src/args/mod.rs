@@ -202,8 +202,8 @@ pub(crate) struct CoordOptions {
     /// Rule, or a TOML file with a table of your own; repeat to compare [default: mup]
     #[arg(long = "rule", value_name = "RULE", action = ArgAction::Append)]
     pub(crate) rules: Vec<String>,
-    /// Expect the slopes of this rule, or of the table in a TOML file, whatever the rules promise by
-    /// themselves
+    /// Expect the slopes of this rule, or of the table in a TOML file, whatever the rules promise
+    /// by themselves
     #[arg(long, value_name = "RULE")]
     pub(crate) expect: Option<String>,
     /// Optimizer: sgd, adam or adamw
@@ -296,9 +296,9 @@ pub(crate) struct CoordOptions {
 #[derive(Debug, clap::Args)]
 pub(crate) struct MonitorOptions {
     /// CSV with columns width, step (or t), loss, and where they are there rule and seed, others
-    /// are ignored; or with step and a column of losses for each run, called such as 64, width=64 or
-    /// 'width=64 seed=1'. May be repeated, with the width before files that do not say it. Or the
-    /// output folder of `mutransfer transfer`
+    /// are ignored; or with step and a column of losses for each run, called such as 64, width=64
+    /// or 'width=64 seed=1'. May be repeated, with the width before files that do not say it. Or
+    /// the output folder of `mutransfer transfer`
     #[arg(value_name = "[WIDTH=]FILE.csv|STUDY_DIR", required = true)]
     pub(crate) sources: Vec<String>,
     /// Learning rate of a study's trials, "2^-7" or a number [default: the tried one nearest to

@@ -30,8 +30,8 @@ pub(crate) struct ModelOptions {
     /// any text within a part of the name
     #[arg(long, value_name = "PATTERN=ROLE")]
     pub(crate) declare: Vec<String>,
-    /// Axes that matching parameters sum over and write to, counted from 0, such as those of experts
-    /// in one tensor: 'blocks.*.experts.up=1:2'
+    /// Axes that matching parameters sum over and write to, counted from 0, such as those of
+    /// experts in one tensor: 'blocks.*.experts.up=1:2'
     #[arg(long, value_name = "PATTERN=FAN_IN:FAN_OUT")]
     pub(crate) axes: Vec<String>,
     /// Axis of matching parameters that counts blocks, whose tensors are stacked in one, as layers
@@ -47,8 +47,8 @@ pub(crate) struct ModelOptions {
     /// Size of an attention head in base and target, for the attention scale
     #[arg(long, value_name = "BASE:TARGET")]
     pub(crate) head_dim: Option<String>,
-    /// Residual blocks in base and target, of all stacks or of one such as stages.2.blocks=9:27 (may
-    /// be repeated) [default: what differs in number between the names of both]
+    /// Residual blocks in base and target, of all stacks or of one such as stages.2.blocks=9:27
+    /// (may be repeated) [default: what differs in number between the names of both]
     #[arg(long, value_name = "[STACK=]BASE:TARGET")]
     pub(crate) depth: Vec<String>,
 }
@@ -86,8 +86,8 @@ pub(crate) struct ChoiceOptions {
 /// The proxy's hyperparameters.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HyperOptions {
-    /// Peak learning rate of the proxy; 'embed.*=0.2' for parameters that match, 'hidden=0.02' for a
-    /// role (may be repeated, later ones win, as for all that follow)
+    /// Peak learning rate of the proxy; 'embed.*=0.2' for parameters that match, 'hidden=0.02' for
+    /// a role (may be repeated, later ones win, as for all that follow)
     #[arg(long, value_name = "[PATTERN=]LR")]
     pub(crate) lr: Vec<Value>,
     /// Weight decay of the proxy
@@ -243,7 +243,8 @@ Symbols: m_in, m_out are fan-in and fan-out over those of the base; m_L blocks o
 base; m_aspect min(1, fan_out/fan_in) and m_own the optimizer's own factor, both over those of the
 base.";
 
-pub(crate) const TABLE_FORMAT: &str = r#"A table of your own is a TOML file; it works wherever a rule does:
+pub(crate) const TABLE_FORMAT: &str = r#"A table of your own is a TOML file, which works wherever a
+rule does:
   family = "entrywise"      raw-gradient, entrywise, frobenius or spectral [default: all]
   attention = "m_in^-1/2"   on 1/sqrt(head_dim), in the size of a head [default: 1]
   [input]                   embeddings and first layer; [vector] learns as this unless given

@@ -56,9 +56,11 @@ fn step(fix: &Fix) -> Option<String> {
              counts repetitions, --seed {column}; if it is a result and not a setting, --ignore \
              {column}"
         ),
-        Fix::Repetitions => "remove the stale row, give repetitions seeds of their own (--seed COLUMN \
-                             names their column), or keep some of the rows with --where COLUMN=VALUE"
-            .to_owned(),
+        Fix::Repetitions => {
+            "remove the stale row, give repetitions seeds of their own (--seed COLUMN names their \
+             column), or keep some of the rows with --where COLUMN=VALUE"
+                .to_owned()
+        }
         Fix::All(fixes) => fixes.iter().filter_map(step).collect::<Vec<_>>().join("; "),
         Fix::ChangeFilter => "--where COLUMN=VALUE keeps the rows with that value".to_owned(),
         Fix::NameReadout => {

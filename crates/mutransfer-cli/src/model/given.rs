@@ -41,6 +41,7 @@ type Quantity<'a> = (
 
 /// The hyperparameters typed, which must be numbers that make sense. Biases and gains are decayed
 /// only where that is asked for; without a decay there are scales, which decay nothing.
+// Long, as it is one table: every flag beside its place.
 pub(crate) fn given(options: &HyperOptions) -> Result<Given, Failure> {
     let quantities: [Quantity; 4] = [
         ("--lr", &options.lr, true, |own| &mut own.lr),
@@ -56,17 +57,15 @@ pub(crate) fn given(options: &HyperOptions) -> Result<Given, Failure> {
     for (flag, values, is_positive, place) in quantities {
         for value in values {
             check(flag, value.number, is_positive)?;
-            match &value.of {
-                None => *place(&mut all) = Some(value.number),
-                Some(of) => {
-                    let mut one = OwnBase {
-                        of: of.clone(),
-                        ..OwnBase::default()
-                    };
-                    *place(&mut one) = Some(value.number);
-                    own.push(one);
-                }
-            }
+            let Some(of) = value.of.clone() else {
+                *place(&mut all) = Some(value.number);
+                continue;
+            };
+            own.push(OwnBase {
+                of,
+                ..OwnBase::default()
+            });
+            *place(own.last_mut().unwrap_or(&mut all)) = Some(value.number);
         }
     }
     let mut given = Given {

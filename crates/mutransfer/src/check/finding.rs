@@ -37,8 +37,8 @@ impl Finding {
     /// A matrix that may be readout or embedding.
     pub(super) fn undeclared(name: &ParamName, dims: &[usize]) -> Self {
         let message = format!(
-            "dimensions {dims:?} grow in the fan-in only; declare `{name}` output, input if it is an \
-             embedding, or hidden if it stays inside the network"
+            "dimensions {dims:?} grow in the fan-in only; declare `{name}` output, input if it is \
+             an embedding, or hidden if it stays inside the network"
         );
         Self::of(name, MU001, message)
     }

@@ -143,15 +143,16 @@ lints! {
         fix "Use eps=faithful, or give the powers that the theory has as d."
         source "2308.01814 equation 2.26; 2407.05872 on epsilon underflow"
     MU015 "a size of the data taken for a width"
-        what "A dimension grows, and nothing shows that it is a width: it lies outside of the blocks \
-              and grows by a factor of its own, or the parameter is named as an embedding or a \
-              readout and grows in both axes."
+        what "A dimension grows, and nothing shows that it is a width: it lies outside of the \
+              blocks and grows by a factor of its own, or the parameter is named as an embedding \
+              or a readout and grows in both axes."
         why "A vocabulary padded to another multiple, a longer context or more mel bins are no \
-             widths. With a width's exponents embedding and readout get the learning rate of hidden \
-             matrices, and the readout no multiplier."
-        fix "Declare it: input for an embedding or first layer, output for a readout, hidden if it is \
-             a width. Or give a delta model, in which widths differ and nothing else."
-        source "TP5 (2203.03466) appendix B: dimensions are finite or infinite by what they stand for"
+             widths. With a width's exponents embedding and readout get the learning rate of \
+             hidden matrices, and the readout no multiplier."
+        fix "Declare it: input for an embedding or first layer, output for a readout, hidden if it \
+             is a width. Or give a delta model, in which widths differ and nothing else."
+        source "TP5 (2203.03466) appendix B: dimensions are finite or infinite by what they stand \
+         for"
     MU016 "nothing reads data"
         what "No parameter has a fixed fan-in and a growing fan-out."
         why "A network reads data of a fixed size. Where nothing does, a size of the data has been \
@@ -159,8 +160,8 @@ lints! {
         fix "Declare the embedding or first layer input."
         source "TP5 (2203.03466) Table 8"
     MU017 "a matrix grows alone"
-        what "One axis of a hidden matrix grows by a factor that no other parameter has, or does not \
-              grow where the other does."
+        what "One axis of a hidden matrix grows by a factor that no other parameter has, or does \
+              not grow where the other does."
         why "A width is written by one layer and read by another. An axis that no other parameter \
              shares is often one of the data."
         fix "If it is of the data, declare the matrix input or output; if it is a width, hidden."

@@ -112,8 +112,8 @@ pub enum WidthsError {
     },
     /// Its fan-in grows alone, as that of a readout, and it is in a block.
     #[error(
-        "parameter `{name}` of dimensions {dims:?} grows in its fan-in only, as a readout does, but \
-         is in a block"
+        "parameter `{name}` of dimensions {dims:?} grows in its fan-in only, as a readout does, \
+         but is in a block"
     )]
     ReadoutInBlock {
         /// The parameter.

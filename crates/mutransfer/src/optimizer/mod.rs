@@ -78,10 +78,10 @@ optimizers! {
     /// Momentum over a diagonal Hessian times `rho`, clipped; `rho` scales too, see
     /// [`Table::rho_at`](crate::Table::rho_at).
     Sophia, Entrywise, TimesLr;
-    /// Adafactor as published, its steps proportional to the parameter's root mean square. Its decay
-    /// `times-lr` is torch's; fairseq and Transformers multiply it by that root mean square too,
-    /// optax by neither. That root mean square has a floor, which a readout that starts as `1/m_in`
-    /// meets first.
+    /// Adafactor as published, its steps proportional to the parameter's root mean square. Its
+    /// decay `times-lr` is torch's; fairseq and Transformers multiply it by that root mean square
+    /// too, optax by neither. That root mean square has a floor, which a readout that starts as
+    /// `1/m_in` meets first.
     Adafactor, Frobenius, TimesLr;
     /// Adafactor without parameter scaling, whose factored moments scale as Adam's (2308.01814
     /// section 2.10.3).

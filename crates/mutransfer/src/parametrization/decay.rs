@@ -48,8 +48,9 @@ impl Parametrization {
 
 /// What a weight decay of 1 takes off the weights per step, relative to them.
 ///
-/// Under a trust ratio the step is as large as the weights. LAMB adds the decay to a direction whose
-/// entries are of order one, the others to the gradient: both then count by its share of that sum.
+/// Under a trust ratio the step is as large as the weights. LAMB adds the decay to a direction
+/// whose entries are of order one, the others to the gradient: both then count by its share of that
+/// sum.
 fn strength(law: &Law, gradient: Power, step: Step, family: Family) -> Power {
     let Law {
         learning_rate,

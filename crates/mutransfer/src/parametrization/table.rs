@@ -76,8 +76,8 @@ impl Parametrization {
         Ok(rotate(canonical, self.multiplier(role, law)))
     }
 
-    /// How the entries of a role's gradient follow the sizes: as its multiplier and what the readout
-    /// passes back (2308.01814 equation 2.26).
+    /// How the entries of a role's gradient follow the sizes: as its multiplier and what the
+    /// readout passes back (2308.01814 equation 2.26).
     fn gradient(&self, role: Role, law: Law, readout: &Law) -> Power {
         let Definition { own_backward, .. } = *self.definition;
         if self.definition.is_standard() || own_backward {

@@ -35,8 +35,8 @@ pub(crate) struct Definition {
     pub(crate) states_decay: Roles<bool>,
     /// Whether epsilon is a choice of the table's author, to be judged like one.
     pub(crate) chooses_eps: bool,
-    /// Roles whose epsilon is stated as the gradient's entries, for whatever optimizer; one that adds
-    /// it to a norm has it times the norm's growth. For the others it is as it stands.
+    /// Roles whose epsilon is stated as the gradient's entries, for whatever optimizer; one that
+    /// adds it to a norm has it times the norm's growth. For the others it is as it stands.
     pub(crate) entry_eps: Roles<bool>,
     /// Whether biases and gains learn as inputs do, without their multiplier.
     pub(crate) vector_as_input: bool,

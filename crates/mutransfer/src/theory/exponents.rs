@@ -54,8 +54,8 @@ pub struct Abcd {
     pub b: Rational32,
     /// Learning rate `n^-c`.
     pub c: Rational32,
-    /// Gradient times `n^d`, that is, epsilon times `n^-d` where it is added to the root of a squared
-    /// entry.
+    /// Gradient times `n^d`, that is, epsilon times `n^-d` where it is added to the root of a
+    /// squared entry.
     pub d: Rational32,
 }
 

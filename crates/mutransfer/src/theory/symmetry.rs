@@ -6,10 +6,10 @@ use super::exponents::{Abcd, Exponents, Layers};
 use crate::optimizer::Family;
 use crate::role::Role;
 
-/// The rotation `t` of each layer that turns one table into the other, if there is one (TP4 equation
-/// 5; 2308.01814 proposition 2.2.3): `a + t, b - t`, and `c - 2t` for a raw gradient, `c - t` with
-/// `d + t` for a normalised one, `c` for updates relative to the weights. Biases and gains must
-/// agree without one: they start at a constant, which no rotation divides.
+/// The rotation `t` of each layer that turns one table into the other, if there is one (TP4
+/// equation 5; 2308.01814 proposition 2.2.3): `a + t, b - t`, and `c - 2t` for a raw gradient, `c -
+/// t` with `d + t` for a normalised one, `c` for updates relative to the weights. Biases and gains
+/// must agree without one: they start at a constant, which no rotation divides.
 pub fn shift(from: &Exponents, to: &Exponents) -> Option<Layers<Rational32>> {
     if from.family != to.family {
         return None;
