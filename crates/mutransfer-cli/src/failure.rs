@@ -298,7 +298,7 @@ impl From<mutransfer::Error> for Failure {
 /// What to do about a parameter or a stack of blocks, by the flags that say it.
 fn about_widths(error: &WidthsError) -> Option<String> {
     match error {
-        WidthsError::UnknownAxes { name, dims } if dims.len() == 2 => Some(format!(
+        WidthsError::UnknownAxes { name, .. } => Some(format!(
             "--layout out-in (torch, candle) or in-out (burn, JAX) says how weights are stored; if \
              it is given, say what this one is: {}",
             roles(name)
