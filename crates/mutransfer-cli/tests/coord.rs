@@ -118,15 +118,15 @@ fn bad_tables_are_refused() {
         ("width,step,l1\n64,0,1\n", "missing field `module`"),
         ("width,step,module,l1\n64,0,m,big\n", "line: 2"),
         (
-            "width,step,module,l1\n64,0,m,1\n",
+            "width,step,module,l1\n64,0,lm_head,1\n",
             "measured at a single width",
         ),
         (
-            "width,step,module,l1\n64,0,m,0\n128,0,m,0\n",
+            "width,step,module,l1\n64,0,m,0\n128,0,m,0\n64,0,lm_head,1\n128,0,lm_head,1\n",
             "is zero at some width",
         ),
         (
-            "width,step,module,l1,rule\n64,0,m,1,mine\n128,0,m,1,mine\n",
+            "width,step,module,l1,rule\n64,0,lm_head,1,mine\n128,0,lm_head,1,mine\n",
             "rule `mine`",
         ),
         ("width,step,module,l1\n", "no rows"),

@@ -66,7 +66,7 @@ fn a_study_overwrites_no_file_of_others_unless_told_so() {
 fn no_command_overwrites_what_it_reads() {
     let folder = tempfile::tempdir().unwrap();
     let curves = "width,seed,step,loss,mine\n8,0,0,2,x\n16,0,0,1,y\n";
-    let sizes = "rule,width,step,module,l1,mine\nmup,8,0,m,1,x\nmup,16,0,m,1,y\n";
+    let sizes = "rule,width,step,module,l1,mine\nmup,8,0,lm_head,1,x\nmup,16,0,lm_head,1,y\n";
     write(folder.path(), "curves.csv", curves);
     write(folder.path(), "coordinates.csv", sizes);
     let cases: [(&[&str], &str); 2] = [

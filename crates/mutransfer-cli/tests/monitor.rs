@@ -125,10 +125,10 @@ fn json_has_the_judgement() {
 fn bad_input_is_refused_with_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
-        ("", "missing field `loss`"),
+        ("", "no losses to compare"),
         ("width,step,loss\n", "no losses to compare"),
-        ("width,step\n64,0\n", "missing field `loss`"),
-        ("step,loss\n0,1\n", "missing field `width`"),
+        ("width,step\n64,0\n", "there is no column `loss`"),
+        ("step,loss\n0,1\n", "there is no column `width`"),
         ("width,step,loss\n64,0,high\n", "line: 2"),
         ("width,step,loss\n64,0\n", "line: 2"),
         (
