@@ -77,10 +77,10 @@ impl Plan {
         let table = rule.table(optimizer)?;
         let base = rule.definition().base;
         let mut params = BTreeMap::new();
-        for (name, placed) in widths.place(target, base)? {
+        let stacks = widths.stacks(target)?;
+        for (name, placed) in widths.place(target, &stacks, base)? {
             params.insert(name.clone(), ParamPlan::new(placed, &table, optimizer));
         }
-        let stacks = widths.stacks(target)?;
         let forward = Forward::new(&rule, &table, widths, &stacks, &params)?;
         Ok(Self {
             rule: rule.name(),

@@ -296,10 +296,10 @@ impl Widths {
     pub(crate) fn survey<'a>(
         &'a self,
         target: &'a Shapes,
+        stacks: &Stacks,
         base: Base,
     ) -> Result<Vec<Surveyed<'a>>, WidthsError> {
-        let stacks = self.stacks(target)?;
-        let templates = self.templates(&stacks)?;
+        let templates = self.templates(stacks)?;
         let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
         let mut surveyed: Vec<Surveyed> = planned
             .map(|(name, shape)| {
@@ -315,7 +315,7 @@ impl Widths {
                 }
             })
             .collect();
-        let known: Vec<Option<Known>> = surveyed.iter().map(|one| one.known(&stacks)).collect();
+        let known: Vec<Option<Known>> = surveyed.iter().map(|one| one.known(stacks)).collect();
         let all: Vec<Known> = known.iter().copied().flatten().collect();
         let evidence = Evidence::of(&all, self.layout, self.compared);
         for (one, known) in surveyed.iter_mut().zip(known) {
@@ -338,10 +338,11 @@ impl Widths {
     pub(crate) fn place<'a>(
         &'a self,
         target: &'a Shapes,
+        stacks: &Stacks,
         base: Base,
     ) -> Result<Vec<(&'a ParamName, Placed)>, WidthsError> {
-        let surveyed = self.survey(target, base)?;
-        self.has_parameters(&surveyed, &self.stacks(target)?)?;
+        let surveyed = self.survey(target, stacks, base)?;
+        self.has_parameters(&surveyed, stacks)?;
         let placed = surveyed.into_iter().map(|one| {
             let placed = one
                 .placed

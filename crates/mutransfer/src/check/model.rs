@@ -81,7 +81,10 @@ impl<'a> Check<'a> {
         let (mut placed, mut flaws) = (Vec::new(), Vec::new());
         let layout = self.widths.layout;
         // What is wrong with the whole is found by planning.
-        let surveyed = self.widths.survey(self.target, Base::Model);
+        let surveyed = self
+            .widths
+            .stacks(self.target)
+            .and_then(|stacks| self.widths.survey(self.target, &stacks, Base::Model));
         for one in surveyed.unwrap_or_default() {
             let (Some(growth), Some(found)) = (one.growth, one.placed) else {
                 continue;
