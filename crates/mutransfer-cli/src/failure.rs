@@ -376,7 +376,8 @@ fn advice(fix: Fix) -> &'static str {
         }
         Fix::WidenDelta => "build the delta model with another width than the base model",
         Fix::KeepFixed => {
-            "keep fixed dimensions (vocabulary, context, kernel) equal in base and delta"
+            "keep fixed dimensions (vocabulary, context, kernel, experts) equal in base and delta; an \
+             axis that counts blocks is said by --stacked"
         }
         Fix::FormForTies => "tied embeddings need the form table8 (or table9)",
         Fix::OtherRule => "`mutransfer rules` lists which families each rule covers",
