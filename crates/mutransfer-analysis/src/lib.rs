@@ -73,7 +73,7 @@ pub use tell::findings::{doubts, findings, of_rows};
 pub use tell::judgement::{CoordinateChecks, Judgement};
 #[cfg(feature = "report")]
 pub use tell::report;
-pub use transfer::analysis::{Analysis, Best, Carried, Request, RuleAnalysis, Transfers};
+pub use transfer::analysis::{Analysis, Best, Carried, Request, RuleAnalysis, Seeds, Transfers};
 pub use transfer::analyze::{analyze, carried};
 pub use transfer::cost::{Cost, Group, Runs, tuning_share};
 pub use transfer::flag::Flag;

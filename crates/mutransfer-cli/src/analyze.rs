@@ -99,6 +99,7 @@ fn request(options: &AnalyzeOptions) -> Result<Request, Failure> {
         tolerance: options.tolerance,
         replicates: options.replicates,
         max_octaves: options.max_octaves,
+        seeds: options.seeds.into(),
     })
 }
 
@@ -240,6 +241,7 @@ fn settings(options: &AnalyzeOptions) -> Vec<(String, String)> {
         ("tables", files.join(", ")),
         ("rule", options.rule.clone().unwrap_or_default()),
         ("seed", options.seed.clone().unwrap_or_default()),
+        ("seeds", format!("{:?}", options.seeds).to_lowercase()),
         ("axis", options.axis.clone()),
         ("sweep", options.sweep.clone()),
         ("loss", options.loss.clone()),

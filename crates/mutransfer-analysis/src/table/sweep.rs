@@ -39,6 +39,8 @@ pub struct Trials {
     pub value: f64,
     /// Losses of the seeds that did not diverge, in nats, by seed.
     pub losses: Vec<f64>,
+    /// The seeds of these losses, ascending.
+    pub seeds: Vec<u64>,
     /// How many seeds diverged.
     pub diverged: usize,
 }
@@ -172,13 +174,15 @@ fn curve(runs: &[Listed], rows: &mut Rows) -> Result<Curve, [Listed; 2]> {
     let mut trials = Vec::new();
     for group in runs.chunk_by(|a, b| is_same(a.value.log2(), b.value.log2())) {
         let kept = distinct(group)?;
-        let losses: Vec<f64> = kept.iter().filter_map(|run| run.loss).collect();
+        let ended = kept.iter().filter_map(|run| Some((run.loss?, run.seed)));
+        let (losses, seeds): (Vec<f64>, Vec<u64>) = ended.unzip();
         let diverged = kept.len() - losses.len();
         rows.repeated += group.len() - kept.len();
         rows.diverged += diverged;
         trials.push(Trials {
             value: group[0].value,
             losses,
+            seeds,
             diverged,
         });
     }

@@ -26,6 +26,18 @@ pub struct Request {
     /// Distance in octaves from the best run beyond which the valley is not fitted, in place of the
     /// usual 1.5, or 2 where that holds fewer than five values.
     pub max_octaves: Option<f64>,
+    /// What seeds mean.
+    pub seeds: Seeds,
+}
+
+/// What runs of one seed have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seeds {
+    /// Data and initial draws, and with them most of their noise, as in studies.
+    #[default]
+    Shared,
+    /// Nothing: their numbers only count runs.
+    Independent,
 }
 
 impl Default for Request {
@@ -36,6 +48,7 @@ impl Default for Request {
             tolerance: 0.01,
             replicates: 1000,
             max_octaves: None,
+            seeds: Seeds::Shared,
         }
     }
 }
@@ -86,7 +99,8 @@ pub struct Best {
     pub tried: usize,
     /// Of these, those at which a run diverged.
     pub diverged: usize,
-    /// Fewest seeds of any of its runs.
+    /// Fewest seeds at any of the values that the valley was fitted to, or at any value where there
+    /// is none.
     pub seeds: usize,
 }
 

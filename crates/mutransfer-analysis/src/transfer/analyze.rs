@@ -80,7 +80,8 @@ const COMPARISONS: [Comparison; 2] = [
 ];
 
 impl Judged {
-    /// The comparisons with the reference. Rules are resampled independently.
+    /// The comparisons with the reference. Where seeds are shared, so are their weights, replicate
+    /// by replicate.
     fn against(&self, reference: &Self) -> Vec<(Number, Measured)> {
         COMPARISONS
             .into_iter()
@@ -96,6 +97,7 @@ impl Judged {
             let value = of(*rule.get(&number)?, *base.get(&number)?);
             Some(value).filter(|value| value.is_finite())
         });
-        Some(Measured::of(compared, replicates))
+        let freedom = self.freedom.min(reference.freedom);
+        Some(Measured::of(compared, replicates).widened(freedom))
     }
 }

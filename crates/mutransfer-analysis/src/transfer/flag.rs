@@ -36,6 +36,8 @@ pub enum Flag {
     Unreliable,
     /// A shift of the optimum no larger than its noise, which was left out.
     AtNoiseFloor,
+    /// Values with a single seed, which take the noise of the others.
+    PooledNoise,
     /// A single seed, so the noise is unknown.
     FewSeeds,
 }
@@ -86,6 +88,9 @@ impl Flag {
                  seeds"
             }
             Self::AtNoiseFloor => "some shifts of the optimum are no larger than their noise",
+            Self::PooledNoise => {
+                "values of the {sweep} with one seed are taken to be as noisy as the others"
+            }
             Self::FewSeeds => "one seed only, so the noise is unknown",
         };
         clause.replace("{axis}", axis).replace("{sweep}", sweep)

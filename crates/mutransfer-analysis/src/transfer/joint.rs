@@ -31,9 +31,10 @@ pub struct Joint {
 /// A resampled table has the noise of the seeds twice: its own and that of the table it was drawn
 /// from. So its mean square is larger by `extra` on average, and varies more, since the one noise
 /// multiplies the other: with equal noise at all points by `4 extra^2 / freedom`, where `freedom`
-/// are the points that the fit leaves free. Both are taken out. The table itself cannot have more
-/// noise than E.
-pub(crate) fn rescatter(joint: &Joint, resampled: Vec<&mut Joint>) {
+/// are the points that the fit leaves free. Whole seeds, of which so many are to spare, make it vary
+/// by `2 extra^2 / seeds` more: they know only so many shapes of noise (the moments of a Wishart
+/// matrix). All of this is taken out. The table itself cannot have more noise than E.
+pub(crate) fn rescatter(joint: &Joint, resampled: Vec<&mut Joint>, seeds: Option<usize>) {
     let errors: Vec<f64> = resampled
         .iter()
         .map(|joint| joint.error * joint.error)
@@ -44,7 +45,8 @@ pub(crate) fn rescatter(joint: &Joint, resampled: Vec<&mut Joint>) {
     let extra = (center - own).max(0.0);
     let freedom = joint.points.saturating_sub(PARAMETERS).max(1);
     let shared = 4.0 * extra * extra.min(own) / freedom as f64;
-    let shrink = (1.0 - shared / variance.max(f64::MIN_POSITIVE))
+    let few = seeds.map_or(0.0, |seeds| 2.0 * extra * extra / seeds as f64);
+    let shrink = (1.0 - (shared + few) / variance.max(f64::MIN_POSITIVE))
         .max(0.0)
         .sqrt();
     for (joint, square) in resampled.into_iter().zip(errors) {

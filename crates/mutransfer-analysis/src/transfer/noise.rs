@@ -1,6 +1,13 @@
 //! How noisy the losses of one curve are, and whether the valley misses them by more than that.
+//!
+//! Runs of one seed share data and initial draws, and with them most of their noise: a level, which
+//! does not bend the valley, and a tilt, which only moves it. Whether a fit misses the runs is
+//! judged by what is left of the noise once each seed's level and tilt are out.
+
+use std::collections::BTreeMap;
 
 use crate::statistics::distribution::exceeds;
+use crate::table::sweep::{Curve, Trials};
 use crate::transfer::flag::Flag;
 use crate::transfer::point::Point;
 use crate::transfer::valley::Valley;
@@ -14,53 +21,206 @@ const ERRORS: f64 = 2.0;
 /// Spread between seeds, as a share of the loss, that is no more than rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// The noise between seeds, the same for all points near the bottom of a curve.
-pub(crate) struct Noise {
-    /// Variance of one run in nats², pooled; not a number where no point has two seeds.
-    variance: f64,
-    /// How far the valley misses the points, over how far noise alone would have it, where chance
-    /// does not explain it; else 1. The intervals grow by as much.
-    pub(crate) stretch: f64,
-    /// Runs to spare.
+/// Passes in which means of values and lines of seeds are taken out in turn, and the share of the
+/// squares below which a pass changes nothing. The first is enough where no run is missing.
+const PASSES: usize = 50;
+const ENOUGH: f64 = 1e-9;
+
+/// A variance in nats², and how many runs to spare it was estimated from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Variance {
+    pub(crate) value: f64,
     pub(crate) freedom: usize,
 }
 
+/// The scatter of single runs about the mean of their value, the same for all points near the
+/// bottom of a curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Noise {
+    /// All of it.
+    pub(crate) run: Variance,
+    /// What is left once the level and the tilt of each seed are out; all of it where no seed was
+    /// run at enough values.
+    pub(crate) rest: Variance,
+}
+
 impl Noise {
-    pub(crate) fn of(points: &[Point], valley: &Valley) -> Self {
+    /// None where no value has two seeds.
+    pub(crate) fn of(trials: &[&Trials]) -> Option<Self> {
+        let runs = deviations(trials);
+        let freedom = trials
+            .iter()
+            .map(|trials| trials.losses.len().saturating_sub(1))
+            .sum();
+        if freedom == 0 {
+            return None;
+        }
+        let largest = trials.iter().flat_map(|trials| &trials.losses);
+        let rounding = ROUNDING * largest.fold(0.0, |most: f64, loss| most.max(loss.abs()));
+        let variance = |squares: f64, freedom: usize| Variance {
+            value: (squares / freedom as f64).max(rounding * rounding),
+            freedom,
+        };
+        let run = variance(squares(&runs), freedom);
+        let (left, spare) = without_seeds(runs);
+        let rest = if spare == 0 {
+            run
+        } else {
+            variance(left, spare)
+        };
+        Some(Self { run, rest })
+    }
+
+    /// The noise of several curves taken together.
+    pub(crate) fn pooled(all: &[Self]) -> Option<Self> {
+        let pool = |of: fn(&Self) -> Variance| {
+            let freedom: usize = all.iter().map(|noise| of(noise).freedom).sum();
+            let squares = all
+                .iter()
+                .map(|noise| of(noise).value * of(noise).freedom as f64);
+            (freedom > 0).then(|| Variance {
+                value: squares.sum::<f64>() / freedom as f64,
+                freedom,
+            })
+        };
+        Some(Self {
+            run: pool(|noise| noise.run)?,
+            rest: pool(|noise| noise.rest)?,
+        })
+    }
+
+    /// Variance of the levels of seeds, in nats².
+    pub(crate) fn level(&self) -> f64 {
+        (self.run.value - self.rest.value).max(0.0)
+    }
+
+    /// By how much the valley misses the points beyond what noise explains: as a variance of one
+    /// run, in nats²; zero where chance explains it.
+    pub(crate) fn misfit(&self, points: &[Point], valley: &Valley) -> f64 {
         let kept = valley.points(points);
-        let freedom = kept.iter().map(|point| point.seeds - 1).sum();
-        let squares = kept.iter().filter_map(|point| {
-            let seeds = point.seeds as f64;
-            Some(point.standard_error?.powi(2) * seeds * (seeds - 1.0))
-        });
-        let rounding = (ROUNDING * valley.loss.abs()).powi(2);
-        let variance = (squares.sum::<f64>() / freedom as f64).max(rounding);
         let spare = kept.len() - valley.parameters().min(kept.len());
         let squares = kept.iter().filter_map(|point| {
             Some((point.loss? - valley.at(point.log2)).powi(2) * point.seeds as f64)
         });
-        let ratio = squares.sum::<f64>() / spare as f64 / variance;
-        let is_missed = freedom > 0 && spare > 0 && exceeds(ratio, spare, freedom, CHANCE);
-        Self {
-            variance,
-            stretch: if is_missed { ratio.sqrt() } else { 1.0 },
-            freedom,
+        let Variance { value, freedom } = self.rest;
+        let missed = squares.sum::<f64>() / spare as f64;
+        if spare > 0 && exceeds(missed / value, spare, freedom, CHANCE) {
+            missed - value
+        } else {
+            0.0
         }
     }
 
     /// Why the fit should be doubted, worst first.
     pub(crate) fn doubts(&self, points: &[Point], valley: &Valley) -> Vec<Flag> {
         let lowest = valley.points(points).into_iter().filter_map(|point| {
-            let error = (self.variance / point.seeds as f64).sqrt();
+            let error = (self.rest.value / point.seeds as f64).sqrt();
             Some((point.loss?, valley.at(point.log2) + ERRORS * error))
         });
         let best = lowest.min_by(|one, other| one.0.total_cmp(&other.0));
         let is_below = best.is_some_and(|(loss, highest)| loss > highest);
         let doubts = [
-            (Flag::Misfit, self.stretch > 1.0),
-            (Flag::BelowRuns, self.freedom > 0 && is_below),
+            (Flag::Misfit, self.misfit(points, valley) > 0.0),
+            (Flag::BelowRuns, is_below),
         ];
         let doubts = doubts.into_iter().filter(|(_, holds)| *holds);
         doubts.map(|(flag, _)| flag).collect()
+    }
+}
+
+impl Curve {
+    /// The runs at values within these, given as log2, of which no seed diverged.
+    pub(crate) fn near(&self, [low, high]: [f64; 2]) -> Vec<&Trials> {
+        let stable = self.trials.iter().filter(|trials| trials.diverged == 0);
+        stable
+            .filter(|trials| (low..=high).contains(&trials.value.log2()))
+            .collect()
+    }
+}
+
+/// A run of several at one value.
+struct Deviation {
+    /// Index of its value.
+    value: usize,
+    seed: u64,
+    log2: f64,
+    /// Nats by which it is off the mean.
+    nats: f64,
+}
+
+/// Of all runs beside others, by value and seed.
+fn deviations(trials: &[&Trials]) -> Vec<Deviation> {
+    let mut runs = Vec::new();
+    let several = trials.iter().filter(|trials| trials.losses.len() > 1);
+    for (value, trials) in several.enumerate() {
+        let log2 = trials.value.log2();
+        for (nats, seed) in trials.deviations() {
+            runs.push(Deviation {
+                value,
+                seed,
+                log2,
+                nats,
+            });
+        }
+    }
+    runs
+}
+
+fn squares(runs: &[Deviation]) -> f64 {
+    runs.iter().map(|run| run.nats * run.nats).sum()
+}
+
+/// Squares of what a line for each seed and a mean for each value leave, and how many numbers are
+/// free in it.
+fn without_seeds(mut runs: Vec<Deviation>) -> (f64, usize) {
+    let (mut by_seed, mut by_value): (BTreeMap<u64, Vec<usize>>, BTreeMap<usize, Vec<usize>>) =
+        Default::default();
+    for (index, run) in runs.iter().enumerate() {
+        by_seed.entry(run.seed).or_default().push(index);
+        by_value.entry(run.value).or_default().push(index);
+    }
+    let mut left = squares(&runs);
+    for _ in 0..PASSES {
+        for indices in by_seed.values() {
+            take_line(&mut runs, indices);
+        }
+        for indices in by_value.values() {
+            take_mean(&mut runs, indices);
+        }
+        let now = squares(&runs);
+        if left - now <= ENOUGH * now {
+            break;
+        }
+        left = now;
+    }
+    let spare: usize = by_seed
+        .values()
+        .map(|indices| indices.len().saturating_sub(2))
+        .sum();
+    let taken = by_value.len().saturating_sub(2);
+    (squares(&runs), spare.saturating_sub(taken))
+}
+
+fn take_mean(runs: &mut [Deviation], indices: &[usize]) {
+    let sum: f64 = indices.iter().map(|index| runs[*index].nats).sum();
+    let mean = sum / indices.len() as f64;
+    for index in indices {
+        runs[*index].nats -= mean;
+    }
+}
+
+/// Takes out the line of least squares; the mean of a single run.
+fn take_line(runs: &mut [Deviation], indices: &[usize]) {
+    take_mean(runs, indices);
+    let middle = indices.iter().map(|index| runs[*index].log2).sum::<f64>() / indices.len() as f64;
+    let (mut squares, mut products) = (0.0, 0.0);
+    for run in indices.iter().map(|index| &runs[*index]) {
+        let off = run.log2 - middle;
+        (squares, products) = (squares + off * off, products + off * run.nats);
+    }
+    if squares > 0.0 {
+        for index in indices {
+            runs[*index].nats -= products / squares * (runs[*index].log2 - middle);
+        }
     }
 }

@@ -37,42 +37,49 @@ pub struct Optimum {
 /// still fewer, that of a parabola through those within 1 octave and the nearest on either side.
 /// `max_octaves` takes the place of the 1.5 and the 2.
 pub fn optimum(curve: &Curve, max_octaves: Option<f64>) -> Optimum {
-    let mut found = of_points(&curve.points(), max_octaves);
+    let points = curve.points();
+    let noise = |kept: &[&Point]| Noise::of(&curve.near([kept[0].log2, kept[kept.len() - 1].log2]));
+    let mut found = found(&points, noise, |best| {
+        let window = Window::about(&points, best, max_octaves);
+        let skewed = window.skewed().and_then(|kept| Valley::skewed(&kept));
+        bottom(skewed, &window.parabola(), best)
+    });
     if let Some(valley) = &found.valley {
-        let points = curve.points();
-        let doubts = Noise::of(&points, valley).doubts(&points, valley);
-        found.flags.extend(doubts);
+        let noise = noise(&valley.points(&points));
+        found
+            .flags
+            .extend(noise.map_or(Vec::new(), |noise| noise.doubts(&points, valley)));
         found.flags.sort_unstable();
     }
     found
 }
 
-/// The same without the flags that compare the fit with the noise.
-fn of_points(points: &[Point], max_octaves: Option<f64>) -> Optimum {
-    found(points, |best| {
-        let window = Window::about(points, best, max_octaves);
-        let skewed = window.skewed().and_then(|kept| Valley::skewed(&kept));
-        bottom(skewed, &window.parabola(), best)
-    })
-}
-
-/// The optimum of a resampled curve: a valley of the same kind through the same values. A window
-/// that followed the resampled best point would be moved by noise twice, and intervals be too long.
-pub(crate) fn redrawn(points: &[Point], valley: &Valley) -> Optimum {
-    found(points, |best| {
-        let same = valley.refit(&valley.points(points));
-        bottom(same, &Window::about(points, best, None).parabola(), best)
-    })
+/// The optimum of a resampled curve: a valley of the same kind through the same values, with the
+/// same noise. A window that followed the resampled best point would be moved by noise twice, and
+/// intervals be too long.
+pub(crate) fn redrawn(points: &[Point], valley: &Valley, noise: Option<Noise>) -> Optimum {
+    found(
+        points,
+        |_| noise,
+        |best| {
+            let same = valley.refit(&valley.points(points));
+            bottom(same, &Window::about(points, best, None).parabola(), best)
+        },
+    )
 }
 
 /// The optimum where `fit` finds the valley around the best point.
-fn found(points: &[Point], fit: impl Fn(&Point) -> Result<Valley, Flag>) -> Optimum {
+fn found(
+    points: &[Point],
+    noise: impl Fn(&[&Point]) -> Option<Noise>,
+    fit: impl Fn(&Point) -> Result<Valley, Flag>,
+) -> Optimum {
     let diverged = points.iter().filter(|point| point.loss.is_none()).count();
     let Some(best) = best_point(points) else {
         return Optimum::none(points.len(), diverged);
     };
     let fitted = bracketed(points, best).and_then(|()| fit(best));
-    let flags = flags(&fitted, points, best);
+    let flags = flags(&fitted, points, best, noise);
     let valley = fitted.ok();
     let (log2, value, loss) = match &valley {
         Some(fit) => (fit.log2, fit.log2.exp2(), Some(fit.loss)),
@@ -143,7 +150,12 @@ fn bottom(skewed: Option<Valley>, near: &[&Point], best: &Point) -> Result<Valle
 }
 
 /// What limits trust in a fit, worst first. Without a fit the noise is that around the best point.
-fn flags(fitted: &Result<Valley, Flag>, points: &[Point], best: &Point) -> Vec<Flag> {
+fn flags(
+    fitted: &Result<Valley, Flag>,
+    points: &[Point],
+    best: &Point,
+    noise: impl Fn(&[&Point]) -> Option<Noise>,
+) -> Vec<Flag> {
     let of_fit = match fitted {
         Err(flag) => Some(*flag),
         Ok(fit) if !fit.covers(fit.log2) => Some(Flag::Extrapolated),
@@ -153,25 +165,26 @@ fn flags(fitted: &Result<Valley, Flag>, points: &[Point], best: &Point) -> Vec<F
         Ok(valley) => valley.points(points),
         Err(_) => Window::about(points, best, None).parabola(),
     };
-    let mut flags: Vec<Flag> = of_fit.into_iter().chain(seed_flag(&kept)).collect();
+    let mut flags: Vec<Flag> = of_fit.into_iter().chain(of_seeds(&kept, noise)).collect();
     flags.sort_unstable();
     flags
 }
 
-/// What the seeds say: a single one leaves the noise unknown, several may show that the valley
-/// drowns in it.
-fn seed_flag(kept: &[&Point]) -> Option<Flag> {
-    if kept.iter().all(|point| point.seeds == 1) {
-        return Some(Flag::FewSeeds);
-    }
+/// What the seeds say: a single one leaves the noise unknown or takes that of others, several may
+/// show that the valley drowns in it.
+fn of_seeds(kept: &[&Point], noise: impl Fn(&[&Point]) -> Option<Noise>) -> Vec<Flag> {
+    let Some(noise) = noise(kept) else {
+        return vec![Flag::FewSeeds];
+    };
     let losses: Vec<f64> = kept.iter().filter_map(|point| point.loss).collect();
     let highest = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
-    let variances: Vec<f64> = kept
-        .iter()
-        .filter_map(|point| point.standard_error)
-        .map(|error| error * error)
-        .collect();
-    let noise = (variances.iter().sum::<f64>() / variances.len() as f64).sqrt();
-    (highest - lowest < 2.0 * noise).then_some(Flag::NoiseLimited)
+    let seeds = kept.iter().map(|point| point.seeds as f64).sum::<f64>() / kept.len() as f64;
+    let error = (noise.rest.value / seeds).sqrt();
+    let flags = [
+        (Flag::NoiseLimited, highest - lowest < 2.0 * error),
+        (Flag::PooledNoise, kept.iter().any(|point| point.seeds == 1)),
+    ];
+    let held = flags.into_iter().filter(|(_, holds)| *holds);
+    held.map(|(flag, _)| flag).collect()
 }

@@ -32,6 +32,15 @@ impl Point {
     }
 }
 
+impl Trials {
+    /// By how much each loss is off their mean, in nats, and its seed.
+    pub(crate) fn deviations(&self) -> impl Iterator<Item = (f64, u64)> {
+        let mean = mean(&self.losses);
+        let runs = self.losses.iter().zip(&self.seeds);
+        runs.map(move |(loss, seed)| (loss - mean, *seed))
+    }
+}
+
 impl Curve {
     /// Its points, smallest value first.
     pub fn points(&self) -> Vec<Point> {

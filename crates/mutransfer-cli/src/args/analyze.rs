@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use mutransfer_analysis::Seeds;
+
 use super::ForeignOptions;
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +35,10 @@ pub(crate) struct AnalyzeOptions {
     /// Column of the seed [default: seed where it is present, else one seed]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) seed: Option<String>,
+    /// What runs of one seed have in common: shared, data and initial draws, and with them most of
+    /// their noise; independent, nothing, as the numbers only count runs
+    #[arg(long, value_enum, default_value_t = SeedsOption::Shared, value_name = "KIND")]
+    pub(crate) seeds: SeedsOption,
     /// A column that holds base-2 logarithms, of the axis or of the swept hyperparameter; log2lr is
     /// known to hold those of lr; repeat for more
     #[arg(long, value_name = "COLUMN")]
@@ -63,12 +69,28 @@ pub(crate) struct AnalyzeOptions {
     pub(crate) foreign: ForeignOptions,
 }
 
+/// As [`Seeds`], for the command line.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum SeedsOption {
+    Shared,
+    Independent,
+}
+
+impl From<SeedsOption> for Seeds {
+    fn from(option: SeedsOption) -> Self {
+        match option {
+            SeedsOption::Shared => Self::Shared,
+            SeedsOption::Independent => Self::Independent,
+        }
+    }
+}
+
 pub(crate) const ANALYZE_HELP: &str = "\
 Per rule: the optimum at every width; how it drifts (beta), how the loss (alpha, L_inf) and the
 curvature (s, gamma) scale; kappa, E and R_inf of arXiv 2605.21486; whether transfer is fast (arXiv
 2512.22768); the optimum to expect at the target; what copying the widest proxy's optimum there
 costs, and whether that is within the tolerance.
-Intervals are 95% bootstrap intervals, that of the prediction is a straight line's.
+Intervals are 95% bootstrap intervals over whole seeds, that of the prediction is a straight line's.
 
 Examples:
   mutransfer analyze mutransfer-out/demo/results.csv

@@ -1,0 +1,103 @@
+//! How surely the numbers of a rule are known.
+
+use crate::statistics::measured::Measured;
+use crate::transfer::draw::{Route, Values};
+use crate::transfer::noise::Noise;
+use crate::transfer::number::{Number, Numbers};
+use crate::transfer::optimum::Optimum;
+use crate::transfer::point::Point;
+use crate::transfer::resample::{Freedom, together};
+
+/// What says how surely the numbers are known.
+pub(crate) struct Intervals<'a> {
+    /// Of each width, where its noise is known.
+    pub(crate) freedoms: Vec<Option<Freedom>>,
+    /// Indices of the widths that take part in fits.
+    pub(crate) fitted: &'a [usize],
+    pub(crate) route: Option<Route>,
+}
+
+impl Intervals<'_> {
+    /// Runs to spare behind what these widths say; 0 where nothing is known about the noise.
+    pub(crate) fn freedom(&self, widths: &[usize]) -> usize {
+        together(widths.iter().filter_map(|index| self.freedoms[*index]))
+    }
+
+    /// Numbers with the intervals that their values in resampled tables give.
+    pub(crate) fn measured(&self, values: &Values, resampled: &[Values]) -> Numbers {
+        let mut numbers = Numbers::new();
+        for (number, value) in values {
+            let replicates = resampled.iter().map(|values| values.get(number).copied());
+            let freedom = self.freedom(&self.entering(*number));
+            numbers.insert(*number, Measured::of(*value, replicates).widened(freedom));
+        }
+        reach_zero(&mut numbers);
+        numbers
+    }
+
+    /// The widths that enter a number.
+    fn entering(&self, number: Number) -> Vec<usize> {
+        let swept = self
+            .route
+            .and_then(|route| Some((route.proxy, route.target?)));
+        let ends = self.fitted.first().zip(self.fitted.last());
+        match (number, swept, ends) {
+            (Number::TargetLoss, Some((_, target)), _) => vec![target],
+            (Number::Shift | Number::Regret | Number::RelativeRegret, Some((proxy, target)), _) => {
+                vec![proxy, target]
+            }
+            (Number::Drift, _, Some((first, last))) => vec![*first, *last],
+            _ => self.fitted.to_vec(),
+        }
+    }
+}
+
+/// Whether the whole interval of an optimum is nearer to another run than to the best one, though
+/// that other one is worse by more than noise, where the noise is known.
+pub(crate) fn leaves_out_best(
+    points: &[Point],
+    optimum: &Optimum,
+    noise: Option<Noise>,
+    log2: &Measured,
+) -> bool {
+    let best = points
+        .iter()
+        .find(|point| Some(point.log2) == optimum.raw_log2);
+    let Some(([low, high], best)) = log2.interval.zip(best) else {
+        return false;
+    };
+    let is_nearer = |point: &Point| {
+        let middle = f64::midpoint(point.log2, best.log2);
+        (point.log2 < best.log2 && high < middle) || (point.log2 > best.log2 && low > middle)
+    };
+    let is_worse = |point: &Point| {
+        let of_run = noise.map_or(0.0, |noise| noise.rest.value);
+        let [one, other] = [point, best].map(|point| of_run / point.seeds as f64);
+        let losses = point.loss.zip(best.loss);
+        losses.is_some_and(|(loss, lowest)| loss - lowest > 2.0 * (one + other).sqrt())
+    };
+    points
+        .iter()
+        .any(|point| is_nearer(point) && is_worse(point))
+}
+
+/// Noise of either sign makes a regret positive. Where the optimum may have moved either way, there
+/// may be none at all. Nowhere is there less, nor an error below zero.
+fn reach_zero(numbers: &mut Numbers) {
+    let either_way =
+        interval(numbers, Number::Shift).is_some_and(|[low, high]| low <= 0.0 && high >= 0.0);
+    for (number, is_zero) in [
+        (Number::Regret, either_way),
+        (Number::RelativeRegret, either_way),
+        (Number::Error, false),
+    ] {
+        let measured = numbers.get_mut(&number);
+        if let Some([low, _]) = measured.and_then(|measured| measured.interval.as_mut()) {
+            *low = if is_zero { 0.0 } else { low.max(0.0) };
+        }
+    }
+}
+
+pub(crate) fn interval(numbers: &Numbers, number: Number) -> Option<[f64; 2]> {
+    numbers.get(&number)?.interval
+}
