@@ -2,8 +2,8 @@
 //! hand.
 
 use mutransfer_analysis::{
-    Analysis, End, Flag, Measured, Number, Optimum, Request, Run, Seeds, Sweeps, TableError,
-    Transfers, Valley, analyze, carried, conclusion, doubts, optimum,
+    Analysis, End, Flag, Measured, Needed, Number, Optimum, Request, Run, Seeds, Sweeps,
+    TableError, Transfers, Valley, analyze, carried, conclusion, doubts, optimum,
 };
 
 const NAN: f64 = f64::NAN;
@@ -239,7 +239,7 @@ fn a_valley_shallower_than_the_noise_is_flagged() {
 #[test]
 fn the_level_of_a_seed_hides_no_valley() {
     let mut rows = Vec::new();
-    for (width, floor) in [(64, 3.0), (128, 2.9)] {
+    for (width, floor) in [(64, 3.0), (128, 2.9), (256, 2.85)] {
         for (seed, level) in [0.1, 0.0, -0.1].into_iter().enumerate() {
             for (index, loss) in [0.13, 0.0325, 0.0, 0.0325, 0.13].into_iter().enumerate() {
                 // Whatever else a seed does is small.
@@ -270,11 +270,21 @@ fn the_level_of_a_seed_hides_no_valley() {
     let target = half(&found.numbers[&Number::TargetLoss]);
     assert!((target / 0.248 - 1.0).abs() < 0.2, "{target}");
     assert_eq!(found.verdict, Transfers::Transfers);
+    for correlation in [found.sharing.values, found.sharing.sizes] {
+        assert!(correlation.expect("enough seeds") > 0.99, "{found:?}");
+    }
     let request = Request {
         seeds: Seeds::Independent,
         ..Request::default()
     };
     let apart = analyze(&sweeps(&rows), "width", "lr", &request).expect("an analysis");
+    let doubts = &doubts(&apart)[0].1;
+    assert!(
+        doubts
+            .iter()
+            .any(|doubt| doubt.contains("correlate by 1.00 over seeds, so that")),
+        "{doubts:?}"
+    );
     let apart = &apart.rules["mup"].numbers;
     assert!(half(&apart[&Number::Shift]) > 0.3, "{apart:?}");
     assert!(
@@ -544,6 +554,43 @@ fn the_conclusion_says_what_was_measured() {
         sentences[1].starts_with("μP transfers: ") && sentences[1].contains("costs 0.0000 nats"),
         "{}",
         sentences[1]
+    );
+}
+
+/// Two seeds of independent noise, in which the regret drowns; with as many as are said, the same
+/// noise decides.
+#[test]
+fn an_open_verdict_says_how_many_seeds_would_decide() {
+    let of = |seeds: u64| {
+        let mut rows = Vec::new();
+        for width in [64, 128] {
+            for (index, loss) in [0.13, 0.0325, 0.0, 0.0325, 0.13].into_iter().enumerate() {
+                for seed in 0..seeds {
+                    let sign = [1.0, -1.0][(seed as usize + index / 2) % 2];
+                    let loss = 3.0 + loss + 0.02 * sign;
+                    rows.push(row("mup", width, -9.0 + index as f64, seed, loss));
+                }
+            }
+        }
+        analysis(&rows, None)
+    };
+    let few = of(2);
+    assert_eq!(few.rules["mup"].verdict, Transfers::Undetermined);
+    let Some(Needed::Seeds(needed)) = few.rules["mup"].seeds_to_decide else {
+        panic!("{few:?}")
+    };
+    let said =
+        format!("the tolerance is 0.01, and {needed} seeds would decide if the numbers stay.");
+    assert!(
+        conclusion(&few)[0].contains(&said),
+        "{:?}",
+        conclusion(&few)
+    );
+    let enough = of(needed as u64 + needed as u64 % 2);
+    let rule = &enough.rules["mup"];
+    assert_eq!(
+        (rule.verdict, rule.seeds_to_decide),
+        (Transfers::Transfers, None)
     );
 }
 

@@ -5,7 +5,7 @@ use mutransfer_analysis::LossRow;
 #[cfg(feature = "report")]
 use mutransfer_analysis::figures;
 use mutransfer_analysis::{
-    Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Verdict, curves_from_csv, monitor,
+    Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Needed, Verdict, curves_from_csv, monitor,
 };
 
 const WIDTHS: [usize; 3] = [64, 128, 256];
@@ -133,6 +133,27 @@ fn noise_raises_no_false_alarm() {
             "{failed} of 100 with {seeds} seeds and tolerance {tolerance}"
         );
     }
+}
+
+/// A gain that drowns in the noise of two seeds is found with as many as are said, the noise of whose
+/// windows is another draw from the same.
+#[test]
+fn an_open_window_says_how_many_seeds_would_decide() {
+    let judged = judge(&curves(0, 2, |width, _| saved(width)));
+    assert_eq!(judged.verdict, Verdict::Undetermined);
+    let windows = || judged.pairs.iter().flat_map(|pair| &pair.windows);
+    for window in windows() {
+        let is_open = window.verdict == Some(Verdict::Undetermined);
+        assert_eq!(window.seeds_to_decide.is_some(), is_open, "{window:?}");
+    }
+    let most = windows().filter_map(|window| window.seeds_to_decide).max();
+    let Some(Needed::Seeds(needed)) = most else {
+        panic!("{judged:?}")
+    };
+    let said = format!("; {needed} seeds would decide all windows if the numbers stay");
+    assert!(judged.diagnosis.unwrap().ends_with(&said));
+    let enough = judge(&curves(0, needed as u64, |width, _| saved(width)));
+    assert_eq!(enough.verdict, Verdict::Pass);
 }
 
 #[test]

@@ -204,6 +204,21 @@ fn a_transfer_into_divergence_fails() {
     assert_eq!(found.verdict, Transfers::Fails);
 }
 
+/// The published threshold of E is a share of the loss, which keeps nothing where that is near zero:
+/// there the values that the optima were fitted to remain.
+#[test]
+fn losses_near_zero_have_a_joint_fit() {
+    let law = Law {
+        limit: -0.9375,
+        ..T3
+    };
+    let found = rule(&law.table("mup", 1, 0.0, 0));
+    assert!(found.optima[4].loss.unwrap().value.abs() < 1e-9);
+    let joint = found.joint.unwrap();
+    assert!(joint.points >= 25, "{joint:?}");
+    assert!(found.numbers.contains_key(&Number::Error));
+}
+
 /// One optimum alone has no slope, and one learning rate has no optimum.
 #[test]
 fn one_width_or_one_learning_rate_is_undetermined() {

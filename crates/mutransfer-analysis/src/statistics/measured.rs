@@ -60,10 +60,21 @@ impl Measured {
         } else {
             student(freedom) / NORMAL
         };
+        self.stretched(factor)
+    }
+
+    /// The interval so many times as long about the value.
+    pub(crate) fn stretched(self, factor: f64) -> Self {
         let interval = self
             .interval
             .map(|ends| ends.map(|end| self.value + factor * (end - self.value)));
         Self { interval, ..self }
+    }
+
+    /// Whether zero lies within the interval.
+    pub(crate) fn reaches_zero(&self) -> bool {
+        self.interval
+            .is_some_and(|[low, high]| low <= 0.0 && high >= 0.0)
     }
 
     /// Whether too many replicates were lost to trust the interval.

@@ -7,4 +7,5 @@ pub(crate) mod estimate;
 pub(crate) mod line;
 pub(crate) mod measured;
 pub(crate) mod minimum;
+pub(crate) mod needed;
 pub(crate) mod sample;

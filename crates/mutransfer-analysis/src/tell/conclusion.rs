@@ -4,7 +4,7 @@
 //! hoped for loses.
 
 use crate::names::display_name;
-use crate::statistics::measured::with_unit;
+use crate::statistics::measured::{Measured, with_unit};
 use crate::transfer::analysis::{Analysis, Carried, RuleAnalysis, Transfers};
 use crate::transfer::gap::Speed;
 use crate::transfer::number::Number;
@@ -37,7 +37,7 @@ fn transfer(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> String {
         _ if carried.diverged => String::new(),
         Transfers::Transfers => format!(", within the tolerance of {tolerance}"),
         Transfers::Fails => format!(", more than the tolerance of {tolerance}"),
-        Transfers::Undetermined => format!("; the tolerance is {tolerance}"),
+        Transfers::Undetermined => format!("; the tolerance is {tolerance}{}", open(rule)),
     };
     format!(
         "{subject}: copying the best {} from {axis} {} to {} {}{limit}.",
@@ -46,6 +46,18 @@ fn transfer(analysis: &Analysis, name: &str, rule: &RuleAnalysis) -> String {
         carried.to,
         cost(rule, carried)
     )
+}
+
+/// What would decide a verdict, or why nothing does.
+fn open(rule: &RuleAnalysis) -> String {
+    let regret = rule.numbers.get(&Number::Regret);
+    match rule.seeds_to_decide {
+        Some(needed) => format!(", and {needed} would decide if the numbers stay"),
+        None if regret.is_some_and(Measured::is_unreliable) => {
+            ", and an interval that is unreliable decides nothing".to_owned()
+        }
+        None => String::new(),
+    }
 }
 
 fn verdict(verdict: Transfers) -> &'static str {

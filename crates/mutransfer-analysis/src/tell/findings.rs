@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::names::display_name;
 use crate::table::sweep::Rows;
 use crate::tell::conclusion::conclusion;
-use crate::transfer::analysis::{Analysis, Best, RuleAnalysis};
+use crate::transfer::analysis::{Analysis, Best, RuleAnalysis, Seeds, Transfers};
 use crate::transfer::flag::Flag;
 
 /// Targets this many times wider than what was fitted are worth a warning.
@@ -13,6 +13,11 @@ const FAR: f64 = 4.0;
 
 /// Seeds below which noise is poorly known.
 const FEW_SEEDS: usize = 3;
+
+/// Correlations over seeds above which they share their noise, and below which they do not: with few
+/// seeds a correlation is off by a few tenths.
+const SHARED: f64 = 0.5;
+const APART: f64 = 0.2;
 
 /// Flags of a whole rule, worst first.
 const OF_RULE: [Flag; 4] = [
@@ -47,6 +52,7 @@ pub fn doubts(analysis: &Analysis) -> Vec<(String, Vec<String>)> {
 fn of_rule(analysis: &Analysis, rule: &RuleAnalysis) -> Vec<String> {
     let mut doubts = of_optima(analysis, &rule.optima);
     doubts.extend(few_seeds(&rule.optima));
+    doubts.extend(sharing(analysis, rule));
     let held = OF_RULE.iter().filter(|flag| rule.flags.contains(flag));
     doubts.extend(held.map(|flag| analysis.explain(*flag)));
     if let Some(far) = &rule.prediction
@@ -84,6 +90,28 @@ fn few_seeds(optima: &[Best]) -> Option<String> {
         .filter(|seeds| *seeds < FEW_SEEDS)?;
     let noun = if seeds == 1 { "seed" } else { "seeds" };
     Some(format!("{seeds} {noun} only, so the noise is poorly known"))
+}
+
+/// Where the runs contradict what seeds are taken to mean, and it matters.
+fn sharing(analysis: &Analysis, rule: &RuleAnalysis) -> Option<String> {
+    let correlation = rule.sharing.values?;
+    let found = format!(
+        "losses of one seed at neighbouring values of the {} correlate by {correlation:.2} over seeds",
+        analysis.sweep_name()
+    );
+    match analysis.seeds {
+        Seeds::Independent if correlation > SHARED => Some(format!(
+            "{found}, so that seeds are not independent: intervals of losses are too short, those of \
+             shifts and regrets too long"
+        )),
+        Seeds::Shared if correlation < APART && rule.verdict == Transfers::Undetermined => {
+            Some(format!(
+                "{found}; if seeds mean nothing here, take them for independent, and intervals are \
+                 shorter"
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// What became of the rows.

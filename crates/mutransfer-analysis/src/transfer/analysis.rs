@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::measured::Measured;
+use crate::statistics::needed::Needed;
 use crate::table::sweep::Rows;
 use crate::transfer::flag::Flag;
 use crate::transfer::gap::Speed;
 use crate::transfer::joint::Joint;
 use crate::transfer::number::{Numbers, all_keys};
 use crate::transfer::prediction::Prediction;
+use crate::transfer::sharing::Sharing;
 
 /// What to compare, and how surely.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +33,9 @@ pub struct Request {
 }
 
 /// What runs of one seed have in common.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Seeds {
     /// Data and initial draws, and with them most of their noise, as in studies.
     #[default]
@@ -60,9 +64,9 @@ impl Default for Request {
 pub enum Transfers {
     /// The interval of the regret ends within the tolerance.
     Transfers,
-    /// It begins above it, or training diverges.
+    /// It begins above it, and the optimum has surely moved, or training diverges.
     Fails,
-    /// It reaches over it, or is not known.
+    /// It reaches over it, is not known, or cannot be relied on.
     Undetermined,
 }
 
@@ -148,6 +152,11 @@ pub struct RuleAnalysis {
     pub carried: Option<Carried>,
     /// What that regret shows.
     pub verdict: Transfers,
+    /// How many seeds would decide where that is undetermined, if the numbers stayed; null where
+    /// nothing tells.
+    pub seeds_to_decide: Option<Needed>,
+    /// What the runs say about what seeds share.
+    pub sharing: Sharing,
     /// Everything that limits trust in these numbers, worst first.
     pub flags: Vec<Flag>,
     /// Resampled tables behind each interval.
@@ -172,6 +181,8 @@ pub struct Analysis {
     pub target: Option<f64>,
     /// Regret in nats up to which a rule transfers.
     pub tolerance: f64,
+    /// What seeds were taken to mean.
+    pub seeds: Seeds,
     /// What became of the rows.
     pub rows: Rows,
     /// Columns that change along with the axis.

@@ -9,6 +9,7 @@ use crate::transfer::analysis::{Analysis, Request, RuleAnalysis};
 use crate::transfer::number::Number;
 use crate::transfer::optimum::optimum;
 use crate::transfer::rule::{Judged, judge};
+use crate::transfer::sharing::of_rules;
 
 /// Analyses a table: optima, how they scale, what transfer costs, with intervals and verdicts.
 /// `axis` and `sweep` are only names.
@@ -39,6 +40,7 @@ pub fn analyze(
         let mut analysis = rule.analysis.clone();
         if let Some(base) = reference.as_ref().filter(|base| base != name) {
             analysis.numbers.extend(rule.against(&judged[base]));
+            analysis.sharing.rules = of_rules(&rule.levels, &judged[base].levels);
         }
         rules.insert((*name).clone(), analysis);
     }
@@ -48,6 +50,7 @@ pub fn analyze(
         reference,
         target: request.target,
         tolerance: request.tolerance,
+        seeds: request.seeds,
         rows: sweeps.rows,
         along: sweeps.along.clone(),
         rules,

@@ -23,7 +23,7 @@ impl Intervals<'_> {
         together(widths.iter().filter_map(|index| self.freedoms[*index]))
     }
 
-    /// Numbers with the intervals that their values in resampled tables give.
+    /// Numbers with the intervals that their values in resampled tables give, wherever these reach.
     pub(crate) fn measured(&self, values: &Values, resampled: &[Values]) -> Numbers {
         let mut numbers = Numbers::new();
         for (number, value) in values {
@@ -31,12 +31,11 @@ impl Intervals<'_> {
             let freedom = self.freedom(&self.entering(*number));
             numbers.insert(*number, Measured::of(*value, replicates).widened(freedom));
         }
-        reach_zero(&mut numbers);
         numbers
     }
 
     /// The widths that enter a number.
-    fn entering(&self, number: Number) -> Vec<usize> {
+    pub(crate) fn entering(&self, number: Number) -> Vec<usize> {
         let swept = self
             .route
             .and_then(|route| Some((route.proxy, route.target?)));
@@ -83,9 +82,10 @@ pub(crate) fn leaves_out_best(
 
 /// Noise of either sign makes a regret positive. Where the optimum may have moved either way, there
 /// may be none at all. Nowhere is there less, nor an error below zero.
-fn reach_zero(numbers: &mut Numbers) {
-    let either_way =
-        interval(numbers, Number::Shift).is_some_and(|[low, high]| low <= 0.0 && high >= 0.0);
+pub(crate) fn reach_zero(numbers: &mut Numbers) {
+    let either_way = numbers
+        .get(&Number::Shift)
+        .is_some_and(Measured::reaches_zero);
     for (number, is_zero) in [
         (Number::Regret, either_way),
         (Number::RelativeRegret, either_way),
@@ -98,6 +98,8 @@ fn reach_zero(numbers: &mut Numbers) {
     }
 }
 
-pub(crate) fn interval(numbers: &Numbers, number: Number) -> Option<[f64; 2]> {
-    numbers.get(&number)?.interval
+/// The interval of a number, where it can be relied on.
+pub(crate) fn reliable(numbers: &Numbers, number: Number) -> Option<[f64; 2]> {
+    let measured = numbers.get(&number)?;
+    measured.interval.filter(|_| !measured.is_unreliable())
 }

@@ -16,7 +16,7 @@ pub const PARAMETERS: usize = 7;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Joint {
     /// E: root mean square of what the fit leaves, in nats, over the points whose loss is at
-    /// most 1.35 times the lowest of their width.
+    /// most 1.35 times the lowest of their width, or that its valley was fitted to.
     pub error: f64,
     /// The same by width.
     pub by_width: Vec<f64>,

@@ -17,6 +17,8 @@ pub(crate) mod regret;
 pub(crate) mod resample;
 pub(crate) mod rule;
 pub(crate) mod scaling;
+pub(crate) mod sharing;
 pub(crate) mod tables;
 pub(crate) mod valley;
+pub(crate) mod verdict;
 pub(crate) mod window;

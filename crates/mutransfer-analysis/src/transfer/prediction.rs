@@ -20,7 +20,8 @@ pub struct Prediction {
     /// an optimum measured there would vary.
     pub log2: Measured,
     /// What missing the optimum by that much should cost, in nats: half the curvature times the
-    /// variance.
+    /// variance. That is the variance of an optimum measured at the target about the prediction, so
+    /// that the noise of such a measurement is in it too.
     pub expected_excess_loss: Option<f64>,
     /// The target over the widest width that the line was fitted to.
     pub extrapolation: f64,

@@ -78,7 +78,7 @@ impl Rule<'_> {
     }
 
     /// Variance of what all valleys leave of single runs.
-    fn residual(&self) -> Option<Variance> {
+    pub(crate) fn residual(&self) -> Option<Variance> {
         let (mut squares, mut freedom) = (0.0, 0);
         for (points, optimum) in self.points.iter().zip(&self.optima) {
             let Some(valley) = &optimum.valley else {

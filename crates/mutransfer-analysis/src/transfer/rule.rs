@@ -1,14 +1,16 @@
 //! One rule of a table: its optima, what its real and its resampled tables say, and the verdict.
 
+use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
 use crate::statistics::measured::Measured;
+use crate::statistics::needed::Needed;
 use crate::table::sweep::Curve;
 use crate::transfer::analysis::{Best, Carried, Request, RuleAnalysis, Transfers};
 use crate::transfer::draw::{Draw, Route, Values};
 use crate::transfer::flag::Flag;
 use crate::transfer::gap::speed;
-use crate::transfer::intervals::{Intervals, interval, leaves_out_best};
+use crate::transfer::intervals::{Intervals, leaves_out_best, reach_zero, reliable};
 use crate::transfer::noise::Noise;
 use crate::transfer::number::{Number, Numbers};
 use crate::transfer::optimum::{Optimum, optimum};
@@ -16,6 +18,8 @@ use crate::transfer::point::Point;
 use crate::transfer::prediction::{Prediction, predict};
 use crate::transfer::regret::{Excess, excess, run_at};
 use crate::transfer::scaling::{LIMIT_WIDTHS, Scaling, Vertex, kappa_of_grid};
+use crate::transfer::sharing::BySeed;
+use crate::transfer::verdict::Regret;
 
 /// A rule on its own, and its numbers in every resampled table.
 pub(crate) struct Judged {
@@ -23,6 +27,8 @@ pub(crate) struct Judged {
     pub(crate) resampled: Vec<Values>,
     /// Runs to spare behind what all its widths say.
     pub(crate) freedom: usize,
+    /// Mean loss of each seed near the optimum, by width.
+    pub(crate) levels: BTreeMap<u64, BySeed>,
 }
 
 /// Judges the curves of one rule, narrowest first.
@@ -48,15 +54,20 @@ pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
     numbers.extend(kappa.map(|kappa| (Number::KappaOfGrid, Measured::plain(kappa))));
     let carried = rule.route.map(|route| rule.carried(route));
     let widths = 0..curves.len();
+    let (verdict, seeds_to_decide) = rule.verdict(&numbers, carried.as_ref(), &intervals);
+    reach_zero(&mut numbers);
     let optima: Vec<Best> = widths
         .map(|index| rule.best(index, &draws, &intervals))
         .collect();
+    let levels = rule.levels();
     Judged {
         freedom: intervals.freedom(&rule.fitted),
         analysis: RuleAnalysis {
-            fast: speed(narrower(&counts), interval(&numbers, Number::GapMargin)),
+            fast: speed(narrower(&counts), reliable(&numbers, Number::GapMargin)),
             prediction: rule.prediction(&vertices),
-            verdict: rule.verdict(&numbers, carried.as_ref()),
+            verdict,
+            seeds_to_decide,
+            sharing: rule.sharing(&levels),
             carried,
             flags: Rule::flags(&optima, &vertices, &numbers, &counts),
             optima,
@@ -65,6 +76,7 @@ pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
             numbers,
         },
         resampled,
+        levels,
     }
 }
 
@@ -83,7 +95,7 @@ pub(crate) struct Rule<'a> {
 }
 
 impl<'a> Rule<'a> {
-    fn new(name: &'a str, curves: &'a [Curve], request: &'a Request) -> Self {
+    pub(crate) fn new(name: &'a str, curves: &'a [Curve], request: &'a Request) -> Self {
         let (mut optima, mut noises) = (Vec::new(), Vec::new());
         for curve in curves {
             let found = optimum(curve, request.max_octaves);
@@ -129,11 +141,6 @@ impl<'a> Rule<'a> {
             optimum.flags.push(Flag::BesideBest);
             optimum.flags.sort_unstable();
         }
-        let valley = optimum.valley.as_ref();
-        let near = self.points[index]
-            .iter()
-            .filter(|point| valley.is_none_or(|valley| valley.covers(point.log2)));
-        let seeds = near.map(|point| point.seeds);
         Best {
             at: self.curves[index].at,
             value: optimum.value,
@@ -146,7 +153,7 @@ impl<'a> Rule<'a> {
             fitted: self.fitted.contains(&index),
             tried: optimum.tried,
             diverged: optimum.diverged,
-            seeds: seeds.min().unwrap_or(0),
+            seeds: self.seeds(index),
         }
     }
 
@@ -179,14 +186,39 @@ impl<'a> Rule<'a> {
         }
     }
 
-    fn verdict(&self, numbers: &Numbers, carried: Option<&Carried>) -> Transfers {
-        let tolerance = self.request.tolerance;
-        match interval(numbers, Number::Regret) {
-            _ if carried.is_some_and(|carried| carried.diverged) => Transfers::Fails,
-            Some([_, high]) if high <= tolerance => Transfers::Transfers,
-            Some([low, _]) if low > tolerance => Transfers::Fails,
-            _ => Transfers::Undetermined,
+    /// What the regret shows, and how many seeds would show it where it shows nothing.
+    fn verdict(
+        &self,
+        numbers: &Numbers,
+        carried: Option<&Carried>,
+        intervals: &Intervals,
+    ) -> (Transfers, Option<Needed>) {
+        if carried.is_some_and(|carried| carried.diverged) {
+            return (Transfers::Fails, None);
         }
+        let both = [Number::Regret, Number::Shift].map(|number| numbers.get(&number).copied());
+        let [Some(regret), Some(shift)] = both else {
+            return (Transfers::Undetermined, None);
+        };
+        let regret = Regret {
+            regret,
+            shift,
+            tolerance: self.request.tolerance,
+        };
+        let widths = intervals.entering(Number::Regret);
+        let seeds = widths.iter().map(|index| self.seeds(*index)).min();
+        let freedom = intervals.freedom(&widths);
+        let needed = seeds.and_then(|seeds| regret.needed(seeds, freedom, widths.len()));
+        (regret.verdict(), needed)
+    }
+
+    /// Fewest seeds at the values that the valley was fitted to.
+    pub(crate) fn seeds(&self, index: usize) -> usize {
+        let valley = self.optima[index].valley.as_ref();
+        let near = self.points[index]
+            .iter()
+            .filter(|point| valley.is_none_or(|valley| valley.covers(point.log2)));
+        near.map(|point| point.seeds).min().unwrap_or(0)
     }
 
     fn flags(

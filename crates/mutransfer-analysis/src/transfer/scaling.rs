@@ -89,11 +89,12 @@ impl Decay {
         let Bounded {
             limit, amplitude, ..
         } = bounded(&relative, lowest, exponent);
+        let highest = points.iter().map(|point| point.1).fold(lowest, f64::max);
         let bounds = [
-            (limit, floor(lowest)),
-            (limit, lowest),
-            (exponent, ALPHA.0),
-            (exponent, ALPHA.1),
+            (limit, floor(lowest), highest - lowest),
+            (limit, lowest, highest - lowest),
+            (exponent, ALPHA.0, 1.0),
+            (exponent, ALPHA.1, 1.0),
         ];
         Some(Self {
             limit,
@@ -104,8 +105,9 @@ impl Decay {
     }
 }
 
-fn is_at_bound((value, bound): (f64, f64)) -> bool {
-    (value - bound).abs() < 1e-6 * bound.abs().max(1.0)
+/// `scale` is what a difference is large or small against.
+fn is_at_bound((value, bound, scale): (f64, f64, f64)) -> bool {
+    (value - bound).abs() <= 1e-6 * scale
 }
 
 /// Below which no limit of losses can be of which this is the lowest: most losses are never

@@ -110,8 +110,9 @@ impl Rule<'_> {
         let (mut fitted, mut curves) = (Vec::new(), Vec::new());
         for &index in &self.fitted {
             fitted.push(vertices[index]?);
+            let valley = self.optima[index].valley.as_ref()?;
             curves.push(
-                whole_valley(points[index])
+                whole_valley(points[index], valley)
                     .iter()
                     .filter_map(|point| Some((point.value.ln(), point.loss?)))
                     .collect(),

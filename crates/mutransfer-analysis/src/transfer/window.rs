@@ -2,7 +2,7 @@
 
 use crate::table::run::SAME_OCTAVES;
 use crate::transfer::point::Point;
-use crate::transfer::valley::FEWEST_SKEWED;
+use crate::transfer::valley::{FEWEST_SKEWED, Valley};
 
 /// Octaves about the best point within which a valley with a skew is fitted: the nearer one where
 /// it holds enough points. No simple function describes real valleys much farther out.
@@ -18,7 +18,8 @@ const PARABOLA_REACH: f64 = 1.0;
 const CLIFF: f64 = 12.0;
 
 /// Losses that are above the lowest by at most this share of it belong to the valley that the error
-/// E is computed over. Kalra and Barkeshli (arXiv 2605.21486) use the same threshold.
+/// E is computed over, as in Kalra and Barkeshli (arXiv 2605.21486). That says nothing where losses
+/// are near zero, so the points that the optimum was fitted to always belong to it.
 const WHOLE_VALLEY: f64 = 0.35;
 
 /// The points near the best one that a fit may use, smallest value first.
@@ -105,14 +106,14 @@ pub(crate) fn best_point(points: &[Point]) -> Option<&Point> {
 }
 
 /// The points that the error E is computed over.
-pub(crate) fn whole_valley(points: &[Point]) -> Vec<&Point> {
+pub(crate) fn whole_valley<'a>(points: &'a [Point], fitted: &Valley) -> Vec<&'a Point> {
     let lowest = best_point(points).and_then(|best| best.loss);
     let highest = lowest.map(|lowest| lowest + WHOLE_VALLEY * lowest.abs());
     points
         .iter()
         .filter(|point| {
             let losses = point.loss.zip(highest);
-            losses.is_some_and(|(loss, highest)| loss <= highest)
+            losses.is_some_and(|(loss, highest)| loss <= highest || fitted.covers(point.log2))
         })
         .collect()
 }

@@ -36,9 +36,14 @@ fn one_seed(pairs: &[Pair]) -> Option<String> {
 fn unsettled(pairs: &[Pair], tolerance: f64) -> Option<String> {
     let (Pair { narrow, wide, .. }, window) = first(pairs, Verdict::Undetermined)?;
     let (span, gain) = (span(window), signed(window.gain.mean, &window.gain));
+    let windows = pairs.iter().flat_map(|pair| &pair.windows);
+    let needed = windows.filter_map(|window| window.seeds_to_decide).max();
+    let decide = needed.map_or(String::new(), |needed| {
+        format!("; {needed} would decide all windows if the numbers stay")
+    });
     Some(format!(
         "at {span} width {wide} gains {gain} nats on {narrow}, which may be worse by more than \
-         {tolerance}"
+         {tolerance}{decide}"
     ))
 }
 

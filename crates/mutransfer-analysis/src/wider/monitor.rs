@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::names::display_name;
-use crate::statistics::distribution::two_sided_p;
+use crate::statistics::distribution::{student, two_sided_p};
 use crate::statistics::estimate::Estimate;
+use crate::statistics::needed::Needed;
 use crate::verdict::Verdict;
 use crate::wider::diagnosis::diagnose;
 use crate::wider::error::MonitorError;
@@ -97,8 +98,15 @@ fn of_rule(rule: &str, curves: &Curves, tolerance: f64) -> Result<Monitor, Monit
         pairs.push(compare(&pairing::pairing(rule, curves, pair[0], pair[1])?));
     }
     correct(&mut pairs, tolerance);
+    let judged = pairs
+        .iter()
+        .map(|pair| pair.windows.len().saturating_sub(WARM_UP))
+        .sum();
     for pair in &mut pairs {
         conclude(pair, &diverged, tolerance);
+        for window in &mut pair.windows {
+            window.seeds_to_decide = needed(window, pair.seeds, judged, tolerance);
+        }
     }
     let verdicts = pairs.iter().map(|pair| pair.verdict);
     Ok(Monitor {
@@ -122,6 +130,7 @@ fn compare(pairing: &Pairing) -> Pair {
         gain: Estimate::of(&pairing.gains(steps)),
         p: None,
         verdict: None,
+        seeds_to_decide: None,
     });
     Pair {
         narrow: pairing.narrow,
@@ -160,15 +169,34 @@ fn correct(pairs: &mut [Pair], tolerance: f64) {
     }
 }
 
-/// Probability of a mean this far below minus the tolerance; 1 where it is not below.
 fn chance(gain: &Estimate, seeds: usize, tolerance: f64) -> Option<f64> {
     let error = gain.standard_error(seeds)?;
-    let below = gain.mean + tolerance;
-    Some(if below < 0.0 {
-        two_sided_p(below / error, (seeds - 1) as f64)
+    Some(chance_below(gain.mean + tolerance, error, seeds))
+}
+
+/// Probability of a mean this far below zero; 1 where it is not below.
+fn chance_below(mean: f64, error: f64, seeds: usize) -> f64 {
+    if mean < 0.0 {
+        two_sided_p(mean / error, (seeds - 1) as f64)
     } else {
         1.0
-    })
+    }
+}
+
+/// How many seeds would decide an undetermined window of so many that are judged: the interval
+/// shrinks as Student's t over the root of the seeds, and the p-value with it, which is corrected as
+/// the smallest of all would be.
+fn needed(window: &Window, seeds: usize, judged: usize, tolerance: f64) -> Option<Needed> {
+    let error = window.gain.standard_error(seeds)?;
+    if window.verdict != Some(Verdict::Undetermined) {
+        return None;
+    }
+    let mean = window.gain.mean + tolerance;
+    Some(Needed::above(seeds, |more| {
+        let error = error * (seeds as f64 / more as f64).sqrt();
+        let passes = mean >= student(more - 1) * error;
+        passes || chance_below(mean, error, more) * (judged as f64) < LEVEL
+    }))
 }
 
 fn conclude(pair: &mut Pair, diverged: &[Diverged], tolerance: f64) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::statistics::estimate::Estimate;
+use crate::statistics::needed::Needed;
 use crate::verdict::Verdict;
 
 /// One stretch of training of two neighbouring widths.
@@ -19,6 +20,9 @@ pub struct Window {
     pub p: Option<f64>,
     /// What that shows; none in the warm-up.
     pub verdict: Option<Verdict>,
+    /// How many seeds would decide where that is undetermined, if mean and noise stayed; none where
+    /// nothing tells.
+    pub seeds_to_decide: Option<Needed>,
 }
 
 /// Two neighbouring widths.
