@@ -37,6 +37,7 @@
 mod coordinates;
 mod fix;
 mod names;
+mod power;
 #[cfg(test)]
 mod schema;
 mod statistics;
@@ -56,6 +57,9 @@ pub use coordinates::read::{Measurements, coordinates_from_csv};
 pub use coordinates::size::Coordinate;
 pub use fix::Fix;
 pub use names::{BASELINE, display_name};
+pub use power::design::{Chance, Design, Power};
+pub use power::measured::power_of_open;
+pub use power::simulate::{DRIFTS, power};
 pub use statistics::estimate::Estimate;
 pub use statistics::line::Line;
 pub use statistics::measured::{Measured, with_interval};

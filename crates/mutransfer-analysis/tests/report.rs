@@ -8,6 +8,7 @@ use mutransfer_analysis::figures::{Figure, FigureError, Pictures, coordinates, l
 use mutransfer_analysis::report::{Coordinates, Models, Report, render};
 use mutransfer_analysis::{
     Analysis, Coordinate, Cost, End, Group, Request, Run, Runs, Sweeps, analyze, carried, judge,
+    power_of_open,
 };
 
 const PROXIES: [usize; 3] = [32, 64, 128];
@@ -212,6 +213,7 @@ fn report_of(rows: &[Run], target: Option<usize>) -> Report {
         }),
         floor: Some(1.5),
         cost: Some(cost()),
+        power: BTreeMap::new(),
         coordinates: Some(Coordinates {
             figure: Some(coordinates(&activations(), Quantity::Activation).expect("finite values")),
             checks: judge(&activations(), &expectations()).map_err(|error| error.to_string()),
@@ -421,6 +423,32 @@ fn caveats_name_sizes_below_published_advice_and_what_diverged() {
         ..report_of(&wide, Some(8 * TARGET))
     };
     assert!(!render(&large).unwrap().contains("published"));
+}
+
+/// What such tables can be expected to show stands with the doubts of the rule.
+#[test]
+fn an_open_verdict_is_set_beside_what_such_tables_show() {
+    let mut rows = study();
+    for (index, run) in rows.iter_mut().enumerate() {
+        if let (End::Loss(loss), "mup") = (&mut run.end, run.rule.as_str()) {
+            *loss += 0.005 * ((index * index * 31 + index * 7) % 17) as f64;
+        }
+    }
+    let (sweeps, analysis) = judged(&rows, Some(TARGET));
+    let power = power_of_open(&sweeps, &analysis, &Request::default());
+    let rules: Vec<&String> = power.keys().collect();
+    assert_eq!(rules, ["mup"]);
+    assert_eq!(power["mup"].design.target, TARGET as f64);
+    let html = render(&Report {
+        power,
+        ..report_of(&rows, Some(TARGET))
+    });
+    let html = html.unwrap();
+    let (_, care) = html.split_once("Read with care").unwrap();
+    assert!(
+        care.contains("of 200 simulated tables like this one, with "),
+        "{care}"
+    );
 }
 
 #[test]

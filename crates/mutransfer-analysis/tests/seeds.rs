@@ -16,7 +16,7 @@ mod tables;
 use std::collections::BTreeMap;
 
 use mutransfer_analysis::{
-    End, Measured, Number, Request, RuleAnalysis, Run, Sweeps, Transfers, analyze,
+    Best, End, Flag, Measured, Number, Request, RuleAnalysis, Run, Sweeps, Transfers, analyze,
 };
 use rayon::prelude::*;
 use tables::{Law, Normal};
@@ -223,6 +223,35 @@ fn intervals_cover_whatever_seeds_share() {
 fn intervals_cover_whatever_seeds_share_in_full() {
     let off = off(&[2, 3, 5], 300, [0.9, 0.99]);
     assert!(off.is_empty(), "{off:#?}");
+}
+
+/// A valley with a kink, at which no smooth function has its bottom, is a misfit however much seeds
+/// share, and what they share makes none of a valley that is fitted.
+#[test]
+fn a_misfit_is_told_from_what_seeds_share() {
+    let flagged = |kind: Kind, kink: f64| {
+        let noise = Noise::of(kind);
+        let optima = (0..60).into_par_iter().flat_map(|key| {
+            let mut runs = runs(&law(0.0), &noise, 3, 5_000 + key);
+            for run in &mut runs {
+                if let End::Loss(loss) = &mut run.end {
+                    *loss += kink * (run.value.log2() + 6.7).abs();
+                }
+            }
+            judged(runs).optima
+        });
+        let is_misfit = |best: &Best| best.flags.contains(&Flag::Misfit);
+        let flags: Vec<bool> = optima.map(|best| is_misfit(&best)).collect();
+        flags.iter().filter(|flag| **flag).count() as f64 / flags.len() as f64
+    };
+    for kind in KINDS {
+        let share = flagged(kind, 0.0);
+        assert!(share < 0.1, "{kind:?}: {share}");
+    }
+    for kind in [Kind::LevelOfWidthAndSeed, Kind::TiltOfWidthAndSeed] {
+        let share = flagged(kind, 0.1);
+        assert!(share > 0.9, "{kind:?}: {share}");
+    }
 }
 
 /// How often a drift is judged to transfer, undetermined, and to fail: with a level for each width

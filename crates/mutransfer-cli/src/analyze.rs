@@ -1,24 +1,25 @@
 //! `mutransfer analyze`: what a table of runs, made by any program, says about transfer.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
 use mutransfer_analysis::figures::Pictures;
 use mutransfer_analysis::report::{Report, render};
 use mutransfer_analysis::{
-    Analysis, Columns, Naming, Number, Request, RuleAnalysis, Sweeps, analyze as judge,
-    display_name, findings, read_tables, with_interval,
+    Analysis, Columns, Naming, Number, Power, Request, RuleAnalysis, Sweeps, analyze as judge,
+    display_name, findings, power_of_open, read_tables, with_interval,
 };
 
 use mutransfer_study::store::Store;
 
-use crate::args::AnalyzeOptions;
+use crate::args::{AnalyzeOptions, ColumnOptions};
 use crate::failure::Failure;
 use crate::say::{note, say};
 use crate::{model, table};
 
 pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
-    let columns = columns(options)?;
+    let columns = columns(&options.columns)?;
     let request = request(options)?;
     let mut files = Vec::new();
     for path in &options.files {
@@ -39,12 +40,17 @@ pub(crate) fn analyze(options: &AnalyzeOptions) -> Result<(), Failure> {
         print(&analysis);
     }
     match &options.report {
-        Some(folder) => report(options, folder, &sweeps, &analysis, &json),
+        Some(folder) => {
+            let store = open(folder, options)?;
+            store.write("analysis.json", json.as_bytes())?;
+            let power = power_of_open(&sweeps, &analysis, &request);
+            report(options, &store, &sweeps, analysis, power)
+        }
         None => Ok(()),
     }
 }
 
-fn columns(options: &AnalyzeOptions) -> Result<Columns, Failure> {
+pub(crate) fn columns(options: &ColumnOptions) -> Result<Columns, Failure> {
     let filters: Result<_, Failure> = options.filters.iter().map(|text| filter(text)).collect();
     Ok(Columns {
         rule: options.rule.as_deref().map(naming),
@@ -184,14 +190,12 @@ fn rows(analysis: &Analysis, rules: &[(&str, &RuleAnalysis)]) -> Vec<Row> {
 
 fn report(
     options: &AnalyzeOptions,
-    folder: &Path,
+    store: &Store,
     sweeps: &Sweeps,
-    analysis: &Analysis,
-    json: &str,
+    analysis: Analysis,
+    power: BTreeMap<String, Power>,
 ) -> Result<(), Failure> {
-    let pictures = Pictures::draw(sweeps, analysis).context("cannot draw the figures")?;
-    let store = open(folder, options)?;
-    store.write("analysis.json", json.as_bytes())?;
+    let pictures = Pictures::draw(sweeps, &analysis).context("cannot draw the figures")?;
     for (name, figure) in pictures.named() {
         store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
         store.write(&format!("{name}.png"), &figure.png)?;
@@ -203,11 +207,12 @@ fn report(
             analysis.axis
         ),
         settings: settings(options),
-        analysis: analysis.clone(),
+        analysis,
         pictures,
         models: None,
         floor: None,
         cost: None,
+        power,
         coordinates: None,
     };
     let page = render(&report).context("cannot write the report")?;
@@ -237,17 +242,18 @@ fn settings(options: &AnalyzeOptions) -> Vec<(String, String)> {
         .iter()
         .map(|file| file.display().to_string())
         .collect();
+    let columns = &options.columns;
     let all = [
         ("tables", files.join(", ")),
-        ("rule", options.rule.clone().unwrap_or_default()),
-        ("seed", options.seed.clone().unwrap_or_default()),
+        ("rule", columns.rule.clone().unwrap_or_default()),
+        ("seed", columns.seed.clone().unwrap_or_default()),
         ("seeds", format!("{:?}", options.seeds).to_lowercase()),
-        ("axis", options.axis.clone()),
-        ("sweep", options.sweep.clone()),
-        ("loss", options.loss.clone()),
-        ("log2", options.log2.join(", ")),
-        ("where", options.filters.join(", ")),
-        ("ignore", options.ignored.join(", ")),
+        ("axis", columns.axis.clone()),
+        ("sweep", columns.sweep.clone()),
+        ("loss", columns.loss.clone()),
+        ("log2", columns.log2.join(", ")),
+        ("where", columns.filters.join(", ")),
+        ("ignore", columns.ignored.join(", ")),
         ("tolerance in nats", options.tolerance.to_string()),
         ("replicates", options.replicates.to_string()),
         (

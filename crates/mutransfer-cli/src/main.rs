@@ -10,6 +10,7 @@ mod kernel;
 mod model;
 mod monitor;
 mod plan;
+mod power;
 mod progress;
 mod recipe;
 mod rules;
@@ -51,6 +52,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Coord(options) => coord::coord(&options),
         Command::Monitor(options) => monitor::monitor(&options),
         Command::Analyze(options) => analyze::analyze(&options),
+        Command::Power(options) => power::power(&options),
         Command::Recipe(options) => recipe::recipe(&options.command),
         Command::RunTrial(options) => run_trial::run_trial(&options),
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mutransfer_study::event::Event;
 use mutransfer_study::trial::{Outcome, Trial};
 use mutransfer_study::workbench::Workbench;
@@ -71,6 +71,41 @@ impl<'a> Progress<'a> {
         self.bar = Some(Bar::new(trials, |trial| {
             self.bench.parameters(trial) as f64
         }));
+    }
+}
+
+/// Seconds after which counting something is worth a bar.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Counts what a computation has done, with a bar once that takes long. Draws nothing where stderr
+/// is no terminal.
+pub(crate) struct Count {
+    bar: ProgressBar,
+    begun: Instant,
+}
+
+impl Count {
+    pub(crate) fn new(all: usize, what: &str) -> Self {
+        let style = ProgressStyle::with_template(&format!("{{bar:32}} {{pos}}/{{len}} {what}"));
+        let bar = ProgressBar::with_draw_target(Some(all as u64), ProgressDrawTarget::hidden());
+        Self {
+            bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
+            begun: Instant::now(),
+        }
+    }
+
+    /// One more is done.
+    pub(crate) fn step(&self) {
+        self.bar.inc(1);
+        if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

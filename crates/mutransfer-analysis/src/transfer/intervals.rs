@@ -2,7 +2,6 @@
 
 use crate::statistics::measured::Measured;
 use crate::transfer::draw::{Route, Values};
-use crate::transfer::noise::Noise;
 use crate::transfer::number::{Number, Numbers};
 use crate::transfer::optimum::Optimum;
 use crate::transfer::point::Point;
@@ -53,12 +52,7 @@ impl Intervals<'_> {
 
 /// Whether the whole interval of an optimum is nearer to another run than to the best one, though
 /// that other one is worse by more than noise, where the noise is known.
-pub(crate) fn leaves_out_best(
-    points: &[Point],
-    optimum: &Optimum,
-    noise: Option<Noise>,
-    log2: &Measured,
-) -> bool {
+pub(crate) fn leaves_out_best(points: &[Point], optimum: &Optimum, log2: &Measured) -> bool {
     let best = points
         .iter()
         .find(|point| Some(point.log2) == optimum.raw_log2);
@@ -70,7 +64,7 @@ pub(crate) fn leaves_out_best(
         (point.log2 < best.log2 && high < middle) || (point.log2 > best.log2 && low > middle)
     };
     let is_worse = |point: &Point| {
-        let of_run = noise.map_or(0.0, |noise| noise.rest.value);
+        let of_run = optimum.noise.map_or(0.0, |noise| noise.rest.value);
         let [one, other] = [point, best].map(|point| of_run / point.seeds as f64);
         let losses = point.loss.zip(best.loss);
         losses.is_some_and(|(loss, lowest)| loss - lowest > 2.0 * (one + other).sqrt())

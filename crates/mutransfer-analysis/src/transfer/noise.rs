@@ -4,8 +4,6 @@
 //! does not bend the valley, and a tilt, which only moves it. Whether a fit misses the runs is
 //! judged by what is left of the noise once each seed's level and tilt are out.
 
-use std::collections::BTreeMap;
-
 use crate::statistics::distribution::exceeds;
 use crate::table::sweep::{Curve, Trials};
 use crate::transfer::flag::Flag;
@@ -140,15 +138,15 @@ impl Curve {
 
 /// A run of several at one value.
 struct Deviation {
+    seed: u64,
     /// Index of its value.
     value: usize,
-    seed: u64,
     log2: f64,
     /// Nats by which it is off the mean.
     nats: f64,
 }
 
-/// Of all runs beside others, by value and seed.
+/// Of all runs beside others, by seed.
 fn deviations(trials: &[&Trials]) -> Vec<Deviation> {
     let mut runs = Vec::new();
     let several = trials.iter().filter(|trials| trials.losses.len() > 1);
@@ -156,13 +154,14 @@ fn deviations(trials: &[&Trials]) -> Vec<Deviation> {
         let log2 = trials.value.log2();
         for (nats, seed) in trials.deviations() {
             runs.push(Deviation {
-                value,
                 seed,
+                value,
                 log2,
                 nats,
             });
         }
     }
+    runs.sort_unstable_by_key(|run| (run.seed, run.value));
     runs
 }
 
@@ -170,57 +169,61 @@ fn squares(runs: &[Deviation]) -> f64 {
     runs.iter().map(|run| run.nats * run.nats).sum()
 }
 
+fn is_same_seed(one: &Deviation, other: &Deviation) -> bool {
+    one.seed == other.seed
+}
+
 /// Squares of what a line for each seed and a mean for each value leave, and how many numbers are
 /// free in it.
 fn without_seeds(mut runs: Vec<Deviation>) -> (f64, usize) {
-    let (mut by_seed, mut by_value): (BTreeMap<u64, Vec<usize>>, BTreeMap<usize, Vec<usize>>) =
-        Default::default();
-    for (index, run) in runs.iter().enumerate() {
-        by_seed.entry(run.seed).or_default().push(index);
-        by_value.entry(run.value).or_default().push(index);
-    }
+    let values = runs.iter().map(|run| run.value + 1).max().unwrap_or(0);
     let mut left = squares(&runs);
     for _ in 0..PASSES {
-        for indices in by_seed.values() {
-            take_line(&mut runs, indices);
-        }
-        for indices in by_value.values() {
-            take_mean(&mut runs, indices);
-        }
+        runs.chunk_by_mut(is_same_seed).for_each(take_line);
+        take_means(&mut runs, values);
         let now = squares(&runs);
         if left - now <= ENOUGH * now {
             break;
         }
         left = now;
     }
-    let spare: usize = by_seed
-        .values()
-        .map(|indices| indices.len().saturating_sub(2))
-        .sum();
-    let taken = by_value.len().saturating_sub(2);
-    (squares(&runs), spare.saturating_sub(taken))
+    let spare = |runs: &[Deviation]| runs.len().saturating_sub(2);
+    let spare: usize = runs.chunk_by(is_same_seed).map(spare).sum();
+    (
+        squares(&runs),
+        spare.saturating_sub(values.saturating_sub(2)),
+    )
 }
 
-fn take_mean(runs: &mut [Deviation], indices: &[usize]) {
-    let sum: f64 = indices.iter().map(|index| runs[*index].nats).sum();
-    let mean = sum / indices.len() as f64;
-    for index in indices {
-        runs[*index].nats -= mean;
+/// Takes out the means of all values, of which there are so many.
+fn take_means(runs: &mut [Deviation], values: usize) {
+    let mut sums = vec![(0.0, 0.0); values];
+    for run in runs.iter() {
+        let (sum, count) = &mut sums[run.value];
+        (*sum, *count) = (*sum + run.nats, *count + 1.0);
+    }
+    for run in runs {
+        let (sum, count) = sums[run.value];
+        run.nats -= sum / count;
     }
 }
 
-/// Takes out the line of least squares; the mean of a single run.
-fn take_line(runs: &mut [Deviation], indices: &[usize]) {
-    take_mean(runs, indices);
-    let middle = indices.iter().map(|index| runs[*index].log2).sum::<f64>() / indices.len() as f64;
+/// Takes out the line of least squares of one seed; the mean of a single run.
+fn take_line(runs: &mut [Deviation]) {
+    let count = runs.len() as f64;
+    let middle = runs.iter().map(|run| run.log2).sum::<f64>() / count;
+    let mean = runs.iter().map(|run| run.nats).sum::<f64>() / count;
     let (mut squares, mut products) = (0.0, 0.0);
-    for run in indices.iter().map(|index| &runs[*index]) {
+    for run in runs.iter() {
         let off = run.log2 - middle;
         (squares, products) = (squares + off * off, products + off * run.nats);
     }
-    if squares > 0.0 {
-        for index in indices {
-            runs[*index].nats -= products / squares * (runs[*index].log2 - middle);
-        }
+    let tilt = if squares > 0.0 {
+        products / squares
+    } else {
+        0.0
+    };
+    for run in runs {
+        run.nats -= mean + tilt * (run.log2 - middle);
     }
 }

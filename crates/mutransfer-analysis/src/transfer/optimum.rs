@@ -30,6 +30,8 @@ pub struct Optimum {
     pub tried: usize,
     /// Values at which at least one seed diverged.
     pub diverged: usize,
+    /// The noise between seeds around it; none where no value there has two.
+    pub(crate) noise: Option<Noise>,
 }
 
 /// Finds the best value of the hyperparameter on a loss curve: the bottom of a skewed valley
@@ -44,11 +46,8 @@ pub fn optimum(curve: &Curve, max_octaves: Option<f64>) -> Optimum {
         let skewed = window.skewed().and_then(|kept| Valley::skewed(&kept));
         bottom(skewed, &window.parabola(), best)
     });
-    if let Some(valley) = &found.valley {
-        let noise = noise(&valley.points(&points));
-        found
-            .flags
-            .extend(noise.map_or(Vec::new(), |noise| noise.doubts(&points, valley)));
+    if let Some((valley, noise)) = found.valley.as_ref().zip(found.noise) {
+        found.flags.extend(noise.doubts(&points, valley));
         found.flags.sort_unstable();
     }
     found
@@ -79,7 +78,12 @@ fn found(
         return Optimum::none(points.len(), diverged);
     };
     let fitted = bracketed(points, best).and_then(|()| fit(best));
-    let flags = flags(&fitted, points, best, noise);
+    let kept = match &fitted {
+        Ok(valley) => valley.points(points),
+        Err(_) => Window::about(points, best, None).parabola(),
+    };
+    let noise = noise(&kept);
+    let flags = flags(&fitted, &kept, noise);
     let valley = fitted.ok();
     let (log2, value, loss) = match &valley {
         Some(fit) => (fit.log2, fit.log2.exp2(), Some(fit.loss)),
@@ -95,10 +99,16 @@ fn found(
         valley,
         tried: points.len(),
         diverged,
+        noise,
     }
 }
 
 impl Optimum {
+    /// The noise of runs that a valley was fitted to.
+    pub(crate) fn noise_of_valley(&self) -> Option<Noise> {
+        self.noise.filter(|_| self.valley.is_some())
+    }
+
     /// Where everything diverged.
     fn none(tried: usize, diverged: usize) -> Self {
         Self {
@@ -111,6 +121,7 @@ impl Optimum {
             valley: None,
             tried,
             diverged,
+            noise: None,
         }
     }
 }
@@ -149,33 +160,23 @@ fn bottom(skewed: Option<Valley>, near: &[&Point], best: &Point) -> Result<Valle
         .ok_or(Flag::NotConvex)
 }
 
-/// What limits trust in a fit, worst first. Without a fit the noise is that around the best point.
-fn flags(
-    fitted: &Result<Valley, Flag>,
-    points: &[Point],
-    best: &Point,
-    noise: impl Fn(&[&Point]) -> Option<Noise>,
-) -> Vec<Flag> {
+/// What limits trust in a fit to these points, or without one in the points about the best one,
+/// worst first.
+fn flags(fitted: &Result<Valley, Flag>, kept: &[&Point], noise: Option<Noise>) -> Vec<Flag> {
     let of_fit = match fitted {
         Err(flag) => Some(*flag),
         Ok(fit) if !fit.covers(fit.log2) => Some(Flag::Extrapolated),
         Ok(_) => None,
     };
-    let kept = match fitted {
-        Ok(valley) => valley.points(points),
-        Err(_) => Window::about(points, best, None).parabola(),
-    };
-    let mut flags: Vec<Flag> = of_fit.into_iter().chain(of_seeds(&kept, noise)).collect();
+    let of_seeds = noise.map_or(vec![Flag::FewSeeds], |noise| of_seeds(kept, noise));
+    let mut flags: Vec<Flag> = of_fit.into_iter().chain(of_seeds).collect();
     flags.sort_unstable();
     flags
 }
 
-/// What the seeds say: a single one leaves the noise unknown or takes that of others, several may
-/// show that the valley drowns in it.
-fn of_seeds(kept: &[&Point], noise: impl Fn(&[&Point]) -> Option<Noise>) -> Vec<Flag> {
-    let Some(noise) = noise(kept) else {
-        return vec![Flag::FewSeeds];
-    };
+/// What several seeds say: that the valley drowns in their noise, or that values with a single one
+/// take that of others.
+fn of_seeds(kept: &[&Point], noise: Noise) -> Vec<Flag> {
     let losses: Vec<f64> = kept.iter().filter_map(|point| point.loss).collect();
     let highest = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);

@@ -63,12 +63,11 @@ impl Rule<'_> {
     /// The resamplers of its curves. None where there is no valley, or nothing is known about the
     /// noise: a single seed everywhere, and no more points than the fits need.
     pub(crate) fn resamplers(&self) -> Vec<Option<Resampler>> {
-        let known: Vec<Noise> = self.noises.iter().copied().flatten().collect();
-        let (pooled, residual) = (Noise::pooled(&known), self.residual());
+        let (pooled, residual) = (Noise::pooled(&self.noises()), self.residual());
         let of_curve = |index: usize| {
             let valley = self.optima[index].valley.as_ref()?;
             let builder = Builder::new(self, index);
-            match (self.noises[index], pooled) {
+            match (self.optima[index].noise, pooled) {
                 (Some(noise), _) => Some(builder.of_seeds(noise, valley)),
                 (None, Some(noise)) => Some(builder.of_others(noise)),
                 (None, None) => Some(builder.of_residuals(residual?, valley)),

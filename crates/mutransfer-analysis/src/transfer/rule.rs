@@ -87,8 +87,6 @@ pub(crate) struct Rule<'a> {
     pub(crate) request: &'a Request,
     pub(crate) points: Vec<Vec<Point>>,
     pub(crate) optima: Vec<Optimum>,
-    /// The noise between seeds around each optimum, where there is a valley.
-    pub(crate) noises: Vec<Option<Noise>>,
     /// Indices of the widths that take part in fits.
     pub(crate) fitted: Vec<usize>,
     pub(crate) route: Option<Route>,
@@ -96,13 +94,10 @@ pub(crate) struct Rule<'a> {
 
 impl<'a> Rule<'a> {
     pub(crate) fn new(name: &'a str, curves: &'a [Curve], request: &'a Request) -> Self {
-        let (mut optima, mut noises) = (Vec::new(), Vec::new());
-        for curve in curves {
-            let found = optimum(curve, request.max_octaves);
-            let valley = found.valley.as_ref();
-            noises.push(valley.and_then(|valley| Noise::of(&curve.near(valley.kept))));
-            optima.push(found);
-        }
+        let optima: Vec<Optimum> = curves
+            .iter()
+            .map(|curve| optimum(curve, request.max_octaves))
+            .collect();
         let fitted = (0..curves.len())
             .filter(|&index| Vertex::of(curves[index].at, &optima[index]).is_some())
             .collect();
@@ -113,7 +108,6 @@ impl<'a> Rule<'a> {
             request,
             points: curves.iter().map(Curve::points).collect(),
             optima,
-            noises,
             fitted,
             route,
         }
@@ -121,7 +115,7 @@ impl<'a> Rule<'a> {
 
     fn best(&self, index: usize, draws: &[Draw], intervals: &Intervals) -> Best {
         let mut optimum = self.optima[index].clone();
-        if self.noises[index].is_none() && self.noises.iter().any(Option::is_some) {
+        if optimum.noise.is_none() && !self.noises().is_empty() {
             let flags = optimum.flags.iter_mut();
             flags
                 .filter(|flag| **flag == Flag::FewSeeds)
@@ -135,9 +129,7 @@ impl<'a> Rule<'a> {
             Some(Measured::of(value?, replicates).widened(intervals.freedom(&[index])))
         };
         let log2 = measured(optimum.log2, |vertex| vertex.ln_best / LN_2);
-        if log2.is_some_and(|log2| {
-            leaves_out_best(&self.points[index], &optimum, self.noises[index], &log2)
-        }) {
+        if log2.is_some_and(|log2| leaves_out_best(&self.points[index], &optimum, &log2)) {
             optimum.flags.push(Flag::BesideBest);
             optimum.flags.sort_unstable();
         }
@@ -210,6 +202,12 @@ impl<'a> Rule<'a> {
         let freedom = intervals.freedom(&widths);
         let needed = seeds.and_then(|seeds| regret.needed(seeds, freedom, widths.len()));
         (regret.verdict(), needed)
+    }
+
+    /// The noise of all curves with a valley on which it is known.
+    pub(crate) fn noises(&self) -> Vec<Noise> {
+        let optima = self.optima.iter();
+        optima.filter_map(Optimum::noise_of_valley).collect()
     }
 
     /// Fewest seeds at the values that the valley was fitted to.

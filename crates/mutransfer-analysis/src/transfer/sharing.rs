@@ -24,8 +24,8 @@ pub struct Sharing {
     pub rules: Option<f64>,
 }
 
-/// Losses by seed.
-pub(crate) type BySeed = BTreeMap<u64, f64>;
+/// Losses by seed, ascending.
+pub(crate) type BySeed = Vec<(u64, f64)>;
 
 /// Products of the deviations of two losses of one seed, summed.
 #[derive(Default)]
@@ -38,9 +38,9 @@ struct Pairs {
 impl Pairs {
     /// Adds the seeds that both have.
     fn add(&mut self, one: &BySeed, other: &BySeed) {
-        let both: Vec<(f64, f64)> = one
-            .iter()
-            .filter_map(|(seed, loss)| Some((*loss, *other.get(seed)?)))
+        let both: Vec<(f64, f64)> = common(one, other)
+            .into_iter()
+            .map(|(_, one, other)| (one, other))
             .collect();
         if both.len() < 2 {
             return;
@@ -113,20 +113,31 @@ fn by_seed(trials: &Trials) -> BySeed {
     runs.map(|(seed, loss)| (*seed, *loss)).collect()
 }
 
-/// Mean loss of each seed that was run at all values.
-fn level(near: &[&Trials]) -> BySeed {
-    let mut sums: BTreeMap<u64, (f64, usize)> = BTreeMap::new();
-    for trials in near {
-        for (seed, loss) in trials.seeds.iter().zip(&trials.losses) {
-            let (sum, count) = sums.entry(*seed).or_default();
-            *sum += loss;
-            *count += 1;
+/// The seeds that both have, with their losses.
+fn common(one: &BySeed, other: &BySeed) -> Vec<(u64, f64, f64)> {
+    let mut both = Vec::new();
+    let mut others = other.iter().peekable();
+    for (seed, loss) in one {
+        while others.next_if(|(other, _)| other < seed).is_some() {}
+        if let Some((_, other)) = others.next_if(|(other, _)| other == seed) {
+            both.push((*seed, *loss, *other));
         }
     }
-    let whole = sums
-        .into_iter()
-        .filter(|(_, (_, count))| *count == near.len());
-    whole
-        .map(|(seed, (sum, count))| (seed, sum / count as f64))
+    both
+}
+
+/// Mean loss of each seed that was run at all values.
+fn level(near: &[&Trials]) -> BySeed {
+    let Some((first, others)) = near.split_first() else {
+        return BySeed::new();
+    };
+    let mut sums = by_seed(first);
+    for trials in others {
+        let both = common(&sums, &by_seed(trials)).into_iter();
+        sums = both.map(|(seed, sum, loss)| (seed, sum + loss)).collect();
+    }
+    let count = near.len() as f64;
+    sums.into_iter()
+        .map(|(seed, sum)| (seed, sum / count))
         .collect()
 }

@@ -74,7 +74,8 @@ impl Rule<'_> {
             let both = points[index]
                 .as_ref()
                 .zip(self.optima[index].valley.as_ref());
-            let optimum = both.map(|(points, valley)| redrawn(points, valley, self.noises[index]));
+            let optimum =
+                both.map(|(points, valley)| redrawn(points, valley, self.optima[index].noise));
             vertices.push(
                 optimum
                     .as_ref()

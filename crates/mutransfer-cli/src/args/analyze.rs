@@ -19,36 +19,12 @@ pub(crate) struct AnalyzeOptions {
     /// Where to transfer to, in the table or beyond it [default: the largest of the table]
     #[arg(long, visible_alias = "target", value_name = "N")]
     pub(crate) target_width: Option<f64>,
-    /// Column of what grows: width, depth, batch, tokens, experts, parameters or any other
-    #[arg(long, default_value = "width", value_name = "COLUMN")]
-    pub(crate) axis: String,
-    /// Column of the hyperparameter that was swept
-    #[arg(long, default_value = "lr", value_name = "COLUMN")]
-    pub(crate) sweep: String,
-    /// Column of the final loss, in nats
-    #[arg(long, default_value = "loss", value_name = "COLUMN")]
-    pub(crate) loss: String,
-    /// Column with the name of the parametrization, or =NAME where it is the same for all runs
-    /// [default: rule where it is present, else one rule]
-    #[arg(long, value_name = "COLUMN|=NAME")]
-    pub(crate) rule: Option<String>,
-    /// Column of the seed [default: seed where it is present, else one seed]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) seed: Option<String>,
+    #[command(flatten)]
+    pub(crate) columns: ColumnOptions,
     /// What runs of one seed have in common: shared, data and initial draws, and with them most of
     /// their noise; independent, nothing, as the numbers only count runs
     #[arg(long, value_enum, default_value_t = SeedsOption::Shared, value_name = "KIND")]
     pub(crate) seeds: SeedsOption,
-    /// A column that holds base-2 logarithms, of the axis or of the swept hyperparameter; log2lr is
-    /// known to hold those of lr; repeat for more
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) log2: Vec<String>,
-    /// Keep only the rows with this value; repeat for more columns
-    #[arg(long = "where", value_name = "COLUMN=VALUE")]
-    pub(crate) filters: Vec<String>,
-    /// A column that is a result and not a setting, and may differ from row to row; repeat for more
-    #[arg(long = "ignore", value_name = "COLUMN")]
-    pub(crate) ignored: Vec<String>,
     /// Regret in nats up to which a rule transfers
     #[arg(long, default_value_t = 0.01, value_name = "NATS")]
     pub(crate) tolerance: f64,
@@ -67,6 +43,37 @@ pub(crate) struct AnalyzeOptions {
     pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) foreign: ForeignOptions,
+}
+
+/// Where a table has what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ColumnOptions {
+    /// Column of what grows: width, depth, batch, tokens, experts, parameters or any other
+    #[arg(long, default_value = "width", value_name = "COLUMN")]
+    pub(crate) axis: String,
+    /// Column of the hyperparameter that was swept
+    #[arg(long, default_value = "lr", value_name = "COLUMN")]
+    pub(crate) sweep: String,
+    /// Column of the final loss, in nats
+    #[arg(long, default_value = "loss", value_name = "COLUMN")]
+    pub(crate) loss: String,
+    /// Column with the name of the parametrization, or =NAME where it is the same for all runs
+    /// [default: rule where it is present, else one rule]
+    #[arg(long, value_name = "COLUMN|=NAME")]
+    pub(crate) rule: Option<String>,
+    /// Column of the seed [default: seed where it is present, else one seed]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) seed: Option<String>,
+    /// A column that holds base-2 logarithms, of the axis or of the swept hyperparameter; log2lr is
+    /// known to hold those of lr; repeat for more
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) log2: Vec<String>,
+    /// Keep only the rows with this value; repeat for more columns
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub(crate) filters: Vec<String>,
+    /// A column that is a result and not a setting, and may differ from row to row; repeat for more
+    #[arg(long = "ignore", value_name = "COLUMN")]
+    pub(crate) ignored: Vec<String>,
 }
 
 /// As [`Seeds`], for the command line.

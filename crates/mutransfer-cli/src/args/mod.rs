@@ -1,6 +1,7 @@
 //! What can be typed. Only what was typed is here; each command resolves it once.
 
 mod analyze;
+mod power;
 mod recipe;
 mod rules;
 
@@ -13,7 +14,8 @@ use mutransfer_study::coordinates::SEEDS;
 use mutransfer_study::grid::LearningRate;
 use mutransfer_study::store::Foreign;
 
-pub(crate) use analyze::AnalyzeOptions;
+pub(crate) use analyze::{AnalyzeOptions, ColumnOptions};
+pub(crate) use power::PowerOptions;
 pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
 pub(crate) use rules::{
     CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print,
@@ -67,6 +69,9 @@ pub(crate) enum Command {
     /// verdict
     #[command(after_long_help = analyze::ANALYZE_HELP)]
     Analyze(AnalyzeOptions),
+    /// Find out how often a sweep would tell: the chance of each verdict, before it is run
+    #[command(after_long_help = power::POWER_HELP)]
+    Power(PowerOptions),
     /// Repeat a published demonstration at a small size, and compare with what is expected
     Recipe(RecipeOptions),
     /// Train the trial in a folder (what the workers of a study run)

@@ -192,13 +192,18 @@ impl Workbench {
     /// # Errors
     /// When none of them has ended, or one is there twice with different ends.
     pub fn analysis(&self, ended: &[Ended], of: Loss) -> Result<Analysis, TableError> {
+        analyze(&sweeps(ended, of)?, "width", "lr", &self.request())
+    }
+
+    /// What is asked of the trials. Their seeds are shared: each means the same data and the same
+    /// initial draws everywhere.
+    pub(super) fn request(&self) -> Request {
         let narrowest = self.study.proxies().first().copied().unwrap_or(0);
         let target = Some(self.study.target_width()).filter(|target| *target > narrowest);
-        let request = Request {
+        Request {
             target: target.map(|target| target as f64),
             ..Request::default()
-        };
-        analyze(&sweeps(ended, of)?, "width", "lr", &request)
+        }
     }
 
     /// The coordinate check's measurements at all widths, by its own protocol, at one learning rate

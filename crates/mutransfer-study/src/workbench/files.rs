@@ -3,7 +3,7 @@
 use mutransfer::theory::Quantity;
 use mutransfer_analysis::figures::{self, Figure, Pictures};
 use mutransfer_analysis::report::{Coordinates, Models, Report, render};
-use mutransfer_analysis::{Coordinate, Judgement, to_csv};
+use mutransfer_analysis::{Coordinate, Judgement, Sweeps, power_of_open, to_csv};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ impl Workbench {
         if let Some(figure) = &sizes {
             write_figure(store, "coordinates", figure)?;
         }
-        let report = self.report(done, judged, pictures, sizes)?;
+        let report = self.report(done, judged, &sweeps, pictures, sizes)?;
         store.write("report.html", render(&report)?.as_bytes())?;
         Ok(())
     }
@@ -46,6 +46,7 @@ impl Workbench {
         &self,
         done: &Done,
         judged: &Judged,
+        sweeps: &Sweeps,
         pictures: Pictures,
         figure: Option<Figure>,
     ) -> Result<Report, RunError> {
@@ -59,6 +60,7 @@ impl Workbench {
             models: Some(self.models()),
             floor: subject.floor(),
             cost: Some(cost),
+            power: power_of_open(sweeps, &judged.analysis, &self.request()),
             coordinates: Some(Coordinates {
                 figure,
                 checks: judged.checks.clone(),

@@ -3,6 +3,7 @@
 
 use minijinja::{Value, context};
 
+use crate::names::display_name;
 use crate::tell::findings::{doubts, of_rows};
 use crate::tell::report::parts::{Models, Report};
 
@@ -22,13 +23,26 @@ pub(super) fn caveats(report: &Report) -> Value {
         all.extend(base_too_small(models));
     }
     all.push(SCOPE.to_owned());
-    let rules = doubts(&report.analysis).into_iter();
+    let rules = of_rules(report).into_iter();
     context! {
         rules => rules
             .map(|(rule, doubts)| context! { rule, doubts })
             .collect::<Vec<Value>>(),
         all,
     }
+}
+
+/// Doubts by displayed name of the rule; after them what such tables can be expected to show.
+fn of_rules(report: &Report) -> Vec<(String, Vec<String>)> {
+    let mut all = doubts(&report.analysis);
+    for (name, power) in &report.power {
+        let (shown, clause) = (display_name(name), power.to_string());
+        match all.iter_mut().find(|(rule, _)| rule == shown) {
+            Some((_, doubts)) => doubts.push(clause),
+            None => all.push((shown.to_owned(), vec![clause])),
+        }
+    }
+    all
 }
 
 fn narrowest(report: &Report) -> usize {

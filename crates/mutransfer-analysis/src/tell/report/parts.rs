@@ -1,6 +1,9 @@
 //! What a report is made of.
 
+use std::collections::BTreeMap;
+
 use crate::coordinates::judge::Check;
+use crate::power::design::Power;
 use crate::tell::figures::figure::Figure;
 use crate::tell::figures::pictures::Pictures;
 use crate::transfer::analysis::Analysis;
@@ -23,6 +26,8 @@ pub struct Report {
     pub floor: Option<f64>,
     /// What tuning costs, where it is known.
     pub cost: Option<Cost>,
+    /// What tables like this one can be expected to show, by rule, where the verdict is open.
+    pub power: BTreeMap<String, Power>,
     /// The coordinate check, where one was made.
     pub coordinates: Option<Coordinates>,
 }
