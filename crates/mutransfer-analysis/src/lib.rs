@@ -50,9 +50,10 @@ mod wider;
 
 pub use coordinates::cell::Cell;
 pub use coordinates::error::CoordinateError;
-pub use coordinates::fit::{Fit, TOLERANCE, Trend};
+pub use coordinates::fit::{Fit, TOLERANCE};
 pub use coordinates::judge::{Check, judge};
 pub use coordinates::layers::{Evidence, Layers};
+pub use coordinates::looks::Looks;
 pub use coordinates::read::{Measurements, coordinates_from_csv};
 pub use coordinates::size::Coordinate;
 pub use fix::Fix;

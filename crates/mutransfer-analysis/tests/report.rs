@@ -7,8 +7,8 @@ use mutransfer::{Optimizer, Rule};
 use mutransfer_analysis::figures::{Figure, FigureError, Pictures, coordinates, loss_curves};
 use mutransfer_analysis::report::{Coordinates, Models, Report, render};
 use mutransfer_analysis::{
-    Analysis, Coordinate, Cost, End, Group, Request, Run, Runs, Sweeps, analyze, carried, judge,
-    power_of_open,
+    Analysis, Coordinate, Cost, End, Group, Looks, Request, Run, Runs, Sweeps, analyze, carried,
+    judge, power_of_open,
 };
 
 const PROXIES: [usize; 3] = [32, 64, 128];
@@ -216,7 +216,8 @@ fn report_of(rows: &[Run], target: Option<usize>) -> Report {
         power: BTreeMap::new(),
         coordinates: Some(Coordinates {
             figure: Some(coordinates(&activations(), Quantity::Activation).expect("finite values")),
-            checks: judge(&activations(), &expectations()).map_err(|error| error.to_string()),
+            checks: judge(&activations(), &expectations(), &Looks::default())
+                .map_err(|error| error.to_string()),
         }),
     }
 }

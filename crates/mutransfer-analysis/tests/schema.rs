@@ -129,7 +129,7 @@ fn checks() -> Vec<mutransfer_analysis::Check> {
             });
         }
     }
-    judge(&rows, &expected).unwrap()
+    judge(&rows, &expected, &mutransfer_analysis::Looks::default()).unwrap()
 }
 
 #[test]

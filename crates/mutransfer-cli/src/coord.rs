@@ -9,16 +9,17 @@ use anyhow::Context;
 use mutransfer::theory::{Expectation, Layer, Quantity, Theory};
 use mutransfer::{Hyper, Init, Optimizer, Parametrization, Rule};
 use mutransfer_analysis::{
-    Cell, Check, Coordinate, CoordinateError, Layers, Measurements, TOLERANCE, Verdict,
+    Cell, Check, Coordinate, CoordinateError, Layers, Looks, Measurements, TOLERANCE, Verdict,
     display_name, figures, to_csv,
 };
-use mutransfer_study::coordinates::{Protocol, judged};
+use mutransfer_study::coordinates::{Protocol, judged, settled};
+use mutransfer_study::error::RunError;
 use mutransfer_study::limits;
 use mutransfer_study::rule::NamedRule;
 use mutransfer_study::schedule::Schedule;
 use mutransfer_study::store::Store;
 use mutransfer_study::study::usual_hyper;
-use mutransfer_study::subject::{CheckBatch, Description, Heads, ModelSizes};
+use mutransfer_study::subject::{Description, Heads, ModelSizes, UsualCheck};
 use mutransfer_study::trial::Budget;
 
 use crate::args::CoordOptions;
@@ -41,17 +42,25 @@ const FILES: [&str; 8] = [
 pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     let rules = rules(options)?;
     let expect = options.expect.as_deref().map(rule).transpose()?;
-    let coordinates = if options.from.is_empty() {
-        train(options, &rules)?
-    } else {
-        read(options, &rules, expect.as_ref())?
+    let judge = |coordinates: &[Coordinate], looks: &Looks| {
+        let rule = |name: &str| expected(name, &rules, expect.as_ref());
+        judged(
+            coordinates,
+            &rule,
+            options.optimizer,
+            &description(options),
+            looks,
+        )
     };
-    let checks = judged(
-        &coordinates,
-        &|name| expected(name, &rules, expect.as_ref()),
-        options.optimizer,
-        &description(options),
-    )?;
+    let (coordinates, looks) = if options.from.is_empty() {
+        train(options, &rules, &judge)?
+    } else {
+        let looks = options
+            .seeds
+            .map_or(Looks::default(), |most| Looks::up_to(most as usize));
+        (read(options, &rules, expect.as_ref())?, looks)
+    };
+    let checks = judge(&coordinates, &looks)?;
     write(options, &coordinates, &checks)?;
     if options.json {
         let text = serde_json::to_string_pretty(&checks);
@@ -83,10 +92,10 @@ fn write(
 fn print(checks: &[Check]) {
     say!("{}", slopes(checks));
     say!(
-        "Slopes of log2 mean |x| against log2 width with 95% intervals; t counts updates. \
-         Tolerance {TOLERANCE}.\n\
-         !: fails; ?: undetermined; >: passes over the upper half of the widths, whose slope is \
-         shown."
+        "Slopes of log2 of the root mean square against log2 width with 95% intervals over seeds; \
+         t counts updates. Tolerance {TOLERANCE}.\n\
+         !: fails; ?: open; *: judged with all blocks and later updates of its kind; ∞: narrow \
+         widths bend the line, and this is the slope of its limit."
     );
     for check in checks {
         say!("{check}");
@@ -190,12 +199,51 @@ fn what(layer: Layer) -> &'static str {
     }
 }
 
-/// Measurements of a built-in model.
-fn train(options: &CoordOptions, rules: &[NamedRule]) -> Result<Vec<Coordinate>, Failure> {
+/// Judges measurements in as many looks.
+type Judge<'a> = &'a dyn Fn(&[Coordinate], &Looks) -> Result<Vec<Check>, RunError>;
+
+/// Measurements of a built-in model, with as many seeds as decide, and the looks that were planned.
+fn train(
+    options: &CoordOptions,
+    rules: &[NamedRule],
+    judge: Judge,
+) -> Result<(Vec<Coordinate>, Looks), Failure> {
     let subject = mutransfer_models::open(&description(options), options.data.as_deref())?;
-    let protocol = protocol(options, rules, subject.check_batch())?;
+    let protocol = protocol(options, rules, &subject.usual_check())?;
     protocol.check(subject.as_ref())?;
-    Ok(protocol.measure(subject.as_ref(), &AtomicBool::new(false))?)
+    // What cannot be judged is said once, at the end.
+    let mut failed = None;
+    let stop = AtomicBool::new(false);
+    let coordinates = protocol.measure(subject.as_ref(), &stop, &mut |rows| match judge(
+        rows,
+        &protocol.looks,
+    ) {
+        Ok(checks) => {
+            progress(&checks);
+            settled(&checks)
+        }
+        Err(error) => {
+            failed = Some(error);
+            rules.iter().map(|rule| rule.name().to_owned()).collect()
+        }
+    })?;
+    failed.map_or(Ok((coordinates, protocol.looks)), |error| Err(error.into()))
+}
+
+/// How far each rule is.
+fn progress(checks: &[Check]) {
+    for check in checks {
+        let cells = || check.cells.iter().filter_map(|cell| cell.verdict);
+        let open = cells()
+            .filter(|verdict| *verdict == Verdict::Undetermined)
+            .count();
+        let name = display_name(&check.rule);
+        note!(
+            "{name}, {} seeds: {open} of {} cells open",
+            check.seeds(),
+            cells().count()
+        );
+    }
 }
 
 fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
@@ -233,20 +281,26 @@ fn description(options: &CoordOptions) -> Description {
 fn protocol(
     options: &CoordOptions,
     rules: &[NamedRule],
-    usual: CheckBatch,
+    usual: &UsualCheck,
 ) -> Result<Protocol, Failure> {
-    let widest = options.widths.iter().copied().max();
+    let widths = if options.widths.is_empty() {
+        usual.widths.clone()
+    } else {
+        options.widths.clone()
+    };
+    let widest = widths.iter().copied().max();
     let widest = widest.ok_or_else(|| Failure::usage("no width is given", None))?;
-    let narrowest = options.widths.iter().copied().min().unwrap_or(widest);
+    let narrowest = widths.iter().copied().min().unwrap_or(widest);
     let sizes = ModelSizes {
         base_width: options.base_width.unwrap_or(narrowest),
         width: widest,
-        depth: options.depth,
+        depth: options.depth.unwrap_or(usual.depth),
         context: options.context.unwrap_or(usual.context),
     };
     limits::check_width("widths", narrowest)?;
     limits::check_sizes(&sizes)?;
-    limits::check_seeds(options.seeds)?;
+    let seeds = options.seeds.unwrap_or(usual.seeds as u64);
+    limits::check_seeds(seeds)?;
     let batch = options.batch.unwrap_or(usual.batch);
     limits::check_budget(&Budget {
         steps: options.steps.max(1),
@@ -254,20 +308,20 @@ fn protocol(
         schedule: Schedule::Constant,
         warmup: 0,
     })?;
-    if options.seed.checked_add(options.seeds).is_none() {
+    if options.seed.checked_add(seeds).is_none() {
         let message = format!("--seed is {}, beyond which there are no more", options.seed);
         return Err(Failure::usage(message, None));
     }
     Ok(Protocol {
         rules: rules.to_vec(),
         optimizer: options.optimizer,
-        widths: options.widths.clone(),
+        widths,
         sizes,
         hyper: hyper(options)?,
         batch,
         steps: options.steps,
         seed: options.seed,
-        seeds: options.seeds,
+        looks: Looks::up_to(seeds as usize),
     })
 }
 
@@ -340,24 +394,26 @@ fn row(check: &Check, one: &Cell, steps: &BTreeSet<usize>) -> Vec<String> {
     row
 }
 
-/// `0.02 ± 0.05`, with what was expected where that is not 0, and a mark where it fails. Where the
-/// upper half of the widths decides, its slope.
+/// `0.02 ± 0.05`, with what was expected where that is not 0, and marks of how it was decided.
 fn slope(cell: &Cell) -> String {
-    let Some(fit) = cell.fit else {
+    let Some(fit) = cell.decisive() else {
         return "0, as it must".to_owned();
     };
-    let (line, mark) = match (cell.verdict, fit.upper) {
-        (Some(Verdict::Pass), Some(upper)) if !cell.passes_overall() => (upper, " >"),
-        (Some(Verdict::Fail), _) => (fit.all, " !"),
-        (Some(Verdict::Undetermined), _) => (fit.all, " ?"),
-        _ => (fit.all, ""),
+    let mark = match cell.verdict {
+        Some(Verdict::Fail) => " !",
+        Some(Verdict::Undetermined) => " ?",
+        _ => "",
     };
-    let (slope, margin) = (line.slope, (line.interval.1 - line.interval.0) / 2.0);
-    match cell.expected {
-        Some(_) if cell.at_most => format!("{slope:.2} ± {margin:.2} (≤ 0){mark}"),
-        Some(expected) if expected != 0.0 => {
-            format!("{slope:.2} ± {margin:.2} ({expected:.1}){mark}")
-        }
-        _ => format!("{slope:.2} ± {margin:.2}{mark}"),
-    }
+    let limit = if fit.lag.is_some() { " ∞" } else { "" };
+    let pooled = if cell.pooled.is_some() { " *" } else { "" };
+    let margin = (fit.interval.1 - fit.interval.0) / 2.0;
+    let expected = match cell.expected {
+        Some(_) if cell.at_most => " (≤ 0)".to_owned(),
+        Some(expected) if expected != 0.0 => format!(" ({expected:.1})"),
+        _ => String::new(),
+    };
+    format!(
+        "{:.2} ± {margin:.2}{expected}{limit}{pooled}{mark}",
+        fit.slope
+    )
 }

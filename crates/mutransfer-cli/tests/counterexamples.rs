@@ -58,7 +58,7 @@ fn each_is_flagged_where_it_is_wrong() {
             table,
             &[
                 &WIDTHS[..],
-                &["--model", "mlp", "--random-init", "--seeds", "5"],
+                &["--model", "mlp", "--random-init", "--seeds", "64"],
             ]
             .concat(),
         );
@@ -108,7 +108,7 @@ fn mixed_tables_fail_in_the_readouts_own_update_only() {
             "--widths",
             "128,256,512,1024",
             "--seeds",
-            "5",
+            "64",
         ],
     );
     for step in 0..=4 {
@@ -156,7 +156,14 @@ fn an_embedding_without_its_factor_under_sgd() {
 
 #[test]
 fn attention_over_the_root_of_growing_heads() {
-    let grown = ["--heads", "2", "--widths", "64,128,256,512", "--seeds", "5"];
+    let grown = [
+        "--heads",
+        "2",
+        "--widths",
+        "64,128,256,512",
+        "--seeds",
+        "64",
+    ];
     let check = check("attention-root", &grown);
     assert_eq!(check["verdict"], "fail");
     assert_eq!(

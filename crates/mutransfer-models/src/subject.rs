@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mutransfer::{Hyper, Optimizer, Parametrization, Plan, Role};
 use mutransfer_study::data::{Data, DataKind};
 use mutransfer_study::subject::{
-    Batches, CheckBatch, Description, ModelSizes, Problem, Session, Subject,
+    Batches, Description, ModelSizes, Problem, Session, Subject, UsualCheck,
 };
 
 use crate::architecture::Architecture;
@@ -169,15 +169,28 @@ impl Subject for BuiltIn {
     /// What an update does to the other inputs of its batch, which a narrow model cannot tell
     /// apart, falls as width^-1/2 and bends the line; so they are few. Of 32 tokens BERT guesses
     /// five, of 8 a single one, which it knows after an update. Every position of an image is an
-    /// input of a convolution.
-    fn check_batch(&self) -> CheckBatch {
+    /// input of a convolution. A width of a CNN is four times its channels.
+    fn usual_check(&self) -> UsualCheck {
         let batch = match (self.kind, self.data.kind) {
             (Kind::Gpt | Kind::Bert, _) | (Kind::Mlp, DataKind::Text) => 1,
             (Kind::Mlp, _) => 16,
             (Kind::Cnn | Kind::ResNet, _) => 4,
         };
-        let context = if self.kind == Kind::Bert { 32 } else { 8 };
-        CheckBatch { batch, context }
+        let (narrowest, widest, depth, seeds) = match self.kind {
+            Kind::Mlp => (64, 1024, 2, 128),
+            Kind::Gpt => (64, 1024, 2, 64),
+            Kind::Bert => (128, 1024, 2, 48),
+            Kind::Cnn => (128, 2048, 2, 64),
+            Kind::ResNet => (32, 256, 1, 64),
+        };
+        let doubled = std::iter::successors(Some(narrowest), |width| Some(2 * width));
+        UsualCheck {
+            widths: doubled.take_while(|width| *width <= widest).collect(),
+            depth,
+            batch,
+            context: if self.kind == Kind::Bert { 32 } else { 8 },
+            seeds,
+        }
     }
 
     fn open<'a>(

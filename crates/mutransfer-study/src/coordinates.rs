@@ -1,22 +1,20 @@
 //! The protocol of the coordinate check: which models are measured, when, and what is expected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mutransfer::theory::{Expectation, Theory};
 use mutransfer::{Hyper, Optimizer, Parametrization};
-use mutransfer_analysis::{Check, Coordinate, judge};
+use mutransfer_analysis::{Check, Coordinate, Looks, judge};
 use rayon::prelude::*;
 
 use crate::error::RunError;
 use crate::rule::NamedRule;
 use crate::subject::{Batches, Description, Heads, Measurement, ModelSizes, Subject};
 
-/// Repetitions with other weights and data, where nobody says otherwise.
-pub const SEEDS: u64 = 10;
-
-/// A coordinate check to make: every rule at every width with every seed, measured before and after
-/// each of some updates, on one and the same batch.
+/// A coordinate check to make: every rule at every width with one seed after the other, measured
+/// before and after each of some updates, on one and the same batch, until enough is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protocol {
     /// The rules to check.
@@ -35,9 +33,12 @@ pub struct Protocol {
     pub steps: usize,
     /// The first seed.
     pub seed: u64,
-    /// How many there are.
-    pub seeds: u64,
+    /// After how many seeds it is judged, and whether more are needed.
+    pub looks: Looks,
 }
+
+/// The rules that more seeds would tell no more of.
+pub type Settled = BTreeSet<String>;
 
 /// One model to measure.
 struct Case<'a> {
@@ -66,8 +67,10 @@ impl Protocol {
         Ok(())
     }
 
-    /// Every quantity of every module of every model. Models are measured side by side, one thread
-    /// each; the result does not depend on how many there are. Setting `stop` ends it.
+    /// Every quantity of every module of every model, with more seeds look by look, until `settled`
+    /// names every rule or the last look is taken. Models are measured side by side, one thread
+    /// each; the result depends on the seeds, and not on how many threads there are. Setting `stop`
+    /// ends it.
     ///
     /// # Errors
     /// When a size does not fit the subject, a rule not the subject or the optimizer, or it was
@@ -76,22 +79,38 @@ impl Protocol {
         &self,
         subject: &dyn Subject,
         stop: &AtomicBool,
+        settled: &mut dyn FnMut(&[Coordinate]) -> Settled,
     ) -> Result<Vec<Coordinate>, RunError> {
-        let measured: Vec<Result<Vec<Coordinate>, RunError>> = self
-            .cases()
-            .par_iter()
-            .map(|case| self.measure_case(subject, case, stop))
-            .collect();
-        let measured: Vec<Vec<Coordinate>> = measured.into_iter().collect::<Result<_, _>>()?;
-        Ok(measured.concat())
+        let mut coordinates: Vec<Coordinate> = Vec::new();
+        let (mut done, mut first) = (Settled::new(), 0);
+        for &look in self.looks.seeds() {
+            let measured: Vec<Result<Vec<Coordinate>, RunError>> = self
+                .cases(first..look as u64, &done)
+                .par_iter()
+                .map(|case| self.measure_case(subject, case, stop))
+                .collect();
+            for measured in measured {
+                coordinates.extend(measured?);
+            }
+            self.sort(&mut coordinates);
+            done = settled(&coordinates);
+            first = look as u64;
+        }
+        Ok(coordinates)
     }
 
-    fn cases(&self) -> Vec<Case<'_>> {
+    /// Rule by rule, width by width and seed by seed, as if all had been measured at once.
+    fn sort(&self, coordinates: &mut [Coordinate]) {
+        let place = |rule: &str| self.rules.iter().position(|one| one.name() == rule);
+        coordinates.sort_by_key(|row| (place(&row.rule), row.width, row.seed));
+    }
+
+    fn cases(&self, seeds: Range<u64>, done: &Settled) -> Vec<Case<'_>> {
         let mut cases = Vec::new();
-        for rule in &self.rules {
+        for rule in self.rules.iter().filter(|rule| !done.contains(rule.name())) {
             for &width in &self.widths {
                 let sizes = self.sizes(width);
-                let seeds = self.seed..self.seed.saturating_add(self.seeds);
+                let seeds = seeds.clone().map(|seed| self.seed.saturating_add(seed));
                 cases.extend(seeds.map(|seed| Case { rule, sizes, seed }));
             }
         }
@@ -154,8 +173,8 @@ impl Case<'_> {
     }
 }
 
-/// The verdict on every rule in the table, by what the theory of the rule of that name promises for
-/// the model.
+/// The verdict on every rule in the table, look by look, by what the theory of the rule of that name
+/// promises for the model.
 ///
 /// # Errors
 /// When a rule is not classified, or what is measured cannot be judged.
@@ -164,6 +183,7 @@ pub fn judged(
     rule: &dyn Fn(&str) -> Option<Parametrization>,
     optimizer: Optimizer,
     model: &Description,
+    looks: &Looks,
 ) -> Result<Vec<Check>, RunError> {
     let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
     let mut expectations = BTreeMap::new();
@@ -173,7 +193,13 @@ pub fn judged(
             expectations.insert(name.to_owned(), expectation);
         }
     }
-    Ok(judge(coordinates, &expectations)?)
+    Ok(judge(coordinates, &expectations, looks)?)
+}
+
+/// The rules that these checks settle.
+pub fn settled(checks: &[Check]) -> Settled {
+    let settled = checks.iter().filter(|check| check.is_settled());
+    settled.map(|check| check.rule.clone()).collect()
 }
 
 fn expectation(

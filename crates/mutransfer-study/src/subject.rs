@@ -78,13 +78,19 @@ pub struct Batches {
     pub is_fixed: bool,
 }
 
-/// What a coordinate check trains on, where nobody says otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CheckBatch {
-    /// Sequences or images.
+/// How a coordinate check is made, where nobody says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsualCheck {
+    /// Widths, narrowest first.
+    pub widths: Vec<usize>,
+    /// Blocks.
+    pub depth: usize,
+    /// Sequences or images in the batch.
     pub batch: usize,
     /// Tokens in a sequence.
     pub context: usize,
+    /// Seeds at most: as many as are cheap, and rarely needed.
+    pub seeds: usize,
 }
 
 /// A model family on its data.
@@ -124,8 +130,8 @@ pub trait Subject: Send + Sync {
     /// The same, but that readout and queries start at zero, as a coordinate check wants them.
     fn with_zero_start(&self) -> Box<dyn Subject>;
 
-    /// The batch on which coordinates follow the width at small widths already.
-    fn check_batch(&self) -> CheckBatch;
+    /// A check in which coordinates follow the width at small widths already.
+    fn usual_check(&self) -> UsualCheck;
 
     /// A new model, initialised by its plan and ready to train.
     ///

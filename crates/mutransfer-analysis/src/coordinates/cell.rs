@@ -3,7 +3,7 @@
 use mutransfer::theory::{Layer, Quantity};
 use serde::Serialize;
 
-use crate::coordinates::fit::Fit;
+use crate::coordinates::fit::{Fit, Promise};
 use crate::verdict::Verdict;
 
 /// One quantity of one module after one number of updates.
@@ -28,29 +28,33 @@ pub struct Cell {
     pub at_most: bool,
     /// What was measured; none where every size is exactly zero, as it must be with a zero init.
     pub fit: Option<Fit>,
+    /// What all cells of its kind show together, where that decided: blocks are alike, and so are
+    /// later updates.
+    pub pooled: Option<Fit>,
     /// What that shows.
     pub verdict: Option<Verdict>,
+    /// Seeds that would decide, if the slope stays; none where it is decided, or nothing says.
+    pub enough_seeds: Option<usize>,
 }
 
 impl Cell {
-    /// Whether the slope over all widths is as expected.
-    pub fn passes_overall(&self) -> bool {
-        let lines = self.expected.zip(self.fit);
-        lines.is_none_or(|(expected, fit)| fit.all.against(expected, self.at_most) == Verdict::Pass)
+    /// The fit that it is judged by.
+    pub fn decisive(&self) -> Option<Fit> {
+        self.pooled.or(self.fit)
     }
 
-    /// How far the slope over all widths is from what is expected.
+    /// How far the slope is from what is expected.
     pub(super) fn distance(&self) -> f64 {
-        let lines = self.expected.zip(self.fit);
-        let distance = |expected: f64, fit: Fit| {
-            let over = fit.all.slope - expected;
-            if self.at_most {
-                over.max(0.0)
-            } else {
-                over.abs()
-            }
-        };
-        lines.map_or(0.0, |(expected, fit)| distance(expected, fit))
+        let promise = self.expected.map(|slope| Promise {
+            slope,
+            at_most: self.at_most,
+        });
+        let both = promise.zip(self.decisive());
+        both.map_or(0.0, |(promise, fit)| promise.excess(fit.slope).max(0.0))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.verdict == Some(Verdict::Undetermined)
     }
 
     pub(super) fn fails(&self) -> bool {

@@ -4,15 +4,39 @@ use mutransfer::theory::{Layer, Quantity};
 
 use crate::coordinates::cell::Cell;
 
+/// Seeds beyond which wider models cost less.
+const MOST_SEEDS: usize = 1000;
+
 /// What a failing cell means, and what most likely causes it.
 pub(crate) fn diagnose(cell: &Cell) -> String {
-    let slope = cell.fit.map_or(f64::NAN, |fit| fit.all.slope);
+    let slope = cell.decisive().map_or(f64::NAN, |fit| fit.slope);
     let expected = cell.expected.unwrap_or_default();
     let cause = cause(cell, slope, slope > expected);
     format!(
         "{} of {} at t = {} goes as width^{slope:.2}, expected {expected:.2}: {cause}",
         cell.quantity, cell.module, cell.step
     )
+}
+
+/// What is still open, and what would settle it.
+pub(crate) fn outlook(open: &[&Cell], judged: usize, seeds: Option<usize>) -> String {
+    let are = if open.len() == 1 { "is" } else { "are" };
+    let mut text = format!("{} of {judged} cells {are} open", open.len());
+    if let Some(worst) = open
+        .iter()
+        .max_by(|a, b| a.distance().total_cmp(&b.distance()))
+    {
+        let slope = worst.decisive().map_or(f64::NAN, |fit| fit.slope);
+        text += &format!(
+            ", {} of {} at t = {} with slope {slope:.2} the furthest",
+            worst.quantity, worst.module, worst.step
+        );
+    }
+    text + &match seeds {
+        Some(seeds) if seeds <= MOST_SEEDS => format!("; about {seeds} seeds would decide"),
+        Some(_) => "; wider models would tell more than seeds".to_owned(),
+        None => "; with two seeds or more the noise would be known".to_owned(),
+    }
 }
 
 fn cause(cell: &Cell, slope: f64, grows: bool) -> &'static str {

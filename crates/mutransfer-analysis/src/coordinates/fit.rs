@@ -1,139 +1,310 @@
-//! The slope of a size against width, over all widths and over the upper half of them.
+//! The slope of a size against width, and what it shows.
 
 use serde::Serialize;
 
+use crate::coordinates::bend::{Lag, lag};
+use crate::coordinates::design::Design;
+use crate::coordinates::looks::Chances;
+use crate::coordinates::sizes::Sizes;
+use crate::statistics::distribution::{exceeds, two_sided};
 use crate::statistics::line::Parallel;
+use crate::statistics::sample::{mean, variance};
 use crate::verdict::Verdict;
 
 /// The `mup` package accepts a factor of 1.2 between widths 4 apart: log2(1.2)/2.
 pub const TOLERANCE: f64 = 0.13;
 
-/// Degrees of freedom below which an interval is more luck than knowledge.
+/// Degrees of freedom below which the spread of seeds is more luck than knowledge.
 const ENOUGH: usize = 3;
+
+/// Chance that an interval leaves out the truth.
+const CHANCE: f64 = 0.05;
+
+/// Chance of a misfit by noise alone below which a line is taken for bent: there are a hundred.
+const BENT: f64 = 0.01;
+
+/// Scatter of log2 sizes that is no more than rounding of single-precision numbers.
+const ROUNDING: f64 = 1e-6;
 
 /// A slope of log2 of a size against log2 of the width.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Trend {
-    /// The slope; null where it is not finite.
+pub struct Fit {
+    /// The slope that is judged; null where it is not finite.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub slope: f64,
     /// Its 95% interval; null where an end is not finite.
     #[cfg_attr(test, schemars(with = "(Option<f64>, Option<f64>)"))]
     pub interval: (f64, f64),
-}
-
-impl Trend {
-    /// Whether it is the expected slope, or, where only a bound is promised, not above it.
-    pub(crate) fn against(&self, expected: f64, at_most: bool) -> Verdict {
-        let (low, high) = self.interval;
-        let (least, most) = (expected - TOLERANCE, expected + TOLERANCE);
-        if (at_most || low >= least) && high <= most {
-            return Verdict::Pass;
-        }
-        let lies_outside = low > most || (!at_most && high < least);
-        if lies_outside || !self.slope.is_finite() {
-            Verdict::Fail
-        } else {
-            Verdict::Undetermined
-        }
-    }
-}
-
-/// The slope over all widths, and over the upper half of them, as small widths bend the line.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Fit {
-    /// Over all widths.
-    #[serde(flatten)]
-    pub all: Trend,
-    /// Over the upper half; none where there are too few points for an interval.
-    pub upper: Option<Trend>,
-}
-
-/// One size of one seed, both in base-2 logarithms.
-#[derive(Clone, Copy)]
-pub(crate) struct Sized {
-    pub(crate) seed: u64,
-    pub(crate) width: f64,
-    pub(crate) size: f64,
+    /// The slope of a straight line over all widths.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
+    pub straight: f64,
+    /// Where narrow widths bend the line by more than noise, the slope that is judged is that of
+    /// the limit: sizes go as the width to its power, times sqrt(1 + lag / width). Null where a
+    /// straight line describes them.
+    pub lag: Option<f64>,
+    /// Seeds behind it.
+    pub seeds: usize,
+    /// The slope and how noisy it is.
+    #[serde(skip)]
+    noisy: Noisy,
+    /// The slope of the limit, where a straight line is judged.
+    #[serde(skip)]
+    limit: Option<Noisy>,
+    /// What narrow widths may add to the slope where nothing tells a bend from noise.
+    #[serde(skip)]
+    doubt: f64,
 }
 
 impl Fit {
     /// No straight line: a size is not finite, or zero at some width only.
     pub(crate) const NONE: Self = Self {
-        all: Trend {
-            slope: f64::NAN,
-            interval: (f64::NAN, f64::NAN),
-        },
-        upper: None,
+        slope: f64::NAN,
+        interval: (f64::NAN, f64::NAN),
+        straight: f64::NAN,
+        lag: None,
+        seeds: 0,
+        noisy: Noisy::NONE,
+        limit: None,
+        doubt: 0.0,
     };
 
-    /// Least squares over all seeds; none at a single width.
-    pub(crate) fn through(mut sizes: Vec<Sized>) -> Option<Self> {
-        if sizes.iter().any(|size| !size.size.is_finite()) {
-            return Some(Self::NONE);
-        }
-        // Sums must not depend on the order of the rows.
-        sizes.sort_by(|a, b| {
-            a.seed
-                .cmp(&b.seed)
-                .then(a.width.total_cmp(&b.width))
-                .then(a.size.total_cmp(&b.size))
+    /// The slope of what was measured; none at a single width.
+    ///
+    /// A seed is also a batch, which makes all of its sizes larger or smaller and may tilt them, so
+    /// every seed has a slope of its own, and what they scatter by is the noise. Where they are
+    /// too few to know it, the noise is at least what single sizes scatter by, and where some seeds
+    /// lack widths, it is that alone.
+    pub(crate) fn through(sizes: &Sizes) -> Option<Self> {
+        let doubt = doubt(sizes);
+        let Some(rows) = sizes.rows().filter(|rows| rows.len() > 1) else {
+            let lines = Parallel::through(&sizes.groups())?;
+            let fit = Self::new(Noisy::of(&lines), sizes.seeds());
+            return Some(Self { doubt, ..fit });
+        };
+        let widths = sizes.widths();
+        let straight = Line::through(rows, &Design::straight(widths));
+        let bent = lag(&straight.middle, widths).map(|lag| {
+            let rows = lag.straightened(rows, widths);
+            (lag, Line::through(&rows, &lag.design(widths)).slope())
         });
-        let all = trend(&lines(&sizes)?);
-        let widths = sizes.iter().map(|size| size.width);
-        let narrowest = widths.clone().fold(f64::INFINITY, f64::min);
-        let middle = (narrowest + widths.fold(f64::NEG_INFINITY, f64::max)) / 2.0;
-        sizes.retain(|size| size.width >= middle);
-        let upper = lines(&sizes).filter(|lines| lines.freedom >= ENOUGH);
-        Some(Self {
-            all,
-            upper: upper.as_ref().map(trend),
+        let fit = Self::new(straight.slope(), rows.len());
+        Some(match bent {
+            Some((lag, bent)) if !straight.fits() => Self {
+                straight: fit.slope,
+                lag: Some(lag.0),
+                ..Self::new(bent, rows.len())
+            },
+            bent => Self {
+                limit: bent.map(|(_, bent)| bent),
+                doubt,
+                ..fit
+            },
         })
     }
 
-    /// The theory speaks of infinite width. What is not yet there at small widths must not fail if
-    /// it is at large ones: either slope is enough to pass, and both have to fail.
-    pub(crate) fn against(&self, expected: f64, at_most: bool) -> Verdict {
-        let all = self.all.against(expected, at_most);
-        let upper = self
-            .upper
-            .map_or(all, |upper| upper.against(expected, at_most));
-        match (all, upper) {
-            (Verdict::Pass, _) | (_, Verdict::Pass) => Verdict::Pass,
-            (Verdict::Fail, Verdict::Fail) => Verdict::Fail,
-            _ => Verdict::Undetermined,
+    fn new(noisy: Noisy, seeds: usize) -> Self {
+        Self {
+            slope: noisy.slope,
+            interval: noisy.interval(CHANCE),
+            straight: noisy.slope,
+            seeds,
+            noisy,
+            ..Self::NONE
+        }
+    }
+
+    /// Half of the interval that leaves out the truth with this chance; infinite where nothing says
+    /// how noisy the slope is.
+    pub(crate) fn margin(&self, chance: f64) -> f64 {
+        self.noisy.margin(chance)
+    }
+
+    /// Whether it is the expected slope, or, where only a bound is promised, not above it.
+    ///
+    /// The theory speaks of infinite width. What narrow widths may explain does not fail, even
+    /// where it is too little to show as a bend.
+    pub(crate) fn against(&self, promise: Promise, chances: Chances) -> Verdict {
+        if !self.slope.is_finite() {
+            return Verdict::Fail;
+        }
+        let over = promise.excess(self.slope);
+        if over + self.margin(chances.pass) <= TOLERANCE {
+            return Verdict::Pass;
+        }
+        let least = over - self.margin(chances.fail);
+        let limit = self.limit.map(|limit| limit.interval(chances.fail));
+        let limit = limit.is_some_and(|(low, high)| promise.least_excess(low, high) > TOLERANCE);
+        if least - self.doubt > TOLERANCE || (limit && least > TOLERANCE) {
+            Verdict::Fail
+        } else {
+            Verdict::Undetermined
+        }
+    }
+
+    /// Seeds after which this would be decided if slope and scatter stayed as they are; none where
+    /// there is no telling.
+    pub(crate) fn enough_seeds(&self, promise: Promise, chances: Chances) -> Option<usize> {
+        let room = TOLERANCE - promise.excess(self.slope);
+        let chance = if room > 0.0 {
+            chances.pass
+        } else {
+            chances.fail
+        };
+        let seeds = self.seeds as f64 * (self.margin(chance) / room).powi(2);
+        (seeds.is_finite() && self.noisy.freedom > 0).then_some(seeds.ceil() as usize)
+    }
+}
+
+/// How much a lag that doubles sizes at the narrowest width changes the slope.
+fn doubt(sizes: &Sizes) -> f64 {
+    let groups = sizes.groups();
+    let widths = groups.iter().flatten().map(|point| point.0);
+    let lag = Lag(3.0 * widths.fold(f64::INFINITY, f64::min).exp2());
+    let bend = |group: &Vec<(f64, f64)>| -> Vec<(f64, f64)> {
+        group
+            .iter()
+            .map(|(width, _)| (*width, lag.excess(*width)))
+            .collect()
+    };
+    let bends: Vec<Vec<(f64, f64)>> = groups.iter().map(bend).collect();
+    Parallel::through(&bends).map_or(0.0, |lines| lines.slope.abs())
+}
+
+/// A slope and how noisy it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Noisy {
+    slope: f64,
+    /// Standard error; not a number where nothing says how noisy it is.
+    error: f64,
+    /// Degrees of freedom of that.
+    freedom: usize,
+}
+
+impl Noisy {
+    const NONE: Self = Self {
+        slope: f64::NAN,
+        error: f64::NAN,
+        freedom: 0,
+    };
+
+    fn of(lines: &Parallel) -> Self {
+        Self {
+            slope: lines.slope,
+            error: lines.standard_error().unwrap_or(f64::NAN),
+            freedom: lines.freedom,
+        }
+    }
+
+    fn margin(&self, chance: f64) -> f64 {
+        if self.error.is_nan() {
+            return f64::INFINITY;
+        }
+        two_sided(chance, self.freedom) * self.error
+    }
+
+    fn interval(&self, chance: f64) -> (f64, f64) {
+        let margin = self.margin(chance);
+        (self.slope - margin, self.slope + margin)
+    }
+}
+
+/// What a rule promises of a slope.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Promise {
+    pub(crate) slope: f64,
+    /// Whether the promise is only that it is no larger.
+    pub(crate) at_most: bool,
+}
+
+impl Promise {
+    /// How far a slope is from what is promised.
+    pub(crate) fn excess(self, slope: f64) -> f64 {
+        let over = slope - self.slope;
+        if self.at_most { over } else { over.abs() }
+    }
+
+    /// The same of the slope of an interval that is nearest to it.
+    fn least_excess(self, low: f64, high: f64) -> f64 {
+        if self.at_most || low > self.slope {
+            low - self.slope
+        } else {
+            (self.slope - high).max(0.0)
         }
     }
 }
 
-/// A seed is also a batch, which all widths share and which makes all of its sizes larger or
-/// smaller. So every seed has a height of its own, unless one of them was measured at a single
-/// width.
-fn lines(sizes: &[Sized]) -> Option<Parallel> {
-    let points: Vec<(f64, f64)> = sizes.iter().map(|size| (size.width, size.size)).collect();
-    let mut seeds: Vec<&[(f64, f64)]> = Vec::new();
-    let mut rest = points.as_slice();
-    for seed in sizes.chunk_by(|a, b| a.seed == b.seed) {
-        let (own, others) = rest.split_at(seed.len());
-        seeds.push(own);
-        rest = others;
-    }
-    let is_lonely = seeds
-        .iter()
-        .any(|seed| seed.iter().all(|point| point.0 == seed[0].0));
-    if is_lonely {
-        seeds = vec![&points];
-    }
-    Parallel::through(&seeds)
+/// The mean of all seeds' lines of one design.
+struct Line {
+    /// One per seed.
+    slopes: Vec<f64>,
+    /// Sizes at each width, averaged over the seeds.
+    middle: Vec<f64>,
+    /// How far that misses the line, over how far noise would have it.
+    ratio: f64,
+    /// Standard error of the slope if only single sizes scattered.
+    error: f64,
+    /// Widths to spare, and what the noise of single sizes was estimated from.
+    freedom: (usize, usize),
 }
 
-/// Infinite where no points are left to estimate the noise from.
-fn trend(lines: &Parallel) -> Trend {
-    let (slope, margin) = (lines.slope, lines.margin().unwrap_or(f64::INFINITY));
-    Trend {
-        slope,
-        interval: (slope - margin, slope + margin),
+impl Line {
+    fn through(rows: &[Vec<f64>], design: &Design) -> Self {
+        let seeds = rows.len() as f64;
+        let left: Vec<Vec<f64>> = rows.iter().map(|row| design.left(row)).collect();
+        let middles = |rows: &[Vec<f64>]| -> Vec<f64> {
+            let at = |width: usize| rows.iter().map(|row| row[width]).sum::<f64>() / seeds;
+            (0..rows[0].len()).map(at).collect()
+        };
+        let missed = middles(&left);
+        let scatter = |row: &Vec<f64>| -> f64 {
+            row.iter()
+                .zip(&missed)
+                .map(|(left, missed)| (left - missed).powi(2))
+                .sum()
+        };
+        let (spare, freedom) = (design.spare(), design.spare() * (rows.len() - 1));
+        let noise = left.iter().map(scatter).sum::<f64>() / freedom as f64;
+        let noise = noise.max(ROUNDING.powi(2));
+        let misfit = missed.iter().map(|missed| missed * missed).sum::<f64>();
+        Self {
+            slopes: rows.iter().map(|row| design.slope(row)).collect(),
+            middle: middles(rows),
+            ratio: seeds * misfit / spare as f64 / noise,
+            error: design.error(noise / seeds),
+            freedom: (spare, freedom),
+        }
+    }
+
+    /// Whether noise explains how far the means of the widths lie off the line.
+    fn fits(&self) -> bool {
+        let (spare, noise) = self.freedom;
+        spare == 0 || !exceeds(self.ratio, spare, noise, BENT)
+    }
+
+    /// With the noise of the seeds' slopes, at least that of single sizes where seeds are few, and
+    /// that of the widths: what the seeds agree on and the line misses is no noise of theirs, and
+    /// is known from a few widths only (Satterthwaite's degrees of freedom).
+    fn slope(&self) -> Noisy {
+        let seeds = self.slopes.len();
+        let own = variance(&self.slopes) / seeds as f64;
+        let single = self.error.powi(2);
+        let (own, freedom) = match self.freedom {
+            (1.., freedom) if seeds <= ENOUGH => (own.max(single), freedom),
+            _ => (own, seeds - 1),
+        };
+        let widths = if self.freedom.0 > 0 {
+            (self.ratio - 1.0).max(0.0) * single
+        } else {
+            0.0
+        };
+        let both = own + widths;
+        let parts = own.powi(2) / freedom as f64 + widths.powi(2) / self.freedom.0.max(1) as f64;
+        let freedom = (both.powi(2) / parts).floor().max(1.0);
+        Noisy {
+            slope: mean(&self.slopes),
+            error: both.sqrt(),
+            freedom: freedom as usize,
+        }
     }
 }

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use mutransfer::theory::{Expectation, Layer, Quantity};
 use serde::Serialize;
 
+use crate::coordinates::case::{Case, decide};
 use crate::coordinates::cell::Cell;
-use crate::coordinates::diagnosis::diagnose;
+use crate::coordinates::diagnosis::{diagnose, outlook};
 use crate::coordinates::error::CoordinateError;
-use crate::coordinates::fit::{Fit, Sized};
+use crate::coordinates::fit::{Fit, Promise};
+use crate::coordinates::looks::Looks;
 use crate::coordinates::size::Coordinate;
+use crate::coordinates::sizes::{Sized, Sizes};
 use crate::names::{after_baseline, display_name};
 use crate::verdict::Verdict;
 
@@ -21,8 +24,11 @@ pub struct Check {
     pub rule: String,
     /// Fail if any cell fails, pass if all pass.
     pub verdict: Verdict,
-    /// Where it first goes wrong and what that means; none unless it fails.
+    /// Where it first goes wrong and what that means, or what is open; none if it passes.
     pub diagnosis: Option<String>,
+    /// Seeds that would decide an undetermined check, if slopes and noise stay; none where it is
+    /// decided, or nothing says.
+    pub enough_seeds: Option<usize>,
     /// Every quantity, by step, in the order of the forward pass.
     pub cells: Vec<Cell>,
 }
@@ -45,6 +51,21 @@ impl Check {
         cells.truncate(count);
         cells
     }
+
+    /// Seeds that were needed.
+    pub fn seeds(&self) -> usize {
+        let fits = self.cells.iter().filter_map(Cell::decisive);
+        fits.map(|fit| fit.seeds).max().unwrap_or(0)
+    }
+
+    /// Whether more seeds would tell no more: all is decided, or so is all up to the update that
+    /// first goes wrong, and the first update in any case, which shows every module's own mistake.
+    /// Later ones only show what follows from it.
+    pub fn is_settled(&self) -> bool {
+        let wrong = cause(&self.cells).map(|cell| cell.step);
+        let mut open = self.cells.iter().filter(|cell| cell.is_open());
+        open.all(|cell| wrong.is_some_and(|wrong| cell.step > wrong.max(1)))
+    }
 }
 
 impl std::fmt::Display for Check {
@@ -57,7 +78,11 @@ impl std::fmt::Display for Check {
     }
 }
 
-/// Judges the measurements of every rule.
+/// Judges the measurements of every rule, in as many looks.
+///
+/// A cell passes if the interval of its slope lies within the tolerance of what is expected, and
+/// fails if it lies outside, which is asked of all cells together: a rule that keeps its promises
+/// fails by chance in less than one of twenty checks, however many cells it has.
 ///
 /// # Errors
 /// When there are none, a width is alone, a rule has no expectation, or a size is zero where it
@@ -65,28 +90,30 @@ impl std::fmt::Display for Check {
 pub fn judge(
     rows: &[Coordinate],
     expected: &BTreeMap<String, Expectation>,
+    looks: &Looks,
 ) -> Result<Vec<Check>, CoordinateError> {
     if rows.is_empty() {
         return Err(CoordinateError::Empty);
     }
     let begun_at_zero = begun_at_zero(rows);
-    let mut checks: Vec<(String, Vec<Cell>)> = Vec::new();
+    let mut rules: Vec<(String, Vec<Case>)> = Vec::new();
     for group in groups(rows) {
         let rule = &group[0].rule;
         let expectation = expected
             .get(rule)
             .ok_or_else(|| CoordinateError::NoExpectation { rule: rule.clone() })?;
         let starts_at_zero = begun_at_zero.contains(&(rule.as_str(), group[0].module.as_str()));
-        let cell = cell(&group, expectation, starts_at_zero)?;
-        match checks.iter_mut().find(|(known, _)| known == rule) {
-            Some((_, cells)) => cells.push(cell),
-            None => checks.push((rule.clone(), vec![cell])),
+        let case = case(&group, expectation, starts_at_zero)?;
+        match rules.iter_mut().find(|(known, _)| known == rule) {
+            Some((_, cases)) => cases.push(case),
+            None => rules.push((rule.clone(), vec![case])),
         }
     }
-    Ok(checks
-        .into_iter()
-        .map(|(rule, cells)| conclude(rule, cells))
-        .collect())
+    let conclude = |(rule, mut cases): (String, Vec<Case>)| {
+        decide(&mut cases, looks);
+        conclude(rule, cases.into_iter().map(|case| case.cell).collect())
+    };
+    Ok(rules.into_iter().map(conclude).collect())
 }
 
 /// Rows of one rule, step, module and quantity, by rule (the baseline first, to compare with) and
@@ -123,36 +150,59 @@ fn begun_at_zero(rows: &[Coordinate]) -> BTreeSet<(&str, &str)> {
         .collect()
 }
 
-fn cell(
+fn case(
     group: &[&Coordinate],
     expectation: &Expectation,
     starts_at_zero: bool,
-) -> Result<Cell, CoordinateError> {
+) -> Result<Case, CoordinateError> {
     let first = group[0].clone();
     let own = expectation.slope(first.layer, first.quantity, first.step);
     // What started at exactly zero is all change.
     let changed = || expectation.slope(first.layer, Quantity::Change, first.step);
     let exact = own.or_else(|| starts_at_zero.then(changed).flatten());
     let bound = expectation.bound(first.layer, first.quantity, first.step);
-    let (expected, at_most) = (exact.or(bound), exact.is_none());
-    let fit = measured(group)?;
-    let verdict =
-        expected.map(|expected| fit.map_or(Verdict::Pass, |fit| fit.against(expected, at_most)));
-    Ok(Cell {
-        rule: first.rule,
-        step: first.step,
-        module: first.module,
-        layer: first.layer,
-        quantity: first.quantity,
-        expected,
-        at_most: expected.is_some() && at_most,
-        fit,
-        verdict,
+    let promise = exact.or(bound).map(|slope| Promise {
+        slope,
+        at_most: exact.is_none(),
+    });
+    let measured = measured(group)?;
+    let settled = match &measured {
+        Measured::Zero => Some(Verdict::Pass),
+        Measured::Broken => Some(Verdict::Fail),
+        Measured::Sizes(_) => None,
+    };
+    Ok(Case {
+        cell: Cell {
+            rule: first.rule,
+            step: first.step,
+            module: first.module,
+            layer: first.layer,
+            quantity: first.quantity,
+            expected: promise.map(|promise| promise.slope),
+            at_most: promise.is_some_and(|promise| promise.at_most),
+            fit: (settled == Some(Verdict::Fail)).then_some(Fit::NONE),
+            pooled: None,
+            verdict: promise.and(settled),
+            enough_seeds: None,
+        },
+        promise,
+        sizes: match measured {
+            Measured::Sizes(sizes) => Some(sizes),
+            Measured::Zero | Measured::Broken => None,
+        },
     })
 }
 
-/// The slope of a group; none where all sizes are zero, and may be.
-fn measured(group: &[&Coordinate]) -> Result<Option<Fit>, CoordinateError> {
+/// What the sizes of a group are.
+enum Measured {
+    /// All zero, as they may be.
+    Zero,
+    /// Not finite, or zero at some widths only: training diverged or came to a halt.
+    Broken,
+    Sizes(Sizes),
+}
+
+fn measured(group: &[&Coordinate]) -> Result<Measured, CoordinateError> {
     let first = group[0];
     // A zero readout hides the network from its first gradient, so that nothing else moves in the
     // first update.
@@ -160,10 +210,10 @@ fn measured(group: &[&Coordinate]) -> Result<Option<Fit>, CoordinateError> {
         || matches!(first.layer, Layer::Output | Layer::Attention);
     let zeros = group.iter().filter(|row| row.l1 == 0.0).count();
     match zeros {
-        0 => fit(group).map(Some),
-        count if count == group.len() && may_be_zero => Ok(None),
+        0 => sizes(group),
+        count if count == group.len() && may_be_zero => Ok(Measured::Zero),
         // Training that has come to a halt at some widths is what the check is to find.
-        _ if may_be_zero && first.step > 0 => Ok(Some(Fit::NONE)),
+        _ if may_be_zero && first.step > 0 => Ok(Measured::Broken),
         _ => Err(CoordinateError::ZeroActivation {
             rule: first.rule.clone(),
             module: first.module.clone(),
@@ -172,24 +222,46 @@ fn measured(group: &[&Coordinate]) -> Result<Option<Fit>, CoordinateError> {
     }
 }
 
-fn fit(group: &[&Coordinate]) -> Result<Fit, CoordinateError> {
+/// Root mean squares where the table has them all: what squares add to is nearer to its limit than
+/// what absolute values do.
+fn sizes(group: &[&Coordinate]) -> Result<Measured, CoordinateError> {
+    let has_squares = group.iter().all(|row| row.l2.is_finite() && row.l2 > 0.0);
+    let size = |row: &&Coordinate| if has_squares { row.l2 } else { row.l1 };
+    let is_finite = |row: &&Coordinate| row.l1.is_finite();
+    if !group.iter().all(is_finite) {
+        return Ok(Measured::Broken);
+    }
+    if group.iter().all(|row| row.width == group[0].width) {
+        return Err(CoordinateError::OneWidth {
+            rule: group[0].rule.clone(),
+            seed: group[0].seed,
+        });
+    }
     let sizes = group.iter().map(|row| Sized {
         seed: row.seed,
         width: (row.width as f64).log2(),
-        size: row.l1.log2(),
+        size: size(row).log2(),
     });
-    Fit::through(sizes.collect()).ok_or_else(|| CoordinateError::OneWidth {
-        rule: group[0].rule.clone(),
-        seed: group[0].seed,
-    })
+    Ok(Measured::Sizes(Sizes::of(sizes.collect())))
 }
 
 fn conclude(rule: String, cells: Vec<Cell>) -> Check {
-    let verdicts = cells.iter().filter_map(|cell| cell.verdict);
+    let verdicts = || cells.iter().filter_map(|cell| cell.verdict);
+    let verdict = verdicts().max().unwrap_or(Verdict::Undetermined);
+    let open: Vec<&Cell> = cells.iter().filter(|cell| cell.is_open()).collect();
+    let enough: Option<Vec<usize>> = open.iter().map(|cell| cell.enough_seeds).collect();
+    let is_open = verdict == Verdict::Undetermined;
+    let enough_seeds = enough
+        .and_then(|all| all.into_iter().max())
+        .filter(|_| is_open);
+    let outlook = || outlook(&open, verdicts().count(), enough_seeds);
     Check {
         rule,
-        verdict: verdicts.max().unwrap_or(Verdict::Undetermined),
-        diagnosis: cause(&cells).map(diagnose),
+        verdict,
+        diagnosis: cause(&cells)
+            .map(diagnose)
+            .or_else(|| is_open.then(outlook)),
+        enough_seeds,
         cells,
     }
 }

@@ -19,6 +19,12 @@ pub(crate) fn student(freedom: usize) -> f64 {
     of_freedom(freedom as f64).map_or(f64::NAN, |student| student.inverse_cdf(UPPER))
 }
 
+/// The quantile of Student's t that |t| exceeds with this chance, for one degree of freedom or more.
+pub(crate) fn two_sided(chance: f64, freedom: usize) -> f64 {
+    of_freedom(freedom.min(MOST) as f64)
+        .map_or(f64::NAN, |student| student.inverse_cdf(1.0 - chance / 2.0))
+}
+
 /// Probability that |t| is at least this large by chance.
 pub(crate) fn two_sided_p(t: f64, freedom: f64) -> f64 {
     of_freedom(freedom).map_or(f64::NAN, |student| 2.0 * student.sf(t.abs()))

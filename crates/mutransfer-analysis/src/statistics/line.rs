@@ -17,9 +17,10 @@ pub(crate) struct Parallel {
 
 impl Parallel {
     /// The lines through groups of points; none where no two abscissas of a group differ.
-    pub(crate) fn through(groups: &[&[(f64, f64)]]) -> Option<Self> {
+    pub(crate) fn through(groups: &[impl AsRef<[(f64, f64)]>]) -> Option<Self> {
         let mut centered = Vec::new();
         for group in groups {
+            let group = group.as_ref();
             let (center, height) = middle(group);
             centered.extend(group.iter().map(|(x, y)| (x - center, y - height)));
         }
@@ -42,7 +43,7 @@ impl Parallel {
     }
 
     /// Standard error of the slope; none without points to spare.
-    fn standard_error(&self) -> Option<f64> {
+    pub(crate) fn standard_error(&self) -> Option<f64> {
         Some((self.variance()? / self.spread).sqrt())
     }
 

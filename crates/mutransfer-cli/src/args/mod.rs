@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 use mutransfer::Optimizer;
 use mutransfer_analysis::LOSS_TOLERANCE;
-use mutransfer_study::coordinates::SEEDS;
 use mutransfer_study::grid::LearningRate;
 use mutransfer_study::store::Foreign;
 
@@ -214,15 +213,17 @@ pub(crate) struct CoordOptions {
     /// Optimizer: sgd, adam or adamw
     #[arg(long, default_value = "adamw")]
     pub(crate) optimizer: Optimizer,
-    /// Widths to compare
-    #[arg(long, value_delimiter = ',', default_values_t = [64, 128, 256, 512, 1024])]
+    /// Widths to compare [default: 64 to 1024 in doublings; 128 to 1024 for bert, 128 to 2048 for
+    /// cnn, 32 to 256 for resnet]
+    #[arg(long, value_delimiter = ',')]
     pub(crate) widths: Vec<usize>,
     /// Width at which every rule is the standard one [default: the smallest of the widths]
     #[arg(long, value_name = "WIDTH")]
     pub(crate) base_width: Option<usize>,
     /// Blocks of a transformer or of each stage of a resnet, hidden matrices of a perceptron or CNN
-    #[arg(long, default_value_t = 2)]
-    pub(crate) depth: usize,
+    /// [default: 2, and 1 for resnet]
+    #[arg(long)]
+    pub(crate) depth: Option<usize>,
     /// Size of an attention head; the number of heads grows with width
     #[arg(
         long,
@@ -254,9 +255,11 @@ pub(crate) struct CoordOptions {
     /// Updates to follow
     #[arg(long, default_value_t = 4)]
     pub(crate) steps: usize,
-    /// Repetitions with other initial weights and batches
-    #[arg(long, default_value_t = SEEDS, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) seeds: u64,
+    /// Most repetitions with other initial weights and batches; an eighth, a quarter and a half of
+    /// them come first, and are enough where they decide [default: 64, 128 for mlp, 48 for bert;
+    /// with --from one look at all there are]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
     /// First seed
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

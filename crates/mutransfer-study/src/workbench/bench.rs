@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicBool;
 
 use mutransfer::{Parametrization, Plan};
 use mutransfer_analysis::{
-    Analysis, Check, Coordinate, Request, Sweeps, TableError, analyze, carried,
+    Analysis, Check, Coordinate, Looks, Request, Sweeps, TableError, analyze, carried,
 };
 
 use super::names::FILES;
-use crate::coordinates::{self, Protocol};
+use crate::coordinates::{self, Protocol, Settled};
 use crate::engine::{Builds, Engine};
 use crate::error::RunError;
 use crate::event::Event;
@@ -168,12 +168,8 @@ impl Workbench {
     /// What the trials show. A study stands without its coordinate check, so that what cannot be
     /// judged there is said and does not fail it.
     fn judge(&self, done: &Done, coordinates: &[Coordinate]) -> Result<Judged, RunError> {
-        let checks = coordinates::judged(
-            coordinates,
-            &|name| self.rule(name),
-            self.study.optimizer(),
-            self.study.subject(),
-        );
+        let looks = self.protocol(&done.carried).looks;
+        let checks = self.checks(coordinates, &looks);
         Ok(Judged {
             analysis: self.analysis(&done.ended, Loss::Validation)?,
             checks: checks.map_err(|error| error.to_string()),
@@ -219,12 +215,26 @@ impl Workbench {
             widths: &protocol.widths,
         });
         let subject = self.subject.with_zero_start();
-        protocol.measure(subject.as_ref(), &self.stop)
+        protocol.measure(subject.as_ref(), &self.stop, &mut |rows| {
+            self.checks(rows, &protocol.looks)
+                .map_or_else(|_| self.all_rules(), |checks| coordinates::settled(&checks))
+        })
+    }
+
+    fn checks(&self, rows: &[Coordinate], looks: &Looks) -> Result<Vec<Check>, RunError> {
+        let rule = |name: &str| self.rule(name);
+        let (optimizer, model) = (self.study.optimizer(), self.study.subject());
+        coordinates::judged(rows, &rule, optimizer, model, looks)
+    }
+
+    fn all_rules(&self) -> Settled {
+        let rules = self.study.rules().iter();
+        rules.map(|rule| rule.name().to_owned()).collect()
     }
 
     fn protocol(&self, carried: &[Carried]) -> Protocol {
         let study = &self.study;
-        let usual = self.subject.check_batch();
+        let usual = self.subject.usual_check();
         let lr = best(carried).map_or_else(|| study.grid().middle(), |(_, lr)| lr);
         let mut hyper = study.hyper(lr);
         hyper.weight_decay = 0.0;
@@ -241,7 +251,7 @@ impl Workbench {
             batch: usual.batch,
             steps: COORDINATE_STEPS,
             seed: 0,
-            seeds: coordinates::SEEDS,
+            looks: Looks::up_to(usual.seeds),
         }
     }
 

@@ -36,14 +36,14 @@ fn check(check: &Check) -> Value {
 
 fn slope(cell: &Cell) -> Value {
     let ends = cell
-        .fit
-        .map(|fit| fit.all.interval)
+        .decisive()
+        .map(|fit| fit.interval)
         .filter(|ends| ends.0.is_finite());
     context! {
         module => cell.module.as_str(),
         quantity => cell.quantity.to_string(),
         step => cell.step,
-        slope => number(cell.fit.map(|fit| fit.all.slope), 2),
+        slope => number(cell.decisive().map(|fit| fit.slope), 2),
         interval => ends.map_or(ABSENT.to_owned(), |(low, high)| {
             format!("{} to {}", number(Some(low), 2), number(Some(high), 2))
         }),
