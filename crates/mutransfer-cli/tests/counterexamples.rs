@@ -166,10 +166,8 @@ fn attention_over_the_root_of_growing_heads() {
     ];
     let check = check("attention-root", &grown);
     assert_eq!(check["verdict"], "fail");
-    assert_eq!(
-        failing(&check, 2, "change").into_iter().collect::<Vec<_>>(),
-        ["attention"]
-    );
+    // What attention gives may grow with its logits.
+    assert!(failing(&check, 2, "change").contains("attention"));
     assert!(failing(&check, 2, "own-update").is_empty());
     assert!(
         check["diagnosis"]

@@ -51,9 +51,9 @@ pub struct Fit {
     /// The slope of the limit, where a straight line is judged.
     #[serde(skip)]
     limit: Option<Noisy>,
-    /// What narrow widths may add to the slope where nothing tells a bend from noise.
+    /// The straight slope, as far as narrow widths cannot explain it.
     #[serde(skip)]
-    doubt: f64,
+    sure: Sure,
 }
 
 impl Fit {
@@ -66,7 +66,7 @@ impl Fit {
         seeds: 0,
         noisy: Noisy::NONE,
         limit: None,
-        doubt: 0.0,
+        sure: Sure::NONE,
     };
 
     /// The slope of what was measured; none at a single width.
@@ -76,11 +76,11 @@ impl Fit {
     /// too few to know it, the noise is at least what single sizes scatter by, and where some seeds
     /// lack widths, it is that alone.
     pub(crate) fn through(sizes: &Sizes) -> Option<Self> {
-        let doubt = doubt(sizes);
         let Some(rows) = sizes.rows().filter(|rows| rows.len() > 1) else {
-            let lines = Parallel::through(&sizes.groups())?;
-            let fit = Self::new(Noisy::of(&lines), sizes.seeds());
-            return Some(Self { doubt, ..fit });
+            let line = Noisy::of(&Parallel::through(&sizes.groups())?);
+            let fit = Self::new(line, sizes.seeds());
+            let sure = Sure::of(line, sizes, None);
+            return Some(Self { sure, ..fit });
         };
         let widths = sizes.widths();
         let straight = Line::through(rows, &Design::straight(widths));
@@ -89,15 +89,22 @@ impl Fit {
             (lag, Line::through(&rows, &lag.design(widths)).slope())
         });
         let fit = Self::new(straight.slope(), rows.len());
-        Some(match bent {
-            Some((lag, bent)) if !straight.fits() => Self {
+        let visible = bent.filter(|_| !straight.fits());
+        let sure = Sure::of(
+            straight.slope_of_seeds(),
+            sizes,
+            visible.map(|(lag, _)| lag),
+        );
+        Some(match visible {
+            Some((lag, bent)) => Self {
                 straight: fit.slope,
                 lag: Some(lag.0),
+                sure,
                 ..Self::new(bent, rows.len())
             },
-            bent => Self {
+            None => Self {
                 limit: bent.map(|(_, bent)| bent),
-                doubt,
+                sure,
                 ..fit
             },
         })
@@ -132,10 +139,13 @@ impl Fit {
         if over + self.margin(chances.pass) <= TOLERANCE {
             return Verdict::Pass;
         }
-        let least = over - self.margin(chances.fail);
-        let limit = self.limit.map(|limit| limit.interval(chances.fail));
-        let limit = limit.is_some_and(|(low, high)| promise.least_excess(low, high) > TOLERANCE);
-        if least - self.doubt > TOLERANCE || (limit && least > TOLERANCE) {
+        let excludes = |noisy: Noisy| promise.excludes(noisy.interval(chances.fail));
+        // Where nothing shows a bend, a line that is wrong may still be a bent one that is right.
+        let is_wrong = match (self.lag, self.limit) {
+            (Some(_), _) => excludes(self.noisy),
+            (None, limit) => excludes(self.noisy) && limit.is_some_and(excludes),
+        };
+        if is_wrong || promise.excludes(self.sure.interval(chances.fail)) {
             Verdict::Fail
         } else {
             Verdict::Undetermined
@@ -154,21 +164,6 @@ impl Fit {
         let seeds = self.seeds as f64 * (self.margin(chance) / room).powi(2);
         (seeds.is_finite() && self.noisy.freedom > 0).then_some(seeds.ceil() as usize)
     }
-}
-
-/// How much a lag that doubles sizes at the narrowest width changes the slope.
-fn doubt(sizes: &Sizes) -> f64 {
-    let groups = sizes.groups();
-    let widths = groups.iter().flatten().map(|point| point.0);
-    let lag = Lag(3.0 * widths.fold(f64::INFINITY, f64::min).exp2());
-    let bend = |group: &Vec<(f64, f64)>| -> Vec<(f64, f64)> {
-        group
-            .iter()
-            .map(|(width, _)| (*width, lag.excess(*width)))
-            .collect()
-    };
-    let bends: Vec<Vec<(f64, f64)>> = groups.iter().map(bend).collect();
-    Parallel::through(&bends).map_or(0.0, |lines| lines.slope.abs())
 }
 
 /// A slope and how noisy it is.
@@ -224,14 +219,58 @@ impl Promise {
         if self.at_most { over } else { over.abs() }
     }
 
-    /// The same of the slope of an interval that is nearest to it.
-    fn least_excess(self, low: f64, high: f64) -> f64 {
-        if self.at_most || low > self.slope {
-            low - self.slope
-        } else {
-            (self.slope - high).max(0.0)
+    /// Whether all of an interval is further from it than is tolerated.
+    fn excludes(self, (low, high): (f64, f64)) -> bool {
+        low - self.slope > TOLERANCE || (!self.at_most && self.slope - high > TOLERANCE)
+    }
+}
+
+/// A straight slope, and what narrow widths may have added to it at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sure {
+    line: Noisy,
+    /// What may make it too large, and too small.
+    doubt: (f64, f64),
+}
+
+/// Lags that may hide in noise, in narrowest widths: sizes at the narrowest width are half, or
+/// twice, what they would be.
+const HIDDEN: (f64, f64) = (-0.75, 3.0);
+
+impl Sure {
+    const NONE: Self = Self {
+        line: Noisy::NONE,
+        doubt: (f64::INFINITY, f64::INFINITY),
+    };
+
+    fn of(line: Noisy, sizes: &Sizes, lag: Option<Lag>) -> Self {
+        let (below, above) = (bias(sizes, HIDDEN.0), bias(sizes, HIDDEN.1));
+        // A lag that shows may be larger than one that hides.
+        let is_larger = lag.is_some_and(|lag| lag.0 > 0.0);
+        let above = if is_larger { f64::INFINITY } else { above };
+        Self {
+            line,
+            doubt: (below, above),
         }
     }
+
+    fn interval(&self, chance: f64) -> (f64, f64) {
+        let (low, high) = self.line.interval(chance);
+        (low - self.doubt.0, high + self.doubt.1)
+    }
+}
+
+/// How much a lag of so many narrowest widths changes the slope.
+fn bias(sizes: &Sizes, lag: f64) -> f64 {
+    let groups = sizes.groups();
+    let widths = groups.iter().flatten().map(|point| point.0);
+    let lag = Lag(lag * widths.fold(f64::INFINITY, f64::min).exp2());
+    let bend = |group: &Vec<(f64, f64)>| -> Vec<(f64, f64)> {
+        let points = group.iter().map(|point| point.0);
+        points.map(|width| (width, lag.excess(width))).collect()
+    };
+    let bends: Vec<Vec<(f64, f64)>> = groups.iter().map(bend).collect();
+    Parallel::through(&bends).map_or(0.0, |lines| lines.slope.abs())
 }
 
 /// The mean of all seeds' lines of one design.
@@ -282,19 +321,28 @@ impl Line {
         spare == 0 || !exceeds(self.ratio, spare, noise, BENT)
     }
 
-    /// With the noise of the seeds' slopes, at least that of single sizes where seeds are few, and
-    /// that of the widths: what the seeds agree on and the line misses is no noise of theirs, and
-    /// is known from a few widths only (Satterthwaite's degrees of freedom).
-    fn slope(&self) -> Noisy {
+    /// With the noise of the seeds' slopes, at least that of single sizes where seeds are few.
+    fn slope_of_seeds(&self) -> Noisy {
         let seeds = self.slopes.len();
-        let own = variance(&self.slopes) / seeds as f64;
-        let single = self.error.powi(2);
-        let (own, freedom) = match self.freedom {
-            (1.., freedom) if seeds <= ENOUGH => (own.max(single), freedom),
+        let own = (variance(&self.slopes) / seeds as f64).sqrt();
+        let (error, freedom) = match self.freedom {
+            (1.., freedom) if seeds <= ENOUGH => (own.max(self.error), freedom),
             _ => (own, seeds - 1),
         };
+        Noisy {
+            slope: mean(&self.slopes),
+            error,
+            freedom,
+        }
+    }
+
+    /// With that noise and that of the widths: what the seeds agree on and the line misses is no noise of theirs, and
+    /// is known from a few widths only (Satterthwaite's degrees of freedom).
+    fn slope(&self) -> Noisy {
+        let Noisy { error, freedom, .. } = self.slope_of_seeds();
+        let own = error.powi(2);
         let widths = if self.freedom.0 > 0 {
-            (self.ratio - 1.0).max(0.0) * single
+            (self.ratio - 1.0).max(0.0) * self.error.powi(2)
         } else {
             0.0
         };
