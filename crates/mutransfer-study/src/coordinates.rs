@@ -94,6 +94,9 @@ impl Protocol {
             }
             self.sort(&mut coordinates);
             done = settled(&coordinates);
+            if self.rules.iter().all(|rule| done.contains(rule.name())) {
+                break;
+            }
             first = look as u64;
         }
         Ok(coordinates)

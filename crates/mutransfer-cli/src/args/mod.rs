@@ -239,7 +239,7 @@ pub(crate) struct CoordOptions {
     #[arg(long)]
     pub(crate) context: Option<usize>,
     /// Sequences or images in the batch that all steps share; small, as narrow models see a large
-    /// one partly by chance [default: 1 sequence, 4 images, 16 images for mlp]
+    /// one partly by chance [default: 1 sequence, 2 for bert; 4 images, 16 for mlp]
     #[arg(long)]
     pub(crate) batch: Option<usize>,
     /// Start readout and queries at random too; at zero, as by default, they add nothing that
@@ -256,7 +256,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value_t = 4)]
     pub(crate) steps: usize,
     /// Most repetitions with other initial weights and batches; an eighth, a quarter and a half of
-    /// them come first, and are enough where they decide [default: 64, 128 for mlp, 48 for bert;
+    /// them come first, and are enough where they decide [default: 64, 128 for mlp, 40 for bert;
     /// with --from one look at all there are]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,
