@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 use mutransfer::Lint;
-use mutransfer_analysis::{Check, Verdict, findings};
+use mutransfer_analysis::{Check, Transfers, Verdict, findings};
 use mutransfer_study::build;
 use mutransfer_study::engine::Builds;
 use mutransfer_study::executor::local::Local;
@@ -30,19 +30,42 @@ const DEMO: &str = include_str!("../../../examples/demo.toml");
 
 pub(crate) fn demo(options: &RunOptions) -> Result<(), Failure> {
     let study = Study::parse(DEMO, Path::new("examples/demo.toml"))?;
-    run(study, None, options)
+    let judged = run(study, None, options)?;
+    if !options.json {
+        say!("\n{}", closing(&judged));
+    }
+    Ok(())
+}
+
+/// What the demo has just shown, and what to do next.
+fn closing(judged: &Judged) -> String {
+    let of = |rule: &str| judged.analysis.rules.get(rule);
+    let verdicts = ["sp", "mup"].map(|rule| of(rule).map(|rule| rule.verdict));
+    let seen = if verdicts == [Some(Transfers::Fails), Some(Transfers::Transfers)] {
+        "You have just seen the learning rate that is best for a small model fail on one four times as \
+         wide under the standard parametrization, and be right for it under μP"
+    } else {
+        "These verdicts are not the usual ones, in which SP fails and μP transfers"
+    };
+    format!(
+        "{seen}. Next: `mutransfer plan --base SMALL --target LARGE` reads two checkpoints of your own \
+         model and says what each of its tensors needs, and `mutransfer analyze RUNS.csv` judges your \
+         own sweeps."
+    )
 }
 
 pub(crate) fn transfer(options: &TransferOptions) -> Result<(), Failure> {
     let study = Study::read(&options.study)?;
-    run(study, options.data.as_deref(), &options.run)
+    run(study, options.data.as_deref(), &options.run)?;
+    Ok(())
 }
 
-fn run(study: Study, data: Option<&Path>, options: &RunOptions) -> Result<(), Failure> {
+fn run(study: Study, data: Option<&Path>, options: &RunOptions) -> Result<Judged, Failure> {
     let subject = mutransfer_models::open(study.subject(), data)?;
     let bench = bench(study, subject, options)?;
     let judged = complete(&bench, options)?;
-    print(&bench, &judged, options.json)
+    print(&bench, &judged, options.json)?;
+    Ok(judged)
 }
 
 /// A study that can be run, in its output folder.
@@ -110,7 +133,10 @@ fn print_checks(checks: &Result<Vec<Check>, String>) {
             for check in checks {
                 say!("Coordinate check of {check}.");
             }
-            if checks.iter().any(|check| check.verdict != Verdict::Pass) {
+            if checks
+                .iter()
+                .any(|check| check.verdict == Verdict::Undetermined)
+            {
                 say!("{UNSETTLED}");
             }
         }

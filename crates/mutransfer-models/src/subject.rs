@@ -174,11 +174,11 @@ impl Subject for BuiltIn {
         let batch = match (self.kind, self.data.kind) {
             (Kind::Gpt, _) | (Kind::Mlp, DataKind::Text) => 1,
             (Kind::Bert, _) => 2,
-            (Kind::Mlp, _) => 16,
+            (Kind::Mlp, _) => 8,
             (Kind::Cnn | Kind::ResNet, _) => 4,
         };
         let (narrowest, widest, depth, seeds) = match self.kind {
-            Kind::Mlp => (64, 1024, 2, 128),
+            Kind::Mlp => (64, 1024, 2, 512),
             Kind::Gpt => (64, 1024, 2, 64),
             Kind::Bert => (128, 1024, 2, 40),
             Kind::Cnn => (128, 2048, 2, 64),

@@ -213,7 +213,7 @@ fn measured(group: &[&Coordinate]) -> Result<Measured, CoordinateError> {
         0 => sizes(group),
         count if count == group.len() && may_be_zero => Ok(Measured::Zero),
         // Training that has come to a halt at some widths is what the check is to find.
-        _ if may_be_zero && first.step > 0 => Ok(Measured::Broken),
+        count if first.step > 0 && (may_be_zero || count < group.len()) => Ok(Measured::Broken),
         _ => Err(CoordinateError::ZeroActivation {
             rule: first.rule.clone(),
             module: first.module.clone(),

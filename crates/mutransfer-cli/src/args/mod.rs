@@ -170,6 +170,7 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   lr = { from = "2^-12", to = "2^-3", step = 1 }
                             learning rates, "2^-12" or a number; step in octaves
   seeds = 1                 repetitions of every trial
+  seed = 0                  the first of their seeds
   steps = 200               steps of every trial
   batch = 8                 sequences or images in a batch
   context = 64              tokens in a sequence
@@ -191,6 +192,9 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   attention = { multiplier = 2 }
                             factor on the logits of attention
   verify = true             sweep the target too, to know what tuning there would have given
+  check = { widths = [64, 128, 256, 512], seeds = 16 }
+                            widths of the coordinate check, wider than the study's where those are
+                            narrow, and most seeds of it [default: those of the study, and 16]
 
 Exit codes: 0 done, 1 failed, 2 wrong request or input, 3 some trials failed, 130 interrupted"#;
 
@@ -239,7 +243,7 @@ pub(crate) struct CoordOptions {
     #[arg(long)]
     pub(crate) context: Option<usize>,
     /// Sequences or images in the batch that all steps share; small, as narrow models see a large
-    /// one partly by chance [default: 1 sequence, 2 for bert; 4 images, 16 for mlp]
+    /// one partly by chance [default: 1 sequence, 2 for bert; 4 images, 8 for mlp]
     #[arg(long)]
     pub(crate) batch: Option<usize>,
     /// Start readout and queries at random too; at zero, as by default, they add nothing that
@@ -255,8 +259,8 @@ pub(crate) struct CoordOptions {
     /// Updates to follow
     #[arg(long, default_value_t = 4)]
     pub(crate) steps: usize,
-    /// Most repetitions with other initial weights and batches; an eighth, a quarter and a half of
-    /// them come first, and are enough where they decide [default: 64, 128 for mlp, 40 for bert;
+    /// Most repetitions with other initial weights and batches; half of them, a quarter and so on,
+    /// down to 8, come first, and are enough where they decide [default: 64, 512 for mlp, 40 for bert;
     /// with --from one look at all there are]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,

@@ -65,9 +65,11 @@ impl Study {
             sizes,
             grid: file.lr,
             seeds: file.seeds,
+            first_seed: first_seed(file, path)?,
             budget,
             hyper: hyper(file, path)?,
             is_verified: file.verify,
+            check: check(file, path)?,
             settings: settings_of(file),
         }))
     }
@@ -98,6 +100,33 @@ fn sizes(file: &StudyFile, path: &Path) -> Result<(ModelSizes, Vec<usize>), Read
         .and_then(|()| limits::check_sizes(&sizes))
         .map_err(|error| bad_size(path, error))?;
     Ok((sizes, proxies.into_iter().collect()))
+}
+
+/// The first seed, which leaves room for the others.
+fn first_seed(file: &StudyFile, path: &Path) -> Result<u64, ReadError> {
+    let seeds = file.seeds.max(file.check.clone().unwrap_or_default().seeds);
+    if file.seed.checked_add(seeds).is_none() {
+        let problem = format!("is {}, beyond which there are no more", file.seed);
+        return Err(ReadError::value(path, "seed", problem));
+    }
+    Ok(file.seed)
+}
+
+/// Widths of the coordinate check, those of the study if it has none of its own, and its seeds.
+fn check(file: &StudyFile, path: &Path) -> Result<(Vec<usize>, u64), ReadError> {
+    let check = file.check.clone().unwrap_or_default();
+    let of_study = || file.widths.iter().copied().chain([file.target_width]);
+    let widths: BTreeSet<usize> = if check.widths.is_empty() {
+        of_study().collect()
+    } else {
+        check.widths.iter().copied().collect()
+    };
+    widths
+        .iter()
+        .try_for_each(|width| limits::check_width("check.widths", *width))
+        .and_then(|()| limits::check_seeds(check.seeds))
+        .map_err(|error| bad_size(path, error))?;
+    Ok((widths.into_iter().collect(), check.seeds))
 }
 
 /// Whether it names a folder, and one right here.

@@ -25,10 +25,13 @@ pub(super) struct Parts {
     pub(super) sizes: ModelSizes,
     pub(super) grid: Grid,
     pub(super) seeds: u64,
+    pub(super) first_seed: u64,
     pub(super) budget: Budget,
     /// But for the learning rate.
     pub(super) hyper: Hyper,
     pub(super) is_verified: bool,
+    /// Widths of the coordinate check, narrowest first, and its seeds at most.
+    pub(super) check: (Vec<usize>, u64),
     pub(super) settings: Vec<(String, String)>,
 }
 
@@ -99,6 +102,11 @@ impl Study {
         self.0.seeds
     }
 
+    /// The first of their seeds.
+    pub fn first_seed(&self) -> u64 {
+        self.0.first_seed
+    }
+
     /// How long every trial trains, and on how much.
     pub fn budget(&self) -> &Budget {
         &self.0.budget
@@ -115,6 +123,16 @@ impl Study {
     /// Whether the target is swept too, to know what its own best learning rate would have given.
     pub fn is_verified(&self) -> bool {
         self.0.is_verified
+    }
+
+    /// Widths of the coordinate check, narrowest first, each once.
+    pub fn check_widths(&self) -> &[usize] {
+        &self.0.check.0
+    }
+
+    /// Seeds of the coordinate check, at most.
+    pub fn check_seeds(&self) -> u64 {
+        self.0.check.1
     }
 
     /// Every key that has a value, as it is written.

@@ -40,6 +40,8 @@ pub(crate) struct StudyFile {
     pub(super) lr: Grid,
     /// Repetitions with other initial weights and batches.
     pub(super) seeds: u64,
+    /// The first of their seeds.
+    pub(super) seed: u64,
     /// Steps of every trial.
     pub(super) steps: usize,
     /// Sequences or images in a batch.
@@ -86,6 +88,38 @@ pub(crate) struct StudyFile {
     pub(super) attention: Option<AttentionFile>,
     /// Sweep the target too, to know what its own best learning rate would have given.
     pub(super) verify: bool,
+    /// How the coordinate check is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) check: Option<CheckFile>,
+}
+
+/// The coordinate check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { widths = [64, 128, 256, 512], seeds = 32 }"
+)]
+pub(super) struct CheckFile {
+    /// Widths; those of the study if not given.
+    #[serde(default)]
+    pub(super) widths: Vec<usize>,
+    /// Seeds at most.
+    #[serde(default = "usual_seeds")]
+    pub(super) seeds: u64,
+}
+
+/// Few, as a study checks in passing.
+fn usual_seeds() -> u64 {
+    16
+}
+
+impl Default for CheckFile {
+    fn default() -> Self {
+        Self {
+            widths: Vec::new(),
+            seeds: usual_seeds(),
+        }
+    }
 }
 
 /// Factors on the numbers of a role.
@@ -161,6 +195,7 @@ impl Default for StudyFile {
             zero_query: false,
             lr: Grid::default(),
             seeds: 1,
+            seed: 0,
             steps: 200,
             batch: 8,
             context: 64,
@@ -179,6 +214,7 @@ impl Default for StudyFile {
             fixed: None,
             attention: None,
             verify: true,
+            check: None,
         }
     }
 }

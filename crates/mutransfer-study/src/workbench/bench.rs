@@ -242,7 +242,7 @@ impl Workbench {
         Protocol {
             rules: study.rules().to_vec(),
             optimizer: study.optimizer(),
-            widths: study.all_widths(),
+            widths: study.check_widths().to_vec(),
             sizes: ModelSizes {
                 context: own.context.min(usual.context),
                 ..own
@@ -250,8 +250,8 @@ impl Workbench {
             hyper,
             batch: usual.batch,
             steps: COORDINATE_STEPS,
-            seed: 0,
-            looks: Looks::up_to(usual.seeds),
+            seed: study.first_seed(),
+            looks: Looks::up_to(study.check_seeds() as usize),
         }
     }
 
