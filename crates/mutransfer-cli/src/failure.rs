@@ -185,7 +185,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::Corrupt { .. } => {
-                Some("delete the folder of this record; the same command runs its trial again")
+                Some("`mutransfer transfer` with the same study and --out runs its trial again")
             }
             StoreError::File {
                 verb: Verb::Write | Verb::Create,
@@ -194,6 +194,10 @@ impl From<StoreError> for Failure {
             StoreError::Foreign { .. } => {
                 Some("choose another folder, or let --overwrite replace it")
             }
+            StoreError::Held { .. } => Some(
+                "wait until it ends, or choose another folder with --out; if its machine is gone for \
+                 good, remove the file .lease there",
+            ),
             StoreError::NoStudy { .. } => {
                 Some("give the folder that `mutransfer transfer` wrote to (its --out)")
             }

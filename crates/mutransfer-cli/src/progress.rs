@@ -1,7 +1,8 @@
 //! How far a study is: lines on stderr, and a bar with trials done, running and diverged, and the
-//! time left.
+//! time left; where stderr is no terminal, a line now and then in its place.
 
 use std::collections::BTreeMap;
+use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -42,9 +43,14 @@ impl<'a> Progress<'a> {
                 let listed = listed.join(", ");
                 note!("coordinate check: {steps} steps at widths {listed}");
             }
+            Event::Damaged { count, first } => note!(
+                "{count} trials have damaged records, which are put aside, and are run again; the \
+                 first: {}",
+                first.display()
+            ),
             Event::OtherBuild { count, is_accepted } => other_build(*count, *is_accepted),
             Event::Done => self.bar = None,
-            Event::Started(_) | Event::Ended(..) => {
+            Event::Started(_) | Event::Ended(..) | Event::Waiting => {
                 if let Some(bar) = &mut self.bar {
                     bar.observe(event);
                 }
@@ -120,9 +126,36 @@ fn other_build(count: usize, is_accepted: bool) {
     }
 }
 
-/// A progress bar. Draws nothing where stderr is no terminal.
+/// Says when it is time for another line of progress.
+struct Pace {
+    every: Duration,
+    last: Instant,
+}
+
+/// Between two lines of progress in a log.
+const PACE: Duration = Duration::from_secs(30);
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        let (every, last) = (PACE, now);
+        Self { every, last }
+    }
+
+    /// Whether it is time, which then begins anew.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now.duration_since(self.last) >= self.every;
+        if is_due {
+            self.last = now;
+        }
+        is_due
+    }
+}
+
+/// A progress bar, or lines where stderr is no terminal.
 struct Bar {
     bar: ProgressBar,
+    /// Of the lines; none where there is a terminal to draw on.
+    pace: Option<Pace>,
     /// Relative cost of each trial still to come or running.
     left: BTreeMap<String, f64>,
     cost: f64,
@@ -144,8 +177,10 @@ impl Bar {
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(500));
         let cost = left.values().sum();
+        let pace = (!stderr().is_terminal()).then(|| Pace::new(Instant::now()));
         Self {
             bar,
+            pace,
             left,
             cost,
             begun: None,
@@ -168,6 +203,11 @@ impl Bar {
             _ => {}
         }
         self.bar.set_message(self.message());
+        if let Some(pace) = &mut self.pace
+            && pace.is_due(Instant::now())
+        {
+            note!("{}", self.line());
+        }
     }
 
     fn end(&mut self, trial: &Trial) {
@@ -181,6 +221,11 @@ impl Bar {
             }
         }
         self.bar.inc(1);
+    }
+
+    fn line(&self) -> String {
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        format!("{done}/{all} trials {}", self.message())
     }
 
     fn message(&self) -> String {
@@ -204,5 +249,26 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_has_a_line_now_and_then() {
+        let begun = Instant::now();
+        let mut pace = Pace::new(begun);
+        let due: Vec<u64> = (0..100)
+            .filter(|second| pace.is_due(begun + Duration::from_secs(*second)))
+            .collect();
+        assert_eq!(due, [30, 60, 90]);
+    }
+
+    #[test]
+    fn a_line_says_how_far_the_study_is() {
+        let bar = Bar::new(&[], |_| 1.0);
+        assert_eq!(bar.line(), "0/0 trials done, 0 running, 0 diverged");
     }
 }

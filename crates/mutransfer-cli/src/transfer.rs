@@ -104,7 +104,10 @@ pub(crate) fn complete(bench: &Workbench, options: &RunOptions) -> Result<Judged
 
 fn worker(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
-    command.arg("run-trial").arg("--end-with-stdin").arg(folder);
+    // A folder may begin like an option.
+    command
+        .args(["run-trial", "--end-with-stdin", "--"])
+        .arg(folder);
     command
 }
 

@@ -9,7 +9,7 @@ use mutransfer_analysis::{Analysis, LossRow, SAME_OCTAVES, is_same};
 use serde::Deserialize;
 
 use crate::error::{StoreError, Verb};
-use crate::store::{corrupt, folder_of, listed, read_assignment, read_record};
+use crate::store::{corrupt, curve_path, folder_of, listed, read_assignment, read_record};
 use crate::trial::{Outcome, Trial};
 
 /// One finished trial and its loss at every step.
@@ -59,18 +59,18 @@ impl Curve {
 pub fn read(root: &Path) -> Result<Vec<Curve>, StoreError> {
     let mut curves = Vec::new();
     for id in listed(root)? {
-        curves.extend(curve(&folder_of(root, &id))?);
+        curves.extend(curve(&folder_of(root, &id), &id)?);
     }
     Ok(curves)
 }
 
-fn curve(folder: &Path) -> Result<Option<Curve>, StoreError> {
-    let record = read_record(folder)?;
+fn curve(folder: &Path, id: &str) -> Result<Option<Curve>, StoreError> {
+    let record = read_record(folder, id)?;
     let Some(record) = record.filter(|record| record.outcome.is_final()) else {
         return Ok(None);
     };
     let trial = read_assignment(folder)?.trial;
-    let path = folder.join("metrics.jsonl");
+    let path = curve_path(folder);
     let text = fs::read_to_string(&path).map_err(StoreError::of(Verb::Read, &path))?;
     let mut losses = Vec::new();
     for line in text.lines() {

@@ -1,10 +1,11 @@
 //! What of a study is missing, and in what order it is run.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::error::RunError;
+use crate::error::{RunError, StoreError};
 use crate::event::Event;
 use crate::executor::{End, Executor};
 use crate::store::{Columns, Ended, Record, Store};
@@ -86,9 +87,9 @@ impl<'a> Engine<'a> {
     ) -> Result<VecDeque<usize>, RunError> {
         let mut waiting = VecDeque::new();
         let mut count = 0;
+        let mut aside = Vec::new();
         for (number, trial) in trials.iter().enumerate() {
-            let record = self.store.record(trial)?;
-            let record = record.filter(|record| record.outcome.is_final());
+            let record = self.believed(trial, &mut aside)?;
             count += usize::from(
                 record
                     .as_ref()
@@ -106,7 +107,26 @@ impl<'a> Engine<'a> {
             let is_accepted = self.builds.accepts_others;
             observe(&Event::OtherBuild { count, is_accepted });
         }
+        if let Some(first) = aside.first() {
+            let count = aside.len();
+            observe(&Event::Damaged { count, first });
+        }
         Ok(waiting)
+    }
+
+    /// How a trial ended, if it did; a record that cannot be believed is put aside.
+    fn believed(
+        &self,
+        trial: &Trial,
+        aside: &mut Vec<PathBuf>,
+    ) -> Result<Option<Record>, StoreError> {
+        match self.store.record(trial) {
+            Err(StoreError::Corrupt { .. }) => {
+                aside.push(self.store.set_aside(trial)?);
+                Ok(None)
+            }
+            record => Ok(record?.filter(|record| record.outcome.is_final())),
+        }
     }
 
     fn is_foreign(&self, record: &Record) -> bool {
@@ -144,7 +164,10 @@ impl<'a> Engine<'a> {
                 return Ok(lost);
             }
             let end = self.executor.next(PATIENCE).map_err(RunError::Spawn)?;
-            let Some(end) = end else { continue };
+            let Some(end) = end else {
+                observe(&Event::Waiting);
+                continue;
+            };
             let Some(trial) = running.remove(&end.number) else {
                 continue;
             };

@@ -109,6 +109,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A folder in which another process runs a study.
+    #[error("{folder} is in use by {who}")]
+    Held {
+        /// The folder.
+        folder: PathBuf,
+        /// Its host, its number and since when, where that is known.
+        who: String,
+    },
     /// A folder without a study.
     #[error("{path} holds no study")]
     NoStudy {

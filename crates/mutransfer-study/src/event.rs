@@ -1,5 +1,7 @@
 //! What a study tells of itself while it runs.
 
+use std::path::Path;
+
 use crate::trial::{Outcome, Trial};
 
 /// Something that has happened.
@@ -23,6 +25,15 @@ pub enum Event<'a> {
         /// Whether they are taken as they are, or run again.
         is_accepted: bool,
     },
+    /// Trials have records that cannot be believed, and are run again.
+    Damaged {
+        /// How many.
+        count: usize,
+        /// Where the first of the records was put aside.
+        first: &'a Path,
+    },
+    /// Nothing has happened for a moment.
+    Waiting,
     /// A worker took up a trial.
     Started(&'a Trial),
     /// A trial has ended, or had before.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::error::{RunError, StoreError, Verb};
-use crate::store::{Assignment, Record, read_assignment, write_record};
+use crate::store::{Assignment, curve_path, read_assignment, write_record};
 use crate::subject::{Open, Subject};
 use crate::train::train;
 use crate::trial::{Outcome, Trial};
@@ -30,12 +30,8 @@ pub fn work(folder: &Path, open: Open, build: &str) -> Result<(), RunError> {
     }
     let begun = Instant::now();
     let outcome = run(&trial, subject.as_ref(), folder)?;
-    let record = Record {
-        outcome,
-        seconds: Some(begun.elapsed().as_secs_f64()),
-        build: build.to_owned(),
-    };
-    Ok(write_record(folder, &record)?)
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(write_record(folder, &trial.id(), outcome, seconds, build)?)
 }
 
 fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, RunError> {
@@ -49,7 +45,7 @@ fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, R
     let mut session = subject
         .open(&trial.sizes, &plan, &trial.hyper, trial.batches())
         .map_err(RunError::Subject)?;
-    let path = folder.join("metrics.jsonl");
+    let path = curve_path(folder);
     let file = File::create(&path).map_err(StoreError::of(Verb::Create, &path))?;
     let mut metrics = BufWriter::new(file);
     let mut written = Ok(());
@@ -59,7 +55,8 @@ fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, R
         }
     });
     written
-        .and_then(|()| metrics.flush())
+        .and_then(|()| metrics.into_inner().map_err(io::IntoInnerError::into_error))
+        .and_then(|file| file.sync_all())
         .map_err(StoreError::of(Verb::Write, &path))?;
     Ok(outcome)
 }

@@ -1,6 +1,6 @@
-//! Files that are whole or absent.
+//! Files that are whole or absent, and stay so when the power fails.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -8,6 +8,9 @@ use serde::Serialize;
 use tempfile::Builder;
 
 use crate::error::{StoreError, Verb};
+
+/// What files are called that are not whole yet.
+const PARTIAL: &str = ".partial-";
 
 /// The content of a file; none if there is no such file.
 pub(crate) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
@@ -31,13 +34,56 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Stor
     write_atomic(path, &serde_json::to_vec_pretty(value).expect("plain data"))
 }
 
+/// Writes a file whose content is on the disk before its name is, and its name before this returns.
 pub(super) fn write_atomic(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of_file(path);
     let written = partial().tempfile_in(folder).and_then(|mut file| {
         file.write_all(content)?;
-        file.persist(path).map_err(|error| error.error)
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder)
     });
-    written.map(drop).map_err(StoreError::of(Verb::Write, path))
+    written.map_err(StoreError::of(Verb::Write, path))
+}
+
+/// Waits until the names in a folder are on the disk. Systems other than Unix open no folders.
+pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Makes a folder, whose name is on the disk before this returns.
+pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
+    match fs::create_dir(folder) {
+        Ok(()) => sync_folder(folder_of_file(folder)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+    .map_err(StoreError::of(Verb::Create, folder))
+}
+
+/// Removes what a killed process has left half written in a folder.
+pub(super) fn sweep(folder: &Path) -> Result<(), StoreError> {
+    let failed = || StoreError::of(Verb::Read, folder);
+    for entry in fs::read_dir(folder).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(StoreError::of(Verb::Write, &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn folder_of_file(path: &Path) -> &Path {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
 }
 
 /// A file that is readable to whom other new files are, and that is gone if it is not made
@@ -49,6 +95,23 @@ fn partial() -> Builder<'static, 'static> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.prefix(".partial-");
+    builder.prefix(PARTIAL);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_half_written_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [".partial-abc", ".mutransfer", "result.json"];
+        for name in names {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        sweep(folder.path()).unwrap();
+        let left = names.map(|name| folder.path().join(name).exists());
+        assert_eq!(left, [false, true, true]);
+    }
 }

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::atomic::read_optional;
+use super::atomic::{read_optional, sync_folder};
 use crate::error::{StoreError, Verb};
 
 /// What to do about files that somebody else wrote.
@@ -64,7 +64,12 @@ impl Manifest {
             .create(true)
             .append(true)
             .open(&list)
-            .and_then(|mut list| writeln!(list, "{file}"))
+            .and_then(|mut list| {
+                // Or after a power cut the file would be taken for somebody else's.
+                writeln!(list, "{file}")?;
+                list.sync_all()?;
+                sync_folder(&self.root)
+            })
             .map_err(StoreError::of(Verb::Write, &list))
     }
 

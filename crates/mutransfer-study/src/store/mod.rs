@@ -1,6 +1,7 @@
 //! The output folder of a study.
 //!
 //! ```text
+//! OUT/.lease                    who runs the study now
 //! OUT/.mutransfer               names of the files that this program wrote there
 //! OUT/study.json                the trials of the study
 //! OUT/trials/ID/trial.json      what the trial is, and which build it was made by
@@ -9,12 +10,14 @@
 //! OUT/results.csv               all finished trials of the study
 //! ```
 //!
-//! A result appears by an atomic rename, so that whatever is killed at whatever moment, a result is
-//! whole or absent. `results.csv` is a list of what the folders of the trials hold, which are the
-//! truth.
+//! A result appears by an atomic rename after it and its curve are on the disk, so that whatever is
+//! killed at whatever moment, by a power cut too, a result is whole or absent. `results.csv` is a
+//! list of what the folders of the trials hold, which are the truth.
 
 mod atomic;
+mod lease;
 mod manifest;
+mod place;
 mod record;
 mod results;
 
@@ -24,11 +27,15 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{StoreError, Verb};
 use crate::trial::{Outcome, Trial};
-use atomic::{write_atomic, write_json};
+use atomic::{create_folder, sweep, write_atomic, write_json};
 use manifest::Manifest;
 use results::{line, table};
 
 pub use results::Ended;
+
+pub(crate) use lease::Lease;
+
+pub(crate) use record::curve_path;
 
 pub(crate) use results::Columns;
 
@@ -67,6 +74,14 @@ impl Store {
         &self.root
     }
 
+    /// Takes the right to run the study in the folder, and removes what a killed process has left
+    /// half written there.
+    pub(crate) fn lease(&self) -> Result<Lease, StoreError> {
+        let lease = Lease::take(&self.root)?;
+        sweep(&self.root)?;
+        Ok(lease)
+    }
+
     /// Path of a file in the folder.
     pub fn path(&self, file: &str) -> PathBuf {
         self.root.join(file)
@@ -102,7 +117,9 @@ impl Store {
     /// When it cannot be written.
     pub fn prepare(&self, trial: &Trial, build: &str) -> Result<PathBuf, StoreError> {
         let folder = self.folder(trial);
-        fs::create_dir_all(&folder).map_err(StoreError::of(Verb::Create, &folder))?;
+        create_folder(&self.path(TRIALS))?;
+        create_folder(&folder)?;
+        sweep(&folder)?;
         let assignment = Assignment {
             build: build.to_owned(),
             trial: trial.clone(),
@@ -116,7 +133,12 @@ impl Store {
     /// # Errors
     /// When its record is there but damaged.
     pub fn record(&self, trial: &Trial) -> Result<Option<Record>, StoreError> {
-        read_record(&self.folder(trial))
+        read_record(&self.folder(trial), &trial.id())
+    }
+
+    /// Puts the record of a trial aside, which then can be run again, and gives where it is now.
+    pub(crate) fn set_aside(&self, trial: &Trial) -> Result<PathBuf, StoreError> {
+        record::set_aside(&self.folder(trial))
     }
 }
 
@@ -137,6 +159,9 @@ pub(crate) fn listed(root: &Path) -> Result<Vec<String>, StoreError> {
 
 /// The table of all trials that ended.
 const RESULTS: &str = "results.csv";
+
+/// The folder of the trials' folders.
+const TRIALS: &str = "trials";
 
 /// The file that says which trials are those of the study.
 const STUDY: &str = "study.json";
@@ -187,5 +212,5 @@ impl Store {
 
 /// Folder of the trial of a name in an output folder.
 pub(crate) fn folder_of(root: &Path, id: &str) -> PathBuf {
-    root.join("trials").join(id)
+    root.join(TRIALS).join(id)
 }

@@ -15,7 +15,7 @@ use crate::error::RunError;
 use crate::event::Event;
 use crate::executor::Executor;
 use crate::rule::NamedRule;
-use crate::store::{Ended, Store};
+use crate::store::{Ended, Lease, Store};
 use crate::study::Study;
 use crate::subject::{ModelSizes, Subject};
 use crate::trial::{Loss, Trial};
@@ -30,6 +30,7 @@ pub struct Workbench {
     store: Store,
     builds: Builds,
     stop: Arc<AtomicBool>,
+    _lease: Lease,
 }
 
 /// A rule, and the learning rate that it carries over.
@@ -59,7 +60,7 @@ impl Workbench {
     ///
     /// # Errors
     /// When the study does not fit its subject, or there are files in the folder that somebody else
-    /// wrote and that would be overwritten.
+    /// wrote and that would be overwritten, or another process runs a study there.
     pub fn new(
         study: Study,
         subject: Box<dyn Subject>,
@@ -68,12 +69,14 @@ impl Workbench {
         stop: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         store.check(FILES)?;
+        let lease = store.lease()?;
         Ok(Self {
             study,
             subject,
             store,
             builds,
             stop,
+            _lease: lease,
         })
     }
 
