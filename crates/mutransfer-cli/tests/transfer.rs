@@ -325,3 +325,36 @@ fn user_text_is_trained_on_as_bytes() {
     let plan: serde_json::Value = serde_json::from_str(&read(&out.join("plan.json"))).unwrap();
     assert_eq!(plan["optimizer"], "adamw");
 }
+
+/// The bar of the demo, a quarter of an hour on two cores.
+#[test]
+#[ignore = "a quarter of an hour: the demo at ten base seeds"]
+fn the_demo_concludes_at_ten_base_seeds() {
+    let demo = include_str!("../../../examples/demo.toml");
+    for seed in (0..10).map(|seed| 1000 * seed) {
+        let folder = tempfile::tempdir().unwrap();
+        let study = write(
+            folder.path(),
+            "demo.toml",
+            &format!("seed = {seed}\n{demo}"),
+        );
+        let output = mutransfer()
+            .args(["transfer", &study, "--json", "--out"])
+            .arg(folder.path().join("out"))
+            .output()
+            .unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let of = |rule: &str| found["rules"][rule]["verdict"].as_str().unwrap().to_owned();
+        assert_eq!([of("sp"), of("mup")], ["fails", "transfers"], "seed {seed}");
+        let checks = found["coordinate_checks"].as_array().unwrap();
+        let verdict = |rule: &str| {
+            let check = checks.iter().find(|check| check["rule"] == rule);
+            check.unwrap()["verdict"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(
+            [verdict("sp"), verdict("mup")],
+            ["fail", "pass"],
+            "seed {seed}"
+        );
+    }
+}
