@@ -194,6 +194,9 @@ impl From<StoreError> for Failure {
             StoreError::Foreign { .. } => {
                 Some("choose another folder, or let --overwrite replace it")
             }
+            StoreError::Database { .. } => Some(
+                "if it is damaged, put it elsewhere; the same command then runs its trials again",
+            ),
             StoreError::Held { .. } => Some(
                 "wait until it ends, or choose another folder with --out; if its machine is gone for \
                  good, remove the file .lease there",

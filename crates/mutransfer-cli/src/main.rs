@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod coord;
 mod explain;
+mod export;
 mod failure;
 mod kernel;
 mod model;
@@ -17,6 +18,8 @@ mod rules;
 mod run_trial;
 mod say;
 mod signals;
+mod status;
+mod sweep;
 mod table;
 mod theory;
 mod transfer;
@@ -44,6 +47,9 @@ fn run(args: Args) -> Result<(), Failure> {
     match args.command.unwrap_or_default() {
         Command::Demo(options) => transfer::demo(&options),
         Command::Transfer(options) => transfer::transfer(&options),
+        Command::Sweep(options) => sweep::sweep(&options),
+        Command::Status(options) => status::status(&options),
+        Command::Export(options) => export::export(&options),
         Command::Plan(options) => plan::plan(&options),
         Command::Check(options) => check::check(&options),
         Command::Rules(options) => rules::rules(&options),

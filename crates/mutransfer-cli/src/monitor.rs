@@ -93,13 +93,6 @@ fn of_table(source: &str) -> Result<Vec<LossRow>, Failure> {
 
 /// Curves of a study: of each rule those at one learning rate.
 fn of_study(folder: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Failure> {
-    if !folder.join("trials").is_dir() {
-        let hint = "give the folder that `mutransfer transfer` wrote to (its --out), or a CSV file";
-        return Err(Failure::usage(
-            format!("{} holds no trials", folder.display()),
-            Some(hint),
-        ));
-    }
     let curves = curves::read(folder)?;
     let analysis = curves::analysis(folder);
     let rules: BTreeSet<String> = curves

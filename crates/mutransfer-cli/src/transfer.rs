@@ -94,12 +94,20 @@ fn out(study: &Study, options: &RunOptions) -> PathBuf {
 
 /// Runs and writes everything, and prints nothing on stdout.
 pub(crate) fn complete(bench: &Workbench, options: &RunOptions) -> Result<Judged, Failure> {
+    let (mut executor, jobs) = executor(options)?;
+    let mut progress = Progress::new(bench, jobs);
+    Ok(bench.complete(&mut executor, &mut |event| progress.observe(event))?)
+}
+
+/// Workers of this machine, and how many run at a time.
+pub(crate) fn executor(options: &RunOptions) -> Result<(Local, usize), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.map_or(cores, usize::from);
     let program = std::env::current_exe().context("cannot find this program to start workers")?;
-    let mut executor = Local::new(jobs, move |folder| worker(&program, folder));
-    let mut progress = Progress::new(bench, jobs);
-    Ok(bench.complete(&mut executor, &mut |event| progress.observe(event))?)
+    Ok((
+        Local::new(jobs, move |folder| worker(&program, folder)),
+        jobs,
+    ))
 }
 
 fn worker(program: &Path, folder: &Path) -> Command {

@@ -5,9 +5,9 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use common::{mutransfer, study, write};
+use common::{database, mutransfer, study, write};
 use serde_json::Value;
 
 /// Exit code and standard error of the program in a folder.
@@ -21,18 +21,6 @@ fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), said)
 }
 
-/// The folders of trials in an output folder.
-fn trials(out: &Path) -> Vec<PathBuf> {
-    let trials = fs::read_dir(out.join("trials")).unwrap();
-    let mut trials: Vec<PathBuf> = trials.map(|entry| entry.unwrap().path()).collect();
-    trials.sort();
-    trials
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
 const SMALL: &str = "rules = [\"mup\"]\nwidths = [8]\ntarget_width = 16\nsteps = 5";
 
 #[test]
@@ -41,7 +29,7 @@ fn a_study_overwrites_no_file_of_others_unless_told_so() {
     write(folder.path(), "study.toml", &study(SMALL));
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
-    for name in ["results.csv", "report.html", "study.json", "losses.png"] {
+    for name in ["results.csv", "report.html", "study.db", "losses.png"] {
         let file = write(&out, name, "mine");
         let (code, said) = run(folder.path(), &["transfer", "study.toml", "--out", "out"]);
         assert_eq!(code, Some(2), "{said}");
@@ -137,9 +125,18 @@ fn only_the_trials_of_the_last_study_are_judged() {
     assert!(matches!(code, Some(0 | 1 | 3)), "{said}");
     let curves = fs::read_to_string(folder.path().join("judged/curves.csv")).unwrap();
     assert!(curves.contains(",19,"), "{curves}");
-    let listed = json(&out.join("study.json"))["trials"].clone();
-    let listed = listed.as_array().unwrap().len();
-    assert!(listed < trials(&out).len());
+    let exported = mutransfer().arg("export").arg(&out).output().unwrap();
+    let exported = String::from_utf8(exported.stdout).unwrap();
+    let mut rows = exported.lines().skip(1);
+    assert!(
+        exported.lines().count() > 20 && rows.all(|row| row.contains(",20,")),
+        "{exported}"
+    );
+    let count = "SELECT count(*) FROM result";
+    let all: i64 = database(&out)
+        .query_row(count, [], |row| row.get(0))
+        .unwrap();
+    assert!((exported.lines().count() as i64) < all, "{all}");
 }
 
 #[test]
@@ -154,23 +151,28 @@ fn results_of_another_build_are_run_again_unless_accepted() {
     };
     transfer(&[]);
     let out = folder.path().join("out");
-    let record = trials(&out)[0].join("result.json");
-    let own = json(&record);
-    let mut other = own.clone();
-    other["build"] = "another".into();
-    fs::write(&record, other.to_string()).unwrap();
+    let first = "rowid = (SELECT min(rowid) FROM result)";
+    let change =
+        format!("UPDATE result SET record = json_set(record, '$.build', ?1) WHERE {first}");
+    database(&out).execute(&change, ["another"]).unwrap();
+    let others = || -> i64 {
+        let count = "SELECT count(*) FROM result WHERE record ->> 'build' = 'another'";
+        database(&out)
+            .query_row(count, [], |row| row.get(0))
+            .unwrap()
+    };
     let said = transfer(&["--accept-build"]);
     assert!(
         said.contains("1 trials keep the results of another build"),
         "{said}"
     );
-    assert_eq!(json(&record), other);
+    assert_eq!(others(), 1);
     let said = transfer(&[]);
     assert!(
         said.contains("1 trials have results of another build"),
         "{said}"
     );
-    assert_eq!(json(&record)["build"], own["build"]);
+    assert_eq!(others(), 0);
 }
 
 /// A table in TOML works wherever a rule is named, and means the same everywhere. This one is μP.

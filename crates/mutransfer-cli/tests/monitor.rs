@@ -172,7 +172,7 @@ fn bad_input_is_refused_with_a_hint() {
         "cannot read /no/such/curves.csv",
     );
     let empty = tempfile::tempdir().unwrap();
-    refused(empty.path().to_str().unwrap(), &[], "holds no trials");
+    refused(empty.path().to_str().unwrap(), &[], "holds no study");
 }
 
 #[test]

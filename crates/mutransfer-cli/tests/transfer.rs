@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{mutransfer, study, write};
+use common::{database, mutransfer, study, unpack, write};
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -134,44 +134,38 @@ fn a_finished_study_is_not_run_again_and_a_longer_one_continues_it() {
     };
     run(&study(""));
     let results = read(&out.join("results.csv"));
-    let ages = |out: &Path| {
-        let mut ages: Vec<_> = fs::read_dir(out.join("trials"))
-            .unwrap()
-            .map(|entry| {
-                fs::metadata(entry.unwrap().path().join("result.json"))
-                    .unwrap()
-                    .modified()
-                    .unwrap()
-            })
-            .collect();
-        ages.sort();
-        ages
+    // A record that is written again has another number and another time.
+    let records = || -> Vec<(i64, String)> {
+        let database = database(&out);
+        let select = "SELECT rowid, record FROM result ORDER BY rowid";
+        let mut rows = database.prepare(select).unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
     };
     // Results of older versions have no time.
-    let first = fs::read_dir(out.join("trials"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path()
-        .join("result.json");
-    let mut old: serde_json::Value = serde_json::from_str(&read(&first)).unwrap();
-    assert!(
-        old.as_object_mut()
-            .unwrap()
-            .remove("seconds")
-            .unwrap()
-            .as_f64()
-            .unwrap()
-            >= 0.0
-    );
-    fs::write(&first, old.to_string()).unwrap();
-    let before = ages(&out);
+    let forget = "UPDATE result SET record = json_remove(record, '$.seconds') WHERE rowid = 1";
+    assert_eq!(database(&out).execute(forget, []).unwrap(), 1);
+    let before = records();
+    assert!(before[1].1.contains("\"seconds\":"), "{before:?}");
+    assert_eq!(fs::read_dir(out.join("trials")).unwrap().count(), 0);
     run(&study(""));
-    assert_eq!(ages(&out), before);
+    assert_eq!(records(), before);
     assert_eq!(read(&out.join("results.csv")), results);
+    // Of a study that an older version left, nothing is run again either.
+    assert_eq!(unpack(&out).len(), before.len());
+    run(&study(""));
+    let mut taken: Vec<String> = records()
+        .into_iter()
+        .map(|(_, record)| record.replace(",\"seconds\":null", ""))
+        .collect();
+    let mut kept: Vec<String> = before.iter().map(|(_, record)| record.clone()).collect();
+    taken.sort();
+    kept.sort();
+    assert_eq!(taken, kept);
+    assert_eq!(read(&out.join("results.csv")), results);
+    let before = records();
     run(&study("seeds = 2"));
-    assert_eq!(ages(&out)[..before.len()], before[..]);
+    assert_eq!(records()[..before.len()], before[..]);
     assert!(read(&out.join("results.csv")).lines().count() > results.lines().count());
 }
 

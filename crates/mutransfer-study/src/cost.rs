@@ -3,7 +3,7 @@
 use mutransfer_analysis::{Cost, Group, Runs};
 
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::store::Records;
 use crate::study::Study;
 use crate::subject::Subject;
 use crate::trial::Trial;
@@ -13,21 +13,21 @@ use crate::trial::Trial;
 pub(crate) fn cost(
     study: &Study,
     subject: &dyn Subject,
-    store: &Store,
+    records: &Records,
     sweep: &[Trial],
     direct: &[Trial],
 ) -> Result<Cost, StoreError> {
     let of_grid = (study.grid().learning_rates().len() as u64 * study.seeds()) as f64;
     let group = |width: usize| -> Result<Group, StoreError> {
         let trials = sweep.iter().filter(|trial| trial.sizes.width == width);
-        let seconds = seconds(store, trials)?;
+        let seconds = seconds(records, trials)?;
         Ok(Group {
             width,
             runs: runs(study, subject, width, of_grid),
             seconds: seconds.map(|seconds| seconds / study.rules().len() as f64),
         })
     };
-    let took = seconds(store, direct)?.map(|seconds| seconds / direct.len() as f64);
+    let took = seconds(records, direct)?.map(|seconds| seconds / direct.len() as f64);
     let target = study.target_width();
     let proxies = study.proxies().iter().map(|width| group(*width));
     Ok(Cost {
@@ -63,12 +63,12 @@ fn runs(study: &Study, subject: &dyn Subject, width: usize, count: f64) -> Runs 
 
 /// Seconds of all trials together; none if there is none, or one of which it is not known.
 fn seconds<'a>(
-    store: &Store,
+    records: &Records,
     trials: impl IntoIterator<Item = &'a Trial>,
 ) -> Result<Option<f64>, StoreError> {
     let mut sum = None;
     for trial in trials {
-        let record = store.record(trial)?;
+        let record = records.record(trial)?;
         let Some(seconds) = record.and_then(|record| record.seconds) else {
             return Ok(None);
         };

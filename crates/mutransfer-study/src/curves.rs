@@ -8,8 +8,8 @@ use std::path::Path;
 use mutransfer_analysis::{Analysis, LossRow, SAME_OCTAVES, is_same};
 use serde::Deserialize;
 
-use crate::error::{StoreError, Verb};
-use crate::store::{corrupt, curve_path, folder_of, listed, read_assignment, read_record};
+use crate::error::StoreError;
+use crate::store::{Part, Recorded, corrupt, visit};
 use crate::trial::{Outcome, Trial};
 
 /// One finished trial and its loss at every step.
@@ -58,23 +58,25 @@ impl Curve {
 /// When there is no study, or a record cannot be read or is damaged.
 pub fn read(root: &Path) -> Result<Vec<Curve>, StoreError> {
     let mut curves = Vec::new();
-    for id in listed(root)? {
-        curves.extend(curve(&folder_of(root, &id), &id)?);
-    }
+    visit(root, Part::Curve, |recorded| {
+        curves.extend(curve(root, recorded)?);
+        Ok(())
+    })?;
     Ok(curves)
 }
 
-fn curve(folder: &Path, id: &str) -> Result<Option<Curve>, StoreError> {
-    let record = read_record(folder, id)?;
-    let Some(record) = record.filter(|record| record.outcome.is_final()) else {
+fn curve(root: &Path, recorded: Recorded) -> Result<Option<Curve>, StoreError> {
+    let Recorded {
+        trial,
+        record,
+        curve,
+    } = recorded;
+    let Some(record) = record else {
         return Ok(None);
     };
-    let trial = read_assignment(folder)?.trial;
-    let path = curve_path(folder);
-    let text = fs::read_to_string(&path).map_err(StoreError::of(Verb::Read, &path))?;
     let mut losses = Vec::new();
-    for line in text.lines() {
-        let Metric { step, loss } = serde_json::from_str(line).map_err(corrupt(&path))?;
+    for line in curve.lines() {
+        let Metric { step, loss } = serde_json::from_str(line).map_err(corrupt(root))?;
         losses.push((step, loss.unwrap_or(f64::NAN)));
     }
     Ok(Some(Curve {

@@ -1,14 +1,13 @@
 //! What of a study is missing, and in what order it is run.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::error::{RunError, StoreError};
+use crate::error::RunError;
 use crate::event::Event;
 use crate::executor::{End, Executor};
-use crate::store::{Columns, Ended, Record, Store};
+use crate::store::{Columns, Ended, Record, Records, Store};
 use crate::trial::{Outcome, Trial};
 
 /// How long to wait for a worker before looking whether to stop.
@@ -17,6 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Runs trials, each once.
 pub struct Engine<'a> {
     store: &'a Store,
+    records: &'a Records,
     executor: &'a mut dyn Executor,
     builds: Builds,
     stop: &'a AtomicBool,
@@ -37,12 +37,14 @@ impl<'a> Engine<'a> {
     /// is kept.
     pub fn new(
         store: &'a Store,
+        records: &'a Records,
         executor: &'a mut dyn Executor,
         builds: Builds,
         stop: &'a AtomicBool,
     ) -> Self {
         Self {
             store,
+            records,
             executor,
             builds,
             stop,
@@ -87,9 +89,9 @@ impl<'a> Engine<'a> {
     ) -> Result<VecDeque<usize>, RunError> {
         let mut waiting = VecDeque::new();
         let mut count = 0;
-        let mut aside = Vec::new();
+        let known = self.records.all()?;
         for (number, trial) in trials.iter().enumerate() {
-            let record = self.believed(trial, &mut aside)?;
+            let record = known.get(&trial.id()).cloned();
             count += usize::from(
                 record
                     .as_ref()
@@ -107,26 +109,7 @@ impl<'a> Engine<'a> {
             let is_accepted = self.builds.accepts_others;
             observe(&Event::OtherBuild { count, is_accepted });
         }
-        if let Some(first) = aside.first() {
-            let count = aside.len();
-            observe(&Event::Damaged { count, first });
-        }
         Ok(waiting)
-    }
-
-    /// How a trial ended, if it did; a record that cannot be believed is put aside.
-    fn believed(
-        &self,
-        trial: &Trial,
-        aside: &mut Vec<PathBuf>,
-    ) -> Result<Option<Record>, StoreError> {
-        match self.store.record(trial) {
-            Err(StoreError::Corrupt { .. }) => {
-                aside.push(self.store.set_aside(trial)?);
-                Ok(None)
-            }
-            record => Ok(record?.filter(|record| record.outcome.is_final())),
-        }
     }
 
     fn is_foreign(&self, record: &Record) -> bool {
@@ -191,8 +174,8 @@ impl<'a> Engine<'a> {
 
     /// What a worker has left behind.
     fn outcome(&self, trial: &Trial, end: End) -> Result<Outcome, RunError> {
-        let record = self.store.record(trial)?;
-        let own = record.filter(|record| !self.is_foreign(record) && record.outcome.is_final());
+        let record = self.records.take(trial)?;
+        let own = record.filter(|record| !self.is_foreign(record));
         Ok(match own {
             Some(record) => record.outcome,
             None if self.stop.load(Ordering::Relaxed) => Outcome::Stopped,

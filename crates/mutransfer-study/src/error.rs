@@ -109,6 +109,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The database of a study that cannot be read or written.
+    #[error("cannot use the database {path}")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
     /// A folder in which another process runs a study.
     #[error("{folder} is in use by {who}")]
     Held {

@@ -43,6 +43,12 @@ pub(crate) enum Command {
     /// Tune the proxies of a study, carry the optimum to the target, and compare
     #[command(after_long_help = STUDY_KEYS)]
     Transfer(TransferOptions),
+    /// Run what is missing of a study's sweeps, and judge nothing
+    Sweep(TransferOptions),
+    /// Tell how far a study is, while it runs or later
+    Status(StatusOptions),
+    /// Write the trials of a study as a table, or with their curves as JSON lines
+    Export(ExportOptions),
     /// Scale the proxy's hyperparameters to a model, tensor by tensor, from shapes alone
     #[command(after_long_help = rules::PLAN_EXAMPLES)]
     Plan(PlanOptions),
@@ -329,6 +335,35 @@ pub(crate) struct MonitorOptions {
     /// Print the judgement as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusOptions {
+    /// Output folder of a study
+    #[arg(value_name = "STUDY_DIR")]
+    pub(crate) folder: PathBuf,
+    /// Print it as JSON on stdout instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportOptions {
+    /// Output folder of a study
+    #[arg(value_name = "STUDY_DIR")]
+    pub(crate) folder: PathBuf,
+    /// What to write on stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ExportFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A row for each trial that ended
+    #[default]
+    Csv,
+    /// A JSON object a line: the trial, its end, its loss at every step
+    Jsonl,
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) fn mutransfer() -> Command {
@@ -58,4 +58,35 @@ pub(crate) fn verdict(arguments: &[&str]) -> serde_json::Value {
     let checks: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)));
     checks[0].clone()
+}
+
+/// The database of a study.
+pub(crate) fn database(out: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(out.join("study.db")).expect("a study")
+}
+
+/// Puts a study back into the folders of its trials, as it is when a process was killed before it
+/// took them in, and as older versions left it; gives the folders.
+pub(crate) fn unpack(out: &Path) -> Vec<PathBuf> {
+    let connection = database(out);
+    let select = "SELECT id, trial, record, curve, record ->> 'build' FROM trial \
+                  JOIN result USING (id) ORDER BY id";
+    let mut rows = connection.prepare(select).expect("tables");
+    let mut rows = rows.query([]).expect("rows");
+    let mut folders = Vec::new();
+    while let Some(row) = rows.next().expect("a row") {
+        let text = |at| row.get::<_, String>(at).expect("text");
+        let folder = out.join("trials").join(text(0));
+        fs::create_dir_all(&folder).expect("a folder");
+        let trial = format!("{{\"build\": \"{}\", \"trial\": {}}}", text(4), text(1));
+        write(&folder, "trial.json", &trial);
+        write(&folder, "result.json", &text(2));
+        let curve: Vec<u8> = row.get(3).expect("a curve");
+        write(&folder, "metrics.jsonl", &String::from_utf8_lossy(&curve));
+        folders.push(folder);
+    }
+    for name in ["study.db", "study.db-wal", "study.db-shm"] {
+        let _ = fs::remove_file(out.join(name));
+    }
+    folders
 }

@@ -54,6 +54,16 @@ pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Removes a file; that there is none is fine.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(StoreError::of(Verb::Write, path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes a folder, whose name is on the disk before this returns.
 pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
     match fs::create_dir(folder) {

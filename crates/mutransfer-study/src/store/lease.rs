@@ -126,15 +126,37 @@ fn write(file: &mut File, holder: &Holder) -> io::Result<()> {
     file.sync_all()
 }
 
-fn held(path: &Path, holder: Option<Holder>) -> StoreError {
-    let who = holder.map_or_else(
+/// Who runs the study in a folder, with its host and since when; none where nobody does, or it
+/// cannot be told.
+pub fn holder(folder: &Path) -> Option<String> {
+    let mut file = File::open(folder.join(FILE)).ok()?;
+    let is_locked = match file.try_lock_shared() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => return Some(named(read(&mut file))),
+        Err(TryLockError::Error(_)) => false,
+    };
+    let holder = read(&mut file)?;
+    let sight = Sight {
+        host: &host(),
+        is_locked,
+        is_shared: shared(folder).is_some(),
+    };
+    sight.keeps_out(&holder).then(|| named(Some(holder)))
+}
+
+fn named(holder: Option<Holder>) -> String {
+    holder.map_or_else(
         || "another process".to_owned(),
         |holder| {
             let seconds = now().saturating_sub(holder.since);
             let Holder { host, process, .. } = holder;
             format!("process {process} on {host}, since {}", ago(seconds))
         },
-    );
+    )
+}
+
+fn held(path: &Path, holder: Option<Holder>) -> StoreError {
+    let who = named(holder);
     StoreError::Held {
         folder: path.parent().map(PathBuf::from).unwrap_or_default(),
         who,

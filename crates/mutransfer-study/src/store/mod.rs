@@ -3,23 +3,27 @@
 //! ```text
 //! OUT/.lease                    who runs the study now
 //! OUT/.mutransfer               names of the files that this program wrote there
-//! OUT/study.json                the trials of the study
-//! OUT/trials/ID/trial.json      what the trial is, and which build it was made by
+//! OUT/study.db                  the trials of the study, their ends and their curves
+//! OUT/trials/ID/trial.json      what a trial is that runs, and which build it was made by
 //! OUT/trials/ID/metrics.jsonl   its loss at every step
 //! OUT/trials/ID/result.json     how it ended, on which build, and how long it took
 //! OUT/results.csv               all finished trials of the study
 //! ```
 //!
-//! A result appears by an atomic rename after it and its curve are on the disk, so that whatever is
-//! killed at whatever moment, by a power cut too, a result is whole or absent. `results.csv` is a
-//! list of what the folders of the trials hold, which are the truth.
+//! A result appears by an atomic rename after it and its curve are on the disk, is taken into the
+//! database, and then its folder goes. Whatever is killed at whatever moment, by a power cut too, it
+//! is in the folder or in the database, whole or absent. `results.csv` is a list of what the
+//! database holds.
 
 mod atomic;
 mod lease;
 mod manifest;
 mod place;
+mod reader;
 mod record;
+mod records;
 mod results;
+mod schema;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -28,12 +32,17 @@ use std::path::{Path, PathBuf};
 use crate::error::{StoreError, Verb};
 use crate::trial::{Outcome, Trial};
 use atomic::{create_folder, sweep, write_atomic, write_json};
+use lease::Lease;
 use manifest::Manifest;
 use results::{line, table};
 
 pub use results::Ended;
 
-pub(crate) use lease::Lease;
+pub use lease::holder;
+
+pub use reader::{Part, Recorded, read, visit};
+
+pub use records::Records;
 
 pub(crate) use record::curve_path;
 
@@ -43,7 +52,9 @@ pub use manifest::Foreign;
 
 pub use record::{Assignment, Record, read_assignment, read_record, write_record};
 
-pub(crate) use atomic::{corrupt, read_optional};
+pub use results::csv;
+
+pub(crate) use atomic::corrupt;
 
 /// An output folder.
 #[derive(Debug)]
@@ -74,12 +85,16 @@ impl Store {
         &self.root
     }
 
-    /// Takes the right to run the study in the folder, and removes what a killed process has left
-    /// half written there.
-    pub(crate) fn lease(&self) -> Result<Lease, StoreError> {
+    /// Takes the right to run the study in the folder, removes what a killed process has left half
+    /// written there, and opens its records.
+    ///
+    /// # Errors
+    /// When another process has that right, or the records cannot be read and written.
+    pub fn records(&self) -> Result<Records, StoreError> {
         let lease = Lease::take(&self.root)?;
         sweep(&self.root)?;
-        Ok(lease)
+        self.manifest.list(schema::FILE)?;
+        Records::open(&self.root, lease)
     }
 
     /// Path of a file in the folder.
@@ -127,34 +142,6 @@ impl Store {
         write_json(&folder.join("trial.json"), &assignment)?;
         Ok(folder)
     }
-
-    /// What is known of a trial's end; none if it has not ended.
-    ///
-    /// # Errors
-    /// When its record is there but damaged.
-    pub fn record(&self, trial: &Trial) -> Result<Option<Record>, StoreError> {
-        read_record(&self.folder(trial), &trial.id())
-    }
-
-    /// Puts the record of a trial aside, which then can be run again, and gives where it is now.
-    pub(crate) fn set_aside(&self, trial: &Trial) -> Result<PathBuf, StoreError> {
-        record::set_aside(&self.folder(trial))
-    }
-}
-
-/// Names of the trials that the study in a folder lists.
-///
-/// # Errors
-/// When there is no study, or its list is damaged.
-pub(crate) fn listed(root: &Path) -> Result<Vec<String>, StoreError> {
-    let path = root.join(STUDY);
-    let Some(text) = read_optional(&path)? else {
-        return Err(StoreError::NoStudy {
-            path: root.to_owned(),
-        });
-    };
-    let index: Index = serde_json::from_slice(&text).map_err(corrupt(&path))?;
-    Ok(index.trials)
 }
 
 /// The table of all trials that ended.
@@ -163,28 +150,7 @@ const RESULTS: &str = "results.csv";
 /// The folder of the trials' folders.
 const TRIALS: &str = "trials";
 
-/// The file that says which trials are those of the study.
-const STUDY: &str = "study.json";
-
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Index {
-    trials: Vec<String>,
-}
-
 impl Store {
-    /// Writes which trials are those of the study, so that no other one in the folder is judged
-    /// with them.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn list(&self, trials: &[Trial]) -> Result<(), StoreError> {
-        let mut ids: Vec<String> = trials.iter().map(Trial::id).collect();
-        ids.sort();
-        ids.dedup();
-        self.manifest.list(STUDY)?;
-        write_json(&self.path(STUDY), &Index { trials: ids })
-    }
-
     /// Writes `results.csv` anew, in an order that depends on the trials only.
     pub(crate) fn write_results(
         &self,

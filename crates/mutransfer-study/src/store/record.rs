@@ -40,8 +40,9 @@ pub struct Record {
 /// The loss of a trial at every step.
 const CURVE: &str = "metrics.jsonl";
 const RESULT: &str = "result.json";
-/// Where a record goes that cannot be believed.
-const ASIDE: &str = "result.damaged.json";
+/// What follows the name of the trial in that of a record that cannot be believed, beside the folder,
+/// which goes once the trial has ended again.
+const ASIDE: &str = "damaged.json";
 
 /// Reads what a worker was asked to do.
 ///
@@ -63,10 +64,8 @@ pub fn read_record(folder: &Path, id: &str) -> Result<Option<Record>, StoreError
         return Ok(None);
     };
     let record: Record = serde_json::from_slice(&text).map_err(corrupt(&path))?;
-    if record.seal.is_some() && record.seal != Some(seal(folder, id, &record.outcome)?) {
-        let problem = "it does not fit its trial, or the curve beside it";
-        return Err(corrupt(&path)(problem));
-    }
+    let curve = read_optional(&curve_path(folder))?.unwrap_or_default();
+    record.check(id, &curve).map_err(corrupt(&path))?;
     Ok(Some(record))
 }
 
@@ -81,8 +80,9 @@ pub fn write_record(
     seconds: f64,
     build: &str,
 ) -> Result<(), StoreError> {
+    let curve = read_optional(&curve_path(folder))?.unwrap_or_default();
     let record = Record {
-        seal: Some(seal(folder, id, &outcome)?),
+        seal: Some(seal(id, &outcome, &curve)),
         outcome,
         seconds: Some(seconds),
         build: build.to_owned(),
@@ -92,7 +92,7 @@ pub fn write_record(
 
 /// Puts a record aside that cannot be believed, and gives where it is now.
 pub(super) fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
-    let aside = folder.join(ASIDE);
+    let aside = folder.with_extension(ASIDE);
     fs::rename(folder.join(RESULT), &aside)
         .and_then(|()| sync_folder(folder))
         .map_err(StoreError::of(Verb::Write, &aside))?;
@@ -104,15 +104,26 @@ pub(crate) fn curve_path(folder: &Path) -> PathBuf {
     folder.join(CURVE)
 }
 
-fn seal(folder: &Path, id: &str, outcome: &Outcome) -> Result<String, StoreError> {
-    let curve = read_optional(&curve_path(folder))?.unwrap_or_default();
+impl Record {
+    /// Checks that it is of the trial of this name, with this curve.
+    pub(super) fn check(&self, id: &str, curve: &[u8]) -> Result<(), &'static str> {
+        match &self.seal {
+            Some(own) if *own != seal(id, &self.outcome, curve) => {
+                Err("it does not fit its trial, or its curve")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn seal(id: &str, outcome: &Outcome, curve: &[u8]) -> String {
     let outcome = serde_json::to_vec(outcome).expect("plain data");
     let mut hasher = blake3::Hasher::new();
-    for part in [id.as_bytes(), &outcome, &curve] {
+    for part in [id.as_bytes(), &outcome, curve] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    Ok(hasher.finalize().to_hex()[..16].to_owned())
+    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 #[cfg(test)]
@@ -160,7 +171,7 @@ mod tests {
                 Some(text) => fs::write(path, text).unwrap(),
             }
             assert!(read_record(folder.path(), "a").is_err(), "{curve:?}");
-            set_aside(folder.path()).unwrap();
+            fs::remove_file(set_aside(folder.path()).unwrap()).unwrap();
             assert_eq!(read_record(folder.path(), "a").unwrap(), None);
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mutransfer::{Hyper, Init};
 use serde::Serialize;
 
+use super::Recorded;
 use crate::study::usual_hyper;
 use crate::trial::{Outcome, Trial};
 
@@ -97,6 +98,20 @@ fn all_settings(hyper: &Hyper) -> BTreeMap<String, f64> {
         add(&format!("{role}.weight_decay"), factors.weight_decay);
     }
     all
+}
+
+/// The table of the trials that ended, as CSV, in an order that depends on the trials only.
+pub fn csv(trials: &[Recorded]) -> Vec<u8> {
+    let ended = trials.iter().filter_map(|recorded| {
+        let record = recorded.record.as_ref()?;
+        Some((recorded.trial.clone(), record.outcome.clone()))
+    });
+    let ended: Vec<Ended> = ended.collect();
+    let all: Vec<Trial> = trials
+        .iter()
+        .map(|recorded| recorded.trial.clone())
+        .collect();
+    table(&Columns::of(&all), &ended)
 }
 
 /// All rows behind a header, in an order that depends on the rows only.

@@ -15,7 +15,7 @@ use crate::error::RunError;
 use crate::event::Event;
 use crate::executor::Executor;
 use crate::rule::NamedRule;
-use crate::store::{Ended, Lease, Store};
+use crate::store::{Ended, Records, Store};
 use crate::study::Study;
 use crate::subject::{ModelSizes, Subject};
 use crate::trial::{Loss, Trial};
@@ -30,7 +30,7 @@ pub struct Workbench {
     store: Store,
     builds: Builds,
     stop: Arc<AtomicBool>,
-    _lease: Lease,
+    records: Records,
 }
 
 /// A rule, and the learning rate that it carries over.
@@ -69,14 +69,14 @@ impl Workbench {
         stop: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         store.check(FILES)?;
-        let lease = store.lease()?;
+        let records = store.records()?;
         Ok(Self {
             study,
             subject,
             store,
             builds,
             stop,
-            _lease: lease,
+            records,
         })
     }
 
@@ -88,6 +88,11 @@ impl Workbench {
     /// The output folder.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The records of its trials.
+    pub(super) fn records(&self) -> &Records {
+        &self.records
     }
 
     /// The lowest loss there is, in nats per answer, where it is known.
@@ -122,15 +127,11 @@ impl Workbench {
         executor: &mut dyn Executor,
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Done<'_>, RunError> {
-        let mut engine = Engine::new(&self.store, executor, self.builds.clone(), &self.stop);
-        let sweep = self.study.sweep(self.subject.as_ref())?;
-        self.store.list(&sweep)?;
-        observe(&Event::Sweep(&sweep));
-        let ended = engine.run(&sweep, observe);
-        observe(&Event::Done);
-        let carried = self.carried(ended?)?;
+        let mut engine = self.engine(executor);
+        let (sweep, ended) = self.run_sweep(&mut engine, observe)?;
+        let carried = self.carried(&ended)?;
         let direct = self.direct(&carried)?;
-        self.store.list(&[&sweep[..], &direct].concat())?;
+        self.records.list(&[&sweep[..], &direct].concat())?;
         let missing: Vec<Trial> = direct
             .iter()
             .filter(|trial| !sweep.contains(trial))
@@ -146,6 +147,43 @@ impl Workbench {
             direct,
             ended,
         })
+    }
+
+    /// Runs what is missing of the sweeps, and judges nothing.
+    ///
+    /// # Errors
+    /// When a trial came to nothing, it was asked to stop, or the folder cannot be read or written.
+    pub fn sweep(
+        &self,
+        executor: &mut dyn Executor,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Vec<Ended>, RunError> {
+        let mut engine = self.engine(executor);
+        let (_, ended) = self.run_sweep(&mut engine, observe)?;
+        Ok(ended)
+    }
+
+    fn engine<'a>(&'a self, executor: &'a mut dyn Executor) -> Engine<'a> {
+        let builds = self.builds.clone();
+        Engine::new(&self.store, &self.records, executor, builds, &self.stop)
+    }
+
+    fn run_sweep(
+        &self,
+        engine: &mut Engine,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<(Vec<Trial>, Vec<Ended>), RunError> {
+        let aside = self.records.take_all()?;
+        if let Some(first) = aside.first() {
+            let count = aside.len();
+            observe(&Event::Damaged { count, first });
+        }
+        let sweep = self.study.sweep(self.subject.as_ref())?;
+        self.records.list(&sweep)?;
+        observe(&Event::Sweep(&sweep));
+        let ended = engine.run(&sweep, observe).map(<[Ended]>::to_vec);
+        observe(&Event::Done);
+        Ok((sweep, ended?))
     }
 
     /// What every rule carries over, where it has an optimum.

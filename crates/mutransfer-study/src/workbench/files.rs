@@ -51,7 +51,7 @@ impl Workbench {
         figure: Option<Figure>,
     ) -> Result<Report, RunError> {
         let (study, subject) = (&self.study, self.subject.as_ref());
-        let cost = cost(study, subject, self.store(), &done.sweep, &done.direct)?;
+        let cost = cost(study, subject, self.records(), &done.sweep, &done.direct)?;
         Ok(Report {
             title: study.name().to_owned(),
             settings: self.settings(),

@@ -1,0 +1,35 @@
+//! `mutransfer sweep`: runs what is missing of a study, and judges nothing.
+
+use mutransfer_study::study::Study;
+use mutransfer_study::trial::Outcome;
+
+use crate::args::TransferOptions;
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::say::say;
+use crate::transfer::{bench, executor};
+
+pub(crate) fn sweep(options: &TransferOptions) -> Result<(), Failure> {
+    let study = Study::read(&options.study)?;
+    let subject = mutransfer_models::open(study.subject(), options.data.as_deref())?;
+    let bench = bench(study, subject, &options.run)?;
+    let (mut executor, jobs) = executor(&options.run)?;
+    let mut progress = Progress::new(&bench, jobs);
+    let ended = bench.sweep(&mut executor, &mut |event| progress.observe(event))?;
+    let is_diverged = |outcome: &Outcome| matches!(outcome, Outcome::Diverged { .. });
+    let diverged = ended
+        .iter()
+        .filter(|(_, outcome)| is_diverged(outcome))
+        .count();
+    let (all, folder) = (ended.len(), bench.store().root());
+    if options.run.json {
+        let line = serde_json::json!({ "trials": all, "diverged": diverged, "folder": folder });
+        say!("{line}");
+    } else {
+        say!(
+            "{all} trials have ended, {diverged} of them diverged: {}",
+            bench.store().path("results.csv").display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Reading the trials of a study, which another process may be running.
+
+use std::path::{Path, PathBuf};
+
+use super::atomic::corrupt;
+use super::place::shared;
+use super::record::Record;
+use super::schema::{COPY, FILE, failed, open_to_read};
+use crate::error::StoreError;
+use crate::trial::Trial;
+
+/// A trial of a study, and what is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The trial.
+    pub trial: Trial,
+    /// How it ended, if it has.
+    pub record: Option<Record>,
+    /// Its loss at every step, a JSON object a line; empty if it has not ended or was not asked
+    /// for.
+    pub curve: String,
+}
+
+/// What is to be read of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// How it ended.
+    End,
+    /// Its loss at every step too.
+    Curve,
+}
+
+/// Visits the trials of the study in a folder, in the order of their names.
+///
+/// # Errors
+/// When there is no study, it cannot be read or is damaged, or the visitor fails.
+pub fn visit<E: From<StoreError>>(
+    root: &Path,
+    part: Part,
+    mut visitor: impl FnMut(Recorded) -> Result<(), E>,
+) -> Result<(), E> {
+    let path = path(root)?;
+    let connection = open_to_read(&path)?;
+    let curve = match part {
+        Part::End => "NULL",
+        Part::Curve => "curve",
+    };
+    let select = format!(
+        "SELECT trial, record, {curve} FROM trial LEFT JOIN result USING (id) WHERE is_listed \
+         ORDER BY id"
+    );
+    let mut rows = connection.prepare(&select).map_err(failed(&path))?;
+    let mut rows = rows.query([]).map_err(failed(&path))?;
+    while let Some(row) = rows.next().map_err(failed(&path))? {
+        visitor(recorded(row, part, &path)?)?;
+    }
+    Ok(())
+}
+
+/// All trials of the study in a folder, without their curves.
+///
+/// # Errors
+/// When there is no study, or it cannot be read or is damaged.
+pub fn read(root: &Path) -> Result<Vec<Recorded>, StoreError> {
+    let mut all = Vec::new();
+    visit(root, Part::End, |trial| {
+        all.push(trial);
+        Ok::<(), StoreError>(())
+    })?;
+    Ok(all)
+}
+
+/// What is to be opened of a study.
+fn path(root: &Path) -> Result<PathBuf, StoreError> {
+    let copy = root.join(COPY);
+    let path = if shared(root).is_some() && copy.exists() {
+        copy
+    } else {
+        root.join(FILE)
+    };
+    if path.exists() {
+        return Ok(path);
+    }
+    let path = root.to_owned();
+    Err(StoreError::NoStudy { path })
+}
+
+fn recorded(row: &rusqlite::Row, part: Part, path: &Path) -> Result<Recorded, StoreError> {
+    let trial: String = row.get(0).map_err(failed(path))?;
+    let record: Option<String> = row.get(1).map_err(failed(path))?;
+    let curve: Option<Vec<u8>> = row.get(2).map_err(failed(path))?;
+    let trial: Trial = serde_json::from_str(&trial).map_err(corrupt(path))?;
+    let record: Option<Record> = record
+        .map(|record| serde_json::from_str(&record).map_err(corrupt(path)))
+        .transpose()?;
+    let curve = curve.unwrap_or_default();
+    if let (Part::Curve, Some(record)) = (part, &record) {
+        record.check(&trial.id(), &curve).map_err(corrupt(path))?;
+    }
+    Ok(Recorded {
+        trial,
+        record,
+        curve: String::from_utf8(curve).map_err(corrupt(path))?,
+    })
+}
