@@ -152,3 +152,16 @@ fn a_study_can_be_looked_at_while_it_runs() {
         .unwrap();
     assert_eq!(check, "ok");
 }
+
+/// A finished study may lie where nothing can be written.
+#[test]
+fn a_finished_study_is_one_file_without_logs() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at, "study.toml", &study(SWEEP));
+    results(&run(&["sweep", "study.toml", "--out", "out"], at));
+    let header = fs::read(at.join("out/study.db")).unwrap();
+    // Bytes 18 and 19 are 1 without write-ahead logging (sqlite.org/fileformat.html).
+    assert_eq!(header[18..20], [1, 1]);
+    assert!(!at.join("out/study.db-wal").exists());
+}

@@ -134,8 +134,12 @@ impl Records {
         for folders in trial_folders(&self.root)?.chunks(BATCH) {
             let mut found = Vec::new();
             for folder in folders {
-                // Without a whole assignment nothing tells which trial it was; it is run again.
                 let Ok(Assignment { trial, .. }) = read_assignment(folder) else {
+                    // It was killed before it wrote what to do, or while the folder of a trial that
+                    // had been taken in was on its way out.
+                    if self.knows(folder)? {
+                        remove(folder)?;
+                    }
                     continue;
                 };
                 match ended(folder, trial) {
@@ -146,6 +150,15 @@ impl Records {
             self.keep(found)?;
         }
         Ok(aside)
+    }
+
+    /// Whether there is a record of the trial of a folder.
+    fn knows(&self, folder: &Path) -> Result<bool, StoreError> {
+        let id = folder.file_name().unwrap_or_default().to_string_lossy();
+        let select = "SELECT EXISTS (SELECT 1 FROM result WHERE id = ?1)";
+        self.connection
+            .query_row(select, [id], |row| row.get(0))
+            .map_err(schema::failed(&self.path))
     }
 
     fn keep(&self, ended: Vec<Ended>) -> Result<(), StoreError> {
@@ -164,8 +177,7 @@ impl Records {
             Ok(())
         })?;
         for Ended { trial, .. } in &ended {
-            let folder = folder_of(&self.root, &trial.id());
-            fs::remove_dir_all(&folder).map_err(StoreError::of(Verb::Write, &folder))?;
+            remove(&folder_of(&self.root, &trial.id()))?;
         }
         let is_fresh = |at: Instant| at.elapsed() < STALE;
         if self.locks == Locks::Exclusive && !self.copied.get().is_some_and(is_fresh) {
@@ -201,11 +213,16 @@ impl Records {
 
 impl Drop for Records {
     fn drop(&mut self) {
-        // The last state; readers that miss it see an earlier one.
-        if self.locks == Locks::Exclusive {
-            let _ = self.copy();
-        }
+        // Readers that miss this see an earlier state, or need a folder that they may write to.
+        let _ = match self.locks {
+            Locks::Exclusive => self.copy(),
+            Locks::Ahead => schema::settle(&self.connection, &self.path),
+        };
     }
+}
+
+fn remove(folder: &Path) -> Result<(), StoreError> {
+    fs::remove_dir_all(folder).map_err(StoreError::of(Verb::Write, folder))
 }
 
 fn enter(connection: &Connection, trials: &[Trial], is_listed: bool) -> rusqlite::Result<()> {
@@ -293,6 +310,12 @@ mod tests {
             assert_eq!(records.record(&one).unwrap(), taken);
             assert_eq!(records.take_all().unwrap(), [""; 0].map(PathBuf::from));
             assert_eq!(records.all().unwrap().len(), 2);
+            // A process was killed while it removed the folder.
+            let half = folder_of(root, &one.id());
+            fs::create_dir_all(&half).unwrap();
+            fs::write(curve_path(&half), CURVE).unwrap();
+            records.take_all().unwrap();
+            assert!(!half.exists());
             drop(records);
             // Where readers are kept out, they have a copy.
             assert_eq!(root.join(COPY).exists(), locks == Locks::Exclusive);

@@ -69,6 +69,13 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Ends write-ahead logging, so that the database is one file and can be read where nothing can be
+/// written.
+pub(super) fn settle(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let settled = connection.execute_batch("PRAGMA journal_mode = DELETE");
+    settled.map_err(failed(path))
+}
+
 fn check_version(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let version: i64 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
