@@ -198,8 +198,8 @@ impl From<StoreError> for Failure {
                 "if it is damaged, put it elsewhere; the same command then runs its trials again",
             ),
             StoreError::Held { .. } => Some(
-                "wait until it ends, or choose another folder with --out; if its machine is gone for \
-                 good, remove the file .lease there",
+                "wait until it ends, or choose another folder with --out; if its machine is gone \
+                 for good, remove the file .lease there",
             ),
             StoreError::NoStudy { .. } => {
                 Some("give the folder that `mutransfer transfer` wrote to (its --out)")
@@ -383,8 +383,8 @@ fn advice(fix: Fix) -> &'static str {
         }
         Fix::WidenDelta => "build the delta model with another width than the base model",
         Fix::KeepFixed => {
-            "keep fixed dimensions (vocabulary, context, kernel, experts) equal in base and delta; an \
-             axis that counts blocks is said by --stacked"
+            "keep fixed dimensions (vocabulary, context, kernel, experts) equal in base and delta; \
+             an axis that counts blocks is said by --stacked"
         }
         Fix::FormForTies => "tied embeddings need the form table8 (or table9)",
         Fix::OtherRule => "`mutransfer rules` lists which families each rule covers",

@@ -42,15 +42,15 @@ fn closing(judged: &Judged) -> String {
     let of = |rule: &str| judged.analysis.rules.get(rule);
     let verdicts = ["sp", "mup"].map(|rule| of(rule).map(|rule| rule.verdict));
     let seen = if verdicts == [Some(Transfers::Fails), Some(Transfers::Transfers)] {
-        "You have just seen the learning rate that is best for a small model fail on one four times as \
-         wide under the standard parametrization, and be right for it under μP"
+        "You have just seen the learning rate that is best for a small model fail on one four times \
+         as wide under the standard parametrization, and be right for it under μP"
     } else {
         "These verdicts are not the usual ones, in which SP fails and μP transfers"
     };
     format!(
-        "{seen}. Next: `mutransfer plan --base SMALL --target LARGE` reads two checkpoints of your own \
-         model and says what each of its tensors needs, and `mutransfer analyze RUNS.csv` judges your \
-         own sweeps."
+        "{seen}. Next: `mutransfer plan --base SMALL --target LARGE` reads two checkpoints of your \
+         own model and says what each of its tensors needs, and `mutransfer analyze RUNS.csv` \
+         judges your own sweeps."
     )
 }
 

@@ -336,8 +336,8 @@ impl Line {
         }
     }
 
-    /// With that noise and that of the widths: what the seeds agree on and the line misses is no noise of theirs, and
-    /// is known from a few widths only (Satterthwaite's degrees of freedom).
+    /// With that noise and that of the widths: what the seeds agree on and the line misses is no
+    /// noise of theirs, and is known from a few widths only (Satterthwaite's degrees of freedom).
     fn slope(&self) -> Noisy {
         let Noisy { error, freedom, .. } = self.slope_of_seeds();
         let own = error.powi(2);

@@ -19,7 +19,8 @@ pub(crate) fn student(freedom: usize) -> f64 {
     of_freedom(freedom as f64).map_or(f64::NAN, |student| student.inverse_cdf(UPPER))
 }
 
-/// The quantile of Student's t that |t| exceeds with this chance, for one degree of freedom or more.
+/// The quantile of Student's t that |t| exceeds with this chance, for one degree of freedom or
+/// more.
 pub(crate) fn two_sided(chance: f64, freedom: usize) -> f64 {
     of_freedom(freedom.min(MOST) as f64)
         .map_or(f64::NAN, |student| student.inverse_cdf(1.0 - chance / 2.0))

@@ -14,8 +14,8 @@ const FAR: f64 = 4.0;
 /// Seeds below which noise is poorly known.
 const FEW_SEEDS: usize = 3;
 
-/// Correlations over seeds above which they share their noise, and below which they do not: with few
-/// seeds a correlation is off by a few tenths.
+/// Correlations over seeds above which they share their noise, and below which they do not: with
+/// few seeds a correlation is off by a few tenths.
 const SHARED: f64 = 0.5;
 const APART: f64 = 0.2;
 
@@ -96,13 +96,14 @@ fn few_seeds(optima: &[Best]) -> Option<String> {
 fn sharing(analysis: &Analysis, rule: &RuleAnalysis) -> Option<String> {
     let correlation = rule.sharing.values?;
     let found = format!(
-        "losses of one seed at neighbouring values of the {} correlate by {correlation:.2} over seeds",
+        "losses of one seed at neighbouring values of the {} correlate by {correlation:.2} over \
+         seeds",
         analysis.sweep_name()
     );
     match analysis.seeds {
         Seeds::Independent if correlation > SHARED => Some(format!(
-            "{found}, so that seeds are not independent: intervals of losses are too short, those of \
-             shifts and regrets too long"
+            "{found}, so that seeds are not independent: intervals of losses are too short, those \
+             of shifts and regrets too long"
         )),
         Seeds::Shared if correlation < APART && rule.verdict == Transfers::Undetermined => {
             Some(format!(

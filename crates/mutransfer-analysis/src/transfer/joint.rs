@@ -31,9 +31,9 @@ pub struct Joint {
 /// A resampled table has the noise of the seeds twice: its own and that of the table it was drawn
 /// from. So its mean square is larger by `extra` on average, and varies more, since the one noise
 /// multiplies the other: with equal noise at all points by `4 extra^2 / freedom`, where `freedom`
-/// are the points that the fit leaves free. Whole seeds, of which so many are to spare, make it vary
-/// by `2 extra^2 / seeds` more: they know only so many shapes of noise (the moments of a Wishart
-/// matrix). All of this is taken out. The table itself cannot have more noise than E.
+/// are the points that the fit leaves free. Whole seeds, of which so many are to spare, make it
+/// vary by `2 extra^2 / seeds` more: they know only so many shapes of noise (the moments of a
+/// Wishart matrix). All of this is taken out. The table itself cannot have more noise than E.
 pub(crate) fn rescatter(joint: &Joint, resampled: Vec<&mut Joint>, seeds: Option<usize>) {
     let errors: Vec<f64> = resampled
         .iter()

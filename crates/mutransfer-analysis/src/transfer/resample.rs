@@ -1,10 +1,10 @@
 //! What a table might have looked like with other seeds: resampled loss curves.
 //!
 //! Runs of one seed share their noise, so whole seeds are drawn. Each replicate gives every seed of
-//! a width a normal weight g, and adds `sum g (loss - mean) / sqrt(r (r - 1))` over the r seeds of a
-//! value to their mean, which has the variance and the correlations of the seeds. Rules that share
-//! seeds share their weights; widths do not. Where seeds mean nothing, every value has a weight of
-//! its own, and the scatter of all runs near the bottom.
+//! a width a normal weight g, and adds `sum g (loss - mean) / sqrt(r (r - 1))` over the r seeds of
+//! a value to their mean, which has the variance and the correlations of the seeds. Rules that
+//! share seeds share their weights; widths do not. Where seeds mean nothing, every value has a
+//! weight of its own, and the scatter of all runs near the bottom.
 //!
 //! A value with a single seed has the noise of the others of its curve, or of the rule. Where every
 //! value has a single seed, what the valleys of all widths leave takes its place.

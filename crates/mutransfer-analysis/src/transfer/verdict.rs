@@ -31,8 +31,8 @@ impl Regret {
         }
     }
 
-    /// How many seeds in place of so many would decide, if the estimates stayed: intervals shrink as
-    /// Student's t over the root of the seeds. `freedom` are the runs to spare, and `widths` how
+    /// How many seeds in place of so many would decide, if the estimates stayed: intervals shrink
+    /// as Student's t over the root of the seeds. `freedom` are the runs to spare, and `widths` how
     /// many widths the regret comes from. None where it is decided, or nothing says how surely it
     /// is known.
     pub(crate) fn needed(&self, seeds: usize, freedom: usize, widths: usize) -> Option<Needed> {
@@ -116,8 +116,8 @@ mod tests {
     }
 
     /// Half the length with three seeds is 0.012, of which 0.008 are left to the tolerance: with
-    /// t(4) = 2.776 over the root of 3 now, t(6) = 2.447 over 2 leaves 0.0092, and t(8) = 2.306 over
-    /// the root of 5 leaves 0.0077.
+    /// t(4) = 2.776 over the root of 3 now, t(6) = 2.447 over 2 leaves 0.0092, and t(8) = 2.306
+    /// over the root of 5 leaves 0.0077.
     #[test]
     fn the_seeds_that_would_decide_are_counted() {
         let near = regret(0.002, [-0.01, 0.014], [-0.5, 0.9]);

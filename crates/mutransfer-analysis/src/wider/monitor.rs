@@ -184,8 +184,8 @@ fn chance_below(mean: f64, error: f64, seeds: usize) -> f64 {
 }
 
 /// How many seeds would decide an undetermined window of so many that are judged: the interval
-/// shrinks as Student's t over the root of the seeds, and the p-value with it, which is corrected as
-/// the smallest of all would be.
+/// shrinks as Student's t over the root of the seeds, and the p-value with it, which is corrected
+/// as the smallest of all would be.
 fn needed(window: &Window, seeds: usize, judged: usize, tolerance: f64) -> Option<Needed> {
     let error = window.gain.standard_error(seeds)?;
     if window.verdict != Some(Verdict::Undetermined) {

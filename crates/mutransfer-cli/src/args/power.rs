@@ -32,22 +32,23 @@ pub(crate) struct PowerOptions {
     /// [default: 0.006]
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     pub(crate) noise: Option<f64>,
-    /// Standard deviation in nats of the level that all runs of a width and seed share; it drops out
-    /// of the regret [default: 0.02]
+    /// Standard deviation in nats of the level that all runs of a width and seed share; it drops
+    /// out of the regret [default: 0.02]
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     pub(crate) level: Option<f64>,
     /// Second derivative of the loss in ln of the learning rate at its optimum, in nats; an octave
     /// beside it costs 0.24 times as much [default: 0.08]
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     pub(crate) curvature: Option<f64>,
-    /// Third derivative over the second: how much steeper the valley is towards large learning rates
-    /// [default: 0.5]
+    /// Third derivative over the second: how much steeper the valley is towards large learning
+    /// rates [default: 0.5]
     #[arg(long, value_name = "SKEW", allow_negative_numbers = true)]
     pub(crate) skew: Option<f64>,
     /// Regret in nats up to which a rule transfers
     #[arg(long, default_value_t = 0.01, value_name = "NATS")]
     pub(crate) tolerance: f64,
-    /// True drift of the optimum, in octaves per doubling of the width; repeat for more [default: 0,
+    /// True drift of the optimum, in octaves per doubling of the width; repeat for more [default:
+    /// 0,
     /// -0.25, -0.5, -1]
     #[arg(long, value_name = "OCTAVES", allow_negative_numbers = true)]
     pub(crate) drift: Vec<f64>,

@@ -1,8 +1,8 @@
 //! Who runs the study in a folder: one process at a time.
 //!
 //! The process holds a lock on the file `.lease`, which the system takes from it when it ends,
-//! however it ends, and the file says who it is. Where other machines share the folder and locks may
-//! not reach them, what the file says decides.
+//! however it ends, and the file says who it is. Where other machines share the folder and locks
+//! may not reach them, what the file says decides.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};

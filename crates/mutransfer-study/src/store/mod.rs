@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A result appears by an atomic rename after it and its curve are on the disk, is taken into the
-//! database, and then its folder goes. Whatever is killed at whatever moment, by a power cut too, it
-//! is in the folder or in the database, whole or absent. `results.csv` is a list of what the
+//! database, and then its folder goes. Whatever is killed at whatever moment, by a power cut too,
+//! it is in the folder or in the database, whole or absent. `results.csv` is a list of what the
 //! database holds.
 
 mod atomic;

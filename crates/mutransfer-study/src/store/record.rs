@@ -40,8 +40,8 @@ pub struct Record {
 /// The loss of a trial at every step.
 const CURVE: &str = "metrics.jsonl";
 const RESULT: &str = "result.json";
-/// What follows the name of the trial in that of a record that cannot be believed, beside the folder,
-/// which goes once the trial has ended again.
+/// What follows the name of the trial in that of a record that cannot be believed, beside the
+/// folder, which goes once the trial has ended again.
 const ASIDE: &str = "damaged.json";
 
 /// Reads what a worker was asked to do.
