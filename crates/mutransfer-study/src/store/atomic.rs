@@ -74,14 +74,26 @@ pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
     .map_err(StoreError::of(Verb::Create, folder))
 }
 
-/// Removes what a killed process has left half written in a folder.
+/// Removes a folder at once: whatever is killed meanwhile, it is whole or under a name that is swept.
+pub(super) fn remove_folder(folder: &Path) -> Result<(), StoreError> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let gone = folder.with_file_name(format!("{PARTIAL}{name}"));
+    let removed = fs::rename(folder, &gone).and_then(|()| fs::remove_dir_all(&gone));
+    removed.map_err(StoreError::of(Verb::Write, folder))
+}
+
+/// Removes what a killed process has left half written, or half removed, in a folder.
 pub(super) fn sweep(folder: &Path) -> Result<(), StoreError> {
     let failed = || StoreError::of(Verb::Read, folder);
     for entry in fs::read_dir(folder).map_err(failed())? {
         let entry = entry.map_err(failed())?;
         if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
             let path = entry.path();
-            fs::remove_file(&path).map_err(StoreError::of(Verb::Write, &path))?;
+            let removed = match entry.file_type().map_err(failed())?.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+            removed.map_err(StoreError::of(Verb::Write, &path))?;
         }
     }
     Ok(())
@@ -120,7 +132,9 @@ mod tests {
         for name in names {
             fs::write(folder.path().join(name), "x").unwrap();
         }
+        fs::create_dir_all(folder.path().join(".partial-trial/log")).unwrap();
         sweep(folder.path()).unwrap();
+        assert!(!folder.path().join(".partial-trial").exists());
         let left = names.map(|name| folder.path().join(name).exists());
         assert_eq!(left, [false, true, true]);
     }

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::atomic::{corrupt, remove_if_there};
-use super::folder_of;
+use super::atomic::{corrupt, remove_folder, remove_if_there, sweep};
 use super::lease::Lease;
 use super::place::shared;
 use super::record::{Assignment, Record, curve_path, read_assignment, read_record, set_aside};
 use super::schema::{self, COPY, FILE, Locks};
+use super::{TRIALS, folder_of};
 use crate::error::{StoreError, Verb};
 use crate::trial::Trial;
 
@@ -131,15 +131,15 @@ impl Records {
     /// When a folder or the database cannot be read or written.
     pub(crate) fn take_all(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut aside = Vec::new();
-        for folders in trial_folders(&self.root)?.chunks(BATCH) {
+        let trials = self.root.join(TRIALS);
+        if trials.exists() {
+            sweep(&trials)?;
+        }
+        for folders in trial_folders(&trials)?.chunks(BATCH) {
             let mut found = Vec::new();
             for folder in folders {
+                // It was killed before it wrote what to do.
                 let Ok(Assignment { trial, .. }) = read_assignment(folder) else {
-                    // It was killed before it wrote what to do, or while the folder of a trial that
-                    // had been taken in was on its way out.
-                    if self.knows(folder)? {
-                        remove(folder)?;
-                    }
                     continue;
                 };
                 match ended(folder, trial) {
@@ -150,15 +150,6 @@ impl Records {
             self.keep(found)?;
         }
         Ok(aside)
-    }
-
-    /// Whether there is a record of the trial of a folder.
-    fn knows(&self, folder: &Path) -> Result<bool, StoreError> {
-        let id = folder.file_name().unwrap_or_default().to_string_lossy();
-        let select = "SELECT EXISTS (SELECT 1 FROM result WHERE id = ?1)";
-        self.connection
-            .query_row(select, [id], |row| row.get(0))
-            .map_err(schema::failed(&self.path))
     }
 
     fn keep(&self, ended: Vec<Ended>) -> Result<(), StoreError> {
@@ -177,7 +168,7 @@ impl Records {
             Ok(())
         })?;
         for Ended { trial, .. } in &ended {
-            remove(&folder_of(&self.root, &trial.id()))?;
+            remove_folder(&folder_of(&self.root, &trial.id()))?;
         }
         let is_fresh = |at: Instant| at.elapsed() < STALE;
         if self.locks == Locks::Exclusive && !self.copied.get().is_some_and(is_fresh) {
@@ -221,10 +212,6 @@ impl Drop for Records {
     }
 }
 
-fn remove(folder: &Path) -> Result<(), StoreError> {
-    fs::remove_dir_all(folder).map_err(StoreError::of(Verb::Write, folder))
-}
-
 fn enter(connection: &Connection, trials: &[Trial], is_listed: bool) -> rusqlite::Result<()> {
     let insert = "INSERT INTO trial VALUES (?1, ?2, ?3) \
                   ON CONFLICT (id) DO UPDATE SET is_listed = max(is_listed, ?3)";
@@ -251,14 +238,13 @@ fn ended(folder: &Path, trial: Trial) -> Result<Option<Ended>, StoreError> {
     }))
 }
 
-fn trial_folders(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let trials = root.join("trials");
+fn trial_folders(trials: &Path) -> Result<Vec<PathBuf>, StoreError> {
     if !trials.exists() {
         return Ok(Vec::new());
     }
-    let failed = || StoreError::of(Verb::Read, &trials);
+    let failed = || StoreError::of(Verb::Read, trials);
     let mut folders = Vec::new();
-    for entry in fs::read_dir(&trials).map_err(failed())? {
+    for entry in fs::read_dir(trials).map_err(failed())? {
         folders.push(entry.map_err(failed())?.path());
     }
     folders.sort();
@@ -311,7 +297,7 @@ mod tests {
             assert_eq!(records.take_all().unwrap(), [""; 0].map(PathBuf::from));
             assert_eq!(records.all().unwrap().len(), 2);
             // A process was killed while it removed the folder.
-            let half = folder_of(root, &one.id());
+            let half = folder_of(root, ".partial-trial");
             fs::create_dir_all(&half).unwrap();
             fs::write(curve_path(&half), CURVE).unwrap();
             records.take_all().unwrap();
