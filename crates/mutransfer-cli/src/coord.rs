@@ -300,7 +300,7 @@ fn protocol(
     limits::check_width("widths", narrowest)?;
     limits::check_sizes(&sizes)?;
     let seeds = options.seeds.unwrap_or(usual.seeds as u64);
-    limits::check_seeds(seeds)?;
+    limits::check_seeds("seeds", seeds)?;
     let batch = options.batch.unwrap_or(usual.batch);
     limits::check_budget(&Budget {
         steps: options.steps.max(1),

@@ -17,13 +17,18 @@ pub(crate) fn cost(
     sweep: &[Trial],
     direct: &[Trial],
 ) -> Result<Cost, StoreError> {
-    let of_grid = (study.grid().learning_rates().len() as u64 * study.seeds()) as f64;
+    let rates = study.grid().learning_rates().len() as u64;
     let group = |width: usize| -> Result<Group, StoreError> {
         let trials = sweep.iter().filter(|trial| trial.sizes.width == width);
         let seconds = seconds(records, trials)?;
         Ok(Group {
             width,
-            runs: runs(study, subject, width, of_grid),
+            runs: runs(
+                study,
+                subject,
+                width,
+                (rates * study.seeds_at(width)) as f64,
+            ),
             seconds: seconds.map(|seconds| seconds / study.rules().len() as f64),
         })
     };

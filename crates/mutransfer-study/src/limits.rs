@@ -57,13 +57,13 @@ pub fn check_width(what: &'static str, width: usize) -> Result<(), BadSize> {
     check(what, width, WIDTH)
 }
 
-/// Checks that the number of repetitions is at least 1 and within reason.
+/// Checks that the number of repetitions, where `what` names it, is at least 1 and within reason.
 ///
 /// # Errors
 /// When it is not.
-pub fn check_seeds(seeds: u64) -> Result<(), BadSize> {
+pub fn check_seeds(what: &'static str, seeds: u64) -> Result<(), BadSize> {
     check(
-        "seeds",
+        what,
         usize::try_from(seeds).unwrap_or(usize::MAX),
         SEEDS as usize,
     )

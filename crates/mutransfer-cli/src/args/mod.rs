@@ -176,6 +176,8 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   lr = { from = "2^-12", to = "2^-3", step = 1 }
                             learning rates, "2^-12" or a number; step in octaves
   seeds = 1                 repetitions of every trial
+  proxy_seeds = 1           those of the proxies, which are cheap and decide what is carried
+                            [default: seeds]
   seed = 0                  the first of their seeds
   steps = 200               steps of every trial
   batch = 8                 sequences or images in a batch

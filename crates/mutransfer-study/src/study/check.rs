@@ -54,7 +54,8 @@ impl Study {
         let budget = budget(file, path)?;
         let rules = rules(file, path)?;
         let settings = rules.len() * (proxies.len() + 1) * file.lr.learning_rates().len();
-        limits::check_trials(settings, file.seeds).map_err(|error| bad_size(path, error))?;
+        limits::check_trials(settings, file.seeds.max(file.proxy_seeds()))
+            .map_err(|error| bad_size(path, error))?;
         Ok(Self(Parts {
             name: file.name.clone(),
             subject: subject(file, path)?,
@@ -65,6 +66,7 @@ impl Study {
             sizes,
             grid: file.lr,
             seeds: file.seeds,
+            proxy_seeds: file.proxy_seeds(),
             first_seed: first_seed(file, path)?,
             budget,
             hyper: hyper(file, path)?,
@@ -96,7 +98,8 @@ fn sizes(file: &StudyFile, path: &Path) -> Result<(ModelSizes, Vec<usize>), Read
         .iter()
         .try_for_each(|width| limits::check_width("widths", *width))
         .and_then(|()| limits::check_width("target_width", file.target_width))
-        .and_then(|()| limits::check_seeds(file.seeds))
+        .and_then(|()| limits::check_seeds("seeds", file.seeds))
+        .and_then(|()| limits::check_seeds("proxy_seeds", file.proxy_seeds()))
         .and_then(|()| limits::check_sizes(&sizes))
         .map_err(|error| bad_size(path, error))?;
     Ok((sizes, proxies.into_iter().collect()))
@@ -104,7 +107,8 @@ fn sizes(file: &StudyFile, path: &Path) -> Result<(ModelSizes, Vec<usize>), Read
 
 /// The first seed, which leaves room for the others.
 fn first_seed(file: &StudyFile, path: &Path) -> Result<u64, ReadError> {
-    let seeds = file.seeds.max(file.check.clone().unwrap_or_default().seeds);
+    let check = file.check.clone().unwrap_or_default();
+    let seeds = file.seeds.max(file.proxy_seeds()).max(check.seeds);
     if file.seed.checked_add(seeds).is_none() {
         let problem = format!("is {}, beyond which there are no more", file.seed);
         return Err(ReadError::value(path, "seed", problem));
@@ -124,7 +128,7 @@ fn check(file: &StudyFile, path: &Path) -> Result<(Vec<usize>, u64), ReadError> 
     widths
         .iter()
         .try_for_each(|width| limits::check_width("check.widths", *width))
-        .and_then(|()| limits::check_seeds(check.seeds))
+        .and_then(|()| limits::check_seeds("check.seeds", check.seeds))
         .map_err(|error| bad_size(path, error))?;
     Ok((widths.into_iter().collect(), check.seeds))
 }

@@ -25,6 +25,7 @@ pub(super) struct Parts {
     pub(super) sizes: ModelSizes,
     pub(super) grid: Grid,
     pub(super) seeds: u64,
+    pub(super) proxy_seeds: u64,
     pub(super) first_seed: u64,
     pub(super) budget: Budget,
     /// But for the learning rate.
@@ -97,9 +98,13 @@ impl Study {
         &self.0.grid
     }
 
-    /// Repetitions with other initial weights and batches.
-    pub fn seeds(&self) -> u64 {
-        self.0.seeds
+    /// Repetitions with other initial weights and batches of the trials at a width.
+    pub fn seeds_at(&self, width: usize) -> u64 {
+        if self.0.proxies.contains(&width) {
+            self.0.proxy_seeds
+        } else {
+            self.0.seeds
+        }
     }
 
     /// The first of their seeds.

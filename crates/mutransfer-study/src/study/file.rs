@@ -40,6 +40,9 @@ pub(crate) struct StudyFile {
     pub(super) lr: Grid,
     /// Repetitions with other initial weights and batches.
     pub(super) seeds: u64,
+    /// Repetitions at the proxies, which are cheap and decide what is carried; `seeds` if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) proxy_seeds: Option<u64>,
     /// The first of their seeds.
     pub(super) seed: u64,
     /// Steps of every trial.
@@ -166,6 +169,10 @@ pub(super) struct AttentionFile {
 }
 
 impl StudyFile {
+    pub(super) fn proxy_seeds(&self) -> u64 {
+        self.proxy_seeds.unwrap_or(self.seeds)
+    }
+
     pub(super) fn factors(&self) -> Roles<Factors> {
         Roles {
             fixed: self.fixed.unwrap_or_default().into(),
@@ -195,6 +202,7 @@ impl Default for StudyFile {
             zero_query: false,
             lr: Grid::default(),
             seeds: 1,
+            proxy_seeds: None,
             seed: 0,
             steps: 200,
             batch: 8,

@@ -85,7 +85,7 @@ impl Study {
             seed,
             plan: hash.clone(),
         };
-        let seeds = self.first_seed()..self.first_seed() + self.seeds();
+        let seeds = self.first_seed()..self.first_seed() + self.seeds_at(width);
         let pairs = rates
             .iter()
             .flat_map(|&lr| seeds.clone().map(move |seed| (lr, seed)));
