@@ -122,7 +122,7 @@ fn expected(
 ) -> Option<Parametrization> {
     let named = rules.iter().find(|rule| rule.name() == name);
     match expect.or(named) {
-        Some(rule) => Some(rule.parametrization().clone()),
+        Some(rule) => Some(rule.parametrization()),
         None => name.parse::<Rule>().ok().map(Parametrization::from),
     }
 }

@@ -1,11 +1,11 @@
 //! `mutransfer export`: the trials of a study for other programs.
 
-use mutransfer_study::store::{Part, csv, read, visit};
-use serde_json::{Value, json};
+use mutransfer_study::export::jsonl;
+use mutransfer_study::store::{csv, read};
 
 use crate::args::{ExportFormat, ExportOptions};
 use crate::failure::Failure;
-use crate::say::say_text;
+use crate::say::{say, say_text};
 
 pub(crate) fn export(options: &ExportOptions) -> Result<(), Failure> {
     match options.format {
@@ -14,19 +14,8 @@ pub(crate) fn export(options: &ExportOptions) -> Result<(), Failure> {
             say_text!("{}", String::from_utf8_lossy(&table));
             Ok(())
         }
-        ExportFormat::Jsonl => visit(&options.folder, Part::Curve, |recorded| {
-            if let Some(record) = &recorded.record {
-                let curve: Vec<Value> = recorded
-                    .curve
-                    .lines()
-                    .filter_map(|line| serde_json::from_str(line).ok())
-                    .collect();
-                let id = recorded.trial.id();
-                let line = json!({
-                    "id": id, "trial": recorded.trial, "record": record, "curve": curve,
-                });
-                say_text!("{line}\n");
-            }
+        ExportFormat::Jsonl => jsonl(&options.folder, |line| {
+            say!("{line}");
             Ok(())
         }),
     }

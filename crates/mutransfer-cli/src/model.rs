@@ -142,9 +142,7 @@ pub(crate) fn parametrization(options: &RuleOptions) -> Result<Parametrization, 
 
 /// A rule by its name, or a table in a file.
 pub(crate) fn rule(name: &str, choices: &ChoiceOptions) -> Result<Parametrization, Failure> {
-    let mut rule = NamedRule::find(name, Path::new(""))?
-        .parametrization()
-        .clone();
+    let mut rule = NamedRule::find(name, Path::new(""))?.parametrization();
     if let Some(form) = choices.form {
         rule = rule.with_form(form);
     }

@@ -1,12 +1,12 @@
 //! How far a study is: lines on stderr, and a bar with trials done, running and diverged, and the
 //! time left; where stderr is no terminal, a line now and then in its place.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mutransfer_study::event::Event;
+use mutransfer_study::subject::ModelSizes;
 use mutransfer_study::trial::{Outcome, Trial};
 use mutransfer_study::workbench::Workbench;
 
@@ -156,8 +156,9 @@ struct Bar {
     bar: ProgressBar,
     /// Of the lines; none where there is a terminal to draw on.
     pace: Option<Pace>,
-    /// Relative cost of each trial still to come or running.
-    left: BTreeMap<String, f64>,
+    /// Relative cost of a trial of these sizes.
+    costs: Vec<(ModelSizes, f64)>,
+    /// Of all trials that were not found finished.
     cost: f64,
     begun: Option<Instant>,
     running: usize,
@@ -168,20 +169,22 @@ struct Bar {
 impl Bar {
     /// A bar for these trials; `cost` in any unit.
     fn new(trials: &[Trial], cost: impl Fn(&Trial) -> f64) -> Self {
-        let left: BTreeMap<_, _> = trials
-            .iter()
-            .map(|trial| (trial.id(), cost(trial)))
-            .collect();
+        let mut costs: Vec<(ModelSizes, f64)> = Vec::new();
+        for trial in trials {
+            if !costs.iter().any(|(sizes, _)| *sizes == trial.sizes) {
+                costs.push((trial.sizes, cost(trial)));
+            }
+        }
         let style = ProgressStyle::with_template("{bar:32} {pos}/{len} trials {msg}");
-        let bar = ProgressBar::new(left.len() as u64)
+        let bar = ProgressBar::new(trials.len() as u64)
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(500));
-        let cost = left.values().sum();
+        let cost = trials.iter().map(|trial| cost_of(&costs, trial)).sum();
         let pace = (!stderr().is_terminal()).then(|| Pace::new(Instant::now()));
         Self {
             bar,
             pace,
-            left,
+            costs,
             cost,
             begun: None,
             running: 0,
@@ -211,7 +214,7 @@ impl Bar {
     }
 
     fn end(&mut self, trial: &Trial) {
-        let cost = self.left.remove(&trial.id()).unwrap_or(0.0);
+        let cost = cost_of(&self.costs, trial);
         match self.begun {
             // Found finished from an earlier run: it tells nothing about speed.
             None => self.cost -= cost,
@@ -244,6 +247,11 @@ impl Bar {
             self.running, self.diverged
         )
     }
+}
+
+fn cost_of(costs: &[(ModelSizes, f64)], trial: &Trial) -> f64 {
+    let found = costs.iter().find(|(sizes, _)| *sizes == trial.sizes);
+    found.map_or(0.0, |(_, cost)| *cost)
 }
 
 impl Drop for Bar {

@@ -60,7 +60,7 @@ impl Protocol {
                 .map_err(RunError::Subject)?;
             for rule in &self.rules {
                 subject
-                    .plan(&sizes, rule.parametrization(), self.optimizer)
+                    .plan(&sizes, &rule.parametrization(), self.optimizer)
                     .map_err(RunError::Subject)?;
             }
         }
@@ -134,7 +134,7 @@ impl Protocol {
         stop: &AtomicBool,
     ) -> Result<Vec<Coordinate>, RunError> {
         let plan = subject
-            .plan(&case.sizes, case.rule.parametrization(), self.optimizer)
+            .plan(&case.sizes, &case.rule.parametrization(), self.optimizer)
             .map_err(RunError::Subject)?;
         let batches = Batches {
             size: self.batch,

@@ -70,6 +70,7 @@ fn curve(root: &Path, recorded: Recorded) -> Result<Option<Curve>, StoreError> {
         trial,
         record,
         curve,
+        ..
     } = recorded;
     let Some(record) = record else {
         return Ok(None);

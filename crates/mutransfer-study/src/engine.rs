@@ -52,6 +52,11 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// The results of all trials that this engine has run.
+    pub fn into_ended(self) -> Vec<Ended> {
+        self.ended
+    }
+
     /// Runs every trial that has no result yet, and gives the results of all that this engine has
     /// run. `results.csv` is brought up to date after every trial.
     ///
@@ -77,8 +82,7 @@ impl<'a> Engine<'a> {
 
     fn columns(&self, trials: &[Trial]) -> Columns {
         let earlier = self.ended.iter().map(|(trial, _)| trial);
-        let all: Vec<Trial> = earlier.chain(trials).cloned().collect();
-        Columns::of(&all)
+        Columns::of(earlier.chain(trials))
     }
 
     /// The numbers of the trials without a result that counts; notes the others.
@@ -89,9 +93,9 @@ impl<'a> Engine<'a> {
     ) -> Result<VecDeque<usize>, RunError> {
         let mut waiting = VecDeque::new();
         let mut count = 0;
-        let known = self.records.all()?;
+        let mut known = self.records.all()?;
         for (number, trial) in trials.iter().enumerate() {
-            let record = known.get(&trial.id()).cloned();
+            let record = known.remove(&trial.id());
             count += usize::from(
                 record
                     .as_ref()

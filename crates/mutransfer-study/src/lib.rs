@@ -21,6 +21,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod executor;
+pub mod export;
 pub mod grid;
 pub mod limits;
 pub mod recipe;

@@ -15,7 +15,19 @@ use thiserror::Error;
 #[serde(try_from = "Written", into = "Written")]
 pub struct NamedRule {
     name: String,
-    table: Option<String>,
+    origin: Origin,
+}
+
+/// Where a rule is from. A built-in one is a word until it is asked for: a study has many trials.
+#[derive(Clone)]
+enum Origin {
+    BuiltIn(Rule),
+    Table(Box<Table>),
+}
+
+#[derive(Clone)]
+struct Table {
+    text: String,
     parametrization: Parametrization,
 }
 
@@ -86,8 +98,10 @@ impl NamedRule {
         }
         Ok(Self {
             name,
-            table: Some(table),
-            parametrization,
+            origin: Origin::Table(Box::new(Table {
+                text: table,
+                parametrization,
+            })),
         })
     }
 
@@ -97,8 +111,19 @@ impl NamedRule {
     }
 
     /// The rule itself.
-    pub fn parametrization(&self) -> &Parametrization {
-        &self.parametrization
+    pub fn parametrization(&self) -> Parametrization {
+        match &self.origin {
+            Origin::BuiltIn(rule) => (*rule).into(),
+            Origin::Table(table) => table.parametrization.clone(),
+        }
+    }
+
+    /// Text of the table, where it is no built-in one.
+    fn table(&self) -> Option<&String> {
+        match &self.origin {
+            Origin::BuiltIn(_) => None,
+            Origin::Table(table) => Some(&table.text),
+        }
     }
 }
 
@@ -106,15 +131,14 @@ impl From<Rule> for NamedRule {
     fn from(rule: Rule) -> Self {
         Self {
             name: rule.to_string(),
-            table: None,
-            parametrization: rule.into(),
+            origin: Origin::BuiltIn(rule),
         }
     }
 }
 
 impl PartialEq for NamedRule {
     fn eq(&self, other: &Self) -> bool {
-        (&self.name, &self.table) == (&other.name, &other.table)
+        (&self.name, self.table()) == (&other.name, other.table())
     }
 }
 
@@ -122,7 +146,7 @@ impl fmt::Debug for NamedRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NamedRule")
             .field("name", &self.name)
-            .field("table", &self.table)
+            .field("table", &self.table())
             .finish_non_exhaustive()
     }
 }
@@ -140,8 +164,8 @@ struct Written {
 impl From<NamedRule> for Written {
     fn from(rule: NamedRule) -> Self {
         Self {
+            table: rule.table().cloned(),
             name: rule.name,
-            table: rule.table,
         }
     }
 }
@@ -154,10 +178,13 @@ impl TryFrom<Written> for NamedRule {
         let Some(table) = table else {
             return Ok(name.parse::<Rule>()?.into());
         };
+        let parametrization = Parametrization::from_toml(&name, &table)?;
         Ok(Self {
-            parametrization: Parametrization::from_toml(&name, &table)?,
-            table: Some(table),
             name,
+            origin: Origin::Table(Box::new(Table {
+                text: table,
+                parametrization,
+            })),
         })
     }
 }

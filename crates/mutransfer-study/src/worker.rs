@@ -35,7 +35,7 @@ pub fn work(folder: &Path, open: Open, build: &str) -> Result<(), RunError> {
 }
 
 fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, RunError> {
-    let rule = trial.rule.parametrization();
+    let rule = &trial.rule.parametrization();
     let plan = subject
         .plan(&trial.sizes, rule, trial.optimizer)
         .map_err(RunError::Subject)?;

@@ -157,6 +157,7 @@ impl Store {
         columns: &Columns,
         ended: &[Ended],
     ) -> Result<(), StoreError> {
+        let ended = ended.iter().map(|(trial, outcome)| (trial, outcome));
         self.write(RESULTS, &table(columns, ended))
     }
 

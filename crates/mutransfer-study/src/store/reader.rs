@@ -12,6 +12,8 @@ use crate::trial::Trial;
 /// A trial of a study, and what is known of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
+    /// Name of the trial.
+    pub id: String,
     /// The trial.
     pub trial: Trial,
     /// How it ended, if it has.
@@ -46,7 +48,7 @@ pub fn visit<E: From<StoreError>>(
         Part::Curve => "curve",
     };
     let select = format!(
-        "SELECT trial, record, {curve} FROM trial LEFT JOIN result USING (id) WHERE is_listed \
+        "SELECT id, trial, record, {curve} FROM trial LEFT JOIN result USING (id) WHERE is_listed \
          ORDER BY id"
     );
     let mut rows = connection.prepare(&select).map_err(failed(&path))?;
@@ -86,18 +88,20 @@ fn path(root: &Path) -> Result<PathBuf, StoreError> {
 }
 
 fn recorded(row: &rusqlite::Row, part: Part, path: &Path) -> Result<Recorded, StoreError> {
-    let trial: String = row.get(0).map_err(failed(path))?;
-    let record: Option<String> = row.get(1).map_err(failed(path))?;
-    let curve: Option<Vec<u8>> = row.get(2).map_err(failed(path))?;
+    let id: String = row.get(0).map_err(failed(path))?;
+    let trial: String = row.get(1).map_err(failed(path))?;
+    let record: Option<String> = row.get(2).map_err(failed(path))?;
+    let curve: Option<Vec<u8>> = row.get(3).map_err(failed(path))?;
     let trial: Trial = serde_json::from_str(&trial).map_err(corrupt(path))?;
     let record: Option<Record> = record
         .map(|record| serde_json::from_str(&record).map_err(corrupt(path)))
         .transpose()?;
     let curve = curve.unwrap_or_default();
     if let (Part::Curve, Some(record)) = (part, &record) {
-        record.check(&trial.id(), &curve).map_err(corrupt(path))?;
+        record.check(&id, &curve).map_err(corrupt(path))?;
     }
     Ok(Recorded {
+        id,
         trial,
         record,
         curve: String::from_utf8(curve).map_err(corrupt(path))?,

@@ -4,7 +4,7 @@
 //! folder of its trial goes, so that whatever is killed at whatever moment, it is in one of them.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -67,10 +67,25 @@ impl Records {
     /// # Errors
     /// When they cannot be written.
     pub fn list(&self, trials: &[Trial]) -> Result<(), StoreError> {
+        let names: BTreeSet<String> = trials.iter().map(Trial::id).collect();
+        if self.listed()? == names {
+            return Ok(());
+        }
         self.write(|connection| {
-            connection.execute("UPDATE trial SET is_listed = 0", [])?;
+            connection.execute("UPDATE trial SET is_listed = 0 WHERE is_listed", [])?;
             enter(connection, trials, true)
         })
+    }
+
+    /// The names of the trials of the study.
+    fn listed(&self) -> Result<BTreeSet<String>, StoreError> {
+        let select = "SELECT id FROM trial WHERE is_listed";
+        let read = || -> rusqlite::Result<_> {
+            let mut rows = self.connection.prepare(select)?;
+            let names = rows.query_map([], |row| row.get(0))?;
+            names.collect()
+        };
+        read().map_err(schema::failed(&self.path))
     }
 
     /// The records of all trials that ended, by the names of the trials.

@@ -26,10 +26,19 @@ enum Cell<'a> {
 
 impl Columns {
     /// Those of these trials.
-    pub(crate) fn of(trials: &[Trial]) -> Self {
+    pub(crate) fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Self {
         let mut set = BTreeSet::new();
+        let mut last = None;
         for trial in trials {
-            set.extend(settings(&trial.hyper).into_keys());
+            let hyper = Hyper {
+                learning_rate: 0.0,
+                ..trial.hyper
+            };
+            // Neighbours mostly differ in nothing but the rate, and there may be many.
+            if last != Some(hyper) {
+                set.extend(settings(&hyper).into_keys());
+                last = Some(hyper);
+            }
         }
         Self(set.into_iter().collect())
     }
@@ -55,11 +64,7 @@ impl Columns {
             Cell::Count(trial.sizes.depth as u64),
             Cell::Number(trial.hyper.learning_rate),
         ];
-        let set = all_settings(&trial.hyper);
-        for column in &self.0 {
-            let value = set.get(column).copied();
-            row.push(value.map_or(Cell::Text(""), Cell::Number));
-        }
+        row.extend(self.settings(&trial.hyper));
         row.extend([
             Cell::Count(trial.seed),
             Cell::Count(trial.budget.steps as u64),
@@ -68,6 +73,21 @@ impl Columns {
             Cell::Number(loss),
         ]);
         Some(row)
+    }
+}
+
+impl Columns {
+    fn settings(&self, hyper: &Hyper) -> Vec<Cell<'static>> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let set = all_settings(hyper);
+        let value = |column| {
+            set.get(column)
+                .copied()
+                .map_or(Cell::Text(""), Cell::Number)
+        };
+        self.0.iter().map(value).collect()
     }
 }
 
@@ -104,19 +124,18 @@ fn all_settings(hyper: &Hyper) -> BTreeMap<String, f64> {
 pub fn csv(trials: &[Recorded]) -> Vec<u8> {
     let ended = trials.iter().filter_map(|recorded| {
         let record = recorded.record.as_ref()?;
-        Some((recorded.trial.clone(), record.outcome.clone()))
+        Some((&recorded.trial, &record.outcome))
     });
-    let ended: Vec<Ended> = ended.collect();
-    let all: Vec<Trial> = trials
-        .iter()
-        .map(|recorded| recorded.trial.clone())
-        .collect();
-    table(&Columns::of(&all), &ended)
+    let all = trials.iter().map(|recorded| &recorded.trial);
+    table(&Columns::of(all), ended)
 }
 
 /// All rows behind a header, in an order that depends on the rows only.
-pub(super) fn table(columns: &Columns, ended: &[Ended]) -> Vec<u8> {
-    let mut ended: Vec<&Ended> = ended.iter().collect();
+pub(super) fn table<'a>(
+    columns: &Columns,
+    ended: impl IntoIterator<Item = (&'a Trial, &'a Outcome)>,
+) -> Vec<u8> {
+    let mut ended: Vec<_> = ended.into_iter().collect();
     ended.sort_by_key(|(trial, _)| {
         let lr = trial.hyper.learning_rate.to_bits();
         (trial.rule.name(), trial.sizes.width, lr, trial.seed)
@@ -175,7 +194,7 @@ mod tests {
         assert_eq!(row(&trials[1], &lost), second);
         assert_eq!(row(&trials[1], &failed), "");
         let [one, other] = trials;
-        let all = table(&columns, &[(one, loss), (other, lost)]);
+        let all = table(&columns, [(&one, &loss), (&other, &lost)]);
         let all = String::from_utf8_lossy(&all);
         assert_eq!(all, format!("{header}{second}{first}"));
     }

@@ -23,7 +23,7 @@ impl Study {
         let mut coupled = Vec::new();
         for rule in self.rules() {
             let plan = subject
-                .plan(&sizes, rule.parametrization(), self.optimizer())
+                .plan(&sizes, &rule.parametrization(), self.optimizer())
                 .map_err(RunError::Subject)?;
             if plan.couples_decay() && self.hyper(1.0).weight_decay != 0.0 {
                 coupled.push(rule);
@@ -71,7 +71,7 @@ impl Study {
     ) -> Result<Vec<Trial>, RunError> {
         let sizes = self.sizes(width);
         let plan = subject
-            .plan(&sizes, rule.parametrization(), self.optimizer())
+            .plan(&sizes, &rule.parametrization(), self.optimizer())
             .map_err(RunError::Subject)?;
         let hash = plan.hash();
         let trial = |(lr, seed): (f64, u64)| Trial {

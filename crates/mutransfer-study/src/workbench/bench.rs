@@ -129,7 +129,7 @@ impl Workbench {
     ) -> Result<Done<'_>, RunError> {
         let mut engine = self.engine(executor);
         let (sweep, ended) = self.run_sweep(&mut engine, observe)?;
-        let carried = self.carried(&ended)?;
+        let carried = self.carried(ended)?;
         let direct = self.direct(&carried)?;
         self.records.list(&[&sweep[..], &direct].concat())?;
         let missing: Vec<Trial> = direct
@@ -138,14 +138,14 @@ impl Workbench {
             .cloned()
             .collect();
         observe(&Event::Transfer(&missing));
-        let ended = engine.run(&missing, observe);
+        let done = engine.run(&missing, observe).map(|_| ());
         observe(&Event::Done);
-        let ended = ended?.to_vec();
+        done?;
         Ok(Done {
             carried,
             sweep,
             direct,
-            ended,
+            ended: engine.into_ended(),
         })
     }
 
@@ -159,8 +159,8 @@ impl Workbench {
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Vec<Ended>, RunError> {
         let mut engine = self.engine(executor);
-        let (_, ended) = self.run_sweep(&mut engine, observe)?;
-        Ok(ended)
+        self.run_sweep(&mut engine, observe)?;
+        Ok(engine.into_ended())
     }
 
     fn engine<'a>(&'a self, executor: &'a mut dyn Executor) -> Engine<'a> {
@@ -168,11 +168,11 @@ impl Workbench {
         Engine::new(&self.store, &self.records, executor, builds, &self.stop)
     }
 
-    fn run_sweep(
+    fn run_sweep<'e>(
         &self,
-        engine: &mut Engine,
+        engine: &'e mut Engine,
         observe: &mut dyn FnMut(&Event),
-    ) -> Result<(Vec<Trial>, Vec<Ended>), RunError> {
+    ) -> Result<(Vec<Trial>, &'e [Ended]), RunError> {
         let aside = self.records.take_all()?;
         if let Some(first) = aside.first() {
             let count = aside.len();
@@ -181,7 +181,7 @@ impl Workbench {
         let sweep = self.study.sweep(self.subject.as_ref())?;
         self.records.list(&sweep)?;
         observe(&Event::Sweep(&sweep));
-        let ended = engine.run(&sweep, observe).map(<[Ended]>::to_vec);
+        let ended = engine.run(&sweep, observe);
         observe(&Event::Done);
         Ok((sweep, ended?))
     }
@@ -221,7 +221,7 @@ impl Workbench {
     fn rule(&self, name: &str) -> Option<Parametrization> {
         let mut rules = self.study.rules().iter();
         let rule = rules.find(|rule| rule.name() == name)?;
-        Some(rule.parametrization().clone())
+        Some(rule.parametrization())
     }
 
     /// What trials of the study show by one of their losses.
@@ -300,7 +300,7 @@ impl Workbench {
     pub(super) fn plan(&self, rule: &NamedRule) -> Result<Plan, RunError> {
         let sizes = self.study.sizes(self.study.target_width());
         self.subject
-            .plan(&sizes, rule.parametrization(), self.study.optimizer())
+            .plan(&sizes, &rule.parametrization(), self.study.optimizer())
             .map_err(RunError::Subject)
     }
 }
