@@ -25,6 +25,7 @@ use mutransfer_study::trial::Budget;
 use crate::args::CoordOptions;
 use crate::failure::Failure;
 use crate::say::{note, say};
+use crate::subject::open_typed;
 use crate::table;
 
 /// All that is written.
@@ -208,7 +209,7 @@ fn train(
     rules: &[NamedRule],
     judge: Judge,
 ) -> Result<(Vec<Coordinate>, Looks), Failure> {
-    let subject = mutransfer_models::open(&description(options), options.data.as_deref())?;
+    let subject = open_typed(&description(options), options.data.as_deref())?;
     let protocol = protocol(options, rules, &subject.usual_check())?;
     protocol.check(subject.as_ref())?;
     // What cannot be judged is said once, at the end.
@@ -275,6 +276,7 @@ fn description(options: &CoordOptions) -> Description {
         variants: options.variants.clone(),
         zero_readout: !options.random_init,
         zero_query: !options.random_init,
+        program: None,
     }
 }
 

@@ -8,6 +8,7 @@ use mutransfer::Fix;
 use mutransfer::error::WidthsError;
 
 use crate::say::note;
+use mutransfer_study::command::{self, CommandError};
 use mutransfer_study::error::{ReadError, RunError, StoreError, Verb, What};
 use mutransfer_study::limits::BadSize;
 use mutransfer_study::rule::FindError;
@@ -27,6 +28,8 @@ const FOUND: u8 = 1;
 const USAGE: u8 = 2;
 /// Some trials ended without a result, or what was found does not settle the question.
 const SOME_FAILED: u8 = 3;
+/// A program that cannot be started, as shells report it.
+const NOT_STARTED: u8 = 127;
 /// Stopped by Ctrl-C or a termination signal, as shells report it.
 const INTERRUPTED: u8 = 130;
 
@@ -127,6 +130,15 @@ impl Failure {
         let error = anyhow::Error::from(error).context(format!("cannot read {}", path.display()));
         Self {
             code: USAGE,
+            error,
+            hint: None,
+        }
+    }
+
+    pub(crate) fn not_started(name: &str, error: std::io::Error) -> Self {
+        let error = anyhow::Error::from(error).context(format!("cannot start `{name}`"));
+        Self {
+            code: NOT_STARTED,
             error,
             hint: None,
         }
@@ -244,13 +256,45 @@ impl From<BadSize> for Failure {
 /// A subject may be of any kind; those that are built in are known.
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        match problem.downcast::<mutransfer_models::Error>() {
+        let problem = match problem.downcast::<mutransfer_models::Error>() {
+            Ok(error) => return (*error).into(),
+            Err(problem) => problem,
+        };
+        let problem = match problem.downcast::<mutransfer::Error>() {
+            Ok(error) => return (*error).into(),
+            Err(problem) => problem,
+        };
+        match problem.downcast::<CommandError>() {
             Ok(error) => (*error).into(),
             Err(problem) => Self {
                 code: USAGE,
                 error: anyhow::Error::from_boxed(problem),
                 hint: None,
             },
+        }
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        let hint = error.fix().map(|fix| match fix {
+            command::Fix::TellLoss => {
+                "let it print {\"final\": true, \"loss\": 2.9} at its end, or say where its loss is \
+                 by `metric`; docs/trainers.md shows both"
+            }
+            command::Fix::TellCoordinates => {
+                "let it print coordinates when trial.json asks for them, or leave `coordinates` out"
+            }
+            command::Fix::TellLayer => {
+                "call it as its weight in `shapes`, or add \"layer\": \"hidden\" to what it prints"
+            }
+            command::Fix::RaiseLimit => "raise the limit in the study, or make the trial smaller",
+            command::Fix::BeginAgain => "start the study again; its trials are run anew",
+            command::Fix::SeeLog => "its output is in the log of the trial",
+        });
+        match error {
+            CommandError::Shapes(error) => error.into(),
+            error => Self::with(USAGE, error, hint),
         }
     }
 }

@@ -19,6 +19,7 @@ mod run_trial;
 mod say;
 mod signals;
 mod status;
+mod subject;
 mod sweep;
 mod table;
 mod theory;
@@ -61,6 +62,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Power(options) => power::power(&options),
         Command::Recipe(options) => recipe::recipe(&options.command),
         Command::RunTrial(options) => run_trial::run_trial(&options),
+        Command::Guard(options) => run_trial::guard(&options),
     }
 }
 

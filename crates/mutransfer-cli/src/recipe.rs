@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::args::{RecipeCommand, RecipeRunOptions, RunOptions};
 use crate::failure::Failure;
 use crate::say::{note, say, say_text};
+use crate::subject::open_typed;
 use crate::transfer::{self, bench, complete};
 use crate::{model, monitor, table};
 
@@ -104,7 +105,7 @@ fn run(options: &RecipeRunOptions) -> Result<(), Failure> {
     let name = &options.recipe;
     let recipe = Recipe::parse(&text(name)?, Path::new(name))?;
     let study = recipe.study().clone();
-    let subject = mutransfer_models::open(study.subject(), options.data.as_deref())?;
+    let subject = open_typed(study.subject(), options.data.as_deref())?;
     check_data(name, recipe.data(), subject.data())?;
     let bench = bench(study, subject, &options.run)?;
     let written = recipe.table().map(Comparison::file);

@@ -7,11 +7,12 @@ use crate::args::TransferOptions;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::say::say;
+use crate::subject::open_typed;
 use crate::transfer::{bench, executor};
 
 pub(crate) fn sweep(options: &TransferOptions) -> Result<(), Failure> {
     let study = Study::read(&options.study)?;
-    let subject = mutransfer_models::open(study.subject(), options.data.as_deref())?;
+    let subject = open_typed(study.subject(), options.data.as_deref())?;
     let bench = bench(study, subject, &options.run)?;
     let (mut executor, jobs) = executor(&options.run)?;
     let mut progress = Progress::new(&bench, jobs);

@@ -19,6 +19,7 @@ use crate::args::{RunOptions, TransferOptions};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::say::{note, say};
+use crate::subject::open_typed;
 use crate::{signals, table};
 
 /// What to know of a check made in passing, at the widths of a study.
@@ -61,7 +62,7 @@ pub(crate) fn transfer(options: &TransferOptions) -> Result<(), Failure> {
 }
 
 fn run(study: Study, data: Option<&Path>, options: &RunOptions) -> Result<Judged, Failure> {
-    let subject = mutransfer_models::open(study.subject(), data)?;
+    let subject = open_typed(study.subject(), data)?;
     let bench = bench(study, subject, options)?;
     let judged = complete(&bench, options)?;
     print(&bench, &judged, options.json)?;

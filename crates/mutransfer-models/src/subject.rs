@@ -2,12 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use mutransfer::{Hyper, Optimizer, Parametrization, Plan, Role};
+use mutransfer_study::coordinates::follow;
 use mutransfer_study::data::{Data, DataKind};
+use mutransfer_study::error::RunError;
 use mutransfer_study::subject::{
-    Batches, Description, ModelSizes, Problem, Session, Subject, UsualCheck,
+    Batches, Description, Measurement, Measuring, ModelSizes, Problem, Session, Subject, UsualCheck,
 };
+use mutransfer_study::train::train;
+use mutransfer_study::trial::{Outcome, Trial};
 
 use crate::architecture::Architecture;
 use crate::data::{Corpus, Dataset, Images, Language, Text};
@@ -73,6 +78,20 @@ impl BuiltIn {
             zero_readout: self.description.zero_readout,
             zero_query: self.description.zero_query,
         }
+    }
+
+    /// A new model, initialised by its plan and ready to train.
+    fn session<'a>(
+        &'a self,
+        sizes: &ModelSizes,
+        plan: &Plan,
+        hyper: &Hyper,
+        batches: Batches,
+    ) -> Result<Box<dyn Session + 'a>, RunError> {
+        let architecture = self.architecture(sizes);
+        let dataset = &*self.dataset;
+        let session = trainer(&architecture, sizes.width, plan, hyper, dataset, batches);
+        Ok(session.map_err(|error| RunError::Subject(error.into()))?)
     }
 
     /// The forward pass multiplies embeddings and first layers, readouts and attention.
@@ -194,16 +213,33 @@ impl Subject for BuiltIn {
         }
     }
 
-    fn open<'a>(
-        &'a self,
-        sizes: &ModelSizes,
-        plan: &Plan,
-        hyper: &Hyper,
-        batches: Batches,
-    ) -> Result<Box<dyn Session + 'a>, Problem> {
-        let architecture = self.architecture(sizes);
-        let dataset = &*self.dataset;
-        let session = trainer(&architecture, sizes.width, plan, hyper, dataset, batches)?;
-        Ok(session)
+    /// Nothing: the worker makes the plan from the trial.
+    fn prepare(&self, _: &Trial, _: &Path) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn train(
+        &self,
+        trial: &Trial,
+        _: &Path,
+        on_step: &mut dyn FnMut(usize, f64),
+    ) -> Result<Outcome, RunError> {
+        let (sizes, rule) = (&trial.sizes, &trial.rule.parametrization());
+        let plan = self.plan(sizes, rule, trial.optimizer);
+        let plan = plan.map_err(RunError::Subject)?;
+        if plan.hash() != trial.plan {
+            return Err(RunError::PlanChanged { id: trial.id() });
+        }
+        let mut session = self.session(sizes, &plan, &trial.hyper, trial.batches())?;
+        Ok(train(&trial.budget, session.as_mut(), on_step))
+    }
+
+    fn measure(
+        &self,
+        of: &Measuring,
+        stop: &AtomicBool,
+    ) -> Result<Vec<(usize, Measurement)>, RunError> {
+        let mut session = self.session(of.sizes, of.plan, of.hyper, of.batches)?;
+        follow(session.as_mut(), of.steps, stop)
     }
 }

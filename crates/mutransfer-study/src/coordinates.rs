@@ -11,7 +11,9 @@ use rayon::prelude::*;
 
 use crate::error::RunError;
 use crate::rule::NamedRule;
-use crate::subject::{Batches, Description, Heads, Measurement, ModelSizes, Subject};
+use crate::subject::{
+    Batches, Description, Heads, Measurement, Measuring, ModelSizes, Session, Subject,
+};
 
 /// A coordinate check to make: every rule at every width with one seed after the other, measured
 /// before and after each of some updates, on one and the same batch, until enough is known.
@@ -141,22 +143,46 @@ impl Protocol {
             seed: case.seed,
             is_fixed: true,
         };
-        let mut session = subject
-            .open(&case.sizes, &plan, &self.hyper, batches)
-            .map_err(RunError::Subject)?;
-        let mut coordinates = Vec::new();
-        for step in 0..=self.steps {
-            if stop.load(Ordering::Relaxed) {
-                return Err(RunError::Stopped);
-            }
-            let measured = session.coordinates().into_iter();
-            coordinates.extend(measured.map(|seen| case.coordinate(step, seen)));
-            if step < self.steps {
-                session.step(1.0);
-            }
-        }
-        Ok(coordinates)
+        let measured = subject.measure(
+            &Measuring {
+                sizes: &case.sizes,
+                rule: case.rule,
+                optimizer: self.optimizer,
+                plan: &plan,
+                hyper: &self.hyper,
+                batches,
+                steps: self.steps,
+            },
+            stop,
+        )?;
+        let rows = measured.into_iter();
+        Ok(rows
+            .map(|(step, seen)| case.coordinate(step, seen))
+            .collect())
     }
+}
+
+/// The coordinates of a model in training before and after each of `steps` updates, at its peak
+/// learning rates.
+///
+/// # Errors
+/// When it was stopped.
+pub fn follow(
+    session: &mut dyn Session,
+    steps: usize,
+    stop: &AtomicBool,
+) -> Result<Vec<(usize, Measurement)>, RunError> {
+    let mut coordinates = Vec::new();
+    for step in 0..=steps {
+        if stop.load(Ordering::Relaxed) {
+            return Err(RunError::Stopped);
+        }
+        coordinates.extend(session.coordinates().into_iter().map(|seen| (step, seen)));
+        if step < steps {
+            session.step(1.0);
+        }
+    }
+    Ok(coordinates)
 }
 
 impl Case<'_> {

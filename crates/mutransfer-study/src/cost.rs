@@ -2,6 +2,7 @@
 
 use mutransfer_analysis::{Cost, Group, Runs};
 
+use crate::data::DataKind;
 use crate::error::StoreError;
 use crate::store::Records;
 use crate::study::Study;
@@ -43,10 +44,10 @@ pub(crate) fn cost(
             seconds: took,
         },
         direct: group(target)?,
-        examples: if subject.has_sequences() {
-            "tokens"
-        } else {
-            "images"
+        examples: match subject.data().kind {
+            DataKind::Own => "examples",
+            _ if subject.has_sequences() => "tokens",
+            _ => "images",
         },
     })
 }

@@ -25,6 +25,8 @@ pub enum DataKind {
     Text,
     /// Images with labels.
     Images,
+    /// What a program of the user reads by itself.
+    Own,
 }
 
 impl Data {

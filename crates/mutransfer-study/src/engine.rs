@@ -8,6 +8,7 @@ use crate::error::RunError;
 use crate::event::Event;
 use crate::executor::{End, Executor};
 use crate::store::{Columns, Ended, Record, Records, Store};
+use crate::subject::Subject;
 use crate::trial::{Outcome, Trial};
 
 /// How long to wait for a worker before looking whether to stop.
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub struct Engine<'a> {
     store: &'a Store,
     records: &'a Records,
+    subject: &'a dyn Subject,
     executor: &'a mut dyn Executor,
     builds: Builds,
     stop: &'a AtomicBool,
@@ -38,6 +40,7 @@ impl<'a> Engine<'a> {
     pub fn new(
         store: &'a Store,
         records: &'a Records,
+        subject: &'a dyn Subject,
         executor: &'a mut dyn Executor,
         builds: Builds,
         stop: &'a AtomicBool,
@@ -45,6 +48,7 @@ impl<'a> Engine<'a> {
         Self {
             store,
             records,
+            subject,
             executor,
             builds,
             stop,
@@ -171,6 +175,8 @@ impl<'a> Engine<'a> {
 
     fn begin(&mut self, number: usize, trial: &Trial) -> Result<(), RunError> {
         let folder = self.store.prepare(trial, &self.builds.own)?;
+        let prepared = self.subject.prepare(trial, &folder);
+        prepared.map_err(RunError::Subject)?;
         self.executor
             .submit(number, &folder)
             .map_err(RunError::Spawn)

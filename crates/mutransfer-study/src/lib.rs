@@ -12,7 +12,9 @@
 //! scale (`mutransfer`) and no verdict (`mutransfer-analysis`). It knows no model and no command
 //! line: subjects are given by who uses it, and what to do about an error is said by them.
 
+pub mod allowance;
 pub mod build;
+pub mod command;
 pub mod coordinates;
 mod cost;
 pub mod curves;
@@ -27,6 +29,7 @@ pub mod limits;
 pub mod recipe;
 pub mod rule;
 pub mod schedule;
+pub mod shapes;
 pub mod store;
 pub mod study;
 pub mod subject;

@@ -17,6 +17,15 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// What studies call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Linear => "linear",
+            Self::Cosine => "cosine",
+        }
+    }
+
     /// Factor on the peak learning rate at `step` of `steps`, after a linear warm-up of `warmup`
     /// steps.
     ///

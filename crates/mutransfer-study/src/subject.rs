@@ -5,12 +5,17 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use mutransfer::theory::{Layer, Quantity};
 use mutransfer::{Hyper, Optimizer, Parametrization, Plan};
 use serde::{Deserialize, Serialize};
 
+use crate::command::Program;
 use crate::data::Data;
+use crate::error::RunError;
+use crate::rule::NamedRule;
+use crate::trial::{Outcome, Trial};
 
 /// What a subject has to say when it cannot do what it is asked.
 pub type Problem = Box<dyn Error + Send + Sync>;
@@ -34,6 +39,9 @@ pub struct Description {
     pub zero_readout: bool,
     /// Start the queries at zero.
     pub zero_query: bool,
+    /// The program of the user that trains it; none for a model that is built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
 }
 
 impl Description {
@@ -133,17 +141,52 @@ pub trait Subject: Send + Sync {
     /// A check in which coordinates follow the width at small widths already.
     fn usual_check(&self) -> UsualCheck;
 
-    /// A new model, initialised by its plan and ready to train.
+    /// Puts into the folder of a trial what is needed there beside `trial.json`.
     ///
     /// # Errors
-    /// When the plan is one of another subject.
-    fn open<'a>(
-        &'a self,
-        sizes: &ModelSizes,
-        plan: &Plan,
-        hyper: &Hyper,
-        batches: Batches,
-    ) -> Result<Box<dyn Session + 'a>, Problem>;
+    /// When it cannot be written.
+    fn prepare(&self, trial: &Trial, folder: &Path) -> Result<(), Problem>;
+
+    /// Trains the trial in a folder to its end. `on_step` sees each step and its loss.
+    ///
+    /// # Errors
+    /// When the plan is another one than when the trial was made, or training fails.
+    fn train(
+        &self,
+        trial: &Trial,
+        folder: &Path,
+        on_step: &mut dyn FnMut(usize, f64),
+    ) -> Result<Outcome, RunError>;
+
+    /// Every quantity of every module of a model, before its first update and after each. Setting
+    /// `stop` ends it.
+    ///
+    /// # Errors
+    /// When the plan is one of another subject, the model cannot be measured, or it was stopped.
+    fn measure(
+        &self,
+        of: &Measuring,
+        stop: &AtomicBool,
+    ) -> Result<Vec<(usize, Measurement)>, RunError>;
+}
+
+/// A model whose coordinates are to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Measuring<'a> {
+    /// How large it is.
+    pub sizes: &'a ModelSizes,
+    /// The rule that it is trained by.
+    pub rule: &'a NamedRule,
+    /// Its optimizer.
+    pub optimizer: Optimizer,
+    /// Its plan, under that rule.
+    pub plan: &'a Plan,
+    /// What it trains with.
+    pub hyper: &'a Hyper,
+    /// The batches it sees.
+    pub batches: Batches,
+    /// Updates.
+    pub steps: usize,
 }
 
 /// A model in training.

@@ -5,7 +5,7 @@ use crate::trial::{Budget, Outcome};
 
 /// Training batches differ among each other and from the validation data by about as much, without
 /// any divergence.
-const SLACK: f64 = 1.05;
+pub(crate) const SLACK: f64 = 1.05;
 
 /// Trains to the end, or until the loss diverges: it is non-finite, or averaged over a tenth of the
 /// steps above the validation loss of the untrained model. `on_step` sees each step and its loss.
@@ -38,7 +38,7 @@ pub fn train(
 }
 
 /// Mean of the last `window` values.
-fn last(values: &[f64], window: usize) -> f64 {
+pub(crate) fn last(values: &[f64], window: usize) -> f64 {
     let last = &values[values.len() - window..];
     last.iter().sum::<f64>() / window as f64
 }

@@ -4,6 +4,7 @@ use mutransfer::{Hyper, Optimizer};
 use mutransfer_analysis::{End, Run};
 use serde::{Deserialize, Serialize};
 
+use crate::allowance::Allowance;
 use crate::data::Data;
 use crate::rule::NamedRule;
 use crate::schedule::Schedule;
@@ -31,6 +32,9 @@ pub struct Trial {
     pub seed: u64,
     /// Hash of its plan: what the rule says of this model.
     pub plan: String,
+    /// What it may use, of which its result is no function.
+    #[serde(default, skip_serializing_if = "Allowance::is_usual")]
+    pub allowance: Allowance,
 }
 
 /// How long a trial trains, on how much, and in which course.
@@ -68,12 +72,16 @@ impl Trial {
         }
     }
 
-    /// Name of the trial: a hash of everything that determines its result. Where its data lies does
-    /// not.
+    /// Name of the trial: a hash of everything that determines its result. Where its data lies,
+    /// where a program is run and what it may use do not.
     #[expect(clippy::missing_panics_doc, reason = "plain data always is JSON")]
     pub fn id(&self) -> String {
         let mut trial = self.clone();
         trial.data.path = None;
+        trial.allowance = Allowance::default();
+        if let Some(program) = &mut trial.subject.program {
+            program.place = None;
+        }
         let canonical = serde_json::to_vec(&trial).expect("a trial is plain data");
         blake3::hash(&canonical).to_hex()[..16].to_owned()
     }
@@ -160,6 +168,7 @@ pub(crate) mod tests {
                 variants: Vec::new(),
                 zero_readout: false,
                 zero_query: false,
+                program: None,
             },
             rule: Rule::Mup.into(),
             optimizer: Optimizer::AdamW,
@@ -183,6 +192,7 @@ pub(crate) mod tests {
             },
             seed: 0,
             plan: "plan".into(),
+            allowance: Allowance::default(),
         }
     }
 

@@ -8,7 +8,6 @@ use std::time::Instant;
 use crate::error::{RunError, StoreError, Verb};
 use crate::store::{Assignment, curve_path, read_assignment, write_record};
 use crate::subject::{Open, Subject};
-use crate::train::train;
 use crate::trial::{Outcome, Trial};
 
 /// Trains the trial in a folder, as `build` of the program.
@@ -35,25 +34,15 @@ pub fn work(folder: &Path, open: Open, build: &str) -> Result<(), RunError> {
 }
 
 fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, RunError> {
-    let rule = &trial.rule.parametrization();
-    let plan = subject
-        .plan(&trial.sizes, rule, trial.optimizer)
-        .map_err(RunError::Subject)?;
-    if plan.hash() != trial.plan {
-        return Err(RunError::PlanChanged { id: trial.id() });
-    }
-    let mut session = subject
-        .open(&trial.sizes, &plan, &trial.hyper, trial.batches())
-        .map_err(RunError::Subject)?;
     let path = curve_path(folder);
     let file = File::create(&path).map_err(StoreError::of(Verb::Create, &path))?;
     let mut metrics = BufWriter::new(file);
     let mut written = Ok(());
-    let outcome = train(&trial.budget, session.as_mut(), |step, loss| {
+    let outcome = subject.train(trial, folder, &mut |step, loss| {
         if written.is_ok() {
             written = write_step(&mut metrics, step, loss);
         }
-    });
+    })?;
     written
         .and_then(|()| metrics.into_inner().map_err(io::IntoInnerError::into_error))
         .and_then(|file| file.sync_all())

@@ -5,6 +5,7 @@ mod power;
 mod recipe;
 mod rules;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -82,6 +83,9 @@ pub(crate) enum Command {
     /// Train the trial in a folder (what the workers of a study run)
     #[command(hide = true)]
     RunTrial(RunTrialOptions),
+    /// Run a program, and end it with all that it has started (what workers run)
+    #[command(hide = true)]
+    Guard(GuardOptions),
 }
 
 const COORD_EXIT_CODES: &str =
@@ -203,6 +207,27 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   check = { widths = [64, 128, 256, 512], seeds = 16 }
                             widths of the coordinate check, wider than the study's where those are
                             narrow, and most seeds of it [default: those of the study, and 16]
+
+Keys of a study that a program trains, in place of `model` and `variants` (docs/trainers.md):
+  command = ["python", "train.py", "--lr={lr}"]
+                            the program, with placeholders, run in the folder of the study
+  shapes = "shapes/{width}.json"
+                            shapes at each width: a file, or a command that prints them as JSON
+  layout = "out-in"         how weights are stored, where shapes do not say it: out-in or in-out
+  declare = { "readout.weight" = "output" }
+                            roles, as of `mutransfer plan --declare`
+  tie = { "readout.weight" = "token.weight" }
+                            readouts that are an embedding
+  zero_init = ["readout.weight"]
+                            what starts at zero
+  files = ["model.py"]      files that it is beside those that the command names
+  coordinates = false       whether it measures coordinates when asked to
+  metric = 'val loss ([0-9.]+)'
+                            where its losses are, if it tells no JSON lines: an expression, or
+                            { csv = "log.csv", loss = "val_loss", step = "step" }
+  time_limit = "10m"        how long a try may take
+  memory_limit = "2 GiB"    what it may take with all that it starts
+  retries = 0               how often it is tried again where it fails
 
 Exit codes: 0 done, 1 failed, 2 wrong request or input, 3 some trials failed, 130 interrupted"#;
 
@@ -376,4 +401,11 @@ pub(crate) struct RunTrialOptions {
     /// End when standard input does, that is, when the process that started this one is gone
     #[arg(long)]
     pub(crate) end_with_stdin: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GuardOptions {
+    /// The program and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    pub(crate) command: Vec<OsString>,
 }

@@ -89,9 +89,10 @@ pub(super) fn sweep(folder: &Path) -> Result<(), StoreError> {
         let entry = entry.map_err(failed())?;
         if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
             let path = entry.path();
-            let removed = match entry.file_type().map_err(failed())?.is_dir() {
-                true => fs::remove_dir_all(&path),
-                false => fs::remove_file(&path),
+            let removed = if entry.file_type().map_err(failed())?.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
             };
             removed.map_err(StoreError::of(Verb::Write, &path))?;
         }

@@ -46,7 +46,7 @@ pub use records::Records;
 
 pub(crate) use record::curve_path;
 
-pub(crate) use results::Columns;
+pub(crate) use results::{Columns, all_settings};
 
 pub use manifest::Foreign;
 

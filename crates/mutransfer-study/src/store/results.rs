@@ -99,7 +99,8 @@ fn settings(hyper: &Hyper) -> BTreeMap<String, f64> {
     set
 }
 
-fn all_settings(hyper: &Hyper) -> BTreeMap<String, f64> {
+/// Every hyperparameter but the learning rate, by the names of columns.
+pub(crate) fn all_settings(hyper: &Hyper) -> BTreeMap<String, f64> {
     let mut all = BTreeMap::new();
     let mut add = |column: &str, value: f64| all.insert(column.to_owned(), value);
     add("weight_decay", hyper.weight_decay);

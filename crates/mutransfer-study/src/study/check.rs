@@ -8,6 +8,7 @@ use mutransfer::{Hyper, Init};
 
 use super::checked::{Parts, Study};
 use super::file::{StudyFile, usual_hyper};
+use super::program::{PROGRAM, allowance, program};
 
 use crate::error::{ReadError, What};
 use crate::limits;
@@ -70,6 +71,7 @@ impl Study {
             first_seed: first_seed(file, path)?,
             budget,
             hyper: hyper(file, path)?,
+            allowance: allowance(file, path)?,
             is_verified: file.verify,
             check: check(file, path)?,
             settings: settings_of(file),
@@ -189,8 +191,14 @@ fn subject(file: &StudyFile, path: &Path) -> Result<Description, ReadError> {
     };
     let (key, size, heads) = heads;
     limits::check_width(key, size).map_err(|error| bad_size(path, error))?;
+    let program = program(file, path)?;
+    let family = match program {
+        Some(_) => PROGRAM.to_owned(),
+        None => file.model.clone(),
+    };
     Ok(Description {
-        family: file.model.clone(),
+        family,
+        program,
         heads,
         variants: file.variants.clone(),
         zero_readout: file.zero_readout,

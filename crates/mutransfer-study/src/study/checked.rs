@@ -2,6 +2,7 @@
 
 use mutransfer::{Hyper, Optimizer};
 
+use crate::allowance::Allowance;
 use crate::grid::Grid;
 use crate::rule::NamedRule;
 use crate::subject::{Description, ModelSizes};
@@ -30,6 +31,7 @@ pub(super) struct Parts {
     pub(super) budget: Budget,
     /// But for the learning rate.
     pub(super) hyper: Hyper,
+    pub(super) allowance: Allowance,
     pub(super) is_verified: bool,
     /// Widths of the coordinate check, narrowest first, and its seeds at most.
     pub(super) check: (Vec<usize>, u64),
@@ -123,6 +125,11 @@ impl Study {
             learning_rate,
             ..self.0.hyper
         }
+    }
+
+    /// What every trial may use.
+    pub fn allowance(&self) -> Allowance {
+        self.0.allowance
     }
 
     /// Whether the target is swept too, to know what its own best learning rate would have given.

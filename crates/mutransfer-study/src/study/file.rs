@@ -1,10 +1,17 @@
 //! A study as it is written.
 
-use mutransfer::{Factors, Hyper, Optimizer, Roles};
+use std::collections::BTreeMap;
+
+use mutransfer::{Factors, Hyper, Layout, Optimizer, Role, Roles};
 use serde::{Deserialize, Serialize};
 
+use crate::allowance::{Bytes, Seconds};
+use crate::command::{Metric, Source};
 use crate::grid::Grid;
 use crate::schedule::Schedule;
+
+/// The model where nothing is said of it.
+pub(super) const MODEL: &str = "gpt";
 
 /// The keys of a study. Every key has a default; unknown keys are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +21,42 @@ pub(crate) struct StudyFile {
     pub(super) name: String,
     /// Name of a family of models.
     pub(super) model: String,
+    /// A program of the user with its arguments, in place of `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) command: Option<Vec<String>>,
+    /// Where the shapes of its model are, at every width.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shapes: Option<Source>,
+    /// Files that it is beside those that the command names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) files: Option<Vec<String>>,
+    /// How its weights are stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) layout: Option<Layout>,
+    /// Roles, by patterns of names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) declare: Option<BTreeMap<String, Role>>,
+    /// Readouts that are an embedding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tie: Option<BTreeMap<String, String>>,
+    /// Patterns of what starts at zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) zero_init: Option<Vec<String>>,
+    /// Where its losses are; JSON lines if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metric: Option<Metric>,
+    /// Whether it measures coordinates when asked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) coordinates: Option<bool>,
+    /// How long a trial may run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) time_limit: Option<Seconds>,
+    /// Memory that a program and what it starts may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) memory_limit: Option<Bytes>,
+    /// How often a program that fails is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retries: Option<u32>,
     /// Parametrizations to compare: names, or files with tables.
     pub(super) rules: Vec<String>,
     /// Optimizer.
@@ -188,7 +231,19 @@ impl Default for StudyFile {
     fn default() -> Self {
         Self {
             name: "study".into(),
-            model: "gpt".into(),
+            model: MODEL.into(),
+            command: None,
+            shapes: None,
+            files: None,
+            layout: None,
+            declare: None,
+            tie: None,
+            zero_init: None,
+            metric: None,
+            coordinates: None,
+            time_limit: None,
+            memory_limit: None,
+            retries: None,
             rules: ["sp", "mup"].map(str::to_owned).into(),
             optimizer: Optimizer::AdamW,
             base_width: None,

@@ -5,6 +5,7 @@
 mod check;
 mod checked;
 mod file;
+mod program;
 mod trials;
 
 pub use checked::Study;

@@ -84,6 +84,7 @@ impl Study {
             data: subject.data().clone(),
             seed,
             plan: hash.clone(),
+            allowance: self.allowance(),
         };
         let seeds = self.first_seed()..self.first_seed() + self.seeds_at(width);
         let pairs = rates

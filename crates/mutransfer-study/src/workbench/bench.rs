@@ -165,7 +165,15 @@ impl Workbench {
 
     fn engine<'a>(&'a self, executor: &'a mut dyn Executor) -> Engine<'a> {
         let builds = self.builds.clone();
-        Engine::new(&self.store, &self.records, executor, builds, &self.stop)
+        let subject = self.subject.as_ref();
+        Engine::new(
+            &self.store,
+            &self.records,
+            subject,
+            executor,
+            builds,
+            &self.stop,
+        )
     }
 
     fn run_sweep<'e>(

@@ -1,0 +1,90 @@
+//! One run of a program: what it is told, and the files that it is told by.
+
+use std::fs;
+use std::path::Path;
+
+use mutransfer::{Hyper, Optimizer, Plan};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::error::CommandError;
+use crate::store::all_settings;
+use crate::subject::ModelSizes;
+use crate::trial::{Budget, Trial};
+
+/// The files of a run, by what placeholders call them.
+pub(super) const FILES: [(&str, &str); 3] = [
+    ("trial", "trial.json"),
+    ("plan", PLAN),
+    ("metrics", METRICS),
+];
+pub(super) const PLAN: &str = "plan.json";
+pub(super) const METRICS: &str = "metrics.jsonl";
+
+/// What to train, or to measure.
+pub(super) struct Run<'a> {
+    pub(super) rule: &'a str,
+    pub(super) optimizer: Optimizer,
+    pub(super) sizes: &'a ModelSizes,
+    pub(super) hyper: &'a Hyper,
+    pub(super) budget: Budget,
+    pub(super) seed: u64,
+    /// Updates whose coordinates are to be measured, on one and the same batch.
+    pub(super) coordinates: Option<usize>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn of_trial(trial: &'a Trial) -> Self {
+        Self {
+            rule: trial.rule.name(),
+            optimizer: trial.optimizer,
+            sizes: &trial.sizes,
+            hyper: &trial.hyper,
+            budget: trial.budget,
+            seed: trial.seed,
+            coordinates: None,
+        }
+    }
+
+    /// Writes the files of the run into a folder of its own.
+    pub(super) fn write(&self, folder: &Path, plan: &Plan) -> Result<(), CommandError> {
+        match fs::remove_dir_all(folder) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                let path = folder.to_owned();
+                return Err(CommandError::Write { path, source });
+            }
+            _ => {}
+        }
+        fs::create_dir_all(folder).map_err(|source| CommandError::Write {
+            path: folder.to_owned(),
+            source,
+        })?;
+        write(folder, PLAN, &plan.document(self.hyper))?;
+        write(folder, "trial.json", &self.task(folder))
+    }
+
+    fn task(&self, folder: &Path) -> Value {
+        let mut hyper = Map::new();
+        hyper.insert("lr".to_owned(), self.hyper.learning_rate.into());
+        let settings = all_settings(self.hyper).into_iter();
+        hyper.extend(settings.map(|(name, value)| (name, value.into())));
+        json!({
+            "rule": self.rule,
+            "optimizer": self.optimizer.to_string(),
+            "sizes": self.sizes,
+            "hyper": hyper,
+            "budget": self.budget,
+            "seed": self.seed,
+            "coordinates": self.coordinates.map(|steps| json!({ "steps": steps })),
+            "plan": folder.join(PLAN),
+            "metrics": folder.join(METRICS),
+            "out": folder,
+        })
+    }
+}
+
+fn write(folder: &Path, name: &str, value: &impl Serialize) -> Result<(), CommandError> {
+    let path = folder.join(name);
+    let text = serde_json::to_vec_pretty(value).expect("plain data");
+    fs::write(&path, text).map_err(|source| CommandError::Write { path, source })
+}

@@ -1,0 +1,299 @@
+//! A program as a subject.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use mutransfer::theory::Layer;
+use mutransfer::{Hyper, Optimizer, Parametrization, Plan, PlanDocument, Role, Shapes};
+
+use super::error::CommandError;
+use super::follow::{Launch, follow};
+use super::ledger::Ledger;
+use super::metric::Metric;
+use super::program::Program;
+use super::run::{PLAN, Run};
+use super::told::Measured;
+use super::tree;
+use crate::allowance::{Allowance, pause};
+use crate::data::{Data, DataKind};
+use crate::error::RunError;
+use crate::schedule::Schedule;
+use crate::subject::{Measurement, Measuring, ModelSizes, Problem, Subject, UsualCheck};
+use crate::trial::{Budget, Outcome, Trial};
+
+/// Makes the command of a guard, which takes the command of a program as its arguments; see
+/// [`guard`](super::guard::guard).
+pub type Guard = fn() -> process::Command;
+
+/// The folder of a program's files in that of its trial.
+const FOLDER: &str = "program";
+
+/// A program that trains.
+pub struct Command {
+    program: Program,
+    data: Data,
+    guard: Guard,
+    starts_at_zero: bool,
+    shapes: Mutex<BTreeMap<(usize, usize, usize), Shapes>>,
+}
+
+impl Command {
+    /// A program that trains, run under a guard; its readout starts at zero if that is asked for.
+    pub fn new(program: Program, guard: Guard, starts_at_zero: bool) -> Self {
+        Self {
+            program,
+            data: Data {
+                kind: DataKind::Own,
+                path: None,
+                fingerprint: String::new(),
+            },
+            guard,
+            starts_at_zero,
+            shapes: Mutex::default(),
+        }
+    }
+
+    fn shapes(&self, sizes: &ModelSizes) -> Result<Shapes, CommandError> {
+        let key = (sizes.width, sizes.depth, sizes.context);
+        let mut known = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shapes) = known.get(&key) {
+            return Ok(shapes.clone());
+        }
+        let shapes = self.program.place()?.model.shapes(&self.program, sizes)?;
+        known.insert(key, shapes.clone());
+        Ok(shapes)
+    }
+
+    /// What one run after the other has told, until one comes to something or there may be no
+    /// more.
+    fn tries(
+        &self,
+        launch: &Launch,
+        log: &mut dyn Write,
+    ) -> Result<(Ledger, Outcome), CommandError> {
+        let mut attempt = 0;
+        loop {
+            let ended = follow(launch, log).and_then(|ledger| self.ended(ledger));
+            match ended {
+                Err(error) if attempt < launch.allowance.retries && error.may_pass() => {
+                    let pause = pause(attempt);
+                    // A log that cannot be written is no reason to lose a training.
+                    let _ = writeln!(log, "{error}; again in {pause:?}");
+                    std::thread::sleep(pause);
+                    attempt += 1;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    fn ended(&self, ledger: Ledger) -> Result<(Ledger, Outcome), CommandError> {
+        match ledger.outcome() {
+            Some(outcome) => Ok((ledger, outcome)),
+            None => Err(CommandError::NoLoss {
+                command: self.program.command.join(" "),
+                missing: self.program.metric.as_ref().map(Metric::wanted),
+            }),
+        }
+    }
+
+    /// Which end of the network a module is, as the program says or by the role of its weight.
+    fn layer(&self, measured: &Measured, plan: &Plan) -> Result<Layer, CommandError> {
+        let of_weight = || {
+            let is_of = |name: &str| {
+                let rest = name.strip_prefix(measured.module.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
+            };
+            plan.params()
+                .filter(|(name, _)| is_of(name.as_str()))
+                .find_map(|(_, param)| match param.role {
+                    Role::Input => Some(Layer::Input),
+                    Role::Hidden => Some(Layer::Hidden),
+                    Role::Output => Some(Layer::Output),
+                    Role::Fixed | Role::Vector => None,
+                })
+        };
+        measured
+            .layer
+            .or_else(of_weight)
+            .ok_or_else(|| CommandError::UnknownModule {
+                command: self.program.command.join(" "),
+                module: measured.module.clone(),
+            })
+    }
+}
+
+fn failed(error: CommandError) -> RunError {
+    RunError::Subject(error.into())
+}
+
+impl Subject for Command {
+    fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Shapes at these sizes, and that every placeholder stands for something.
+    fn check(&self, sizes: &ModelSizes, hyper: &Hyper, batch: usize) -> Result<(), Problem> {
+        self.shapes(sizes)?;
+        let run = Run {
+            rule: "mup",
+            optimizer: Optimizer::AdamW,
+            sizes,
+            hyper,
+            budget: measured_budget(1, batch),
+            seed: 0,
+            coordinates: None,
+        };
+        self.program.fill(&run, Path::new(""))?;
+        Ok(())
+    }
+
+    fn plan(
+        &self,
+        sizes: &ModelSizes,
+        rule: &Parametrization,
+        optimizer: Optimizer,
+    ) -> Result<Plan, Problem> {
+        let shapes = |width| self.shapes(&ModelSizes { width, ..*sizes });
+        let model = &self.program.place()?.model;
+        let mut plan = model.plan(&shapes, sizes, rule, optimizer)?;
+        if self.starts_at_zero {
+            let is_readout = |role| role == Role::Output;
+            let readouts = plan.params().filter(|(_, param)| is_readout(param.role));
+            let readouts: Vec<String> = readouts.map(|(name, _)| name.to_string()).collect();
+            for readout in readouts {
+                plan = plan.with_zero_init(&readout)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn parameters(&self, sizes: &ModelSizes) -> usize {
+        self.shapes(sizes).map_or(0, |shapes| shapes.entries())
+    }
+
+    fn has_sequences(&self) -> bool {
+        false
+    }
+
+    fn floor(&self) -> Option<f64> {
+        None
+    }
+
+    fn with_zero_start(&self) -> Box<dyn Subject> {
+        Box::new(Self::new(self.program.clone(), self.guard, true))
+    }
+
+    /// Few examples, as for the built-in models.
+    fn usual_check(&self) -> UsualCheck {
+        UsualCheck {
+            widths: Vec::new(),
+            depth: 2,
+            batch: 4,
+            context: 8,
+            seeds: 16,
+        }
+    }
+
+    fn prepare(&self, trial: &Trial, folder: &Path) -> Result<(), Problem> {
+        let rule = &trial.rule.parametrization();
+        let plan = self.plan(&trial.sizes, rule, trial.optimizer)?;
+        // The program runs in another folder.
+        let folder = std::path::absolute(folder)?;
+        Ok(Run::of_trial(trial).write(&folder.join(FOLDER), &plan)?)
+    }
+
+    fn train(
+        &self,
+        trial: &Trial,
+        folder: &Path,
+        on_step: &mut dyn FnMut(usize, f64),
+    ) -> Result<Outcome, RunError> {
+        self.program.check_files().map_err(failed)?;
+        let folder =
+            std::path::absolute(folder).map_err(|error| RunError::Subject(error.into()))?;
+        let folder = folder.join(FOLDER);
+        if hash(&folder).map_err(failed)? != trial.plan {
+            return Err(RunError::PlanChanged { id: trial.id() });
+        }
+        tree::adopt();
+        let launch = Launch {
+            program: &self.program,
+            run: &Run::of_trial(trial),
+            folder: &folder,
+            guard: self.guard,
+            allowance: &trial.allowance,
+            is_alone: true,
+        };
+        let (ledger, outcome) = self.tries(&launch, &mut io::stderr()).map_err(failed)?;
+        for (step, loss) in ledger.steps {
+            on_step(step, loss);
+        }
+        Ok(outcome)
+    }
+
+    fn measure(
+        &self,
+        of: &Measuring,
+        stop: &AtomicBool,
+    ) -> Result<Vec<(usize, Measurement)>, RunError> {
+        if stop.load(Ordering::Relaxed) {
+            return Err(RunError::Stopped);
+        }
+        let folder = tempfile::tempdir().map_err(|error| RunError::Subject(error.into()))?;
+        let run = Run {
+            rule: of.rule.name(),
+            optimizer: of.optimizer,
+            sizes: of.sizes,
+            hyper: of.hyper,
+            budget: measured_budget(of.steps, of.batches.size),
+            seed: of.batches.seed,
+            coordinates: Some(of.steps),
+        };
+        run.write(folder.path(), of.plan).map_err(failed)?;
+        let launch = Launch {
+            program: &self.program,
+            run: &run,
+            folder: folder.path(),
+            guard: self.guard,
+            allowance: &Allowance::default(),
+            is_alone: false,
+        };
+        let ledger = follow(&launch, &mut io::sink()).map_err(failed)?;
+        if ledger.measured.is_empty() {
+            let command = self.program.command.join(" ");
+            return Err(failed(CommandError::NoCoordinates { command }));
+        }
+        let placed = ledger.measured.into_iter().map(|(step, measured)| {
+            let layer = self.layer(&measured, of.plan)?;
+            Ok((step, measured.at(layer)))
+        });
+        placed.collect::<Result<_, _>>().map_err(failed)
+    }
+}
+
+/// Every step at the peak learning rate, as a coordinate check has it.
+fn measured_budget(steps: usize, batch: usize) -> Budget {
+    Budget {
+        steps,
+        batch,
+        schedule: Schedule::Constant,
+        warmup: 0,
+    }
+}
+
+/// Hash of the plan that is in the folder of a program's files.
+fn hash(folder: &Path) -> Result<String, CommandError> {
+    let path = folder.join(PLAN);
+    let text = fs::read_to_string(&path).map_err(|source| CommandError::File {
+        path: path.clone(),
+        source,
+    })?;
+    let plan = serde_json::from_str::<PlanDocument>(&text);
+    Ok(plan.map(|plan| plan.hash).unwrap_or_default())
+}
