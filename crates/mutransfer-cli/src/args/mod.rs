@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Sweep(TransferOptions),
     /// Tell how far a study is, while it runs or later
     Status(StatusOptions),
-    /// Write the trials of a study as a table, or with their curves as JSON lines
+    /// Write the trials of a study for other programs: a table, JSON lines, Optuna, TensorBoard
     Export(ExportOptions),
     /// Scale the proxy's hyperparameters to a model, tensor by tensor, from shapes alone
     #[command(after_long_help = rules::PLAN_EXAMPLES)]
@@ -379,9 +379,15 @@ pub(crate) struct ExportOptions {
     /// Output folder of a study
     #[arg(value_name = "STUDY_DIR")]
     pub(crate) folder: PathBuf,
-    /// What to write on stdout
+    /// What to write
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ExportFormat,
+    /// File, or for tensorboard folder, to write to [default: stdout, where it is text]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace what is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -391,6 +397,12 @@ pub(crate) enum ExportFormat {
     Csv,
     /// A JSON object a line: the trial, its end, its loss at every step
     Jsonl,
+    /// The table of `csv` as a Parquet file
+    Parquet,
+    /// Optuna's journal: a study for each rule and width, with learning rates and losses
+    Optuna,
+    /// A folder of event files, one for each trial, for TensorBoard
+    Tensorboard,
 }
 
 #[derive(Debug, clap::Args)]

@@ -48,6 +48,12 @@ pub(crate) use record::curve_path;
 
 pub(crate) use results::{Columns, all_settings};
 
+#[cfg(feature = "parquet")]
+pub(crate) use results::{Cell, Kind, rows};
+
+#[cfg(all(test, feature = "parquet"))]
+pub(crate) use results::tests::recorded;
+
 pub use manifest::Foreign;
 
 pub use record::{Assignment, Record, read_assignment, read_record, write_record};

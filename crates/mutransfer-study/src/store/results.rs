@@ -16,13 +16,37 @@ pub type Ended = (Trial, Outcome);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Columns(Vec<String>);
 
-#[derive(Serialize)]
+/// A cell of a table of results; a text that is empty where there is nothing to tell.
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(untagged)]
-enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     Text(&'a str),
     Count(u64),
     Number(f64),
 }
+
+/// What the cells of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Count,
+    Number,
+}
+
+/// What every table begins and ends with, about what its study sets.
+const FIRST: [(&str, Kind); 4] = [
+    ("rule", Kind::Text),
+    ("width", Kind::Count),
+    ("depth", Kind::Count),
+    ("lr", Kind::Number),
+];
+const LAST: [(&str, Kind); 5] = [
+    ("seed", Kind::Count),
+    ("steps", Kind::Count),
+    ("status", Kind::Text),
+    ("train_loss", Kind::Number),
+    ("loss", Kind::Number),
+];
 
 impl Columns {
     /// Those of these trials.
@@ -43,12 +67,14 @@ impl Columns {
         Self(set.into_iter().collect())
     }
 
+    /// Names and kinds, in order.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, Kind)> {
+        let set = self.0.iter().map(|name| (name.as_str(), Kind::Number));
+        FIRST.into_iter().chain(set).chain(LAST)
+    }
+
     fn header(&self) -> Vec<Cell<'_>> {
-        let names = ["rule", "width", "depth", "lr"]
-            .into_iter()
-            .chain(self.0.iter().map(String::as_str))
-            .chain(["seed", "steps", "status", "train_loss", "loss"]);
-        names.map(Cell::Text).collect()
+        self.named().map(|(name, _)| Cell::Text(name)).collect()
     }
 
     /// The row of a trial; none where it has nothing to tell.
@@ -77,6 +103,19 @@ impl Columns {
 }
 
 impl Columns {
+    fn sorted<'a>(
+        &self,
+        ended: impl IntoIterator<Item = (&'a Trial, &'a Outcome)>,
+    ) -> impl Iterator<Item = Vec<Cell<'a>>> {
+        let mut ended: Vec<_> = ended.into_iter().collect();
+        ended.sort_by_key(|(trial, _)| {
+            let lr = trial.hyper.learning_rate.to_bits();
+            (trial.rule.name(), trial.sizes.width, lr, trial.seed)
+        });
+        let rows = ended.into_iter();
+        rows.filter_map(|(trial, outcome)| self.row(trial, outcome))
+    }
+
     fn settings(&self, hyper: &Hyper) -> Vec<Cell<'static>> {
         if self.0.is_empty() {
             return Vec::new();
@@ -123,12 +162,21 @@ pub(crate) fn all_settings(hyper: &Hyper) -> BTreeMap<String, f64> {
 
 /// The table of the trials that ended, as CSV, in an order that depends on the trials only.
 pub fn csv(trials: &[Recorded]) -> Vec<u8> {
+    let (columns, rows) = rows(trials);
+    text([columns.header()].into_iter().chain(rows))
+}
+
+/// The columns and the rows of the table of the trials that ended, in an order that depends on the
+/// trials only.
+pub(crate) fn rows(trials: &[Recorded]) -> (Columns, Vec<Vec<Cell<'_>>>) {
     let ended = trials.iter().filter_map(|recorded| {
         let record = recorded.record.as_ref()?;
         Some((&recorded.trial, &record.outcome))
     });
     let all = trials.iter().map(|recorded| &recorded.trial);
-    table(&Columns::of(all), ended)
+    let columns = Columns::of(all);
+    let rows = columns.sorted(ended).collect();
+    (columns, rows)
 }
 
 /// All rows behind a header, in an order that depends on the rows only.
@@ -136,14 +184,7 @@ pub(super) fn table<'a>(
     columns: &Columns,
     ended: impl IntoIterator<Item = (&'a Trial, &'a Outcome)>,
 ) -> Vec<u8> {
-    let mut ended: Vec<_> = ended.into_iter().collect();
-    ended.sort_by_key(|(trial, _)| {
-        let lr = trial.hyper.learning_rate.to_bits();
-        (trial.rule.name(), trial.sizes.width, lr, trial.seed)
-    });
-    let rows = ended
-        .into_iter()
-        .filter_map(|(trial, outcome)| columns.row(trial, outcome));
+    let rows: Vec<Vec<Cell>> = columns.sorted(ended).collect();
     text([columns.header()].into_iter().chain(rows))
 }
 
@@ -163,9 +204,33 @@ fn text<'a>(rows: impl IntoIterator<Item = Vec<Cell<'a>>>) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::store::record;
     use crate::trial::tests::trial;
+
+    #[cfg(feature = "parquet")]
+    /// Two trials that ended, one of which diverged, and one that has not.
+    pub(crate) fn recorded() -> Vec<Recorded> {
+        let ends = [
+            Some(Outcome::Finished {
+                train_loss: 1.5,
+                loss: 2.0,
+            }),
+            Some(Outcome::Diverged { step: 3 }),
+            None,
+        ];
+        let trials = (0..).zip(ends).map(|(seed, end)| {
+            let trial = Trial { seed, ..trial(10) };
+            Recorded {
+                id: trial.id(),
+                record: end.map(|end| record::tests::of(&trial, end)),
+                trial,
+                curve: String::new(),
+            }
+        });
+        trials.collect()
+    }
 
     #[test]
     fn a_row_for_each_run_and_a_column_for_what_is_set() {

@@ -1,0 +1,173 @@
+//! Optuna's journal, which `optuna.storages.JournalStorage` and its dashboard open.
+//!
+//! Operations and their numbers are those of `optuna/storages/journal/_storage.py` (5.0.0).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::StoreError;
+use crate::store::{Part, Recorded, corrupt, visit};
+use crate::trial::{Loss, Outcome};
+use mutransfer_analysis::End;
+
+/// What stands for the process that wrote a line.
+const WORKER: &str = "mutransfer";
+
+/// `TrialState` of Optuna. A loss that is no number is a failure there.
+const COMPLETE: u8 = 1;
+const FAILED: u8 = 3;
+
+/// Gives `sink` the lines of a journal: a study `NAME/RULE/WIDTH`, to be minimised, for every rule
+/// and width, and in it the trials that ended, each with its learning rate, its loss at every step
+/// and its validation loss. Days and times are not recorded, so every trial begins at the beginning
+/// of 1970; how long it took is true.
+///
+/// # Errors
+/// When there is no study, it cannot be read or is damaged, or the sink fails.
+pub fn optuna<E: From<StoreError>>(
+    root: &Path,
+    name: &str,
+    mut sink: impl FnMut(&str) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut journal = Journal::over(root)?;
+    visit(root, Part::Curve, |recorded| {
+        for line in journal.trial(root, name, &recorded)? {
+            sink(&line.to_string())?;
+        }
+        Ok(())
+    })
+}
+
+/// What has been numbered so far.
+struct Journal {
+    /// Studies by rule and width.
+    studies: BTreeMap<(String, usize), usize>,
+    trials: usize,
+    /// The smallest and the largest learning rate of all.
+    rates: [f64; 2],
+}
+
+/// A line of a curve.
+#[derive(Deserialize)]
+struct Step {
+    step: usize,
+    loss: Option<f64>,
+}
+
+impl Journal {
+    fn over(root: &Path) -> Result<Self, StoreError> {
+        let mut rates = [f64::INFINITY, 0.0];
+        visit(root, Part::End, |recorded| {
+            let lr = recorded.trial.hyper.learning_rate;
+            rates = [rates[0].min(lr), rates[1].max(lr)];
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(Self {
+            studies: BTreeMap::new(),
+            trials: 0,
+            rates,
+        })
+    }
+
+    /// The lines of a trial; none if it has not ended.
+    fn trial(
+        &mut self,
+        root: &Path,
+        name: &str,
+        recorded: &Recorded,
+    ) -> Result<Vec<Value>, StoreError> {
+        let Some(record) = &recorded.record else {
+            return Ok(Vec::new());
+        };
+        let mut lines = Vec::new();
+        let study = self.study(name, recorded, &mut lines);
+        let id = self.trials;
+        self.trials += 1;
+        lines.push(line(
+            4,
+            json!({ "study_id": study, "datetime_start": time(0.0) }),
+        ));
+        let lr = recorded.trial.hyper.learning_rate;
+        let [low, high] = self.rates;
+        let distribution = json!({
+            "name": "FloatDistribution",
+            "attributes": { "step": null, "low": low, "high": high, "log": true },
+        });
+        lines.push(line(
+            5,
+            json!({
+                "trial_id": id, "param_name": "lr", "param_value_internal": lr,
+                "distribution": distribution.to_string(),
+            }),
+        ));
+        for attribute in attributes(recorded) {
+            lines.push(line(8, json!({ "trial_id": id, "user_attr": attribute })));
+        }
+        for text in recorded.curve.lines() {
+            let Step { step, loss } = serde_json::from_str(text).map_err(corrupt(root))?;
+            if let Some(loss) = loss {
+                lines.push(line(
+                    7,
+                    json!({
+                        "trial_id": id, "step": step, "intermediate_value": loss,
+                    }),
+                ));
+            }
+        }
+        let (state, values) = match record.outcome.end(Loss::Validation) {
+            End::Loss(loss) => (COMPLETE, json!([loss])),
+            End::Diverged | End::Failed => (FAILED, Value::Null),
+        };
+        lines.push(line(
+            6,
+            json!({
+                "trial_id": id, "state": state, "values": values,
+                "datetime_complete": time(record.seconds.unwrap_or(0.0)),
+            }),
+        ));
+        Ok(lines)
+    }
+
+    /// The study of a trial, which is made with its first one.
+    fn study(&mut self, name: &str, recorded: &Recorded, lines: &mut Vec<Value>) -> usize {
+        let (rule, width) = (recorded.trial.rule.name(), recorded.trial.sizes.width);
+        let next = self.studies.len();
+        let study = self.studies.entry((rule.to_owned(), width)).or_insert(next);
+        if *study == next {
+            let name = format!("{name}/{rule}/{width}");
+            lines.push(line(0, json!({ "study_name": name, "directions": [1] })));
+        }
+        *study
+    }
+}
+
+fn attributes(recorded: &Recorded) -> Vec<Value> {
+    let mut all = vec![
+        json!({ "id": recorded.id }),
+        json!({ "rule": recorded.trial.rule.name() }),
+        json!({ "width": recorded.trial.sizes.width }),
+        json!({ "seed": recorded.trial.seed }),
+    ];
+    let outcome = recorded.record.as_ref().map(|record| &record.outcome);
+    if let Some(Outcome::Diverged { step }) = outcome {
+        all.push(json!({ "diverged_at_step": step }));
+    }
+    all
+}
+
+fn line(code: u8, mut fields: Value) -> Value {
+    fields["op_code"] = code.into();
+    fields["worker_id"] = WORKER.into();
+    fields
+}
+
+/// So many seconds after the beginning of 1970, as Optuna writes a time.
+fn time(seconds: f64) -> String {
+    let after = TimeDelta::microseconds((seconds * 1e6) as i64);
+    let time = DateTime::UNIX_EPOCH + after;
+    time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+}
