@@ -67,7 +67,7 @@ pub use statistics::measured::{Measured, with_interval};
 pub use statistics::needed::Needed;
 pub use table::columns::{Columns, Naming};
 pub use table::error::{Part, Spot, TableError};
-pub use table::read::read_tables;
+pub use table::read::{read_runs, read_tables};
 pub use table::run::{End, Run, SAME_OCTAVES, is_same};
 pub use table::sweep::{Curve, Rows, Sweeps, Trials};
 pub use table::text::to_csv;

@@ -238,6 +238,11 @@ impl From<RunError> for Failure {
                 let hint = "the same command continues from there";
                 Self::with(INTERRUPTED, error, Some(hint))
             }
+            RunError::NoTrial { .. } => {
+                let hint = "`mutransfer transfer --help` lists the keys of a study; --where keeps \
+                            some rows of a table only";
+                Self::with(USAGE, error, Some(hint))
+            }
             RunError::OtherBuild => {
                 let hint = "start the study again, with this program or with that one";
                 Self::with(USAGE, error, Some(hint))

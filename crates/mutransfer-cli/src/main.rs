@@ -7,6 +7,7 @@ mod coord;
 mod explain;
 mod export;
 mod failure;
+mod import;
 mod kernel;
 mod model;
 mod monitor;
@@ -24,17 +25,20 @@ mod sweep;
 mod table;
 mod theory;
 mod transfer;
+mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use args::{Args, Command};
 use failure::Failure;
 use say::{note, say_text};
 
 fn main() -> ExitCode {
-    let code = match Args::try_parse() {
+    let args = args::command().try_get_matches();
+    let args = args.and_then(|matches| Args::from_arg_matches(&matches));
+    let code = match args {
         Ok(args) => code(run(args)),
         Err(refusal) => refuse(&refusal),
     };
@@ -50,6 +54,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Transfer(options) => transfer::transfer(&options),
         Command::Sweep(options) => sweep::sweep(&options),
         Command::Status(options) => status::status(&options),
+        Command::Import(options) => import::import(&options),
+        Command::Watch(options) => watch::watch(&options),
         Command::Export(options) => export::export(&options),
         Command::Plan(options) => plan::plan(&options),
         Command::Check(options) => check::check(&options),

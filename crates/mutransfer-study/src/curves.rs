@@ -25,9 +25,16 @@ pub struct Curve {
 
 /// What is written after every step; a loss that is no number is written as `null`.
 #[derive(Deserialize)]
-struct Metric {
-    step: usize,
-    loss: Option<f64>,
+pub(crate) struct Metric {
+    pub(crate) step: usize,
+    pub(crate) loss: Option<f64>,
+}
+
+/// The lines of a curve of the study in a folder.
+pub(crate) fn metrics(root: &Path, curve: &str) -> Result<Vec<Metric>, StoreError> {
+    let lines = curve.lines();
+    let metrics = lines.map(|line| serde_json::from_str(line).map_err(corrupt(root)));
+    metrics.collect()
 }
 
 impl Curve {
@@ -72,14 +79,14 @@ fn curve(root: &Path, recorded: Recorded) -> Result<Option<Curve>, StoreError> {
         curve,
         ..
     } = recorded;
-    let Some(record) = record else {
+    // What was imported as a row of a table has no curve.
+    let Some(record) = record.filter(|_| !curve.is_empty()) else {
         return Ok(None);
     };
-    let mut losses = Vec::new();
-    for line in curve.lines() {
-        let Metric { step, loss } = serde_json::from_str(line).map_err(corrupt(root))?;
-        losses.push((step, loss.unwrap_or(f64::NAN)));
-    }
+    let losses = metrics(root, &curve)?
+        .into_iter()
+        .map(|Metric { step, loss }| (step, loss.unwrap_or(f64::NAN)))
+        .collect();
     Ok(Some(Curve {
         trial,
         outcome: record.outcome,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::RunError;
 use crate::event::Event;
 use crate::executor::{End, Executor};
-use crate::store::{Columns, Ended, Record, Records, Store};
+use crate::store::{Columns, Ended, IMPORTED, Record, Records, Store};
 use crate::subject::Subject;
 use crate::trial::{Outcome, Trial};
 
@@ -121,7 +121,7 @@ impl<'a> Engine<'a> {
     }
 
     fn is_foreign(&self, record: &Record) -> bool {
-        record.build != self.builds.own
+        record.build != self.builds.own && record.build != IMPORTED
     }
 
     fn counts(&self, record: &Record) -> bool {

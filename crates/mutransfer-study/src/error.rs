@@ -208,6 +208,28 @@ pub enum RunError {
     /// A report that cannot be made.
     #[error("cannot write the report")]
     Report(#[from] mutransfer_analysis::report::ReportError),
+    /// A run that is none of the study's.
+    #[error(
+        "a run of {rule} at width {width}, learning rate {lr}, seed {seed} is none of the study"
+    )]
+    NoTrial {
+        /// Name of its rule.
+        rule: String,
+        /// Its width.
+        width: f64,
+        /// Its learning rate.
+        lr: f64,
+        /// Its seed.
+        seed: u64,
+    },
+    /// A line that holds no trial, or one that does not fit itself.
+    #[error("line {line} holds no trial that can be believed: {problem}")]
+    Line {
+        /// Number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// It was asked to stop while nothing was lost by it.
     #[error("interrupted")]
     Stopped,

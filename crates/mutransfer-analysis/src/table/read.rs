@@ -9,7 +9,7 @@ use crate::table::columns::{Columns, Header, Places};
 use crate::table::error::{Spot, TableError};
 use crate::table::kind::kinds;
 use crate::table::row::Row;
-use crate::table::run::End;
+use crate::table::run::{End, Run};
 use crate::table::settings::{Clash, Settings, same};
 use crate::table::sweep::{Listed, Listing, Sweeps};
 use crate::table::text::reader;
@@ -32,6 +32,22 @@ const MOST_PROBLEMS: usize = 12;
 /// # Errors
 /// All that is wrong with the columns, or with the rows, with file, line and column.
 pub fn read_tables(files: &[(String, String)], columns: &Columns) -> Result<Sweeps, TableError> {
+    read(files, columns)?.finish(files)
+}
+
+/// Reads tables as [`read_tables`] does, and gives their runs one by one, those that failed left
+/// out.
+///
+/// # Errors
+/// As [`read_tables`].
+pub fn read_runs(files: &[(String, String)], columns: &Columns) -> Result<Vec<Run>, TableError> {
+    let reading = read(files, columns)?;
+    let runs = reading.listing.runs();
+    reading.finish(files)?;
+    Ok(runs)
+}
+
+fn read<'a>(files: &[(String, String)], columns: &'a Columns) -> Result<Reading<'a>, TableError> {
     columns.check()?;
     let mut reading = Reading {
         columns,
@@ -50,7 +66,7 @@ pub fn read_tables(files: &[(String, String)], columns: &Columns) -> Result<Swee
         reading.file(index as u32, file, text)?;
     }
     TableError::all(mem::take(&mut reading.problems), MOST_PROBLEMS)?;
-    reading.finish(files)
+    Ok(reading)
 }
 
 fn broken(file: &str, error: &csv::Error) -> TableError {

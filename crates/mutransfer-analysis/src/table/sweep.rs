@@ -104,6 +104,18 @@ impl Listing {
         index
     }
 
+    /// The runs one by one.
+    pub(crate) fn runs(&self) -> Vec<Run> {
+        let runs = self.runs.iter().map(|run| Run {
+            rule: self.rules[run.rule as usize].clone(),
+            at: run.at,
+            value: run.value,
+            seed: run.seed,
+            end: run.loss.map_or(End::Diverged, End::Loss),
+        });
+        runs.collect()
+    }
+
     fn add(&mut self, run: &Run) -> Result<(), TableError> {
         let place = (0, self.read as u32);
         self.read += 1;

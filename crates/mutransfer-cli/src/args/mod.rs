@@ -1,6 +1,7 @@
 //! What can be typed. Only what was typed is here; each command resolves it once.
 
 mod analyze;
+mod groups;
 mod power;
 mod recipe;
 mod rules;
@@ -13,6 +14,8 @@ use mutransfer::Optimizer;
 use mutransfer_analysis::LOSS_TOLERANCE;
 use mutransfer_study::grid::LearningRate;
 use mutransfer_study::store::Foreign;
+
+pub(crate) use groups::command;
 
 pub(crate) use analyze::{AnalyzeOptions, ColumnOptions};
 pub(crate) use power::PowerOptions;
@@ -48,6 +51,11 @@ pub(crate) enum Command {
     Sweep(TransferOptions),
     /// Tell how far a study is, while it runs or later
     Status(StatusOptions),
+    /// Follow a study while it runs: what has ended, the best so far, what is under way
+    Watch(WatchOptions),
+    /// Take runs made elsewhere into a study as trials that have ended
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportOptions),
     /// Write the trials of a study for other programs: a table, JSON lines, Optuna, TensorBoard
     Export(ExportOptions),
     /// Scale the proxy's hyperparameters to a model, tensor by tensor, from shapes alone
@@ -372,6 +380,39 @@ pub(crate) struct StatusOptions {
     /// Print it as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportOptions {
+    /// The study whose trials they are, a TOML file
+    #[arg(value_name = "STUDY.toml")]
+    pub(crate) study: PathBuf,
+    /// Tables of runs, as for `analyze`, or files of `mutransfer export --format jsonl`
+    #[arg(required = true, value_name = "FILE.csv|FILE.jsonl")]
+    pub(crate) files: Vec<PathBuf>,
+    /// As for `transfer`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+    #[command(flatten)]
+    pub(crate) columns: ColumnOptions,
+}
+
+const IMPORT_HELP: &str = "\
+A row of a table is the trial of the same rule, width, learning rate and seed. A row that is none of
+the study's is an error; rows of another depth, context, steps or batch are left out where the table
+says them. Trials that had ended stay as they were. `mutransfer transfer STUDY.toml` then runs what
+is missing, and judges.";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WatchOptions {
+    /// Output folder of a study
+    #[arg(value_name = "STUDY_DIR")]
+    pub(crate) folder: PathBuf,
+    /// Seconds between two looks [default: 1 in a terminal, else 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) every: Option<u16>,
 }
 
 #[derive(Debug, clap::Args)]

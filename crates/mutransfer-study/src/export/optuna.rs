@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::curves::{Metric, metrics};
 use crate::error::StoreError;
-use crate::store::{Part, Recorded, corrupt, visit};
+use crate::store::{Part, Recorded, visit};
 use crate::trial::{Loss, Outcome};
 use mutransfer_analysis::End;
 
@@ -49,13 +49,6 @@ struct Journal {
     trials: usize,
     /// The smallest and the largest learning rate of all.
     rates: [f64; 2],
-}
-
-/// A line of a curve.
-#[derive(Deserialize)]
-struct Step {
-    step: usize,
-    loss: Option<f64>,
 }
 
 impl Journal {
@@ -107,8 +100,7 @@ impl Journal {
         for attribute in attributes(recorded) {
             lines.push(line(8, json!({ "trial_id": id, "user_attr": attribute })));
         }
-        for text in recorded.curve.lines() {
-            let Step { step, loss } = serde_json::from_str(text).map_err(corrupt(root))?;
+        for Metric { step, loss } in metrics(root, &recorded.curve)? {
             if let Some(loss) = loss {
                 lines.push(line(
                     7,

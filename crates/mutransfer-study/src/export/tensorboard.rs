@@ -7,22 +7,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use crate::curves::{Metric, metrics};
 use crate::error::{StoreError, Verb};
-use crate::store::{Part, Recorded, corrupt, visit};
+use crate::store::{Part, Recorded, visit};
 use crate::trial::{Loss, Trial};
 use mutransfer_analysis::End;
 
 /// What every file begins with, in field 3 of an event.
 const VERSION: &str = "brain.Event:2";
-
-/// A line of a curve.
-#[derive(Deserialize)]
-struct Step {
-    step: u64,
-    loss: Option<f64>,
-}
 
 /// Writes a folder `RULE/WIDTH/LR-SEED-NAME` with an event file for every trial that ended, into
 /// `folder`, and gives how many. `loss/train` is at every step, `loss/validation` at the last. The
@@ -71,22 +63,18 @@ fn events(root: &Path, recorded: &Recorded) -> Result<Option<Vec<u8>>, StoreErro
     let Some(record) = &recorded.record else {
         return Ok(None);
     };
-    let steps: Vec<Step> = recorded
-        .curve
-        .lines()
-        .map(|line| serde_json::from_str(line).map_err(corrupt(root)))
-        .collect::<Result<_, _>>()?;
+    let steps = metrics(root, &recorded.curve)?;
     let pace = record.seconds.unwrap_or(0.0) / steps.len().max(1) as f64;
     let mut file = Vec::new();
     append(&mut file, &event(0.0, None, (3, VERSION.as_bytes())));
-    let mut add = |step: u64, tag: &str, value: f64| {
+    let mut add = |step: usize, tag: &str, value: f64| {
         let time = pace * (step + 1) as f64;
         append(
             &mut file,
-            &event(time, Some(step), (5, &summary(tag, value))),
+            &event(time, Some(step as u64), (5, &summary(tag, value))),
         );
     };
-    for Step { step, loss } in &steps {
+    for Metric { step, loss } in &steps {
         add(*step, "loss/train", loss.unwrap_or(f64::NAN));
     }
     if let (End::Loss(loss), Some(last)) = (record.outcome.end(Loss::Validation), steps.last()) {

@@ -40,9 +40,13 @@ pub use results::Ended;
 
 pub use lease::holder;
 
-pub use reader::{Part, Recorded, read, visit};
+pub use reader::{Part, Recorded, Running, read, running, visit};
 
 pub use records::Records;
+
+pub(crate) use record::IMPORTED;
+
+pub(crate) use records::Ended as Brought;
 
 pub(crate) use record::curve_path;
 

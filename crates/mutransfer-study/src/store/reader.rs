@@ -1,11 +1,15 @@
 //! Reading the trials of a study, which another process may be running.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::TRIALS;
 use super::atomic::corrupt;
 use super::place::shared;
-use super::record::Record;
+use super::record::{Assignment, Record, curve_path, read_assignment};
+use super::records::trial_folders;
 use super::schema::{COPY, FILE, failed, open_to_read};
+use crate::curves::Metric;
 use crate::error::StoreError;
 use crate::trial::Trial;
 
@@ -70,6 +74,44 @@ pub fn read(root: &Path) -> Result<Vec<Recorded>, StoreError> {
         Ok::<(), StoreError>(())
     })?;
     Ok(all)
+}
+
+/// A trial under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    /// The trial.
+    pub trial: Trial,
+    /// Steps done.
+    pub step: usize,
+    /// Loss of the last one, in nats; none if it was no number.
+    pub loss: Option<f64>,
+}
+
+/// The trials that have begun in a folder and have not ended, in the order of their names. What
+/// cannot be read is on its way in or out, and is left out.
+///
+/// # Errors
+/// When the folder of the trials cannot be read.
+pub fn running(root: &Path) -> Result<Vec<Running>, StoreError> {
+    let folders = trial_folders(&root.join(TRIALS))?;
+    Ok(folders
+        .iter()
+        .filter_map(|folder| under_way(folder))
+        .collect())
+}
+
+fn under_way(folder: &Path) -> Option<Running> {
+    let Assignment { trial, .. } = read_assignment(folder).ok()?;
+    let curve = fs::read_to_string(curve_path(folder)).unwrap_or_default();
+    // The last line may be half written.
+    let last = curve
+        .rsplit('\n')
+        .find_map(|line| serde_json::from_str::<Metric>(line).ok());
+    Some(Running {
+        trial,
+        step: last.as_ref().map_or(0, |last| last.step + 1),
+        loss: last.and_then(|last| last.loss),
+    })
 }
 
 /// What is to be opened of a study.

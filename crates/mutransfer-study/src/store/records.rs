@@ -36,11 +36,11 @@ pub struct Records {
     _lease: Lease,
 }
 
-/// What the folder of a trial that ended holds.
-struct Ended {
-    trial: Trial,
-    record: Record,
-    curve: Vec<u8>,
+/// A trial that ended, and what it has left.
+pub(crate) struct Ended {
+    pub(crate) trial: Trial,
+    pub(crate) record: Record,
+    pub(crate) curve: Vec<u8>,
 }
 
 impl Records {
@@ -168,12 +168,24 @@ impl Records {
     }
 
     fn keep(&self, ended: Vec<Ended>) -> Result<(), StoreError> {
+        self.bring(&ended)?;
+        for Ended { trial, .. } in &ended {
+            remove_folder(&folder_of(&self.root, &trial.id()))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in trials that ended elsewhere.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(crate) fn bring(&self, ended: &[Ended]) -> Result<(), StoreError> {
         self.write(|connection| {
             for Ended {
                 trial,
                 record,
                 curve,
-            } in &ended
+            } in ended
             {
                 enter(connection, std::slice::from_ref(trial), false)?;
                 let text = serde_json::to_string(record).expect("plain data");
@@ -182,9 +194,6 @@ impl Records {
             }
             Ok(())
         })?;
-        for Ended { trial, .. } in &ended {
-            remove_folder(&folder_of(&self.root, &trial.id()))?;
-        }
         let is_fresh = |at: Instant| at.elapsed() < STALE;
         if self.locks == Locks::Exclusive && !self.copied.get().is_some_and(is_fresh) {
             self.copy()?;
@@ -253,7 +262,7 @@ fn ended(folder: &Path, trial: Trial) -> Result<Option<Ended>, StoreError> {
     }))
 }
 
-fn trial_folders(trials: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub(super) fn trial_folders(trials: &Path) -> Result<Vec<PathBuf>, StoreError> {
     if !trials.exists() {
         return Ok(Vec::new());
     }

@@ -3,7 +3,9 @@
 
 mod bench;
 mod files;
+mod import;
 mod names;
 
 pub use bench::{Judged, Workbench};
+pub use import::Imported;
 pub use names::{FILES, is_own};
