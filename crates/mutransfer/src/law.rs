@@ -44,17 +44,13 @@ impl Law {
     /// | independent decay | 1 | 1 | 1 |
     /// | decay in the gradient | θ² | θ² | θ² (LAMB: θ) |
     pub fn rotated(self, theta: Power, family: Family, optimizer: Optimizer, decay: Decay) -> Self {
-        let (learning_rate, eps) = match family {
-            Family::RawGradient => (-2, 0),
-            Family::Entrywise | Family::Spectral => (-1, 1),
-            Family::Frobenius => (0, 1),
-        };
+        let rotation = Rotation::of(family, optimizer, decay);
         Self {
             multiplier: self.multiplier * theta,
             init_std: self.init_std / theta,
-            learning_rate: self.learning_rate * theta.raised(learning_rate),
-            weight_decay: self.weight_decay * theta.raised(optimizer.decay_rotation(family, decay)),
-            eps: self.eps * theta.raised(eps),
+            learning_rate: self.learning_rate * theta.raised(rotation.learning_rate),
+            weight_decay: self.weight_decay * theta.raised(rotation.weight_decay),
+            eps: self.eps * theta.raised(rotation.eps),
         }
     }
 
@@ -67,6 +63,30 @@ impl Law {
             ("weight_decay", self.weight_decay),
             ("eps", self.eps),
         ]
+    }
+}
+
+/// Exponents of `theta` where a multiplier becomes `theta` times as large and nothing that the
+/// network computes changes; see [`Law::rotated`].
+#[derive(Clone, Copy)]
+pub(crate) struct Rotation {
+    pub(crate) learning_rate: i32,
+    pub(crate) weight_decay: i32,
+    pub(crate) eps: i32,
+}
+
+impl Rotation {
+    pub(crate) fn of(family: Family, optimizer: Optimizer, decay: Decay) -> Self {
+        let (learning_rate, eps) = match family {
+            Family::RawGradient => (-2, 0),
+            Family::Entrywise | Family::Spectral => (-1, 1),
+            Family::Frobenius => (0, 1),
+        };
+        Self {
+            learning_rate,
+            weight_decay: optimizer.decay_rotation(family, decay),
+            eps,
+        }
     }
 }
 

@@ -161,6 +161,10 @@ impl Plan {
         self.params.iter()
     }
 
+    pub(crate) fn params_mut(&mut self) -> impl Iterator<Item = (&ParamName, &mut ParamPlan)> {
+        self.params.iter_mut()
+    }
+
     /// The parameter of this name.
     pub fn param(&self, name: &str) -> Option<&ParamPlan> {
         self.params.get(name)

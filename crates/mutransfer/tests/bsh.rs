@@ -4,7 +4,7 @@
 
 mod reference;
 
-use mutransfer::{Layout, Optimizer, Plan, Rule, Shape, Shapes, Widths};
+use mutransfer::{BaseShapes, Layout, Optimizer, Plan, Rule, Shape, Shapes, Widths};
 use proptest::prelude::*;
 use reference::fixtures;
 
@@ -342,4 +342,23 @@ proptest! {
         };
         prop_assert_eq!(plan(read.unwrap()), plan(widths), "{:?}", text);
     }
+}
+
+/// What `mup` writes where nothing grows, or where more grows than a plan can place.
+#[test]
+fn plain_sizes_need_not_grow() {
+    let shapes = BaseShapes::from_iter([
+        ("b", vec![None]),
+        ("k", vec![Some(8), Some(8), Some(3)]),
+        ("s", vec![]),
+    ]);
+    let text = shapes.to_bsh();
+    assert!(
+        text.ends_with("b:\n- null\nk:\n- 8\n- 8\n- 3\ns: []\n"),
+        "{text}"
+    );
+    assert_eq!(BaseShapes::from_bsh(&text).unwrap(), shapes);
+    assert!(Widths::from_bsh(&text).is_err());
+    let finite = BaseShapes::from_iter([("b", vec![None])]);
+    assert!(Widths::from_bsh(&finite.to_bsh()).is_err());
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Layout, close, fraction, law, plan, rule, scales};
 use mutransfer::theory::Exponents;
-use mutransfer::{Form, Optimizer, Parametrization, Rational32, Role, Rule};
+use mutransfer::{Decay, Form, Optimizer, Parametrization, Plan, Rational32, Role, Rule};
 
 fn exponents(rule: Parametrization) -> Exponents {
     Exponents::of(&rule.table(Optimizer::AdamW).unwrap(), Optimizer::AdamW)
@@ -130,4 +130,40 @@ fn forms_leave_sp_alone() {
             assert_eq!(own, formed, "{form} {role}");
         }
     }
+}
+
+/// One parameter folded is as in the form that folds it, for any optimizer and decay; the others
+/// stay.
+#[test]
+fn one_parameter_folded() {
+    for &optimizer in Optimizer::ALL {
+        for decay in Decay::ALL {
+            let formed = |form| {
+                let rule = Parametrization::from(Rule::Mup).with_form(form);
+                plan(rule.with_decay(decay), optimizer, 8, 64, Layout::OutIn)
+            };
+            let (table8, table3) = (formed(Form::Table8), formed(Form::Table3));
+            let folded = table8.clone().folded("readout.*").unwrap();
+            for (name, own) in folded.params() {
+                let expected = if name.as_str() == "readout.weight" {
+                    &table3
+                } else {
+                    &table8
+                };
+                let numbers = |plan: &Plan| {
+                    let param = plan.param(name.as_str()).unwrap();
+                    let others = [param.clip, param.rho.unwrap_or(1.0)];
+                    [&scales(plan, name.as_str())[..], &others].concat()
+                };
+                assert_eq!(own.scales.multiplier, 1.0, "{name}");
+                for (own, expected) in numbers(&folded).into_iter().zip(numbers(expected)) {
+                    close(own, expected);
+                }
+            }
+            assert_ne!(folded.hash(), table8.hash());
+        }
+    }
+    let plan = plan(Rule::Mup, Optimizer::AdamW, 8, 64, Layout::OutIn);
+    let error = plan.folded("head.weight").unwrap_err();
+    assert_eq!(error.to_string(), "no parameter matches `head.weight`");
 }

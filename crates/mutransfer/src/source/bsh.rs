@@ -12,6 +12,12 @@ use crate::growth::{Extent, Growth};
 use crate::shape::ParamName;
 use crate::width::Widths;
 
+/// The content of a `.bsh` file as it is: the base size of every growing dimension, and nothing for
+/// the others. Unlike [`Widths`], it need not show anything that grows, and a parameter may grow in
+/// more dimensions than a plan can place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaseShapes(BTreeMap<ParamName, Vec<Option<usize>>>);
+
 const HEADER: &str = "\
 # This is a base shape file encoded in yaml
 # - `null` indicates a dimension is \"finite\", i.e. a non-\"width\" dimension
@@ -23,12 +29,19 @@ const HEADER: &str = "\
 /// tag included.
 const LONGEST_SIMPLE_KEY: usize = 127 - 5;
 
-impl Widths {
-    /// Reads a `.bsh` file, which says what grows without a delta model. It does not say how
-    /// weights are stored: see [`Widths::with_layout`].
+impl BaseShapes {
+    /// Reads a `.bsh` file.
+    ///
+    /// ```
+    /// use mutransfer::BaseShapes;
+    ///
+    /// let shapes = BaseShapes::from_bsh("w:\n- 64\n- null\n")?;
+    /// assert_eq!(shapes.iter().next().map(|(_, dims)| dims), Some(&[Some(64), None][..]));
+    /// # Ok::<(), mutransfer::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// When the text is no such file, or when more than two dimensions of a parameter grow.
+    /// When the text is no such file.
     pub fn from_bsh(text: &str) -> Result<Self, Error> {
         let mut reader = Reader {
             events: Parser::new_from_str(text),
@@ -44,8 +57,8 @@ impl Widths {
                 Event::MappingEnd => break,
                 _ => return Err(unexpected("the name of a parameter").into()),
             };
-            let growth = reader.growth(&name)?;
-            if params.insert(name.clone(), growth).is_some() {
+            let dims = reader.dims(&name)?;
+            if params.insert(name.clone(), dims).is_some() {
                 return Err(ShapesError::GivenTwice {
                     format: FORMAT,
                     name,
@@ -57,27 +70,24 @@ impl Widths {
             |event| matches!(event, Event::StreamEnd),
             "nothing after the sizes of the last parameter",
         )?;
-        Self::of(params)
+        Ok(Self(params))
     }
 
-    /// The `.bsh` file of these widths.
+    /// The `.bsh` file of these sizes.
     pub fn to_bsh(&self) -> String {
         let mut text = HEADER.to_owned();
-        for (name, growth) in &self.params {
+        for (name, dims) in self.iter() {
             let key = key(name.as_str());
             let (start, indent) = match name.as_str().chars().count() {
                 0..=LONGEST_SIMPLE_KEY => (format!("{key}:"), ["", ""]),
                 _ => (format!("? {key}\n:"), ["   ", "    "]),
             };
             text.push_str(&start);
-            if growth.extents.is_empty() {
+            if dims.is_empty() {
                 text.push_str(" []\n");
             }
-            for (at, extent) in growth.extents.iter().enumerate() {
-                let size = match extent {
-                    Extent::Fixed(_) => "null".to_owned(),
-                    Extent::Grows(size) => size.to_string(),
-                };
+            for (at, dim) in dims.iter().enumerate() {
+                let size = dim.map_or("null".to_owned(), |size| size.to_string());
                 let line = if at == 0 && indent[0].is_empty() {
                     "\n"
                 } else {
@@ -89,6 +99,68 @@ impl Widths {
         }
         text
     }
+
+    /// Names and sizes in the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = (&ParamName, &[Option<usize>])> {
+        self.0.iter().map(|(name, dims)| (name, &dims[..]))
+    }
+}
+
+impl<N: Into<ParamName>> FromIterator<(N, Vec<Option<usize>>)> for BaseShapes {
+    fn from_iter<I: IntoIterator<Item = (N, Vec<Option<usize>>)>>(items: I) -> Self {
+        let named = items.into_iter().map(|(name, dims)| (name.into(), dims));
+        Self(named.collect())
+    }
+}
+
+impl Widths {
+    /// Reads a `.bsh` file, which says what grows without a delta model. It does not say how
+    /// weights are stored: see [`Widths::with_layout`].
+    ///
+    /// # Errors
+    /// When the text is no such file, or when more than two dimensions of a parameter grow.
+    pub fn from_bsh(text: &str) -> Result<Self, Error> {
+        let shapes = BaseShapes::from_bsh(text)?;
+        let mut params = BTreeMap::new();
+        for (name, dims) in shapes.0 {
+            let growth = growth(&name, &dims)?;
+            params.insert(name, growth);
+        }
+        Self::of(params)
+    }
+
+    /// The `.bsh` file of these widths.
+    pub fn to_bsh(&self) -> String {
+        let sizes = |growth: &Growth| {
+            let size = |extent: &Extent| match extent {
+                Extent::Fixed(_) => None,
+                Extent::Grows(size) => Some(*size),
+            };
+            growth.extents.iter().map(size).collect()
+        };
+        let named = self.params.iter();
+        let shapes: BaseShapes = named
+            .map(|(name, growth)| (name.clone(), sizes(growth)))
+            .collect();
+        shapes.to_bsh()
+    }
+}
+
+/// What grows of one parameter.
+fn growth(name: &ParamName, dims: &[Option<usize>]) -> Result<Growth, WidthsError> {
+    if let Some(axis) = dims.iter().position(|size| *size == Some(0)) {
+        return Err(WidthsError::ZeroDimension {
+            name: name.clone(),
+            axis,
+            model: "base",
+        });
+    }
+    let extents = dims
+        .iter()
+        .map(|size| size.map_or(Extent::Fixed(None), Extent::Grows));
+    let growth = Growth::new(extents.collect(), None);
+    growth.is_placeable(name)?;
+    Ok(growth)
 }
 
 const FORMAT: &str = ".bsh";
@@ -131,31 +203,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The sizes of one parameter.
-    fn growth(&mut self, name: &ParamName) -> Result<Growth, Error> {
+    fn dims(&mut self, name: &ParamName) -> Result<Vec<Option<usize>>, ShapesError> {
         let Event::SequenceStart(..) = self.next()? else {
-            return Err(no_sizes(name).into());
+            return Err(no_sizes(name));
         };
-        let mut extents = Vec::new();
+        let mut dims = Vec::new();
         loop {
             match self.next()? {
-                Event::SequenceEnd => {
-                    let growth = Growth::new(extents, None);
-                    growth.is_placeable(name)?;
-                    return Ok(growth);
-                }
-                Event::Scalar(size, ..) => {
-                    let extent = extent(&size).ok_or_else(|| no_sizes(name))?;
-                    if extent == Extent::Grows(0) {
-                        return Err(WidthsError::ZeroDimension {
-                            name: name.clone(),
-                            axis: extents.len(),
-                            model: "base",
-                        }
-                        .into());
-                    }
-                    extents.push(extent);
-                }
-                _ => return Err(no_sizes(name).into()),
+                Event::SequenceEnd => return Ok(dims),
+                Event::Scalar(size, ..) => dims.push(dim(&size).map_err(|_| no_sizes(name))?),
+                _ => return Err(no_sizes(name)),
             }
         }
     }
@@ -166,10 +223,10 @@ fn no_sizes(name: &ParamName) -> ShapesError {
 }
 
 /// A dimension as written.
-fn extent(size: &str) -> Option<Extent> {
+fn dim(size: &str) -> Result<Option<usize>, std::num::ParseIntError> {
     match size {
-        "null" | "~" | "" => Some(Extent::Fixed(None)),
-        size => size.parse().ok().map(Extent::Grows),
+        "null" | "~" | "" => Ok(None),
+        size => size.parse().map(Some),
     }
 }
 

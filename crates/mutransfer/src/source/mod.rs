@@ -5,5 +5,6 @@ mod json;
 mod safetensors;
 mod trained;
 
+pub use bsh::BaseShapes;
 pub use safetensors::shards;
 pub use trained::LeftOut;
