@@ -12,6 +12,7 @@ mod budgets;
 mod cargo;
 mod deny;
 mod features;
+mod python;
 mod source;
 mod toolchain;
 mod typos;
@@ -33,7 +34,7 @@ struct Step {
 /// The steps of `ci`, quick ones first. The program is built before the lints, alone: what lints
 /// and tests then build must not differ from what a user built. The tests are last, so that their
 /// summary is the end of the output.
-const CI: [Step; 10] = [
+const CI: [Step; 11] = [
     Step {
         name: "fmt",
         what: "the format is rustfmt's",
@@ -78,6 +79,11 @@ const CI: [Step; 10] = [
         name: "features",
         what: "every crate with features builds without them",
         run: features::check,
+    },
+    Step {
+        name: "python",
+        what: "the Python package: build, lints, types, tests",
+        run: python::check,
     },
     Step {
         name: "test",

@@ -86,6 +86,27 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
+/// It has a workspace of its own, so that all else is built and tested without Python.
+#[test]
+fn the_python_package_converts_and_needs_no_tensors() {
+    let manifest = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../bindings/python/Cargo.toml"
+    );
+    let metadata = [
+        "metadata",
+        "--no-deps",
+        "--format-version=1",
+        "--offline",
+        "--manifest-path",
+        manifest,
+    ];
+    let metadata: Value = serde_json::from_str(&cargo(&metadata)).unwrap();
+    let needed = metadata["packages"][0]["dependencies"].as_array().unwrap();
+    let names: Vec<String> = needed.iter().map(|needed| text(&needed["name"])).collect();
+    assert_eq!(names, ["mutransfer", "pyo3", "serde", "serde_json"]);
+}
+
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(arguments)

@@ -125,6 +125,12 @@ impl ParamPlan {
         Some(self.setting(hyper).init_std? / self.base_std(hyper.init, Dim::size))
     }
 
+    /// The standard deviation that an initialiser gives it at the target's sizes, over that at the
+    /// base's: what a framework scales by itself.
+    pub fn init_ratio(&self, init: Init) -> f64 {
+        self.base_std(init, Dim::size) / self.base_std(init, Dim::base)
+    }
+
     fn is_drawn(&self) -> bool {
         self.dims.len() > 1 && self.role != Role::Vector
     }

@@ -282,3 +282,26 @@ fn numbers_that_make_no_sense_are_refused() {
     assert!(toml::from_str::<Hyper>("eps = nan").is_err());
     assert!(factored().check().is_ok());
 }
+
+/// A framework's own initialiser, times the factor, is the plan's: what it scales by itself is not
+/// scaled again.
+#[test]
+fn what_an_initialiser_scales_by_itself() {
+    let plan = plan(Rule::Mup, Optimizer::AdamW, 48, 1000, Layout::InOut);
+    for init in [
+        Init::FanIn(0.7),
+        Init::FanOut(1.0),
+        Init::Xavier(2.0),
+        Init::Constant(0.02),
+    ] {
+        for (name, param) in plan.params() {
+            if let Some(factor) = param.init_factor(&Hyper { init, ..PLAIN }) {
+                let scale = factor * param.init_ratio(init);
+                common::close(scale, param.scales.init_std);
+                if name.as_str() == "readout.weight" && init == Init::FanIn(0.7) {
+                    common::close(param.init_ratio(init), (48_f64 / 1000.0).sqrt());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+"""Plans of torch models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mutransfer import _core
+from mutransfer import plan as plain
+from mutransfer.errors import PlanError
+from mutransfer.plan import Pairs, Plan
+from mutransfer.shapes import Shape
+from mutransfer.torch.names import is_table, owned
+from mutransfer.torch.optimizers import planned_for
+from mutransfer.torch.shapes import Known, Model, is_linear, known, undeclared
+
+Axes = Mapping[str, tuple[int | None, int | None]]
+
+
+def plan(
+    target: Model,
+    base: Model,
+    *,
+    delta: Model | None = None,
+    optimizer: str | type[torch.optim.Optimizer] | torch.optim.Optimizer = "adamw",
+    rule: str | Path = "mup",
+    readout: Sequence[str] = (),
+    declare: Pairs = (),
+    axes: Axes | None = None,
+    ties: Pairs = (),
+    zero_init: Sequence[str] = (),
+    head_dim: tuple[int, int] | None = None,
+    depth: tuple[int, int] | None = None,
+    form: str | None = None,
+    decay: str | None = None,
+    options: Mapping[str, str] | None = None,
+    clips: bool = True,
+    strict: bool = True,
+) -> Plan:
+    """Plans a model: how every number of every parameter follows from the base's.
+
+    Args:
+        target: The model to train, on any device, or shapes.
+        base: The same model as it is tuned, smaller; `with torch.device("meta")` it costs nothing.
+        delta: The base at another width, to show which sizes are widths; without it the target
+            shows that.
+        optimizer: A class of torch, an instance or a name.
+        rule: A name of `mutransfer.rules()`, or the path of a table in TOML.
+        readout: Patterns of modules (or parameters) that are readouts: heads, classifiers.
+        declare: Patterns of parameters with roles, where types do not tell.
+        axes: Patterns of parameters with their fan-in and fan-out axes, where types do not tell.
+        ties: Readouts with the embeddings whose tensor they use, beside those that share it.
+        zero_init: Patterns of parameters that start at zero.
+        head_dim: Size of an attention head in base and target, where heads grow.
+        depth: Number of blocks in base and target, to be checked against the names.
+        form: `folded` for models that must not be touched; without it the rule's own.
+        decay: `l2`, `times-lr` or `independent`; without it the optimizer's own.
+        options: Choices where the literature disagrees.
+        clips: Whether gradients are clipped at a constant norm.
+        strict: Whether serious findings are errors.
+
+    Returns:
+        A plan for `apply` and `optimizer`.
+
+    Raises:
+        AxesError: If a parameter grows and its axes are unknown.
+        PlanError: If something else is unclear; the hint says what to declare.
+
+    >>> from torch import nn
+    >>> model = lambda w: nn.Sequential(nn.Linear(8, w), nn.ReLU(), nn.Linear(w, 3))
+    >>> plan(model(256), model(32), delta=model(64), readout=["2"]).params["2.weight"].multiplier
+    0.125
+    """
+    models = {"target": known(target), "base": known(base)}
+    if delta is not None:
+        models["delta"] = known(delta)
+    given = dict(axes or {})
+    undeclared(models, _among([pattern for pattern, _ in declare] + list(given)))
+    name, own_decay = planned_for(optimizer)
+    shapes = {which: _with_axes(model, given) for which, model in models.items()}
+    parts = dict(
+        delta=shapes.get("delta"),
+        rule=rule,
+        optimizer=name,
+        declare=[*declare, *_readouts(target, models["target"], readout)],
+        ties=[*ties, *models["target"].ties],
+        zero_init=zero_init,
+        head_dim=head_dim,
+        depth=depth,
+        form=form,
+        decay=decay or own_decay,
+        options=options,
+        # Whether there is decay is known when the optimizer is made.
+        decays=False,
+        clips=clips,
+        strict=strict,
+    )
+    made = plain(shapes["base"], shapes["target"], **parts)  # type: ignore[arg-type]
+    fold = _without_hook(target, made)
+    if not fold:
+        return made
+    return plain(shapes["base"], shapes["target"], fold=fold, **parts)  # type: ignore[arg-type]
+
+
+def _among(patterns: Sequence[str]) -> Callable[[str], bool]:
+    return lambda name: any(_core.matches(name, pattern) for pattern in patterns)
+
+
+def _with_axes(model: Known, axes: Axes) -> dict[str, Shape]:
+    """The shapes with the axes that the user gave."""
+    found = dict(model.shapes)
+    for pattern, both in axes.items():
+        for name in filter(_among([pattern]), model.shapes):
+            found[name] = Shape(found[name].dims, *both)
+    return found
+
+
+def _readouts(target: Any, model: Known, patterns: Sequence[str]) -> list[tuple[str, str]]:
+    """Parameters to be declared as readouts, by modules that are named or that say so."""
+    found = dict.fromkeys(_own_readouts(target) if isinstance(target, nn.Module) else ())
+    tied = {readout for readout, _ in model.ties}
+    for pattern in patterns:
+        both = _among([pattern, f"{pattern}.weight"])
+        named = [name for name in model.shapes if both(name) and len(model.shapes[name].dims) > 1]
+        if not named and not any(both(name) for name in tied):
+            raise PlanError(
+                f"no module or parameter matches readout `{pattern}`",
+                hint="give the name of the module, as named_modules() has it",
+            )
+        found |= dict.fromkeys(named)
+    return [(name, "output") for name in found if name in model.shapes]
+
+
+def _own_readouts(target: nn.Module) -> list[str]:
+    """What the model itself says to be its readout."""
+    embeddings = getattr(target, "get_output_embeddings", None)
+    own = embeddings() if callable(embeddings) else None
+    return [
+        name
+        for name, found in owned(target).items()
+        if found.local == "weight"
+        and not is_table(found.module)
+        and (found.module is own or getattr(type(found.module), "is_readout", False))
+    ]
+
+
+def _without_hook(target: Model, made: Plan) -> list[str]:
+    """Parameters with a multiplier whose module has no input that it could be put on."""
+    if not isinstance(target, nn.Module):
+        return []
+    parameters = owned(target)
+    return [
+        name
+        for name, param in made.params.items()
+        if param.multiplier != 1
+        and not (is_linear(parameters[name].module) or is_table(parameters[name].module))
+    ]

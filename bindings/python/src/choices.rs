@@ -1,0 +1,89 @@
+//! What a user chooses beside shapes, as JSON.
+
+use std::collections::BTreeMap;
+
+use mutransfer::{
+    Decay, Error, Form, Layout, Optimizer, Options, Parametrization, Plan, Role, Rule, Size, Sizes,
+    Widths,
+};
+use serde::Deserialize;
+
+/// Sizes of base and target.
+type Pair = (usize, usize);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Choices {
+    rule: String,
+    /// Text of the rule's table in TOML, where it is none of the built-in ones.
+    table: Option<String>,
+    optimizer: String,
+    layout: Option<String>,
+    /// Patterns with roles.
+    declare: Vec<(String, String)>,
+    /// Readouts with the embeddings that they are.
+    ties: Vec<(String, String)>,
+    pub(crate) zero_init: Vec<String>,
+    head_dim: Option<Pair>,
+    depth: Option<Pair>,
+    form: Option<String>,
+    decay: Option<String>,
+    options: BTreeMap<String, String>,
+    /// Parameters whose multiplier goes into their weights.
+    fold: Vec<String>,
+    pub(crate) decays: bool,
+    pub(crate) clips: bool,
+}
+
+impl Choices {
+    pub(crate) fn parametrization(&self) -> Result<Parametrization, Error> {
+        let mut rule = match &self.table {
+            Some(table) => Parametrization::from_toml(&self.rule, table)?,
+            None => self.rule.parse::<Rule>()?.into(),
+        };
+        if let Some(form) = &self.form {
+            rule = rule.with_form(form.parse::<Form>()?);
+        }
+        if let Some(decay) = &self.decay {
+            rule = rule.with_decay(decay.parse::<Decay>()?);
+        }
+        let pairs = self.options.iter();
+        let pairs = pairs.map(|(key, value)| (key.as_str(), value.as_str()));
+        Ok(rule.with_options(Options::from_pairs(pairs)?))
+    }
+
+    pub(crate) fn optimizer(&self) -> Result<Optimizer, Error> {
+        Ok(self.optimizer.parse()?)
+    }
+
+    /// The widths with everything declared about them.
+    pub(crate) fn declared(&self, mut widths: Widths) -> Result<Widths, Error> {
+        if let Some(layout) = &self.layout {
+            widths = widths.with_layout(layout.parse::<Layout>()?);
+        }
+        for (pattern, role) in &self.declare {
+            widths = widths.declare(pattern, role.parse::<Role>()?)?;
+        }
+        for (readout, embedding) in &self.ties {
+            widths = widths.tie(readout, embedding)?;
+        }
+        let mut sizes = Sizes::NONE;
+        for (size, pair) in [(Size::HeadDim, self.head_dim), (Size::Depth, self.depth)] {
+            if let Some((base, target)) = pair {
+                sizes = sizes.with(size, base, target)?;
+            }
+        }
+        Ok(widths.with_sizes(sizes))
+    }
+
+    /// The plan with what is chosen of single parameters.
+    pub(crate) fn completed(&self, mut plan: Plan) -> Result<Plan, Error> {
+        for pattern in &self.zero_init {
+            plan = plan.with_zero_init(pattern)?;
+        }
+        for pattern in &self.fold {
+            plan = plan.folded(pattern)?;
+        }
+        Ok(plan)
+    }
+}

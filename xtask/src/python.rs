@@ -1,0 +1,90 @@
+//! The Python package: built, linted and tested in an environment of its own under `target/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::cargo::{command, run};
+
+const PACKAGE: &str = "bindings/python";
+const REQUIREMENTS: &str = "requirements-test.txt";
+/// It unpacks torch in a third of the time that pip takes.
+const INSTALLER: &str = "uv==0.13.8";
+const MANIFEST: &str = "--manifest-path=bindings/python/Cargo.toml";
+
+pub(crate) fn check() -> Result<()> {
+    let environment = Environment::ready()?;
+    run(&mut command(&["fmt", "--check", MANIFEST]))?;
+    let clippy = [
+        "clippy",
+        "--release",
+        "--locked",
+        MANIFEST,
+        "--",
+        "-D",
+        "warnings",
+    ];
+    run(environment.around(&mut command(&clippy)))?;
+    for arguments in [
+        &["-m", "maturin", "develop", "--uv", "--release", "--locked"][..],
+        &["-m", "ruff", "check", "--no-cache", "."],
+        &["-m", "ruff", "format", "--no-cache", "--check", "."],
+        &["-m", "mypy"],
+        &["-m", "mypy.stubtest", "mutransfer._core"],
+        &["-m", "pytest"],
+    ] {
+        let mut python = Command::new(environment.python());
+        run(environment.around(python.args(arguments).current_dir(PACKAGE)))?;
+    }
+    Ok(())
+}
+
+/// A virtual environment with what the tests need.
+struct Environment {
+    target: PathBuf,
+}
+
+impl Environment {
+    /// Makes it if it is not there, and installs what it lacks.
+    fn ready() -> Result<Self> {
+        let root = std::env::current_dir().context("no working folder")?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
+        let found = Self {
+            target: root.join(target),
+        };
+        let requirements = Path::new(PACKAGE).join(REQUIREMENTS);
+        let wanted = fs::read(&requirements).context(REQUIREMENTS)?;
+        let installed = found.folder().join(REQUIREMENTS);
+        if fs::read(&installed).is_ok_and(|held| held == wanted) {
+            return Ok(found);
+        }
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(found.folder()))?;
+        let python = found.python();
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", INSTALLER]))?;
+        let install = ["-m", "uv", "pip", "install", "--quiet", "--no-cache", "-r"];
+        run(found.around(Command::new(&python).args(install).arg(&requirements)))?;
+        fs::write(installed, wanted).context(REQUIREMENTS)?;
+        Ok(found)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.target.join("python")
+    }
+
+    fn python(&self) -> PathBuf {
+        self.folder().join("bin/python")
+    }
+
+    /// Crates that the program is built of are not built again, and the tests find the program.
+    fn around<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("VIRTUAL_ENV", self.folder())
+            .env("PYO3_PYTHON", self.python())
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("MUTRANSFER_PROGRAM", self.target.join("release/mutransfer"))
+    }
+}
