@@ -4,11 +4,17 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use mutransfer_analysis::{Analysis, Best, Carried, RuleAnalysis, display_name};
 
+/// Columns that a table with sentences may take.
+const WIDTH: u16 = 100;
+
 /// The optimum at every width, and the transfer, per rule. What the transfer costs is said below,
 /// with its interval.
 pub(crate) fn summary(analysis: &Analysis) -> String {
     let best = format!("best {}", analysis.sweep_name());
     let mut table = new(["rule", &analysis.axis, &best, "loss", "note"]);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
     for (name, rule) in analysis.ordered_rules() {
         let target = target(analysis, rule);
         for best in &rule.optima {
