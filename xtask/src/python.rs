@@ -12,6 +12,8 @@ const PACKAGE: &str = "bindings/python";
 const REQUIREMENTS: &str = "requirements-test.txt";
 /// It unpacks torch in a third of the time that pip takes.
 const INSTALLER: &str = "uv==0.13.8";
+/// What the drop-in is compared with, without the frameworks that it asks for.
+const PEER: &str = "mup==1.0.0";
 const MANIFEST: &str = "--manifest-path=bindings/python/Cargo.toml";
 
 pub(crate) fn check() -> Result<()> {
@@ -65,8 +67,13 @@ impl Environment {
             .arg(found.folder()))?;
         let python = found.python();
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet", INSTALLER]))?;
-        let install = ["-m", "uv", "pip", "install", "--quiet", "--no-cache", "-r"];
-        run(found.around(Command::new(&python).args(install).arg(&requirements)))?;
+        let install = ["-m", "uv", "pip", "install", "--quiet", "--no-cache"];
+        for what in [
+            ["-r".as_ref(), requirements.as_os_str()],
+            ["--no-deps".as_ref(), PEER.as_ref()],
+        ] {
+            run(found.around(Command::new(&python).args(install).args(what)))?;
+        }
         fs::write(installed, wanted).context(REQUIREMENTS)?;
         Ok(found)
     }
