@@ -32,6 +32,9 @@ const SOME_FAILED: u8 = 3;
 const NOT_STARTED: u8 = 127;
 /// Stopped by Ctrl-C or a termination signal, as shells report it.
 const INTERRUPTED: u8 = 130;
+/// Stopped before it was done, to be run again: `EX_TEMPFAIL` of `sysexits.h`, which a cluster can
+/// be told to queue again (`RequeueExit` of Slurm).
+const AGAIN: u8 = 75;
 
 impl Failure {
     fn with(
@@ -52,6 +55,12 @@ impl Failure {
             hint: Some(hint.to_owned()),
             ..self
         }
+    }
+
+    /// It was asked to stop, and whoever runs it is to run it again.
+    pub(crate) fn again() -> Self {
+        let error = RunError::Stopped;
+        Self::with(AGAIN, error, None)
     }
 
     /// Something was found, and has been printed.
@@ -236,7 +245,9 @@ impl From<RunError> for Failure {
             }
             RunError::Interrupted { .. } | RunError::Stopped => {
                 let hint = "the same command continues from there";
-                Self::with(INTERRUPTED, error, Some(hint))
+                let is_job = std::env::var_os("SLURM_JOB_ID").is_some();
+                let code = if is_job { AGAIN } else { INTERRUPTED };
+                Self::with(code, error, Some(hint))
             }
             RunError::NoTrial { .. } => {
                 let hint = "`mutransfer transfer --help` lists the keys of a study; --where keeps \

@@ -4,6 +4,7 @@ mod analyze;
 mod args;
 mod check;
 mod coord;
+mod executor;
 mod explain;
 mod export;
 mod failure;

@@ -15,15 +15,16 @@ use crate::say::note;
 /// Follows a study.
 pub(crate) struct Progress<'a> {
     bench: &'a Workbench,
-    jobs: usize,
+    /// How the trials are run.
+    manner: String,
     bar: Option<Bar>,
 }
 
 impl<'a> Progress<'a> {
-    /// Of a study that runs `jobs` trials at a time.
-    pub(crate) fn new(bench: &'a Workbench, jobs: usize) -> Self {
+    /// Of a study whose trials are run in this manner.
+    pub(crate) fn new(bench: &'a Workbench, manner: String) -> Self {
         let bar = None;
-        Self { bench, jobs, bar }
+        Self { bench, manner, bar }
     }
 
     /// Takes note of an event.
@@ -48,6 +49,7 @@ impl<'a> Progress<'a> {
                  first: {}",
                 first.display()
             ),
+            Event::Notice(text) => note!("{text}"),
             Event::OtherBuild { count, is_accepted } => other_build(*count, *is_accepted),
             Event::Done => self.bar = None,
             Event::Started(_) | Event::Ended(..) | Event::Waiting => {
@@ -66,10 +68,10 @@ impl<'a> Progress<'a> {
             String::new()
         };
         note!(
-            "{}: {trials} trials at widths {:?}{verified}, {} at a time",
+            "{}: {trials} trials at widths {:?}{verified}, {}",
             study.name(),
             study.proxies(),
-            self.jobs
+            self.manner
         );
     }
 

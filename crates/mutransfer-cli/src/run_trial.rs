@@ -1,21 +1,40 @@
-//! A worker: trains one trial and writes how it ended.
+//! A worker: trains one trial and writes how it ended; or the trials of an element of a batch, each
+//! as a process of its own.
 
 use std::io::{Read, stdin};
+use std::path::Path;
 
 use anyhow::Context;
 use mutransfer_study::command::guard;
+use mutransfer_study::error::RunError;
+use mutransfer_study::executor::element;
 use mutransfer_study::{build, worker};
 
 use crate::args::{GuardOptions, RunTrialOptions};
+use crate::executor::workers;
 use crate::failure::Failure;
-use crate::subject;
+use crate::{signals, subject};
 
 pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
     if options.end_with_stdin {
         std::thread::spawn(end_with_stdin);
     }
+    if let (Some(batch), Some(element)) = (&options.batch, options.element) {
+        return run_element(batch, element, options.jobs);
+    }
+    let folder = options.folder.as_deref().unwrap_or(Path::new("."));
     let build = build::fingerprint().context("cannot read this program itself")?;
-    Ok(worker::work(&options.folder, &subject::open, &build)?)
+    Ok(worker::work(folder, &subject::open, &build)?)
+}
+
+/// What a task of a cluster does.
+fn run_element(batch: &Path, element: usize, jobs: usize) -> Result<(), Failure> {
+    let stop = signals::stop().context("cannot listen for signals")?;
+    let done = element::run(batch, element, &mut workers(jobs)?, &stop);
+    done.map_err(|error| match error {
+        RunError::Stopped => Failure::again(),
+        other => other.into(),
+    })
 }
 
 /// The other end of standard input is held by the process that started this one.

@@ -2,20 +2,19 @@
 //! report.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Context;
 use mutransfer::Lint;
 use mutransfer_analysis::{Check, Transfers, Verdict, findings};
 use mutransfer_study::build;
 use mutransfer_study::engine::Builds;
-use mutransfer_study::executor::local::Local;
 use mutransfer_study::store::Store;
 use mutransfer_study::study::Study;
 use mutransfer_study::subject::Subject;
 use mutransfer_study::workbench::{Judged, Workbench};
 
 use crate::args::{RunOptions, TransferOptions};
+use crate::executor::executor;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::say::{note, say};
@@ -95,29 +94,9 @@ fn out(study: &Study, options: &RunOptions) -> PathBuf {
 
 /// Runs and writes everything, and prints nothing on stdout.
 pub(crate) fn complete(bench: &Workbench, options: &RunOptions) -> Result<Judged, Failure> {
-    let (mut executor, jobs) = executor(options)?;
-    let mut progress = Progress::new(bench, jobs);
-    Ok(bench.complete(&mut executor, &mut |event| progress.observe(event))?)
-}
-
-/// Workers of this machine, and how many run at a time.
-pub(crate) fn executor(options: &RunOptions) -> Result<(Local, usize), Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = options.jobs.map_or(cores, usize::from);
-    let program = std::env::current_exe().context("cannot find this program to start workers")?;
-    Ok((
-        Local::new(jobs, move |folder| worker(&program, folder)),
-        jobs,
-    ))
-}
-
-fn worker(program: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(program);
-    // A folder may begin like an option.
-    command
-        .args(["run-trial", "--end-with-stdin", "--"])
-        .arg(folder);
-    command
+    let (mut executor, manner) = executor(bench, options)?;
+    let mut progress = Progress::new(bench, manner);
+    Ok(bench.complete(executor.as_mut(), &mut |event| progress.observe(event))?)
 }
 
 pub(crate) fn print(bench: &Workbench, judged: &Judged, json: bool) -> Result<(), Failure> {

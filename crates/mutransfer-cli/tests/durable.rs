@@ -134,27 +134,18 @@ fn a_result_is_on_the_disk_before_it_is_acknowledged() {
     }
     let mut results = 0;
     for calls in threads.values() {
-        let Some(at) = calls
-            .iter()
-            .position(|call| call.contains("/result.json\""))
-        else {
+        let named = |name: &str| calls.iter().position(|call| call.contains(name));
+        let Some(result) = named("/result.json\"") else {
             continue;
         };
         results += 1;
         let told = calls.join("\n");
-        assert!(
-            calls[..at]
-                .iter()
-                .any(|call| is_sync(call, "metrics.jsonl>")),
-            "{told}"
-        );
-        assert!(
-            calls[..at]
-                .iter()
-                .any(|call| call.contains("fsync") && call.contains(".partial-")),
-            "{told}"
-        );
-        assert!(calls[at + 1].starts_with("fsync("), "{told}");
+        let curve = named("/metrics.jsonl\"").expect(&told);
+        assert!(curve < result, "{told}");
+        for at in [curve, result] {
+            assert!(is_sync(&calls[at - 1], ".partial-"), "{told}");
+        }
+        assert!(calls[result + 1].starts_with("fsync("), "{told}");
     }
     assert!(results >= 6, "{results}");
 }

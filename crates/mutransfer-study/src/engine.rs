@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::RunError;
 use crate::event::Event;
-use crate::executor::{End, Executor};
+use crate::executor::{End, Executor, News};
 use crate::store::{Columns, Ended, IMPORTED, Record, Records, Store};
 use crate::subject::Subject;
 use crate::trial::{Outcome, Trial};
@@ -154,10 +154,16 @@ impl<'a> Engine<'a> {
             if running.is_empty() {
                 return Ok(lost);
             }
-            let end = self.executor.next(PATIENCE).map_err(RunError::Spawn)?;
-            let Some(end) = end else {
-                observe(&Event::Waiting);
-                continue;
+            let end = match self.executor.next(PATIENCE).map_err(RunError::Spawn)? {
+                Some(News::Ended(end)) => end,
+                Some(News::Notice(text)) => {
+                    observe(&Event::Notice(&text));
+                    continue;
+                }
+                None => {
+                    observe(&Event::Waiting);
+                    continue;
+                }
             };
             let Some(trial) = running.remove(&end.number) else {
                 continue;
@@ -174,6 +180,9 @@ impl<'a> Engine<'a> {
     }
 
     fn begin(&mut self, number: usize, trial: &Trial) -> Result<(), RunError> {
+        if self.executor.adopt(number, &self.store.folder(trial)) {
+            return Ok(());
+        }
         let folder = self.store.prepare(trial, &self.builds.own)?;
         let prepared = self.subject.prepare(trial, &folder);
         prepared.map_err(RunError::Subject)?;

@@ -32,6 +32,8 @@ pub enum Event<'a> {
         /// Where the first of the records was put aside.
         first: &'a Path,
     },
+    /// Something that the executor has to say.
+    Notice(&'a str),
     /// Nothing has happened for a moment.
     Waiting,
     /// A worker took up a trial.

@@ -7,10 +7,10 @@
 //!
 //! # Scope
 //!
-//! For many short trainings on one machine, each in a process of its own. It is not for one long
-//! training, not for clusters, and not for search over many hyperparameters at once; it computes no
-//! scale (`mutransfer`) and no verdict (`mutransfer-analysis`). It knows no model and no command
-//! line: subjects are given by who uses it, and what to do about an error is said by them.
+//! For many short trainings on one machine or a cluster, each in a process of its own. It is not
+//! for one long training, and not for search over many hyperparameters at once; it computes no scale
+//! (`mutransfer`) and no verdict (`mutransfer-analysis`). It knows no model and no command line:
+//! subjects are given by who uses it, and what to do about an error is said by them.
 
 pub mod allowance;
 pub mod build;

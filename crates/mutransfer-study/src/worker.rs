@@ -1,12 +1,13 @@
 //! A worker: trains one trial and writes how it ended.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
 
 use crate::error::{RunError, StoreError, Verb};
-use crate::store::{Assignment, curve_path, read_assignment, write_record};
+use crate::store::{
+    Assignment, begin_file, curve_path, end_file, read_assignment, sweep, write_record,
+};
 use crate::subject::{Open, Subject};
 use crate::trial::{Outcome, Trial};
 
@@ -34,8 +35,11 @@ pub fn work(folder: &Path, open: Open, build: &str) -> Result<(), RunError> {
 }
 
 fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, RunError> {
+    // A worker on a machine that was taken for lost may still be at this trial: what it has begun
+    // goes, so that it cannot end.
+    sweep(folder)?;
     let path = curve_path(folder);
-    let file = File::create(&path).map_err(StoreError::of(Verb::Create, &path))?;
+    let file = begin_file(folder).map_err(StoreError::of(Verb::Create, &path))?;
     let mut metrics = BufWriter::new(file);
     let mut written = Ok(());
     let outcome = subject.train(trial, folder, &mut |step, loss| {
@@ -45,7 +49,7 @@ fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, R
     })?;
     written
         .and_then(|()| metrics.into_inner().map_err(io::IntoInnerError::into_error))
-        .and_then(|file| file.sync_all())
+        .and_then(|file| end_file(file, &path))
         .map_err(StoreError::of(Verb::Write, &path))?;
     Ok(outcome)
 }

@@ -1,6 +1,7 @@
 //! What can be typed. Only what was typed is here; each command resolves it once.
 
 mod analyze;
+mod executor;
 mod groups;
 mod power;
 mod recipe;
@@ -18,6 +19,7 @@ use mutransfer_study::store::Foreign;
 pub(crate) use groups::command;
 
 pub(crate) use analyze::{AnalyzeOptions, ColumnOptions};
+pub(crate) use executor::ExecutorOptions;
 pub(crate) use power::PowerOptions;
 pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
 pub(crate) use rules::{
@@ -111,6 +113,7 @@ impl Default for Command {
             accept_build: false,
             foreign: ForeignOptions { overwrite: false },
             json: false,
+            executor: ExecutorOptions::default(),
         })
     }
 }
@@ -121,7 +124,7 @@ pub(crate) struct RunOptions {
     /// [default: mutransfer-out/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Trials to run at a time, one thread each [default: all cores]
+    /// Trials to run at a time, one thread each [default: all cores; 1 in each task of a cluster]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
     /// Keep results that another build of this program has left in the folder, whose numbers may
@@ -133,6 +136,8 @@ pub(crate) struct RunOptions {
     /// Print the summary as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) executor: ExecutorOptions,
 }
 
 /// What to do about files of others in an output folder.
@@ -215,6 +220,10 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   check = { widths = [64, 128, 256, 512], seeds = 16 }
                             widths of the coordinate check, wider than the study's where those are
                             narrow, and most seeds of it [default: those of the study, and 16]
+  executor = { name = "slurm", partition = "gpu", time = "4:00:00", gres = "gpu:1", account = "lab",
+               options = ["--mem=8G"], setup = ["module load cuda"], trials_per_task = 4,
+               throttle = 16 }
+                            where trials are run, if not here; the options of these names say more
 
 Keys of a study that a program trains, in place of `model` and `variants` (docs/trainers.md):
   command = ["python", "train.py", "--lr={lr}"]
@@ -449,11 +458,25 @@ pub(crate) enum ExportFormat {
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunTrialOptions {
     /// Folder with the trial's `trial.json`
-    #[arg(value_name = "DIR")]
-    pub(crate) folder: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "batch")]
+    pub(crate) folder: Option<PathBuf>,
     /// End when standard input does, that is, when the process that started this one is gone
     #[arg(long)]
     pub(crate) end_with_stdin: bool,
+    /// Folder of a batch: run the trials of an element of it that have no result yet
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "element",
+        conflicts_with = "folder"
+    )]
+    pub(crate) batch: Option<PathBuf>,
+    /// Which element, from 0
+    #[arg(long, value_name = "N", requires = "batch")]
+    pub(crate) element: Option<usize>,
+    /// Trials of the element to run at a time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) jobs: usize,
 }
 
 #[derive(Debug, clap::Args)]

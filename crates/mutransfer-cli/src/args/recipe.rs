@@ -25,7 +25,7 @@ pub(crate) enum RecipeCommand {
     },
     /// Run the study of a recipe, analyse it, and compare with what is expected
     #[command(after_help = EXIT_CODES)]
-    Run(RecipeRunOptions),
+    Run(Box<RecipeRunOptions>),
 }
 
 const EXIT_CODES: &str = "\

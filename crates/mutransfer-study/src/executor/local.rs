@@ -12,7 +12,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use super::{End, Executor};
+use super::words::error_in;
+use super::{End, Executor, News};
 
 /// Processes of this machine.
 pub struct Local {
@@ -48,6 +49,11 @@ impl Executor for Local {
         self.pipes.len() < self.jobs
     }
 
+    /// Its workers end with it.
+    fn adopt(&mut self, _: usize, _: &Path) -> bool {
+        false
+    }
+
     fn submit(&mut self, number: usize, folder: &Path) -> io::Result<()> {
         let log = folder.join("log");
         let mut child = (self.command)(folder)
@@ -61,16 +67,16 @@ impl Executor for Local {
         Ok(())
     }
 
-    fn next(&mut self, patience: Duration) -> io::Result<Option<End>> {
+    fn next(&mut self, patience: Duration) -> io::Result<Option<News>> {
         let waited = match self.ended.1.recv_timeout(patience) {
             Ok(waited) => waited,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(None),
         };
         self.pipes.remove(&waited.number);
-        Ok(Some(End {
+        Ok(Some(News::Ended(End {
             number: waited.number,
             last_words: last_words(waited.status?, &waited.log),
-        }))
+        })))
     }
 
     fn cancel(&mut self) {
@@ -92,49 +98,9 @@ fn wait(number: usize, mut child: Child, log: PathBuf, ended: &Sender<Waited>) {
 
 /// How a worker ended, and the first error that it told.
 fn last_words(status: ExitStatus, log: &Path) -> String {
-    let said = std::fs::read_to_string(log).unwrap_or_default();
-    let error = first_error(&said).map_or_else(String::new, |line| format!(": {line}"));
     format!(
-        "its worker ended with {status}{error} (log: {})",
+        "its worker ended with {status}{} (log: {})",
+        error_in(log),
         log.display()
     )
-}
-
-/// The first line that begins with `error:`, or the message of a panic, or else the first line.
-fn first_error(said: &str) -> Option<String> {
-    let lines: Vec<&str> = said.lines().map(str::trim).collect();
-    if let Some(error) = lines.iter().find(|line| line.starts_with("error:")) {
-        return Some((*error).to_owned());
-    }
-    let panic = lines.iter().position(|line| line.contains("panicked at"));
-    let message = panic.map(|at| lines[at..].iter().take(2).copied().collect::<Vec<_>>());
-    let first = || {
-        lines
-            .iter()
-            .find(|line| !line.is_empty())
-            .map(|line| (*line).to_owned())
-    };
-    message.map(|lines| lines.join(" ")).or_else(first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::first_error;
-
-    #[test]
-    fn the_first_error_of_a_worker_is_told_and_not_its_last_line() {
-        let failed = "warning: odd\nerror: no data\n  because it is gone\nhint: get it\n";
-        assert_eq!(first_error(failed).as_deref(), Some("error: no data"));
-        let panicked = "\nthread 'main' panicked at a.rs:1:2:\nno memory\nnote: run with \
-                        `RUST_BACKTRACE=1`\n";
-        assert_eq!(
-            first_error(panicked).as_deref(),
-            Some("thread 'main' panicked at a.rs:1:2: no memory")
-        );
-        assert_eq!(
-            first_error("memory allocation failed\n").as_deref(),
-            Some("memory allocation failed")
-        );
-        assert_eq!(first_error(""), None);
-    }
 }

@@ -1,11 +1,12 @@
 //! Files that are whole or absent, and stay so when the power fails.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use tempfile::Builder;
+use serde::de::DeserializeOwned;
+use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{StoreError, Verb};
 
@@ -30,24 +31,49 @@ pub(crate) fn corrupt<E: ToString>(path: &Path) -> impl FnOnce(E) -> StoreError 
     }
 }
 
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+/// What a file of JSON holds; none if there is no such file.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
+    let text = read_optional(path)?;
+    text.map(|text| serde_json::from_slice(&text).map_err(corrupt(path)))
+        .transpose()
+}
+
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
     write_atomic(path, &serde_json::to_vec_pretty(value).expect("plain data"))
 }
 
 /// Writes a file whose content is on the disk before its name is, and its name before this returns.
 pub(super) fn write_atomic(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let folder = folder_of_file(path);
-    let written = partial().tempfile_in(folder).and_then(|mut file| {
+    let written = begin_file(folder_of_file(path)).and_then(|mut file| {
         file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        sync_folder(folder)
+        end_file(file, path)?;
+        sync_folder(folder_of_file(path))
     });
     written.map_err(StoreError::of(Verb::Write, path))
 }
 
+/// A file in a folder that has no name yet, and is gone if it never gets one. It is readable to
+/// whom other new files are.
+pub(crate) fn begin_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.prefix(PARTIAL).tempfile_in(folder)
+}
+
+/// Gives a whole file its name, once its content is on the disk. The name is when those of its
+/// folder are.
+pub(crate) fn end_file(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
 /// Waits until the names in a folder are on the disk. Systems other than Unix open no folders.
-pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
     }
@@ -55,7 +81,7 @@ pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Removes a file; that there is none is fine.
-pub(super) fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(StoreError::of(Verb::Write, path)(error))
@@ -65,7 +91,7 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes a folder, whose name is on the disk before this returns.
-pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_folder(folder: &Path) -> Result<(), StoreError> {
     match fs::create_dir(folder) {
         Ok(()) => sync_folder(folder_of_file(folder)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
@@ -83,7 +109,7 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), StoreError> {
 }
 
 /// Removes what a killed process has left half written, or half removed, in a folder.
-pub(super) fn sweep(folder: &Path) -> Result<(), StoreError> {
+pub(crate) fn sweep(folder: &Path) -> Result<(), StoreError> {
     let failed = || StoreError::of(Verb::Read, folder);
     for entry in fs::read_dir(folder).map_err(failed())? {
         let entry = entry.map_err(failed())?;
@@ -107,19 +133,6 @@ fn folder_of_file(path: &Path) -> &Path {
     } else {
         folder
     }
-}
-
-/// A file that is readable to whom other new files are, and that is gone if it is not made
-/// permanent.
-fn partial() -> Builder<'static, 'static> {
-    let mut builder = Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.prefix(PARTIAL);
-    builder
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! OUT/trials/ID/trial.json      what a trial is that runs, and which build it was made by
 //! OUT/trials/ID/metrics.jsonl   its loss at every step
 //! OUT/trials/ID/result.json     how it ended, on which build, and how long it took
+//! OUT/batches/                  what is queued in a cluster
 //! OUT/results.csv               all finished trials of the study
 //! ```
 //!
@@ -31,7 +32,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{StoreError, Verb};
 use crate::trial::{Outcome, Trial};
-use atomic::{create_folder, sweep, write_atomic, write_json};
+use atomic::write_atomic;
 use lease::Lease;
 use manifest::Manifest;
 use results::{line, table};
@@ -64,7 +65,11 @@ pub use record::{Assignment, Record, read_assignment, read_record, write_record}
 
 pub use results::csv;
 
-pub(crate) use atomic::corrupt;
+pub(crate) use atomic::{
+    begin_file, corrupt, create_folder, end_file, read_json, remove_if_there, sweep, write_json,
+};
+
+pub(crate) use place::is_shared;
 
 /// An output folder.
 #[derive(Debug)]
@@ -149,6 +154,8 @@ impl Store {
             build: build.to_owned(),
             trial: trial.clone(),
         };
+        // That it failed, or an end that does not count.
+        remove_if_there(&folder.join(record::RESULT))?;
         write_json(&folder.join("trial.json"), &assignment)?;
         Ok(folder)
     }

@@ -24,6 +24,11 @@ pub(crate) fn shared(folder: &Path) -> Option<&'static str> {
     found.map(|(_, name)| *name)
 }
 
+/// Whether other machines may share the file system that a folder lies on.
+pub(crate) fn is_shared(folder: &Path) -> bool {
+    shared(folder).is_some()
+}
+
 #[cfg(target_os = "linux")]
 fn kind(folder: &Path) -> Option<u32> {
     let about = rustix::fs::statfs(folder).ok()?;

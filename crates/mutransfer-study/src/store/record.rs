@@ -43,7 +43,7 @@ pub(crate) const IMPORTED: &str = "imported";
 
 /// The loss of a trial at every step.
 const CURVE: &str = "metrics.jsonl";
-const RESULT: &str = "result.json";
+pub(super) const RESULT: &str = "result.json";
 /// What follows the name of the trial in that of a record that cannot be believed, beside the
 /// folder, which goes once the trial has ended again.
 const ASIDE: &str = "damaged.json";

@@ -54,6 +54,9 @@ impl Study {
         let (sizes, proxies) = sizes(file, path)?;
         let budget = budget(file, path)?;
         let rules = rules(file, path)?;
+        file.executor.check().map_err(|(key, problem)| {
+            ReadError::value(path, &format!("executor.{key}"), problem)
+        })?;
         let settings = rules.len() * (proxies.len() + 1) * file.lr.learning_rates().len();
         limits::check_trials(settings, file.seeds.max(file.proxy_seeds()))
             .map_err(|error| bad_size(path, error))?;
@@ -75,6 +78,7 @@ impl Study {
             is_verified: file.verify,
             check: check(file, path)?,
             settings: settings_of(file),
+            executor: file.executor.clone(),
         }))
     }
 }

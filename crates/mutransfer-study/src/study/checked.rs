@@ -3,6 +3,7 @@
 use mutransfer::{Hyper, Optimizer};
 
 use crate::allowance::Allowance;
+use crate::executor::settings::Settings;
 use crate::grid::Grid;
 use crate::rule::NamedRule;
 use crate::subject::{Description, ModelSizes};
@@ -36,6 +37,7 @@ pub(super) struct Parts {
     /// Widths of the coordinate check, narrowest first, and its seeds at most.
     pub(super) check: (Vec<usize>, u64),
     pub(super) settings: Vec<(String, String)>,
+    pub(super) executor: Settings,
 }
 
 impl Study {
@@ -145,6 +147,11 @@ impl Study {
     /// Seeds of the coordinate check, at most.
     pub fn check_seeds(&self) -> u64 {
         self.0.check.1
+    }
+
+    /// Where its trials are run.
+    pub fn executor(&self) -> &Settings {
+        &self.0.executor
     }
 
     /// Every key that has a value, as it is written.

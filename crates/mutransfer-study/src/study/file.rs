@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allowance::{Bytes, Seconds};
 use crate::command::{Metric, Source};
+use crate::executor::settings::Settings;
 use crate::grid::Grid;
 use crate::schedule::Schedule;
 
@@ -137,6 +138,9 @@ pub(crate) struct StudyFile {
     /// How the coordinate check is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) check: Option<CheckFile>,
+    /// Where trials are run, which changes none of them and is no setting of theirs.
+    #[serde(skip_serializing)]
+    pub(super) executor: Settings,
 }
 
 /// The coordinate check.
@@ -278,6 +282,7 @@ impl Default for StudyFile {
             attention: None,
             verify: true,
             check: None,
+            executor: Settings::default(),
         }
     }
 }

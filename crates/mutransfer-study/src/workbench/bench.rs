@@ -90,6 +90,11 @@ impl Workbench {
         &self.store
     }
 
+    /// Fingerprint of the program that its trials are for.
+    pub fn build(&self) -> &str {
+        &self.builds.own
+    }
+
     /// The records of its trials.
     pub(super) fn records(&self) -> &Records {
         &self.records

@@ -1,0 +1,95 @@
+//! Where the trials of a study are run.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::Context;
+use mutransfer_study::executor::Executor;
+use mutransfer_study::executor::batch::abandon;
+use mutransfer_study::executor::batched::Batched;
+use mutransfer_study::executor::local::Local;
+use mutransfer_study::executor::queue::{Queue, Runner};
+use mutransfer_study::executor::settings::{Kind, Settings};
+use mutransfer_study::executor::slurm::Slurm;
+use mutransfer_study::workbench::Workbench;
+
+use crate::args::RunOptions;
+use crate::failure::Failure;
+
+/// What runs the trials of a study, and how to say it.
+pub(crate) fn executor(
+    bench: &Workbench,
+    options: &RunOptions,
+) -> Result<(Box<dyn Executor>, String), Failure> {
+    let settings = options.executor.over(bench.study().executor());
+    settings
+        .check()
+        .map_err(|(key, problem)| Failure::usage(format!("`{key}` {problem}"), None))?;
+    let jobs = options.jobs.map(usize::from);
+    match settings.name {
+        Kind::Local => here(bench, options, jobs),
+        Kind::Slurm => {
+            let slurm = Slurm::new(settings.clone(), runner(jobs)?);
+            queued(bench, Arc::new(slurm), &settings)
+        }
+    }
+}
+
+fn here(
+    bench: &Workbench,
+    options: &RunOptions,
+    jobs: Option<usize>,
+) -> Result<(Box<dyn Executor>, String), Failure> {
+    if options.executor.is_for_a_cluster() {
+        let hint = Some("name the cluster's queue by --executor, or leave its options out");
+        return Err(Failure::usage(
+            "options of a cluster were given, and trials are run here",
+            hint,
+        ));
+    }
+    // What an earlier command has left in a cluster would run the same trials.
+    abandon(bench.store().root()).context("cannot take back what is queued in a cluster")?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = jobs.unwrap_or(cores);
+    Ok((Box::new(workers(jobs)?), format!("{jobs} at a time")))
+}
+
+fn queued(
+    bench: &Workbench,
+    queue: Arc<dyn Queue>,
+    settings: &Settings,
+) -> Result<(Box<dyn Executor>, String), Failure> {
+    let (name, root) = (queue.name(), bench.store().root());
+    let executor = Batched::open(queue, root, bench.build(), settings.trials_per_task);
+    let executor =
+        executor.with_context(|| format!("cannot prepare {} for {name}", root.display()));
+    Ok((Box::new(executor?), format!("run by {name}")))
+}
+
+/// Workers of this machine.
+pub(crate) fn workers(jobs: usize) -> Result<Local, Failure> {
+    let program = program()?;
+    Ok(Local::new(jobs, move |folder| worker(&program, folder)))
+}
+
+fn runner(jobs: Option<usize>) -> Result<Runner, Failure> {
+    Ok(Runner {
+        program: program()?,
+        place: std::env::current_dir().context("cannot find the current folder")?,
+        jobs: jobs.unwrap_or(1),
+    })
+}
+
+fn program() -> Result<std::path::PathBuf, Failure> {
+    Ok(std::env::current_exe().context("cannot find this program to start workers")?)
+}
+
+fn worker(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    // A folder may begin like an option.
+    command
+        .args(["run-trial", "--end-with-stdin", "--"])
+        .arg(folder);
+    command
+}
