@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mutransfer::error::WidthsError;
 use mutransfer::{Error, Finding, Fix, UnknownName};
+use mutransfer_analysis::CoordinateError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
@@ -22,6 +23,7 @@ pub(crate) struct Problem {
 enum Class {
     Plan,
     Axes,
+    Table,
     Internal,
 }
 
@@ -83,10 +85,12 @@ impl Class {
     fn get(self, py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
         static PLAN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         static AXES: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        static TABLE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         static INTERNAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let (once, name) = match self {
             Self::Plan => (&PLAN, "PlanError"),
             Self::Axes => (&AXES, "AxesError"),
+            Self::Table => (&TABLE, "TableError"),
             Self::Internal => (&INTERNAL, "MutransferError"),
         };
         once.import(py, "mutransfer.errors", name)
@@ -112,6 +116,23 @@ impl From<Error> for Problem {
             code,
             parameters,
             ..Self::of(class, error.to_string())
+        }
+    }
+}
+
+impl From<CoordinateError> for Problem {
+    fn from(error: CoordinateError) -> Self {
+        let hint = match &error {
+            CoordinateError::NoReadout { .. } => Some("readout=[\"MODULE\"] names it"),
+            CoordinateError::ZeroActivation { .. } => {
+                Some("measure a model in which it does not start at zero")
+            }
+            _ => None,
+        };
+        let problem = Self::of(Class::Table, error.to_string());
+        Self {
+            hint: hint.map(str::to_owned),
+            ..problem
         }
     }
 }

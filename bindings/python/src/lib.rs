@@ -5,6 +5,7 @@
 
 mod bsh;
 mod choices;
+mod coordinates;
 mod error;
 mod know;
 mod plan;
@@ -14,6 +15,8 @@ mod shapes;
 mod _core {
     #[pymodule_export]
     use super::bsh::{bsh_read, bsh_write};
+    #[pymodule_export]
+    use super::coordinates::judge_coordinates;
     #[pymodule_export]
     use super::know::{explain, lints, matches, optimizers, rules, scales};
     #[pymodule_export]

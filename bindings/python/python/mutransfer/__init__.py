@@ -13,6 +13,7 @@ from mutransfer import _core
 from mutransfer.errors import (
     AlreadyApplied,
     AxesError,
+    CheckFailed,
     ForwardError,
     InitError,
     MutransferError,
@@ -20,6 +21,7 @@ from mutransfer.errors import (
     PlanMismatch,
     PlanWarning,
     ScheduleError,
+    TableError,
 )
 from mutransfer.plan import Finding, Forward, ParamPlan, Plan, Setting, plan
 from mutransfer.shapes import Shape, Shapes
@@ -29,6 +31,7 @@ __version__ = _core.VERSION
 __all__ = [
     "AlreadyApplied",
     "AxesError",
+    "CheckFailed",
     "Finding",
     "Forward",
     "ForwardError",
@@ -43,6 +46,7 @@ __all__ = [
     "Setting",
     "Shape",
     "Shapes",
+    "TableError",
     "explain",
     "lints",
     "optimizers",

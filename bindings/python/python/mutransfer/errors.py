@@ -56,6 +56,14 @@ class AxesError(PlanError):
     """A parameter grows, and nothing says which of its axes a layer sums over."""
 
 
+class TableError(MutransferError, ValueError):
+    """A table of runs or measurements that cannot be read or judged."""
+
+
+class CheckFailed(MutransferError):  # noqa: N818  (a verdict)
+    """A check that did not pass."""
+
+
 class InitError(MutransferError, RuntimeError):
     """Initial weights follow no known law."""
 

@@ -11,17 +11,23 @@ from __future__ import annotations
 
 from mutransfer.plan import Plan
 from mutransfer.torch.check import check
+from mutransfer.torch.coordinates import Coordinates, Verdict, coordinates
 from mutransfer.torch.forward import Multiplier, fold, install, multipliers
 from mutransfer.torch.init import apply, scale_init
 from mutransfer.torch.optim import guard, optimizer, optimizers, param_groups
 from mutransfer.torch.plan import plan
+from mutransfer.torch.probe import Probe
 from mutransfer.torch.shapes import shapes
 
 __all__ = [
+    "Coordinates",
     "Multiplier",
     "Plan",
+    "Probe",
+    "Verdict",
     "apply",
     "check",
+    "coordinates",
     "fold",
     "guard",
     "install",
