@@ -104,7 +104,16 @@ fn the_python_package_converts_and_needs_no_tensors() {
     let metadata: Value = serde_json::from_str(&cargo(&metadata)).unwrap();
     let needed = metadata["packages"][0]["dependencies"].as_array().unwrap();
     let names: Vec<String> = needed.iter().map(|needed| text(&needed["name"])).collect();
-    assert_eq!(names, ["mutransfer", "mutransfer-analysis", "pyo3", "serde", "serde_json"]);
+    assert_eq!(
+        names,
+        [
+            "mutransfer",
+            "mutransfer-analysis",
+            "pyo3",
+            "serde",
+            "serde_json"
+        ]
+    );
 }
 
 fn cargo(arguments: &[&str]) -> String {
