@@ -22,10 +22,7 @@ pub(crate) fn executor(
     bench: &Workbench,
     options: &RunOptions,
 ) -> Result<(Box<dyn Executor>, String), Failure> {
-    let settings = options.executor.over(bench.study().executor());
-    settings
-        .check()
-        .map_err(|(key, problem)| Failure::usage(format!("`{key}` {problem}"), None))?;
+    let settings = checked(options.executor.over(bench.study().executor()))?;
     let jobs = options.jobs.map(usize::from);
     match settings.name {
         Kind::Local => here(bench, options, jobs),
@@ -34,6 +31,13 @@ pub(crate) fn executor(
             queued(bench, Arc::new(slurm), &settings)
         }
     }
+}
+
+/// Settings that make sense.
+pub(crate) fn checked(settings: Settings) -> Result<Settings, Failure> {
+    let wrong = |(key, problem)| Failure::usage(format!("`{key}` {problem}"), None);
+    settings.check().map_err(wrong)?;
+    Ok(settings)
 }
 
 fn here(

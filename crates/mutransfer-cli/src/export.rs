@@ -5,6 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use mutransfer_study::executor::batch::{self, Batch};
+use mutransfer_study::executor::manifest::{self, PROGRAM};
 use mutransfer_study::export::{jsonl, optuna, tensorboard};
 use mutransfer_study::store::{csv, read};
 use tempfile::NamedTempFile;
@@ -18,9 +20,7 @@ pub(crate) fn export(options: &ExportOptions) -> Result<(), Failure> {
     match options.format {
         ExportFormat::Csv => {
             let table = csv(&read(folder)?);
-            let mut out = Out::open(options)?;
-            out.text(&String::from_utf8_lossy(&table))?;
-            out.finish()
+            text(options, &String::from_utf8_lossy(&table))
         }
         ExportFormat::Jsonl => {
             let mut out = Out::open(options)?;
@@ -33,6 +33,8 @@ pub(crate) fn export(options: &ExportOptions) -> Result<(), Failure> {
             out.finish()
         }
         ExportFormat::Parquet => parquet(options),
+        ExportFormat::K8s => text(options, &manifest::kubernetes(&ready(folder)?)),
+        ExportFormat::Sky => text(options, &manifest::sky(&ready(folder)?, &absolute(folder)?)),
         ExportFormat::Tensorboard => {
             let out = place(options)?;
             if !options.overwrite
@@ -62,6 +64,30 @@ fn parquet(_: &ExportOptions) -> Result<(), Failure> {
         "this program was built without Parquet",
         Some("`cargo install --path crates/mutransfer-cli --features parquet` builds it with it"),
     ))
+}
+
+fn text(options: &ExportOptions, text: &str) -> Result<(), Failure> {
+    let mut out = Out::open(options)?;
+    out.text(text)?;
+    out.finish()
+}
+
+/// The batch that lies ready in the folder of a study.
+fn ready(folder: &Path) -> Result<Batch, Failure> {
+    let is_ready = |own: &Batch| batch::folder(folder, &own.name).join(PROGRAM).exists();
+    let found = Batch::all(folder)?.into_iter().find(is_ready);
+    found.ok_or_else(|| {
+        let nothing = format!(
+            "nothing is ready for another engine in {}",
+            folder.display()
+        );
+        let hint = "`mutransfer sweep STUDY.toml --prepare` makes ready what is missing";
+        Failure::usage(nothing, Some(hint))
+    })
+}
+
+fn absolute(folder: &Path) -> Result<PathBuf, Failure> {
+    Ok(std::path::absolute(folder).context("cannot find the current folder")?)
 }
 
 /// What a study in a folder is called there.

@@ -1,6 +1,7 @@
 //! What of a study is missing, and in what order it is run.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -82,6 +83,30 @@ impl<'a> Engine<'a> {
         let lost = done?;
         self.store.write_results(&columns, &self.ended)?;
         self.settle(&lost)
+    }
+
+    /// Makes the folders of all trials that have no result yet, and gives the names of these trials.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, or a record is damaged.
+    pub fn prepare(
+        &mut self,
+        trials: &[Trial],
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Vec<String>, RunError> {
+        let missing = self.missing(trials, observe)?;
+        let prepared = missing.into_iter().map(|number| {
+            self.prepare_trial(&trials[number])?;
+            Ok(trials[number].id())
+        });
+        prepared.collect()
+    }
+
+    fn prepare_trial(&self, trial: &Trial) -> Result<PathBuf, RunError> {
+        let folder = self.store.prepare(trial, &self.builds.own)?;
+        let prepared = self.subject.prepare(trial, &folder);
+        prepared.map_err(RunError::Subject)?;
+        Ok(folder)
     }
 
     fn columns(&self, trials: &[Trial]) -> Columns {
@@ -183,9 +208,7 @@ impl<'a> Engine<'a> {
         if self.executor.adopt(number, &self.store.folder(trial)) {
             return Ok(());
         }
-        let folder = self.store.prepare(trial, &self.builds.own)?;
-        let prepared = self.subject.prepare(trial, &folder);
-        prepared.map_err(RunError::Subject)?;
+        let folder = self.prepare_trial(trial)?;
         self.executor
             .submit(number, &folder)
             .map_err(RunError::Spawn)

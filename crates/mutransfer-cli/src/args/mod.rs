@@ -50,7 +50,7 @@ pub(crate) enum Command {
     #[command(after_long_help = STUDY_KEYS)]
     Transfer(TransferOptions),
     /// Run what is missing of a study's sweeps, and judge nothing
-    Sweep(TransferOptions),
+    Sweep(SweepOptions),
     /// Tell how far a study is, while it runs or later
     Status(StatusOptions),
     /// Follow a study while it runs: what has ended, the best so far, what is under way
@@ -169,6 +169,16 @@ pub(crate) struct TransferOptions {
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunOptions,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SweepOptions {
+    #[command(flatten)]
+    pub(crate) study: TransferOptions,
+    /// Make what is missing ready for another engine, and run nothing: `mutransfer export` then
+    /// writes what Kubernetes (k8s) or SkyPilot (sky) is given
+    #[arg(long, conflicts_with = "executor")]
+    pub(crate) prepare: bool,
 }
 
 const STUDY_KEYS: &str = r#"Keys of a study, all optional:
@@ -453,6 +463,10 @@ pub(crate) enum ExportFormat {
     Optuna,
     /// A folder of event files, one for each trial, for TensorBoard
     Tensorboard,
+    /// Job of Kubernetes that runs what `mutransfer sweep --prepare` has made ready
+    K8s,
+    /// Task of SkyPilot that does
+    Sky,
 }
 
 #[derive(Debug, clap::Args)]

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod batched;
 pub mod element;
 pub mod local;
+pub mod manifest;
 pub mod queue;
 pub mod settings;
 pub mod slurm;

@@ -11,9 +11,10 @@ use mutransfer_analysis::{
 use super::names::FILES;
 use crate::coordinates::{self, Protocol, Settled};
 use crate::engine::{Builds, Engine};
-use crate::error::RunError;
+use crate::error::{RunError, StoreError, Verb};
 use crate::event::Event;
 use crate::executor::Executor;
+use crate::executor::batch::{self, Batch};
 use crate::rule::NamedRule;
 use crate::store::{Ended, Records, Store};
 use crate::study::Study;
@@ -168,6 +169,33 @@ impl Workbench {
         Ok(engine.into_ended())
     }
 
+    /// Makes a batch ready of what is missing of the sweeps, for whoever runs it, with
+    /// `trials_per_task` trials in each of its elements; none where nothing is missing. What was
+    /// ready or queued before is forgotten. `executor` runs nothing.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written, or a record is damaged.
+    pub fn prepare(
+        &self,
+        trials_per_task: usize,
+        executor: &mut dyn Executor,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Option<Batch>, RunError> {
+        let sweep = self.begin_sweep(observe)?;
+        let root = self.store.root();
+        batch::abandon(root).map_err(StoreError::of(Verb::Write, root))?;
+        let missing = self.engine(executor).prepare(&sweep, observe);
+        observe(&Event::Done);
+        let missing = missing?;
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let elements = missing.chunks(trials_per_task).map(<[String]>::to_vec);
+        let batch = Batch::new(self.build(), elements.collect());
+        batch.write(root)?;
+        Ok(Some(batch))
+    }
+
     fn engine<'a>(&'a self, executor: &'a mut dyn Executor) -> Engine<'a> {
         let builds = self.builds.clone();
         let subject = self.subject.as_ref();
@@ -186,6 +214,14 @@ impl Workbench {
         engine: &'e mut Engine,
         observe: &mut dyn FnMut(&Event),
     ) -> Result<(Vec<Trial>, &'e [Ended]), RunError> {
+        let sweep = self.begin_sweep(observe)?;
+        let ended = engine.run(&sweep, observe);
+        observe(&Event::Done);
+        Ok((sweep, ended?))
+    }
+
+    /// The trials of the sweeps, once what earlier processes have left of them is taken in.
+    fn begin_sweep(&self, observe: &mut dyn FnMut(&Event)) -> Result<Vec<Trial>, RunError> {
         let aside = self.records.take_all()?;
         if let Some(first) = aside.first() {
             let count = aside.len();
@@ -194,9 +230,7 @@ impl Workbench {
         let sweep = self.study.sweep(self.subject.as_ref())?;
         self.records.list(&sweep)?;
         observe(&Event::Sweep(&sweep));
-        let ended = engine.run(&sweep, observe);
-        observe(&Event::Done);
-        Ok((sweep, ended?))
+        Ok(sweep)
     }
 
     /// What every rule carries over, where it has an optimum.
