@@ -8,6 +8,7 @@ use anyhow::Context;
 use mutransfer_study::command::guard;
 use mutransfer_study::error::RunError;
 use mutransfer_study::executor::element;
+use mutransfer_study::subject::Site;
 use mutransfer_study::{build, worker};
 
 use crate::args::{GuardOptions, RunTrialOptions};
@@ -24,7 +25,17 @@ pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
     }
     let folder = options.folder.as_deref().unwrap_or(Path::new("."));
     let build = build::fingerprint().context("cannot read this program itself")?;
-    Ok(worker::work(folder, &subject::open, &build)?)
+    let stop = signals::stop().context("cannot listen for signals")?;
+    let site = Site {
+        folder: folder,
+        build: &build,
+        stop: &stop,
+        every: worker::USUAL_PACE,
+    };
+    worker::work(&site, &subject::open).map_err(|error| match error {
+        RunError::Stopped => Failure::again(),
+        other => other.into(),
+    })
 }
 
 /// What a task of a cluster does.

@@ -52,4 +52,4 @@ pub use kernels::without_kernels;
 pub use linear::{linear, residual_linear, scaled_linear, tied_readout};
 pub use loss::cross_entropy;
 pub use norm::{layer_norm, rms_norm};
-pub use optimizer::Optimizer;
+pub use optimizer::{Moments, Optimizer};

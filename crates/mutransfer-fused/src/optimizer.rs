@@ -40,6 +40,21 @@ impl Optimizer {
         }))
     }
 
+    /// What it remembers of its steps; none where that is burn's own.
+    pub fn moments(&self) -> Option<&Moments> {
+        match &self.0 {
+            Choice::InPlace(optimizer) => Some(&optimizer.moments),
+            Choice::Burn(_) => None,
+        }
+    }
+
+    /// Goes on as one that remembers this; not where it is burn's own.
+    pub fn restore(&mut self, moments: Moments) {
+        if let Choice::InPlace(optimizer) = &mut self.0 {
+            optimizer.moments = moments;
+        }
+    }
+
     /// One update at `factor` times the peak learning rates.
     pub fn step<M: Module>(&mut self, factor: f64, module: M, gradients: GradientsParams) -> M {
         match &mut self.0 {
@@ -49,15 +64,23 @@ impl Optimizer {
     }
 }
 
+/// What an optimizer remembers of its steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moments {
+    /// How many there were.
+    pub steps: u32,
+    /// First moment or momentum, and second moment, of each parameter by name; empty where the
+    /// optimizer has no such moment.
+    pub of: BTreeMap<String, [Vec<f32>; 2]>,
+}
+
 /// The kernels' optimizers.
 struct InPlace {
     kind: mutransfer::Optimizer,
     decay: mutransfer::Decay,
     hyper: Hyper,
     settings: BTreeMap<String, Setting>,
-    /// First moment or momentum, and second moment, of each parameter.
-    moments: BTreeMap<String, [Vec<f32>; 2]>,
-    steps: u32,
+    moments: Moments,
 }
 
 impl InPlace {
@@ -71,13 +94,12 @@ impl InPlace {
             decay,
             hyper,
             settings: settings.collect(),
-            moments: BTreeMap::new(),
-            steps: 0,
+            moments: Moments::default(),
         }
     }
 
     fn step<M: Module>(&mut self, factor: f64, module: M, gradients: GradientsParams) -> M {
-        self.steps += 1;
+        self.moments.steps += 1;
         module.map(&mut Update {
             optimizer: self,
             factor,
@@ -122,6 +144,7 @@ impl InPlace {
         } else {
             let [momentum, _] = self
                 .moments
+                .of
                 .entry(name.to_owned())
                 .or_insert_with(|| [vec![0.0; weights.len()], vec![]]);
             Some(momentum.as_mut_slice())
@@ -140,12 +163,12 @@ impl InPlace {
             epsilon: parameter.epsilon,
             decay: parameter.decay,
         };
-        let [mean, square] = self
-            .moments
+        let Moments { steps, of } = &mut self.moments;
+        let [mean, square] = of
             .entry(name.to_owned())
             .or_insert_with(|| [(); 2].map(|()| vec![0.0; weights.len()]));
         kernel(|workspace| {
-            adam_step(workspace, adam, self.steps, weights, gradient, mean, square);
+            adam_step(workspace, adam, *steps, weights, gradient, mean, square);
         });
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use mutransfer::{Hyper, Optimizer, Parametrization, Plan, Role};
+use mutransfer_study::checkpoint::resume;
 use mutransfer_study::coordinates::follow;
 use mutransfer_study::data::{Data, DataKind};
 use mutransfer_study::error::RunError;
 use mutransfer_study::subject::{
-    Batches, Description, Measurement, Measuring, ModelSizes, Problem, Session, Subject, UsualCheck,
+    Batches, Description, Measurement, Measuring, ModelSizes, Problem, Session, Site, Subject,
+    UsualCheck,
 };
-use mutransfer_study::train::train;
 use mutransfer_study::trial::{Outcome, Trial};
 
 use crate::architecture::Architecture;
@@ -221,7 +222,7 @@ impl Subject for BuiltIn {
     fn train(
         &self,
         trial: &Trial,
-        _: &Path,
+        site: &Site,
         on_step: &mut dyn FnMut(usize, f64),
     ) -> Result<Outcome, RunError> {
         let (sizes, rule) = (&trial.sizes, &trial.rule.parametrization());
@@ -231,7 +232,7 @@ impl Subject for BuiltIn {
             return Err(RunError::PlanChanged { id: trial.id() });
         }
         let mut session = self.session(sizes, &plan, &trial.hyper, trial.batches())?;
-        Ok(train(&trial.budget, session.as_mut(), on_step))
+        Ok(resume(trial, session.as_mut(), site, on_step)?)
     }
 
     fn measure(

@@ -1,12 +1,12 @@
 //! Trains any of the models by its plan.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use mutransfer::{Hyper, Plan};
 use mutransfer_burn::{Probe, initialize};
-use mutransfer_fused::{Optimizer, cross_entropy};
-use mutransfer_study::subject::{Batches, Measurement, Session};
+use mutransfer_fused::{Moments, Optimizer, cross_entropy};
+use mutransfer_study::subject::{Batches, Measurement, Problem, Session, State};
 
 use crate::architecture::Architecture;
 use crate::cnn::{Cnn, VisionConfig};
@@ -243,7 +243,51 @@ impl<M: Model<T::Input>, T: Task> Session for Run<M, T> {
             .logits(batch.input, probe);
         probe.take().into_iter().map(measurement).collect()
     }
+
+    fn state(&self) -> Option<State> {
+        let moments = self.optimizer.moments()?;
+        let weights = self.parameters().into_iter();
+        let mut state: State = weights
+            .map(|(name, values)| (format!("{WEIGHTS}{name}"), values))
+            .collect();
+        for (name, of) in &moments.of {
+            for (kind, values) in MOMENTS.into_iter().zip(of) {
+                state.insert(format!("{kind}{name}"), values.clone());
+            }
+        }
+        Some(state)
+    }
+
+    fn restore(&mut self, steps: usize, state: State) -> Result<(), Problem> {
+        let mut moments = Moments {
+            steps: steps as u32,
+            ..Moments::default()
+        };
+        for (name, old) in self.parameters() {
+            let new = state.get(&format!("{WEIGHTS}{name}"));
+            if new.map(Vec::len) != Some(old.len()) {
+                return Err(format!("the state has no {name} of this model").into());
+            }
+            let of = MOMENTS.map(|kind| state.get(&format!("{kind}{name}")).cloned());
+            if let [Some(first), Some(second)] = of {
+                moments.of.insert(name, [first, second]);
+            }
+        }
+        let mut writer = Writer {
+            path: Vec::new(),
+            state,
+        };
+        let model = self.model.take().expect("a step leaves a model behind");
+        self.model = Some(model.map(&mut writer));
+        self.optimizer.restore(moments);
+        self.step = steps;
+        Ok(())
+    }
 }
+
+/// What stands before the names of parameters in a state.
+const WEIGHTS: &str = "weights/";
+const MOMENTS: [&str; 2] = ["first/", "second/"];
 
 impl<M: Model<T::Input>, T: Task> Training for Run<M, T> {
     fn parameters(&self) -> Vec<(String, Vec<f32>)> {
@@ -297,6 +341,34 @@ impl ModuleVisitor for Reader {
             .try_to_vec()
             .expect("parameters are f32");
         self.found.push((self.path.join("."), values));
+    }
+}
+
+/// Writes the parameters of a module, all of which the state has.
+struct Writer {
+    path: Vec<String>,
+    state: State,
+}
+
+impl ModuleMapper for Writer {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let shape = param.shape();
+        let Some(values) = self.state.remove(&format!("{WEIGHTS}{name}")) else {
+            return param;
+        };
+        param.map(|old| {
+            let new = Tensor::from_data(TensorData::new(values, shape), &old.device());
+            new.set_require_grad(old.is_require_grad())
+        })
     }
 }
 

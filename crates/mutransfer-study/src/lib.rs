@@ -14,6 +14,7 @@
 
 pub mod allowance;
 pub mod build;
+pub mod checkpoint;
 pub mod command;
 pub mod coordinates;
 mod cost;

@@ -3,9 +3,11 @@
 //! A [`Subject`] is all that the engine and the coordinate check know of a model. Who implements it
 //! decides what a [`Description`] means; the program hands an [`Open`] to whatever needs one.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use mutransfer::theory::{Layer, Quantity};
 use mutransfer::{Hyper, Optimizer, Parametrization, Plan};
@@ -147,14 +149,15 @@ pub trait Subject: Send + Sync {
     /// When it cannot be written.
     fn prepare(&self, trial: &Trial, folder: &Path) -> Result<(), Problem>;
 
-    /// Trains the trial in a folder to its end. `on_step` sees each step and its loss.
+    /// Trains a trial to its end, or until it is to stop. `on_step` sees each step and its loss,
+    /// those before a restart too.
     ///
     /// # Errors
     /// When the plan is another one than when the trial was made, or training fails.
     fn train(
         &self,
         trial: &Trial,
-        folder: &Path,
+        site: &Site,
         on_step: &mut dyn FnMut(usize, f64),
     ) -> Result<Outcome, RunError>;
 
@@ -201,6 +204,31 @@ pub trait Session {
     /// Sizes of each module's activations on the batch of the first step, of their changes since
     /// the first call, and of what the module's own updates did.
     fn coordinates(&mut self) -> Vec<Measurement>;
+
+    /// All that the next steps depend on, by name; none where it cannot be told.
+    fn state(&self) -> Option<State>;
+
+    /// Goes on from a state that a session of the same model was in after so many steps.
+    ///
+    /// # Errors
+    /// When it is of another model.
+    fn restore(&mut self, steps: usize, state: State) -> Result<(), Problem>;
+}
+
+/// Numbers of a model in training, by name: weights, statistics, moments of the optimizer.
+pub type State = BTreeMap<String, Vec<f32>>;
+
+/// Where and how a trial is trained.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// Folder of the trial.
+    pub folder: &'a Path,
+    /// Fingerprint of this build of the program.
+    pub build: &'a str,
+    /// Set when it is to stop, so that it can be continued.
+    pub stop: &'a AtomicBool,
+    /// How often its state is kept.
+    pub every: Duration,
 }
 
 /// One quantity of one module.

@@ -1,5 +1,7 @@
 //! Training a trial to its end.
 
+use std::ops::ControlFlow;
+
 use crate::subject::Session;
 use crate::trial::{Budget, Outcome};
 
@@ -7,27 +9,52 @@ use crate::trial::{Budget, Outcome};
 /// any divergence.
 pub(crate) const SLACK: f64 = 1.05;
 
+/// How far a training is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Validation loss of the untrained model, in nats.
+    pub start: f64,
+    /// Loss of every step, in nats.
+    pub losses: Vec<f64>,
+}
+
+impl Progress {
+    /// That of a session before its first step.
+    pub fn begin(session: &dyn Session) -> Self {
+        Self {
+            start: session.validation_loss(),
+            losses: Vec::new(),
+        }
+    }
+}
+
 /// Trains to the end, or until the loss diverges: it is non-finite, or averaged over a tenth of the
-/// steps above the validation loss of the untrained model. `on_step` sees each step and its loss.
+/// steps above the validation loss of the untrained model. `on_step` sees every step, and stops the
+/// training where it says so.
 pub fn train(
     budget: &Budget,
     session: &mut dyn Session,
-    mut on_step: impl FnMut(usize, f64),
+    mut progress: Progress,
+    mut on_step: impl FnMut(&Progress, &dyn Session) -> ControlFlow<()>,
 ) -> Outcome {
     let steps = budget.steps;
     let window = (steps / 10).max(1);
-    let start = session.validation_loss();
-    let mut losses: Vec<f64> = Vec::new();
-    for step in 0..steps {
+    let start = progress.start;
+    for step in progress.losses.len()..steps {
         let factor = budget.schedule.factor(step, budget.warmup, steps);
         let loss = session.step(factor);
-        on_step(step, loss);
-        losses.push(loss);
-        let has_risen = losses.len() >= window && last(&losses, window) > SLACK * start;
+        progress.losses.push(loss);
+        let losses = &progress.losses;
+        let has_risen = losses.len() >= window && last(losses, window) > SLACK * start;
+        let goes_on = on_step(&progress, session);
         if !loss.is_finite() || has_risen {
             return Outcome::Diverged { step: step + 1 };
         }
+        if goes_on.is_break() {
+            return Outcome::Stopped;
+        }
     }
+    let losses = progress.losses;
     let loss = session.validation_loss();
     if loss.is_finite() && loss <= start {
         let train_loss = last(&losses, window);
@@ -46,7 +73,7 @@ pub(crate) fn last(values: &[f64], window: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject::Measurement;
+    use crate::subject::{Measurement, Problem, State};
     use crate::trial::tests::trial;
     use std::collections::VecDeque;
 
@@ -63,13 +90,23 @@ mod tests {
         fn coordinates(&mut self) -> Vec<Measurement> {
             Vec::new()
         }
+        fn state(&self) -> Option<State> {
+            None
+        }
+        fn restore(&mut self, _: usize, _: State) -> Result<(), Problem> {
+            Ok(())
+        }
     }
 
     fn outcome(losses: &[f64], validation: f64) -> Outcome {
+        let mut script = Script(losses.iter().copied().collect(), 5.0, validation);
+        let begun = Progress::begin(&script);
+        let budget = trial(losses.len()).budget;
         train(
-            &trial(losses.len()).budget,
-            &mut Script(losses.iter().copied().collect(), 5.0, validation),
-            |_, _| {},
+            &budget,
+            &mut script,
+            begun,
+            |_, _| ControlFlow::Continue(()),
         )
     }
 

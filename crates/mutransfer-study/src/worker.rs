@@ -2,21 +2,25 @@
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{RunError, StoreError, Verb};
 use crate::store::{
     Assignment, begin_file, curve_path, end_file, read_assignment, sweep, write_record,
 };
-use crate::subject::{Open, Subject};
+use crate::subject::{Open, Site, Subject};
 use crate::trial::{Outcome, Trial};
 
-/// Trains the trial in a folder, as `build` of the program.
+/// How often the state of a training is kept, where nobody says otherwise.
+pub const USUAL_PACE: Duration = Duration::from_secs(60);
+
+/// Trains the trial at a site.
 ///
 /// # Errors
-/// When the trial was made by another build or for other data, its subject cannot be opened, or the
-/// folder not be read and written.
-pub fn work(folder: &Path, open: Open, build: &str) -> Result<(), RunError> {
+/// When the trial was made by another build or for other data, its subject cannot be opened, the
+/// folder not be read and written, or it was stopped before its end.
+pub fn work(site: &Site, open: Open) -> Result<(), RunError> {
+    let (folder, build) = (site.folder, site.build);
     let assignment = read_assignment(folder)?;
     if assignment.build != build {
         return Err(RunError::OtherBuild);
@@ -29,12 +33,16 @@ pub fn work(folder: &Path, open: Open, build: &str) -> Result<(), RunError> {
         return Err(RunError::DataChanged { path });
     }
     let begun = Instant::now();
-    let outcome = run(&trial, subject.as_ref(), folder)?;
+    let outcome = run(&trial, subject.as_ref(), site)?;
+    if outcome == Outcome::Stopped {
+        return Err(RunError::Stopped);
+    }
     let seconds = begun.elapsed().as_secs_f64();
     Ok(write_record(folder, &trial.id(), outcome, seconds, build)?)
 }
 
-fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, RunError> {
+fn run(trial: &Trial, subject: &dyn Subject, site: &Site) -> Result<Outcome, RunError> {
+    let folder = site.folder;
     // A worker on a machine that was taken for lost may still be at this trial: what it has begun
     // goes, so that it cannot end.
     sweep(folder)?;
@@ -42,7 +50,7 @@ fn run(trial: &Trial, subject: &dyn Subject, folder: &Path) -> Result<Outcome, R
     let file = begin_file(folder).map_err(StoreError::of(Verb::Create, &path))?;
     let mut metrics = BufWriter::new(file);
     let mut written = Ok(());
-    let outcome = subject.train(trial, folder, &mut |step, loss| {
+    let outcome = subject.train(trial, site, &mut |step, loss| {
         if written.is_ok() {
             written = write_step(&mut metrics, step, loss);
         }

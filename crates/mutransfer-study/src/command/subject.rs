@@ -23,7 +23,7 @@ use crate::allowance::{Allowance, pause};
 use crate::data::{Data, DataKind};
 use crate::error::RunError;
 use crate::schedule::Schedule;
-use crate::subject::{Measurement, Measuring, ModelSizes, Problem, Subject, UsualCheck};
+use crate::subject::{Measurement, Measuring, ModelSizes, Problem, Site, Subject, UsualCheck};
 use crate::trial::{Budget, Outcome, Trial};
 
 /// Makes the command of a guard, which takes the command of a program as its arguments; see
@@ -211,12 +211,12 @@ impl Subject for Command {
     fn train(
         &self,
         trial: &Trial,
-        folder: &Path,
+        site: &Site,
         on_step: &mut dyn FnMut(usize, f64),
     ) -> Result<Outcome, RunError> {
         self.program.check_files().map_err(failed)?;
         let folder =
-            std::path::absolute(folder).map_err(|error| RunError::Subject(error.into()))?;
+            std::path::absolute(site.folder).map_err(|error| RunError::Subject(error.into()))?;
         let folder = folder.join(FOLDER);
         if hash(&folder).map_err(failed)? != trial.plan {
             return Err(RunError::PlanChanged { id: trial.id() });

@@ -43,7 +43,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Stor
 }
 
 /// Writes a file whose content is on the disk before its name is, and its name before this returns.
-pub(super) fn write_atomic(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let written = begin_file(folder_of_file(path)).and_then(|mut file| {
         file.write_all(content)?;
         end_file(file, path)?;

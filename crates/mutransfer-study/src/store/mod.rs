@@ -32,7 +32,6 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{StoreError, Verb};
 use crate::trial::{Outcome, Trial};
-use atomic::write_atomic;
 use lease::Lease;
 use manifest::Manifest;
 use results::{line, table};
@@ -66,7 +65,8 @@ pub use record::{Assignment, Record, read_assignment, read_record, write_record}
 pub use results::csv;
 
 pub(crate) use atomic::{
-    begin_file, corrupt, create_folder, end_file, read_json, remove_if_there, sweep, write_json,
+    begin_file, corrupt, create_folder, end_file, read_json, remove_if_there, sweep, write_atomic,
+    write_json,
 };
 
 pub(crate) use place::is_shared;

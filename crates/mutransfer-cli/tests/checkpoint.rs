@@ -1,0 +1,108 @@
+//! A training that is stopped goes on to the same bits.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mutransfer_study::study::Study;
+use mutransfer_study::subject::{Site, Subject};
+use mutransfer_study::trial::{Outcome, Trial};
+
+/// A small study of a family, its subject and its first trial.
+fn trial(more: &str) -> (Box<dyn Subject>, Trial) {
+    let text = format!(
+        "rules = [\"mup\"]\nbase_width = 16\nwidths = [32]\ntarget_width = 64\nhead_dim = 16\n\
+         lr = {{ from = \"2^-12\", to = \"2^-11\", step = 1 }}\nsteps = 9\nbatch = 16\ncontext = 8\n\
+         verify = false\n{more}"
+    );
+    let study = Study::parse(&text, Path::new("study.toml")).unwrap();
+    let subject = mutransfer_models::open(study.subject(), None).unwrap();
+    let trial = study.sweep(subject.as_ref()).unwrap().swap_remove(0);
+    (subject, trial)
+}
+
+/// Trains in a folder until `last` steps are done, and gives how it ended and what it told.
+fn train(
+    (subject, trial): &(Box<dyn Subject>, Trial),
+    folder: &Path,
+    build: &str,
+    last: usize,
+) -> (Outcome, Vec<(usize, u64)>) {
+    let stop = AtomicBool::new(false);
+    let site = Site {
+        folder,
+        build,
+        stop: &stop,
+        every: Duration::MAX,
+    };
+    let mut told = Vec::new();
+    let outcome = subject.train(trial, &site, &mut |step, loss| {
+        told.push((step, loss.to_bits()));
+        if step + 1 == last {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    (outcome.unwrap(), told)
+}
+
+const FAMILIES: [&str; 6] = [
+    "model = \"gpt\"",
+    "model = \"gpt\"\noptimizer = \"sgd\"\nvariants = [\"tied\", \"rope\"]",
+    "model = \"bert\"\noptimizer = \"adam\"\nweight_decay = 0.1",
+    "model = \"mlp\"\noptimizer = \"sgd\"\nmomentum = 0.0",
+    "model = \"cnn\"",
+    // Batch norm has statistics that are no parameters.
+    "model = \"resnet\"\ndepth = 1",
+];
+
+#[test]
+fn a_training_that_is_stopped_goes_on_to_the_same_bits() {
+    for family in FAMILIES {
+        let subject = trial(family);
+        let [whole, cut] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let undisturbed = train(&subject, whole.path(), "build", 0);
+        assert!(
+            matches!(undisturbed.0, Outcome::Finished { .. }),
+            "{family}"
+        );
+        for last in [1, 4, 5] {
+            let (outcome, told) = train(&subject, cut.path(), "build", last);
+            assert_eq!((outcome, told.len()), (Outcome::Stopped, last), "{family}");
+            assert_eq!(told, undisturbed.1[..last], "{family}");
+        }
+        assert_eq!(
+            train(&subject, cut.path(), "build", 0),
+            undisturbed,
+            "{family}"
+        );
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_trial_or_build_or_one_that_is_torn_is_not_gone_on_from() {
+    let subject = trial("model = \"mlp\"");
+    let other = trial("model = \"mlp\"\nseed = 1");
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // What is begun anew comes past the second step, and what goes on from the fourth does not.
+    let begins = |subject, build| train(subject, at, build, 2).1.len() == 2;
+    let keep = |subject| assert_eq!(train(subject, at, "build", 4).0, Outcome::Stopped);
+    keep(&subject);
+    assert!(!begins(&subject, "build"), "its own");
+    keep(&other);
+    let file = std::fs::read_dir(at)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let kept = std::fs::read(&file).unwrap();
+    assert!(begins(&subject, "build"), "of another trial");
+    keep(&subject);
+    assert!(begins(&subject, "other"), "of another build");
+    for torn in [&kept[..kept.len() / 2], &kept[..3], b"", &[0; 64]] {
+        std::fs::write(&file, torn).unwrap();
+        assert!(begins(&subject, "build"), "torn");
+    }
+}
