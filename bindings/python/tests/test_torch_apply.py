@@ -270,8 +270,9 @@ def test_what_no_module_has_is_folded_alone():
     assert str(refused.value) == (
         "parameter `head` of Functional has the sizes [10, 32] and grows, and nothing says which "
         "of its axes the model sums over\n"
-        '  hint: say what it is: declare=[("NAME", "input")] for a table or position code, '
-        '"output" for a readout; or axes={"NAME": (fan_in, fan_out)} with the numbers of the axes'
+        '  hint: example=INPUTS shows it; or say it: declare=[("NAME", "input")] for a table or '
+        'position code, "output" for a readout; or axes={"NAME": (fan_in, fan_out)} with the '
+        "numbers of the axes"
     )
     given = {"delta": Functional(16), "axes": {"head": (1, 0)}, "readout": ["head"], "clips": False}
     plan = mt.plan(Functional(32), Functional(8), **given)

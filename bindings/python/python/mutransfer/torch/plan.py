@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from mutransfer import _core
 from mutransfer import plan as plain
-from mutransfer.errors import PlanError
+from mutransfer.errors import AxesError, PlanError
 from mutransfer.plan import Pairs, Plan
 from mutransfer.shapes import Shape
 from mutransfer.torch.names import is_table, owned
 from mutransfer.torch.optimizers import planned_for
 from mutransfer.torch.shapes import Known, Model, is_linear, known, undeclared
+from mutransfer.torch.trace import Example, axes_of, traced
 
 Axes = Mapping[str, tuple[int | None, int | None]]
 
@@ -38,6 +39,7 @@ def plan(
     form: str | None = None,
     decay: str | None = None,
     options: Mapping[str, str] | None = None,
+    example: Example | None = None,
     clips: bool = True,
     strict: bool = True,
 ) -> Plan:
@@ -60,6 +62,8 @@ def plan(
         form: `folded` for models that must not be touched; without it the rule's own.
         decay: `l2`, `times-lr` or `independent`; without it the optimizer's own.
         options: Choices where the literature disagrees.
+        example: What the base is called with (a tensor, arguments, keyword arguments, or a function
+            of the model that runs it): one forward pass then shows the axes that types do not.
         clips: Whether gradients are clipped at a constant norm.
         strict: Whether serious findings are errors.
 
@@ -79,6 +83,10 @@ def plan(
     if delta is not None:
         models["delta"] = known(delta)
     given = dict(axes or {})
+    if example is not None:
+        shown = seen(base, models, example)
+        given = {**shown.axes, **given}
+        ties = [*ties, *shown.ties]
     undeclared(models, _among([pattern for pattern, _ in declare] + list(given)))
     name, own_decay = planned_for(optimizer)
     shapes = {which: _with_axes(model, given) for which, model in models.items()}
@@ -104,6 +112,41 @@ def plan(
     if not fold:
         return made
     return plain(shapes["base"], shapes["target"], fold=fold, **parts)  # type: ignore[arg-type]
+
+
+class _Seen(NamedTuple):
+    """What a forward pass of the base shows."""
+
+    axes: dict[str, tuple[int | None, int | None]]
+    ties: list[tuple[str, str]]
+
+
+def seen(base: Model, models: Mapping[str, Known], example: Example) -> _Seen:
+    """Axes of what types do not tell, and embeddings that are used as readouts without a module.
+
+    Raises:
+        AxesError: If what the base does contradicts the type of a module.
+    """
+    if not isinstance(base, nn.Module):
+        raise PlanError("example= runs the base, which is no module", hint="give the base itself")
+    shown = _Seen({}, [])
+    shared = {name for _, name in models["base"].ties}
+    for name, use in traced(base, example).items():
+        shape = models["base"].shapes[name]
+        others = [model.shapes[name].dims for model in models.values() if name in model.shapes]
+        growing = [a for a, sizes in enumerate(zip(*others, strict=True)) if len(set(sizes)) > 1]
+        if name in models["base"].unknown and len(use.summed) < 2:  # noqa: PLR2004  (one fan-in)
+            shown.axes[name] = axes_of(use, len(shape.dims), growing)
+        elif use.is_looked_up and use.summed and name not in shared:
+            shown.ties.append((f"{name} as readout", name))
+        elif shape.fan_in is not None and use.summed and shape.fan_in not in use.summed:
+            raise AxesError(
+                f"the type of the module of `{name}` says that axis {shape.fan_in} is summed over, "
+                f"and the forward pass sums over axis {min(use.summed)}",
+                hint=f'say which is right: axes={{"{name}": (fan_in, fan_out)}}',
+                parameters=[name],
+            )
+    return shown
 
 
 def _among(patterns: Sequence[str]) -> Callable[[str], bool]:

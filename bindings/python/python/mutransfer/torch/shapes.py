@@ -120,9 +120,9 @@ def undeclared(models: Mapping[str, Known], is_declared: Callable[[str], bool]) 
             f"parameter `{first}` of {target.unknown[first]} has the sizes "
             f"{list(target.shapes[first].dims)} and grows, and nothing says which of its axes the "
             "model sums over",
-            hint='say what it is: declare=[("NAME", "input")] for a table or position code, '
-            '"output" for a readout; or axes={"NAME": (fan_in, fan_out)} with the numbers of the '
-            "axes",
+            hint='example=INPUTS shows it; or say it: declare=[("NAME", "input")] for a table or '
+            'position code, "output" for a readout; or axes={"NAME": (fan_in, fan_out)} with the '
+            "numbers of the axes",
             code="MU006",
             parameters=growing,
         )
