@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::Context;
+use mutransfer_study::build;
 use mutransfer_study::executor::Executor;
 use mutransfer_study::executor::batch::abandon;
 use mutransfer_study::executor::batched::Batched;
@@ -56,7 +57,10 @@ fn here(
     abandon(bench.store().root()).context("cannot take back what is queued in a cluster")?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = jobs.unwrap_or(cores);
-    Ok((Box::new(workers(jobs)?), format!("{jobs} at a time")))
+    Ok((
+        Box::new(workers(jobs, options.checkpoint)?),
+        format!("{jobs} at a time"),
+    ))
 }
 
 fn queued(
@@ -71,10 +75,24 @@ fn queued(
     Ok((Box::new(executor?), format!("run by {name}")))
 }
 
-/// Workers of this machine.
-pub(crate) fn workers(jobs: usize) -> Result<Local, Failure> {
-    let program = program()?;
-    Ok(Local::new(jobs, move |folder| worker(&program, folder)))
+/// Workers of this machine, which keep where they are every so many seconds.
+pub(crate) fn workers(jobs: usize, checkpoint: Option<u32>) -> Result<Local, Failure> {
+    let seconds = checkpoint.map(|seconds| seconds.to_string());
+    let Some(own) = build::own_image() else {
+        let program = program()?;
+        return Ok(Local::new(jobs, move |folder| {
+            worker(&program, &[("--checkpoint", seconds.as_deref())], folder)
+        }));
+    };
+    // What begins by this path is of this very build, and need not find out.
+    let build = build::fingerprint().context("cannot read this program itself")?;
+    Ok(Local::new(jobs, move |folder| {
+        let settings = [
+            ("--checkpoint", seconds.as_deref()),
+            ("--of-build", Some(&build)),
+        ];
+        worker(own, &settings, folder)
+    }))
 }
 
 fn runner(jobs: Option<usize>) -> Result<Runner, Failure> {
@@ -89,11 +107,15 @@ fn program() -> Result<std::path::PathBuf, Failure> {
     Ok(std::env::current_exe().context("cannot find this program to start workers")?)
 }
 
-fn worker(program: &Path, folder: &Path) -> Command {
+fn worker(program: &Path, settings: &[(&str, Option<&str>)], folder: &Path) -> Command {
     let mut command = Command::new(program);
+    command.args(["run-trial", "--end-with-stdin"]);
+    for (flag, value) in settings {
+        if let Some(value) = value {
+            command.args([flag, value]);
+        }
+    }
     // A folder may begin like an option.
-    command
-        .args(["run-trial", "--end-with-stdin", "--"])
-        .arg(folder);
+    command.arg("--").arg(folder);
     command
 }

@@ -3,6 +3,9 @@
 
 use std::io::{Read, stdin};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use mutransfer_study::command::guard;
@@ -17,20 +20,27 @@ use crate::failure::Failure;
 use crate::{signals, subject};
 
 pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
+    // It was started by a path that says nothing to who looks at the list of processes.
+    let _ = std::fs::write("/proc/self/comm", env!("CARGO_BIN_NAME"));
+    let stop = signals::stop().context("cannot listen for signals")?;
     if options.end_with_stdin {
-        std::thread::spawn(end_with_stdin);
+        let stop = Arc::clone(&stop);
+        std::thread::spawn(move || end_with_stdin(&stop));
     }
     if let (Some(batch), Some(element)) = (&options.batch, options.element) {
-        return run_element(batch, element, options.jobs);
+        return run_element(batch, element, options.jobs, &stop);
     }
     let folder = options.folder.as_deref().unwrap_or(Path::new("."));
-    let build = build::fingerprint().context("cannot read this program itself")?;
-    let stop = signals::stop().context("cannot listen for signals")?;
+    let build = match &options.of_build {
+        Some(build) => build.clone(),
+        None => build::fingerprint().context("cannot read this program itself")?,
+    };
+    let every = options.checkpoint.map(u64::from).map(Duration::from_secs);
     let site = Site {
-        folder: folder,
+        folder,
         build: &build,
         stop: &stop,
-        every: worker::USUAL_PACE,
+        every: every.unwrap_or(worker::USUAL_PACE),
     };
     worker::work(&site, &subject::open).map_err(|error| match error {
         RunError::Stopped => Failure::again(),
@@ -39,23 +49,30 @@ pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
 }
 
 /// What a task of a cluster does.
-fn run_element(batch: &Path, element: usize, jobs: usize) -> Result<(), Failure> {
-    let stop = signals::stop().context("cannot listen for signals")?;
-    let done = element::run(batch, element, &mut workers(jobs)?, &stop);
+fn run_element(
+    batch: &Path,
+    element: usize,
+    jobs: usize,
+    stop: &AtomicBool,
+) -> Result<(), Failure> {
+    let done = element::run(batch, element, &mut workers(jobs, None)?, stop);
     done.map_err(|error| match error {
         RunError::Stopped => Failure::again(),
         other => other.into(),
     })
 }
 
-/// The other end of standard input is held by the process that started this one.
+/// The other end of standard input is held by the process that started this one, which asks it to
+/// stop by a byte and ends it by its own end.
 #[expect(
     clippy::exit,
     reason = "nothing is left to be done for anybody, and results appear by atomic rename"
 )]
-fn end_with_stdin() {
+fn end_with_stdin(stop: &AtomicBool) {
     let mut byte = [0];
-    while matches!(stdin().read(&mut byte), Ok(1)) {}
+    while matches!(stdin().read(&mut byte), Ok(1)) {
+        stop.store(true, Ordering::Relaxed);
+    }
     std::process::exit(1);
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process;
 
+use mutransfer_study::build;
 use mutransfer_study::command::Command;
 use mutransfer_study::subject::{Description, Problem, Subject};
 
@@ -37,7 +38,8 @@ pub(crate) fn open_typed(
 
 /// This program as a guard of another.
 fn guard() -> process::Command {
-    let own = std::env::current_exe().unwrap_or_else(|_| env!("CARGO_BIN_NAME").into());
+    let own = build::own_image().map_or_else(std::env::current_exe, |own| Ok(own.to_owned()));
+    let own = own.unwrap_or_else(|_| env!("CARGO_BIN_NAME").into());
     let mut command = process::Command::new(own);
     command.args(["guard", "--"]);
     command

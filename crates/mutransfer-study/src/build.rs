@@ -4,6 +4,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// A path by which this process, and a child that it starts, find the very program that it runs,
+/// whatever has come to lie where that was started from; none where the system has no such path.
+pub fn own_image() -> Option<&'static Path> {
+    let own = Path::new("/proc/self/exe");
+    own.exists().then_some(own)
+}
+
 /// Fingerprint of the running program: a hash of its executable file.
 ///
 /// # Errors
@@ -24,11 +31,5 @@ pub fn copy_to(path: &Path) -> io::Result<()> {
 }
 
 fn program() -> io::Result<PathBuf> {
-    // The path may have come to lead to another program since this one began.
-    let own = Path::new("/proc/self/exe");
-    if own.exists() {
-        Ok(own.to_owned())
-    } else {
-        std::env::current_exe()
-    }
+    own_image().map_or_else(std::env::current_exe, |own| Ok(own.to_owned()))
 }

@@ -14,6 +14,9 @@ use crate::trial::{Outcome, Trial};
 /// How often the state of a training is kept, where nobody says otherwise.
 pub const USUAL_PACE: Duration = Duration::from_secs(60);
 
+/// How long steps may stay in memory.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
 /// Trains the trial at a site.
 ///
 /// # Errors
@@ -49,10 +52,15 @@ fn run(trial: &Trial, subject: &dyn Subject, site: &Site) -> Result<Outcome, Run
     let path = curve_path(folder);
     let file = begin_file(folder).map_err(StoreError::of(Verb::Create, &path))?;
     let mut metrics = BufWriter::new(file);
-    let mut written = Ok(());
+    let (mut written, mut shown) = (Ok(()), Instant::now());
     let outcome = subject.train(trial, site, &mut |step, loss| {
         if written.is_ok() {
             written = write_step(&mut metrics, step, loss);
+            // Whoever watches sees that it moves.
+            if written.is_ok() && shown.elapsed() > A_MOMENT {
+                written = metrics.flush();
+                shown = Instant::now();
+            }
         }
     })?;
     written

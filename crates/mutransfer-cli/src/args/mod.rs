@@ -110,6 +110,7 @@ impl Default for Command {
         Self::Demo(RunOptions {
             out: None,
             jobs: None,
+            checkpoint: None,
             accept_build: false,
             foreign: ForeignOptions { overwrite: false },
             json: false,
@@ -127,6 +128,10 @@ pub(crate) struct RunOptions {
     /// Trials to run at a time, one thread each [default: all cores; 1 in each task of a cluster]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// Seconds after which a trial keeps where it is, to go on from there when it is killed; 0 after
+    /// every step [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) checkpoint: Option<u32>,
     /// Keep results that another build of this program has left in the folder, whose numbers may
     /// differ
     #[arg(long)]
@@ -477,6 +482,12 @@ pub(crate) struct RunTrialOptions {
     /// End when standard input does, that is, when the process that started this one is gone
     #[arg(long)]
     pub(crate) end_with_stdin: bool,
+    /// Seconds between two checkpoints
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) checkpoint: Option<u32>,
+    /// Fingerprint of this program, where the one that started it is the same
+    #[arg(long, value_name = "HASH")]
+    pub(crate) of_build: Option<String>,
     /// Folder of a batch: run the trials of an element of it that have no result yet
     #[arg(
         long,

@@ -2,18 +2,21 @@
 //!
 //! One trial per process and thread beats every other arrangement on a CPU, and a crash takes one
 //! trial with it. Each worker holds the other end of a pipe: when this process ends, however it
-//! ends, so do its workers.
+//! ends, so do its workers. A byte in it asks them to keep where they are, and end.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::words::error_in;
 use super::{End, Executor, News};
+
+/// How long a worker may take to keep where it is. Whoever stops a study waits for that.
+const GRACE: Duration = Duration::from_millis(600);
 
 /// Processes of this machine.
 pub struct Local {
@@ -22,6 +25,8 @@ pub struct Local {
     command: Box<dyn Fn(&Path) -> Command>,
     /// The pipes that keep the workers alive, by the numbers of their trials.
     pipes: BTreeMap<usize, Option<ChildStdin>>,
+    /// When the workers were asked to end.
+    asked: Option<Instant>,
     ended: (Sender<Waited>, Receiver<Waited>),
 }
 
@@ -39,6 +44,7 @@ impl Local {
             jobs,
             command: Box::new(command),
             pipes: BTreeMap::new(),
+            asked: None,
             ended: channel(),
         }
     }
@@ -80,8 +86,15 @@ impl Executor for Local {
     }
 
     fn cancel(&mut self) {
-        for pipe in self.pipes.values_mut() {
-            *pipe = None;
+        let asked = *self.asked.get_or_insert_with(|| {
+            for pipe in self.pipes.values_mut().flatten() {
+                // One that has ended meanwhile reads nothing.
+                let _ = pipe.write_all(b"\n");
+            }
+            Instant::now()
+        });
+        if asked.elapsed() > GRACE {
+            self.pipes.values_mut().for_each(|pipe| *pipe = None);
         }
     }
 }

@@ -42,7 +42,8 @@ pub trait Executor {
     fn next(&mut self, patience: Duration) -> io::Result<Option<News>>;
 
     /// Ends the workers of this machine, and lets those of others go on for a later process. Their
-    /// trials still have to be waited for, which takes no time.
+    /// trials still have to be waited for. Those that have not ended by the next call but some are
+    /// ended at once.
     fn cancel(&mut self);
 }
 

@@ -113,8 +113,8 @@ pub(crate) fn sweep(folder: &Path) -> Result<(), StoreError> {
     let failed = || StoreError::of(Verb::Read, folder);
     for entry in fs::read_dir(folder).map_err(failed())? {
         let entry = entry.map_err(failed())?;
-        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-            let path = entry.path();
+        let path = entry.path();
+        if is_partial(&path) {
             let removed = if entry.file_type().map_err(failed())?.is_dir() {
                 fs::remove_dir_all(&path)
             } else {
@@ -124,6 +124,12 @@ pub(crate) fn sweep(folder: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether a file is not whole yet, by its name.
+pub(super) fn is_partial(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().starts_with(PARTIAL)
 }
 
 fn folder_of_file(path: &Path) -> &Path {

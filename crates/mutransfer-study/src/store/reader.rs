@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::TRIALS;
-use super::atomic::corrupt;
+use super::atomic::{corrupt, is_partial};
 use super::place::shared;
 use super::record::{Assignment, Record, curve_path, read_assignment};
 use super::records::trial_folders;
@@ -102,7 +102,8 @@ pub fn running(root: &Path) -> Result<Vec<Running>, StoreError> {
 
 fn under_way(folder: &Path) -> Option<Running> {
     let Assignment { trial, .. } = read_assignment(folder).ok()?;
-    let curve = fs::read_to_string(curve_path(folder)).unwrap_or_default();
+    let curve = begun(folder).and_then(|path| fs::read_to_string(path).ok());
+    let curve = curve.unwrap_or_default();
     // The last line may be half written.
     let last = curve
         .rsplit('\n')
@@ -112,6 +113,17 @@ fn under_way(folder: &Path) -> Option<Running> {
         step: last.as_ref().map_or(0, |last| last.step + 1),
         loss: last.and_then(|last| last.loss),
     })
+}
+
+/// The curve of a trial under way, which has its name once it is whole.
+fn begun(folder: &Path) -> Option<PathBuf> {
+    let whole = curve_path(folder);
+    if whole.exists() {
+        return Some(whole);
+    }
+    let files = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let mut files = files.map(|file| file.path());
+    files.find(|path| is_partial(path))
 }
 
 /// What is to be opened of a study.
