@@ -54,7 +54,7 @@ fn prepare(bench: &Workbench, options: &TransferOptions) -> Result<(), Failure> 
     let settings = checked(settings)?;
     let mut progress = Progress::new(bench, "made ready".to_owned());
     let observe = &mut |event: &Event| progress.observe(event);
-    let made = bench.prepare(settings.trials_per_task, &mut workers(1)?, observe)?;
+    let made = bench.prepare(settings.trials_per_task, &mut workers(1, None)?, observe)?;
     let root = bench.store().root();
     let Some(made) = made else {
         say!("nothing is missing: {}", root.display());
