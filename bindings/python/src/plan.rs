@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use mutransfer::{
-    Check, Error, Finding, Given, Init, ParamPlan, Plan, PlanDocument, Settings, Shapes, Widths,
+    Check, Error, Finding, Given, Init, ParamName, ParamPlan, Plan, PlanDocument, Settings, Shapes,
+    Widths,
 };
 use pyo3::prelude::*;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::choices::Choices;
 use crate::error::{Problem, guarded};
@@ -57,54 +58,94 @@ fn planned(
         clips: choices.clips,
         zero_init: &choices.zero_init,
     };
-    let plan = Plan::new(&widths, target, rule.clone(), optimizer)
-        .and_then(|plan| choices.completed(plan))
-        .map_err(|error| with_all(error, &check))?;
-    let findings: Vec<_> = check.findings()?.iter().map(finding).collect();
-    let laws: BTreeMap<&str, _> = plan
-        .params()
-        .map(|(name, param)| (name.as_str(), laws(param)))
-        .collect();
-    let plan = plan.to_json(Given::default());
-    Ok(json!({ "plan": plan, "findings": findings, "laws": laws }).to_string())
+    let planned = Plan::new(&widths, target, rule.clone(), optimizer);
+    let findings = check.findings_of(&planned)?;
+    let findings: Vec<_> = findings.iter().map(Found::of).collect();
+    let plan = match planned.and_then(|plan| choices.completed(plan)) {
+        Ok(plan) => plan,
+        Err(error) => return Err(with_all(error, &findings)),
+    };
+    let laws = plan.params();
+    let planned = Planned {
+        plan: plan.document(Given::default()),
+        findings,
+        laws: laws
+            .map(|(name, param)| (name.as_str(), Laws::of(param)))
+            .collect(),
+    };
+    serde_json::to_string(&planned).map_err(Problem::internal)
+}
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    plan: PlanDocument,
+    findings: Vec<Found<'a>>,
+    laws: BTreeMap<&'a str, Laws>,
 }
 
 /// By how much the standard deviation of a framework's own initialiser differs between base and
 /// target, by the law that it follows.
-fn laws(param: &ParamPlan) -> BTreeMap<&'static str, f64> {
-    let size = param.dims.iter().map(|dim| dim.ratio()).product::<f64>();
-    let mut laws = BTreeMap::from([("constant", 1.0)]);
-    if param.dims.len() < 2 {
-        laws.insert("own size", size.sqrt().recip());
-        return laws;
+#[derive(Serialize)]
+struct Laws {
+    constant: f64,
+    #[serde(flatten)]
+    drawn: Option<Drawn>,
+    #[serde(rename = "own size", skip_serializing_if = "Option::is_none")]
+    own_size: Option<f64>,
+}
+
+/// Those of matrices.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Drawn {
+    fan_in: f64,
+    fan_out: f64,
+    xavier: f64,
+}
+
+impl Laws {
+    fn of(param: &ParamPlan) -> Self {
+        let is_matrix = param.dims.len() > 1;
+        let size: f64 = param.dims.iter().map(|dim| dim.ratio()).product();
+        Self {
+            constant: 1.0,
+            drawn: is_matrix.then(|| Drawn {
+                fan_in: param.init_ratio(Init::FanIn(1.0)),
+                fan_out: param.init_ratio(Init::FanOut(1.0)),
+                xavier: param.init_ratio(Init::Xavier(1.0)),
+            }),
+            own_size: (!is_matrix).then(|| size.sqrt().recip()),
+        }
     }
-    for (name, init) in [
-        ("fan-in", Init::FanIn(1.0)),
-        ("fan-out", Init::FanOut(1.0)),
-        ("xavier", Init::Xavier(1.0)),
-    ] {
-        laws.insert(name, param.init_ratio(init));
-    }
-    laws
 }
 
 /// An error with all parameters that are wrong as the first one is.
-fn with_all(error: Error, check: &Check) -> Problem {
-    let findings = check.findings().unwrap_or_default();
+fn with_all(error: Error, findings: &[Found]) -> Problem {
     let code = Finding::of_error(&error).lint.code;
-    let named = findings.iter().filter(|finding| finding.lint.code == code);
-    let all = named.filter_map(|finding| finding.parameter.as_ref());
-    Problem::from(error).with_all(all.map(ToString::to_string).collect())
+    let named = findings.iter().filter(|found| found.code == code);
+    let all = named.filter_map(|found| found.parameter);
+    Problem::from(error).with_all(all.map(str::to_owned).collect())
 }
 
-fn finding(finding: &Finding) -> serde_json::Value {
-    json!({
-        "code": finding.lint.code,
-        "title": finding.lint.title,
-        "parameter": finding.parameter,
-        "message": finding.message,
-        "fix": finding.lint.fix,
-    })
+#[derive(Serialize)]
+struct Found<'a> {
+    code: &'static str,
+    title: &'static str,
+    parameter: Option<&'a str>,
+    message: &'a str,
+    fix: &'static str,
+}
+
+impl<'a> Found<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self {
+            code: finding.lint.code,
+            title: finding.lint.title,
+            parameter: finding.parameter.as_ref().map(ParamName::as_str),
+            message: &finding.message,
+            fix: finding.lint.fix,
+        }
+    }
 }
 
 /// A plan that was saved, if it is one and holds scales.
@@ -128,7 +169,7 @@ pub(crate) fn check_settings(py: Python<'_>, settings: String, plan: String) -> 
     guarded(py, || {
         let plan: PlanDocument = serde_json::from_str(&plan).map_err(Problem::internal)?;
         let findings = Settings::from_json(&settings)?.compare(&plan);
-        let findings: Vec<_> = findings.iter().map(finding).collect();
+        let findings: Vec<_> = findings.iter().map(Found::of).collect();
         serde_json::to_string(&findings).map_err(Problem::internal)
     })
 }

@@ -43,6 +43,14 @@ impl<'a> Check<'a> {
     /// # Errors
     /// When the rule has no table for the optimizer.
     pub fn findings(&self) -> Result<Vec<Finding>, Error> {
+        self.findings_of(&self.plan())
+    }
+
+    /// The same where it has been planned already: with that plan, or with what was in its way.
+    ///
+    /// # Errors
+    /// When the rule has no table for the optimizer.
+    pub fn findings_of(&self, plan: &Result<Plan, Error>) -> Result<Vec<Finding>, Error> {
         let mut findings = self.rules().findings(self.decays)?;
         let (placed, flaws) = self.place();
         let failed = flaws
@@ -50,9 +58,9 @@ impl<'a> Check<'a> {
             .any(|finding| finding.parameter.is_some() && finding.lint != MU001);
         findings.extend(flaws);
         if !failed {
-            findings.extend(self.sizes());
+            findings.extend(sizes(plan));
         }
-        findings.extend(self.model_findings(&placed));
+        findings.extend(self.model_findings(&placed, plan));
         let alone = Alone::among(&placed);
         for (name, found) in &placed {
             findings.extend(self.parameter_finding(name, found));
@@ -108,18 +116,7 @@ impl<'a> Check<'a> {
         (placed, flaws)
     }
 
-    /// Names missing on either side, and ties that cannot be.
-    fn sizes(&self) -> Option<Finding> {
-        match self.plan() {
-            Err(Error::Widths(
-                WidthsError::UnknownAxes { .. } | WidthsError::ReadoutInBlock { .. },
-            ))
-            | Ok(_) => None,
-            Err(error) => Some(Finding::of_error(&error)),
-        }
-    }
-
-    fn model_findings(&self, placed: &[Found]) -> Vec<Finding> {
+    fn model_findings(&self, placed: &[Found], plan: &Result<Plan, Error>) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.is_base(placed) {
             let message = "every ratio is 1: the target has the sizes of the base";
@@ -134,8 +131,8 @@ impl<'a> Check<'a> {
             let message = "no parameter reads data: no fan-in is fixed where the fan-out grows";
             findings.push(Finding::general(MU016, message));
         }
-        if let Ok(plan) = self.plan() {
-            findings.extend(self.plan_findings(&plan));
+        if let Ok(plan) = plan {
+            findings.extend(self.plan_findings(plan));
         }
         findings
     }
@@ -198,6 +195,17 @@ impl<'a> Check<'a> {
             return Some(Finding::of(name, MU010, message));
         }
         None
+    }
+}
+
+/// Names missing on either side, and ties that cannot be.
+fn sizes(plan: &Result<Plan, Error>) -> Option<Finding> {
+    match plan {
+        Err(Error::Widths(
+            WidthsError::UnknownAxes { .. } | WidthsError::ReadoutInBlock { .. },
+        ))
+        | Ok(_) => None,
+        Err(error) => Some(Finding::of_error(error)),
     }
 }
 
