@@ -9,6 +9,7 @@ use mutransfer_study::build;
 use mutransfer_study::executor::Executor;
 use mutransfer_study::executor::batch::abandon;
 use mutransfer_study::executor::batched::Batched;
+use mutransfer_study::executor::hyperqueue::HyperQueue;
 use mutransfer_study::executor::local::Local;
 use mutransfer_study::executor::queue::{Queue, Runner};
 use mutransfer_study::executor::settings::{Kind, Settings};
@@ -30,6 +31,11 @@ pub(crate) fn executor(
         Kind::Slurm => {
             let slurm = Slurm::new(settings.clone(), runner(jobs)?);
             queued(bench, Arc::new(slurm), &settings)
+        }
+        Kind::HyperQueue => {
+            let root = bench.store().root();
+            let hyperqueue = HyperQueue::new(settings.clone(), runner(jobs)?, root);
+            queued(bench, Arc::new(hyperqueue), &settings)
         }
     }
 }

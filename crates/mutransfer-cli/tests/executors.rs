@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use common::{mutransfer, study, write};
 use mutransfer_study::executor::batched::Batched;
+use mutransfer_study::executor::hyperqueue::HyperQueue;
 use mutransfer_study::executor::local::Local;
 use mutransfer_study::executor::queue::Runner;
 use mutransfer_study::executor::settings::Settings;
@@ -132,19 +133,93 @@ fn processes_of_this_machine_keep_the_contract() {
     });
 }
 
+fn runner() -> Runner {
+    Runner {
+        program: PROGRAM.into(),
+        place: std::env::current_dir().unwrap(),
+        jobs: 1,
+    }
+}
+
 /// Run by the test below, with what Slurm's commands need in its environment.
 #[test]
 #[ignore = "needs a Slurm"]
 fn slurm_keeps_the_contract() {
     contract(&|root| {
-        let runner = Runner {
-            program: PROGRAM.into(),
-            place: std::env::current_dir().unwrap(),
-            jobs: 1,
-        };
-        let slurm = Slurm::new(Settings::default(), runner);
+        let slurm = Slurm::new(Settings::default(), runner());
         Box::new(Batched::open(Arc::new(slurm), root, &build(), 3).unwrap())
     });
+}
+
+/// Run by the test below, with what `hq` needs in its environment.
+#[test]
+#[ignore = "needs a HyperQueue"]
+fn hyperqueue_keeps_the_contract() {
+    contract(&|root| {
+        let hyperqueue = HyperQueue::new(Settings::default(), runner(), root);
+        Box::new(Batched::open(Arc::new(hyperqueue), root, &build(), 3).unwrap())
+    });
+}
+
+/// A server of HyperQueue and a worker, for as long as this is there.
+struct Server {
+    processes: Vec<Child>,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let processes = Vec::new();
+        let mut server = Self { processes, folder };
+        server.run(&["server", "start"]);
+        let wait = server.hq(&["server", "wait", "--timeout", "30s"]).status();
+        assert!(wait.unwrap().success());
+        server.run(&["worker", "start", "--cpus", "2"]);
+        server
+    }
+
+    fn hq(&self, arguments: &[&str]) -> Command {
+        let mut hq = Command::new("hq");
+        hq.args(arguments).env("HQ_SERVER_DIR", self.folder.path());
+        hq.stdout(Stdio::null()).stderr(Stdio::null());
+        hq
+    }
+
+    fn run(&mut self, arguments: &[&str]) {
+        let process = self.hq(arguments).spawn().unwrap();
+        self.processes.push(process);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for process in &mut self.processes {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+#[test]
+fn hyperqueue_if_it_is_there_keeps_the_contract() {
+    if Command::new("hq").arg("--version").output().is_err() {
+        return skipped("HyperQueue", "hq is not in the path");
+    }
+    let server = Server::start();
+    let folder = server.folder.path().display().to_string();
+    contract_of("hyperqueue_keeps_the_contract", [("HQ_SERVER_DIR", folder)]);
+}
+
+/// Has the contract of an executor tested, with what its commands need.
+fn contract_of(test: &str, environment: impl IntoIterator<Item = (&'static str, String)>) {
+    let contract = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .envs(environment)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&contract.stderr).into_owned();
+    assert!(contract.status.success(), "{said}");
 }
 
 /// Twelve trials of a program in plain Python, of about a second.
@@ -264,18 +339,7 @@ fn slurm_loses_a_node_and_both_controllers_and_the_sweep_ends_as_if_it_had_not()
         Ok(cluster) => cluster,
         Err(why) => return skipped("Slurm", &why),
     };
-    let contract = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "slurm_keeps_the_contract",
-            "--ignored",
-            "--nocapture",
-        ])
-        .envs(cluster.environment())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&contract.stderr).into_owned();
-    assert!(contract.status.success(), "{said}");
+    contract_of("slurm_keeps_the_contract", cluster.environment());
     let before = cluster.tasks().len();
 
     let folder = tempfile::tempdir().unwrap();

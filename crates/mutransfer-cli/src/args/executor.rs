@@ -5,7 +5,7 @@ use mutransfer_study::executor::settings::{Kind, Settings};
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Where trials are run")]
 pub(crate) struct ExecutorOptions {
-    /// Processes of this machine, or job arrays of Slurm [default: `executor` of the study, or local]
+    /// Processes of this machine, job arrays of Slurm, or jobs of HyperQueue [default: `executor` of the study, or local]
     #[arg(long, value_enum, value_name = "NAME")]
     executor: Option<ExecutorName>,
     /// Partition of the cluster
@@ -43,6 +43,8 @@ pub(crate) struct ExecutorOptions {
 enum ExecutorName {
     Local,
     Slurm,
+    #[value(name = "hyperqueue")]
+    HyperQueue,
 }
 
 impl From<ExecutorName> for Kind {
@@ -50,6 +52,7 @@ impl From<ExecutorName> for Kind {
         match name {
             ExecutorName::Local => Self::Local,
             ExecutorName::Slurm => Self::Slurm,
+            ExecutorName::HyperQueue => Self::HyperQueue,
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod batched;
 pub mod element;
+pub mod hyperqueue;
 pub mod local;
 pub mod manifest;
 pub mod queue;

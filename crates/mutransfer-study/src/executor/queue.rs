@@ -84,8 +84,16 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// The line of a shell that runs the element of the number that a variable has.
-    pub fn line(&self, folder: &Path, variable: &str) -> String {
+    /// Lines of bash that run the element of the number that a variable has.
+    pub(super) fn body(&self, setup: &[String], folder: &Path, variable: &str) -> String {
+        let place = format!("cd {}", quoted(&self.place));
+        let run = self.line(folder, variable);
+        let before = ["set -e".to_owned(), place];
+        let lines = before.iter().chain(setup).chain([&run]);
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+
+    fn line(&self, folder: &Path, variable: &str) -> String {
         format!(
             "exec {} run-trial --jobs {} --batch {} --element \"${variable}\"",
             quoted(&self.program),
@@ -96,7 +104,7 @@ impl Runner {
 }
 
 /// A path as one word of a shell.
-pub(super) fn quoted(path: &Path) -> String {
+fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }
 

@@ -11,6 +11,8 @@ pub enum Kind {
     Local,
     /// Job arrays of Slurm.
     Slurm,
+    /// Jobs of HyperQueue.
+    HyperQueue,
 }
 
 /// Where and how trials are run.
@@ -76,6 +78,13 @@ impl Settings {
                 return Err((key, format!("is {word:?}; it must be one word")));
             }
         }
+        let throttle = self.throttle.map(|tasks| tasks.to_string());
+        let of_slurm = [words[0], words[2], words[3], ("throttle", &throttle)];
+        let given = of_slurm.iter().find(|(_, value)| value.is_some());
+        if let (Kind::HyperQueue, Some((key, _))) = (self.name, given) {
+            let problem = "is of Slurm; what HyperQueue takes is among its `options`".to_owned();
+            return Err((key, problem));
+        }
         if let Some(option) = self.options.iter().find(|option| !is_option(option)) {
             let problem = format!("has {option:?}; an option is one line and begins with `-`");
             return Err(("options", problem));
@@ -118,6 +127,7 @@ mod tests {
             ("setup = [\"a\\nb\"]", "setup"),
             ("trials_per_task = 0", "trials_per_task"),
             ("throttle = 0", "throttle"),
+            ("name = \"hyperqueue\"\ngres = \"gpu:1\"", "gres"),
         ];
         for (text, key) in cases {
             let settings: Settings = toml::from_str(text).unwrap();

@@ -3,20 +3,18 @@
 use std::path::Path;
 
 use crate::executor::batch::Batch;
-use crate::executor::queue::{Runner, quoted};
+use crate::executor::queue::Runner;
 use crate::executor::settings::Settings;
 
 /// What `sbatch` is given for a batch. What the user wants comes last, as the last word counts.
 pub(super) fn script(settings: &Settings, runner: &Runner, batch: &Batch, folder: &Path) -> String {
-    let mut lines = vec!["#!/bin/bash".to_owned()];
     let options = options(settings, batch);
-    lines.extend(options.iter().map(|option| format!("#SBATCH {option}")));
-    lines.push("set -e".to_owned());
-    lines.push(format!("cd {}", quoted(&runner.place)));
-    lines.extend(settings.setup.iter().cloned());
-    lines.push(runner.line(folder, "SLURM_ARRAY_TASK_ID"));
-    lines.push(String::new());
-    lines.join("\n")
+    let options: String = options
+        .iter()
+        .map(|option| format!("#SBATCH {option}\n"))
+        .collect();
+    let body = runner.body(&settings.setup, folder, "SLURM_ARRAY_TASK_ID");
+    format!("#!/bin/bash\n{options}{body}")
 }
 
 fn options(settings: &Settings, batch: &Batch) -> Vec<String> {
