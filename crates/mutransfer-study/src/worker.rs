@@ -12,7 +12,7 @@ use crate::subject::{Open, Site, Subject};
 use crate::trial::{Outcome, Trial};
 
 /// How often the state of a training is kept, where nobody says otherwise.
-pub const USUAL_PACE: Duration = Duration::from_secs(60);
+pub const USUAL_PACE: Duration = Duration::from_mins(1);
 
 /// How long steps may stay in memory.
 const A_MOMENT: Duration = Duration::from_secs(1);

@@ -141,18 +141,8 @@ fn seal(id: &str, outcome: &Outcome, curve: &[u8]) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// The record of a trial that ended so.
-    pub(crate) fn of(trial: &Trial, outcome: Outcome) -> Record {
-        Record {
-            seal: Some(seal(&trial.id(), &outcome, b"")),
-            outcome,
-            seconds: Some(0.5),
-            build: "build".into(),
-        }
-    }
 
     const END: Outcome = Outcome::Finished {
         train_loss: 1.5,

@@ -206,7 +206,8 @@ fn text<'a>(rows: impl IntoIterator<Item = Vec<Cell<'a>>>) -> Vec<u8> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::store::record;
+    #[cfg(feature = "parquet")]
+    use crate::store::Record;
     use crate::trial::tests::trial;
 
     #[cfg(feature = "parquet")]
@@ -224,7 +225,7 @@ pub(crate) mod tests {
             let trial = Trial { seed, ..trial(10) };
             Recorded {
                 id: trial.id(),
-                record: end.map(|end| record::tests::of(&trial, end)),
+                record: end.map(|end| Record::imported(&trial.id(), end)),
                 trial,
                 curve: String::new(),
             }
