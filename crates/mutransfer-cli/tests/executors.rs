@@ -9,6 +9,7 @@ mod slurm;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -138,6 +139,63 @@ fn runner() -> Runner {
         program: PROGRAM.into(),
         place: std::env::current_dir().unwrap(),
         jobs: 1,
+    }
+}
+
+/// Two trials of a second or two.
+const PAIR: &str = "rules = [\"mup\"]\nwidths = [16]\ntarget_width = 16\nsteps = 6000\n\
+                    lr = { from = \"2^-6\", to = \"2^-5\", step = 1 }";
+
+/// As Slurm ends a task whose time is over, or that it needs the node of: its first process, or all
+/// of them at once.
+#[test]
+fn a_task_that_is_asked_to_stop_ends_with_75_and_goes_on_when_it_is_run_again() {
+    for target in ["", "-"] {
+        let folder = tempfile::tempdir().unwrap();
+        let study = write(folder.path(), "study.toml", &study(PAIR));
+        let out = folder.path().join("out");
+        let mut prepare = mutransfer();
+        prepare.args([
+            "sweep",
+            &study,
+            "--prepare",
+            "--trials-per-task",
+            "2",
+            "--out",
+        ]);
+        assert!(prepare.arg(&out).output().unwrap().status.success());
+        let mut batches = fs::read_dir(out.join("batches")).unwrap();
+        let batch = batches.next().unwrap().unwrap().path();
+        let run = || {
+            let mut task = mutransfer();
+            task.args(["run-trial", "--element", "0", "--batch"])
+                .arg(&batch);
+            task.stderr(Stdio::null()).process_group(0).spawn().unwrap()
+        };
+        let trials = || {
+            fs::read_dir(out.join("trials"))
+                .unwrap()
+                .map(|trial| trial.unwrap().path())
+        };
+        let with = |name: &str| trials().filter(|trial| trial.join(name).exists()).count();
+
+        let mut task = run();
+        let begun = Instant::now();
+        while with("log") == 0 {
+            assert!(begun.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let process = format!("{target}{}", task.id());
+        let killed = Command::new("kill")
+            .args(["-TERM", "--", &process])
+            .status();
+        assert!(killed.unwrap().success());
+        assert_eq!(task.wait().unwrap().code(), Some(75), "{target}");
+        assert!(batch.join("0.stopped").exists());
+        assert_eq!(with("result.json"), 0, "{target}");
+        assert!(run().wait().unwrap().success());
+        assert_eq!(with("result.json"), 2, "{target}");
+        assert!(!batch.join("0.stopped").exists());
     }
 }
 

@@ -15,6 +15,10 @@ use crate::trial::Outcome;
 /// How long to wait for a worker before looking whether to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// In how many of these waits a signal comes here that has already ended a worker: a cluster sends
+/// it to all processes of a task, in any order.
+const WAITS: usize = 10;
+
 /// Runs those trials of an element that have no result yet, and leaves a result of each, that it
 /// failed included. Does nothing once its batch is forgotten.
 ///
@@ -49,9 +53,8 @@ pub fn run(
         }
         if let Some(News::Ended(end)) = executor.next(PATIENCE).map_err(RunError::Spawn)?
             && let Some(trial) = running.remove(&end.number)
-            && !stop.load(Ordering::Relaxed)
         {
-            settle(&trial, end.last_words)?;
+            settle(&trial, end.last_words, stop)?;
         }
     }
     if stop.load(Ordering::Relaxed) {
@@ -86,13 +89,19 @@ fn waiting(folder: &Path, element: usize) -> Result<VecDeque<(usize, PathBuf)>, 
     Ok(waiting)
 }
 
-/// Sees to it that a trial that has ended has a result.
-fn settle(trial: &Path, last_words: String) -> Result<(), RunError> {
+/// Sees to it that a trial that has ended has a result, unless it was asked to stop.
+fn settle(trial: &Path, last_words: String, stop: &AtomicBool) -> Result<(), RunError> {
     let assignment = read_assignment(trial)?;
     let id = assignment.trial.id();
-    if read_record(trial, &id)?.is_none() {
-        let outcome = Outcome::Failed { error: last_words };
-        write_record(trial, &id, outcome, 0.0, &assignment.build)?;
+    if read_record(trial, &id)?.is_some() {
+        return Ok(());
     }
-    Ok(())
+    for _ in 0..WAITS {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        std::thread::sleep(PATIENCE);
+    }
+    let outcome = Outcome::Failed { error: last_words };
+    Ok(write_record(trial, &id, outcome, 0.0, &assignment.build)?)
 }
