@@ -1,6 +1,7 @@
-"""The Python in pages runs."""
+"""The Python in pages runs, and so do the examples."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,15 @@ def test_blocks_run(page, capsys):
     for block in blocks:
         exec(compile(block, page, "exec"), namespace)  # noqa: S102  (our own pages)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("example", "said"),
+    [
+        ("coordinate_check.py", "sp: fail; own update of 6 at t = 1"),
+        ("from_mup.py", "step 30  loss 0."),
+    ],
+)
+def test_examples_run(example, said, capsys):
+    runpy.run_path(str(ROOT / "bindings/python/examples" / example), run_name="__main__")
+    assert said in capsys.readouterr().out
