@@ -18,8 +18,8 @@ use mutransfer_study::limits;
 use mutransfer_study::rule::NamedRule;
 use mutransfer_study::schedule::Schedule;
 use mutransfer_study::store::Store;
-use mutransfer_study::study::usual_hyper;
-use mutransfer_study::subject::{Description, Heads, ModelSizes, UsualCheck};
+use mutransfer_study::study::{Study, usual_hyper};
+use mutransfer_study::subject::{Description, Heads, ModelSizes, Subject, UsualCheck};
 use mutransfer_study::trial::Budget;
 
 use crate::args::CoordOptions;
@@ -27,6 +27,9 @@ use crate::failure::Failure;
 use crate::say::{note, say};
 use crate::subject::open_typed;
 use crate::table;
+
+/// Updates to follow, as in TP5 figure 5.
+const STEPS: usize = 4;
 
 /// All that is written.
 const FILES: [&str; 8] = [
@@ -41,20 +44,19 @@ const FILES: [&str; 8] = [
 ];
 
 pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
-    let rules = rules(options)?;
+    let study = options.study.as_deref().map(Study::read).transpose()?;
+    let rules = rules(options, study.as_ref())?;
+    let (description, optimizer) = match &study {
+        Some(study) => (study.subject().clone(), study.optimizer()),
+        None => (description(options), options.optimizer),
+    };
     let expect = options.expect.as_deref().map(rule).transpose()?;
     let judge = |coordinates: &[Coordinate], looks: &Looks| {
         let rule = |name: &str| expected(name, &rules, expect.as_ref());
-        judged(
-            coordinates,
-            &rule,
-            options.optimizer,
-            &description(options),
-            looks,
-        )
+        judged(coordinates, &rule, optimizer, &description, looks)
     };
     let (coordinates, looks) = if options.from.is_empty() {
-        train(options, &rules, &judge)?
+        train(options, study.as_ref(), &description, &rules, &judge)?
     } else {
         let looks = options
             .seeds
@@ -103,10 +105,10 @@ fn print(checks: &[Check]) {
     }
 }
 
-/// The rules typed, or μP.
-fn rules(options: &CoordOptions) -> Result<Vec<NamedRule>, Failure> {
+/// The rules typed, or else those of the study, or μP.
+fn rules(options: &CoordOptions, study: Option<&Study>) -> Result<Vec<NamedRule>, Failure> {
     if options.rules.is_empty() {
-        return Ok(vec![Rule::Mup.into()]);
+        return Ok(study.map_or_else(|| vec![Rule::Mup.into()], |study| study.rules().to_vec()));
     }
     options.rules.iter().map(|typed| rule(typed)).collect()
 }
@@ -203,14 +205,25 @@ fn what(layer: Layer) -> &'static str {
 /// Judges measurements in as many looks.
 type Judge<'a> = &'a dyn Fn(&[Coordinate], &Looks) -> Result<Vec<Check>, RunError>;
 
-/// Measurements of a built-in model, with as many seeds as decide, and the looks that were planned.
+/// Measurements of a model, with as many seeds as decide, and the looks that were planned.
 fn train(
     options: &CoordOptions,
+    study: Option<&Study>,
+    description: &Description,
     rules: &[NamedRule],
     judge: Judge,
 ) -> Result<(Vec<Coordinate>, Looks), Failure> {
-    let subject = open_typed(&description(options), options.data.as_deref())?;
-    let protocol = protocol(options, rules, &subject.usual_check())?;
+    let subject = open_typed(description, options.data.as_deref())?;
+    let (subject, protocol) = match study {
+        None => {
+            let protocol = protocol(options, rules, &subject.usual_check())?;
+            (subject, protocol)
+        }
+        Some(study) => {
+            let protocol = protocol_of(study, options, rules, subject.as_ref())?;
+            (subject.with_zero_start(), protocol)
+        }
+    };
     protocol.check(subject.as_ref())?;
     // What cannot be judged is said once, at the end.
     let mut failed = None;
@@ -280,6 +293,48 @@ fn description(options: &CoordOptions) -> Description {
     }
 }
 
+/// The protocol of a study, but for what was typed.
+fn protocol_of(
+    study: &Study,
+    options: &CoordOptions,
+    rules: &[NamedRule],
+    subject: &dyn Subject,
+) -> Result<Protocol, Failure> {
+    if !study.subject().is_measured() {
+        let message = "the program of the study measures no coordinates";
+        let hint = "docs/trainers.md says how it does; then give the study `coordinates = true`";
+        return Err(Failure::usage(message, Some(hint)));
+    }
+    let middle = study.grid().middle();
+    let mut protocol = study.protocol(subject, options.lr.unwrap_or(middle));
+    protocol.rules = rules.to_vec();
+    if !options.widths.is_empty() {
+        protocol.widths.clone_from(&options.widths);
+    }
+    protocol.steps = options.steps.unwrap_or(protocol.steps);
+    protocol.batch = options.batch.unwrap_or(protocol.batch);
+    if let Some(seeds) = options.seeds {
+        protocol.looks = Looks::up_to(seeds as usize);
+    }
+    check_protocol(&protocol)?;
+    Ok(protocol)
+}
+
+/// Checks that the sizes of a protocol are within reason.
+fn check_protocol(protocol: &Protocol) -> Result<(), Failure> {
+    for width in &protocol.widths {
+        limits::check_width("widths", *width)?;
+    }
+    limits::check_sizes(&protocol.sizes)?;
+    limits::check_budget(&Budget {
+        steps: protocol.steps.max(1),
+        batch: protocol.batch,
+        schedule: Schedule::Constant,
+        warmup: 0,
+    })?;
+    Ok(())
+}
+
 fn protocol(
     options: &CoordOptions,
     rules: &[NamedRule],
@@ -304,8 +359,9 @@ fn protocol(
     let seeds = options.seeds.unwrap_or(usual.seeds as u64);
     limits::check_seeds("seeds", seeds)?;
     let batch = options.batch.unwrap_or(usual.batch);
+    let steps = options.steps.unwrap_or(STEPS);
     limits::check_budget(&Budget {
-        steps: options.steps.max(1),
+        steps: steps.max(1),
         batch,
         schedule: Schedule::Constant,
         warmup: 0,
@@ -321,7 +377,7 @@ fn protocol(
         sizes,
         hyper: hyper(options)?,
         batch,
-        steps: options.steps,
+        steps,
         seed: options.seed,
         looks: Looks::up_to(seeds as usize),
     })

@@ -9,6 +9,7 @@ use mutransfer_study::build;
 use mutransfer_study::executor::Executor;
 use mutransfer_study::executor::batch::abandon;
 use mutransfer_study::executor::batched::Batched;
+use mutransfer_study::executor::devices;
 use mutransfer_study::executor::hyperqueue::HyperQueue;
 use mutransfer_study::executor::local::Local;
 use mutransfer_study::executor::queue::{Queue, Runner};
@@ -62,11 +63,19 @@ fn here(
     // What an earlier command has left in a cluster would run the same trials.
     abandon(bench.store().root()).context("cannot take back what is queued in a cluster")?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = jobs.unwrap_or(cores);
-    Ok((
-        Box::new(workers(jobs, options.checkpoint)?),
-        format!("{jobs} at a time"),
-    ))
+    let mut jobs = jobs.unwrap_or(cores);
+    let each = bench.study().allowance().gpus;
+    let gpus = (each > 0).then(devices::present).unwrap_or_default();
+    if let Some(room) = gpus.len().checked_div(each) {
+        if room == 0 {
+            let message = format!("`gpus` is {each}, and {} are present", gpus.len());
+            let hint = "`nvidia-smi`, or the variable CUDA_VISIBLE_DEVICES, lists them";
+            return Err(Failure::usage(message, Some(hint)));
+        }
+        jobs = jobs.min(room);
+    }
+    let local = workers(jobs, options.checkpoint)?.with_gpus(each, gpus);
+    Ok((Box::new(local), format!("{jobs} at a time")))
 }
 
 fn queued(

@@ -24,6 +24,12 @@ impl Model {
     /// Reads the files. What is wrong with the sizes themselves stays in [`Model::widths`], for
     /// `check` to report.
     pub(crate) fn read(options: &ModelOptions) -> Result<Self, Failure> {
+        if options.base.is_empty() {
+            return Err(Failure::usage(
+                "no base model is given",
+                Some("give --base"),
+            ));
+        }
         let target = files::shapes(&options.target)?;
         let delta = files::shapes(&options.delta)?;
         let widths = match (&options.base[..], &delta, &target) {

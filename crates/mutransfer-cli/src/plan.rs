@@ -7,10 +7,14 @@ use mutransfer::{
     Check, Dim, Given, Hyper, Optimizer, ParamName, ParamPlan, Plan, PlanDocument, Role,
 };
 
+use mutransfer_study::limits;
+use mutransfer_study::study::Study;
+
 use crate::args::PlanOptions;
 use crate::failure::Failure;
 use crate::model::{self, Model};
 use crate::say::{note, say, say_text};
+use crate::subject::open_typed;
 use crate::table;
 
 /// Findings that say that a plan is not what its user thinks; the others are for `check`.
@@ -20,6 +24,9 @@ const WARNINGS: [&str; 7] = [
 
 pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
     let given = model::given(&options.hyper)?;
+    if let Some(path) = &options.study {
+        return plan_of_study(&Study::read(path)?, given, options);
+    }
     let Model { widths, target } = Model::read(&options.model)?;
     let widths = widths?;
     if options.bsh {
@@ -45,14 +52,37 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         clips: false,
         zero_init: &options.model.zero_init,
     })?;
-    model::have_parameters(&given, &plan)?;
     say_what_decays(options, &given);
+    tell(&plan, given, options.json)
+}
+
+/// The plan of a width of a study, with its hyperparameters where none were typed.
+fn plan_of_study(study: &Study, typed: Given, options: &PlanOptions) -> Result<(), Failure> {
+    let width = options.width.unwrap_or(study.target_width());
+    limits::check_width("width", width)?;
+    let subject = open_typed(study.subject(), None)?;
+    let rule = model::parametrization(&options.rule)?;
+    let plan = subject.plan(&study.sizes(width), &rule, study.optimizer())?;
+    let own = Given::from(&study.hyper(1.0));
+    let given = Given {
+        lr: typed.lr,
+        weight_decay: typed.weight_decay.or(own.weight_decay),
+        eps: typed.eps.or(own.eps),
+        init: typed.init.or(own.init),
+        own: typed.own,
+        ..own
+    };
+    tell(&plan, given, options.json)
+}
+
+fn tell(plan: &Plan, given: Given, json: bool) -> Result<(), Failure> {
+    model::have_parameters(&given, plan)?;
     let document = plan.document(given);
-    if options.json {
+    if json {
         let text = serde_json::to_string_pretty(&document).context("cannot print JSON")?;
         say!("{text}");
     } else {
-        print(&plan, &document);
+        print(plan, &document);
     }
     Ok(())
 }

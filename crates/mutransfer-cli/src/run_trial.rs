@@ -24,6 +24,7 @@ pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
     let _ = std::fs::write("/proc/self/comm", env!("CARGO_BIN_NAME"));
     let stop = signals::stop().context("cannot listen for signals")?;
     if options.end_with_stdin {
+        worker::die_with_parent();
         let stop = Arc::clone(&stop);
         std::thread::spawn(move || end_with_stdin(&stop));
     }

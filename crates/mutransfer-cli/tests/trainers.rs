@@ -108,12 +108,22 @@ fn a_program_is_told_what_to_train_and_tells_its_losses() {
     assert_eq!(trial["curve"].as_array().unwrap().len(), 5);
     assert!(done(&run(at, &["status", "out"])).contains("Nothing is missing."));
 
+    // It measures no coordinates, which no transfer fails for.
+    let summary = done(&run(
+        at,
+        &["transfer", "study.toml", "--out", "out", "--json"],
+    ));
+    assert!(summary.contains("no `coordinates = true`"), "{summary}");
+    let checked = run(at, &["coord", "--study", "study.toml"]);
+    assert_eq!(checked.status.code(), Some(2), "{checked:?}");
+    let before = self::runs(at).len();
+
     // What is done is not run again, and another program is.
     done(&sweep(at));
-    assert_eq!(self::runs(at).len(), 3);
+    assert_eq!(self::runs(at).len(), before);
     write(at, "train.py", &format!("{TRAINER}\n# changed\n"));
     done(&sweep(at));
-    assert_eq!(self::runs(at).len(), 6);
+    assert_eq!(self::runs(at).len(), before + 3);
 }
 
 /// The example, smaller: base, proxies, target, plan applied, coordinates judged, report.
@@ -146,6 +156,24 @@ fn a_trainer_in_plain_python_goes_through_the_whole_of_a_transfer() {
     assert_ne!(verdict("mup"), "fail", "{checks:?}");
     let plan: Value = serde_json::from_slice(&fs::read(at.join("out/plan.json")).unwrap()).unwrap();
     assert_eq!(plan["params"]["readout.weight"]["multiplier"], 0.25);
+    // The same of the study alone, at one rule.
+    let arguments = ["plan", "--study", "plain.toml", "--lr", "0.5", "--json"];
+    let planned: Value = serde_json::from_str(&done(&run(at, &arguments))).unwrap();
+    assert_eq!(planned["params"]["middle.weight"]["lr"], 0.125);
+    assert_eq!(planned["optimizer"], "adam");
+    let arguments = [
+        "coord",
+        "--study",
+        "plain.toml",
+        "--rule",
+        "sp",
+        "--seeds",
+        "4",
+    ];
+    let checked = run(at, &arguments);
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(told.contains("SP: fail; "), "{told}");
     let curves = run(at, &["monitor", "out", "--out", "monitor"]);
     assert_ne!(curves.status.code(), Some(2), "{curves:?}");
 }
@@ -200,10 +228,17 @@ fn kill(signal: &str, process: u32) {
     assert!(kill.args([signal, &process]).status().unwrap().success());
 }
 
-/// Whichever process of the chain is killed: controller, worker, guard, or the first two at once.
+/// Whichever process of the chain is killed: controller, worker, guard, the first two at once, or
+/// the controller while its worker is stopped.
 #[test]
 fn nothing_that_a_program_has_started_outlives_what_started_it() {
-    for victims in ["controller", "worker", "guard", "worker controller"] {
+    for victims in [
+        "controller",
+        "worker",
+        "guard",
+        "worker controller",
+        "stop controller",
+    ] {
         let folder = folder(HIDING, "");
         let at = folder.path();
         let mut controller = begin(at);
@@ -214,14 +249,12 @@ fn nothing_that_a_program_has_started_outlives_what_started_it() {
         let worker = parent(processes[0]);
         assert_eq!(parent(worker), controller.id());
         for victim in victims.split(' ') {
-            kill(
-                "-9",
-                match victim {
-                    "controller" => controller.id(),
-                    "worker" => worker,
-                    _ => processes[0],
-                },
-            );
+            match victim {
+                "controller" => kill("-9", controller.id()),
+                "worker" => kill("-9", worker),
+                "stop" => kill("-STOP", worker),
+                _ => kill("-9", processes[0]),
+            }
         }
         let is_any_alive = || processes.iter().any(|process| is_alive(*process));
         within_seconds(victims, || !is_any_alive());

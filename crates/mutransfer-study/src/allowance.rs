@@ -1,4 +1,4 @@
-//! What a trial may use: time, memory, further tries.
+//! What a trial may use: time, memory, further tries, GPUs.
 
 use std::time::Duration;
 
@@ -16,11 +16,20 @@ pub struct Allowance {
     pub memory: Option<u64>,
     /// How often a program that fails is tried again.
     pub retries: u32,
+    /// GPUs that it has for itself.
+    pub gpus: usize,
 }
 
 impl Allowance {
     pub(crate) fn is_usual(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// How long all tries together may take, with the pauses between them.
+    pub(crate) fn in_all(&self) -> Option<Duration> {
+        let tries = self.time?.saturating_mul(self.retries.saturating_add(1));
+        let pauses = (0..self.retries).map(pause);
+        Some(pauses.fold(tries, Duration::saturating_add))
     }
 }
 

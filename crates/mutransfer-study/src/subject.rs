@@ -13,7 +13,7 @@ use mutransfer::theory::{Layer, Quantity};
 use mutransfer::{Hyper, Optimizer, Parametrization, Plan};
 use serde::{Deserialize, Serialize};
 
-use crate::command::Program;
+use crate::command::{Place, Program};
 use crate::data::Data;
 use crate::error::RunError;
 use crate::rule::NamedRule;
@@ -50,6 +50,18 @@ impl Description {
     /// Whether the readout is the embedding of the tokens, in the variant `tied`.
     pub fn is_tied(&self) -> bool {
         self.variants.iter().any(|variant| variant == "tied")
+            || self
+                .place()
+                .is_some_and(|place| !place.model.tie.is_empty())
+    }
+
+    /// Whether its coordinates can be measured: those of a program only if it says so.
+    pub fn is_measured(&self) -> bool {
+        self.place().is_none_or(|place| place.coordinates)
+    }
+
+    fn place(&self) -> Option<&Place> {
+        self.program.as_ref()?.place.as_ref()
     }
 }
 

@@ -44,6 +44,17 @@ pub fn work(site: &Site, open: Open) -> Result<(), RunError> {
     Ok(write_record(folder, &trial.id(), outcome, seconds, build)?)
 }
 
+/// Lets the system kill this process once the one that started it is gone, which works on it too
+/// while it is stopped.
+pub fn die_with_parent() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, set_parent_process_death_signal};
+        // Without it the end of standard input is all that tells.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    }
+}
+
 fn run(trial: &Trial, subject: &dyn Subject, site: &Site) -> Result<Outcome, RunError> {
     let folder = site.folder;
     // A worker on a machine that was taken for lost may still be at this trial: what it has begun

@@ -235,6 +235,8 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   check = { widths = [64, 128, 256, 512], seeds = 16 }
                             widths of the coordinate check, wider than the study's where those are
                             narrow, and most seeds of it [default: those of the study, and 16]
+  time_limit = "10m"        how long a trial may take, each try of a program [default: 20 times
+                            what the slowest of its size took, and 5 minutes at least]
   executor = { name = "slurm", partition = "gpu", time = "4:00:00", gres = "gpu:1", account = "lab",
                options = ["--mem=8G"], setup = ["module load cuda"], trials_per_task = 4,
                throttle = 16 }
@@ -257,14 +259,19 @@ Keys of a study that a program trains, in place of `model` and `variants` (docs/
   metric = 'val loss ([0-9.]+)'
                             where its losses are, if it tells no JSON lines: an expression, or
                             { csv = "log.csv", loss = "val_loss", step = "step" }
-  time_limit = "10m"        how long a try may take
   memory_limit = "2 GiB"    what it may take with all that it starts
   retries = 0               how often it is tried again where it fails
+  gpus = 1                  GPUs that each trial has for itself [default: none are dealt out]
 
 Exit codes: 0 done, 1 failed, 2 wrong request or input, 3 some trials failed, 130 interrupted"#;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CoordOptions {
+    /// Check the model of a study, built-in or a program, by what the study says: its rules,
+    /// optimizer, sizes and hyperparameters, and `check`. Of the options below --rule, --widths,
+    /// --lr, --steps, --seeds and --batch prevail over that
+    #[arg(long, value_name = "STUDY.toml", conflicts_with = "from")]
+    pub(crate) study: Option<PathBuf>,
     /// Model family: gpt, bert, mlp, cnn or resnet
     #[arg(long, default_value = "gpt")]
     pub(crate) model: String,
@@ -321,9 +328,9 @@ pub(crate) struct CoordOptions {
     /// Learning rate [default: 2^-7, and 0.1 for sgd]
     #[arg(long)]
     pub(crate) lr: Option<f64>,
-    /// Updates to follow
-    #[arg(long, default_value_t = 4)]
-    pub(crate) steps: usize,
+    /// Updates to follow [default: 4]
+    #[arg(long)]
+    pub(crate) steps: Option<usize>,
     /// Most repetitions with other initial weights and batches; half of them, a quarter and so on,
     /// down to 8, come first, and are enough where they decide [default: 64, 512 for mlp, 40 for
     /// bert; with --from one look at all there are]

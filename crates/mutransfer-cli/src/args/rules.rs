@@ -13,7 +13,7 @@ use crate::model::Value;
 pub(crate) struct ModelOptions {
     /// Shapes of the base model, the proxy: JSON, safetensors, the index or the folder of several
     /// (--base may be repeated too), or a .bsh file of the Python package mup
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) base: Vec<PathBuf>,
     /// Shapes of the same model with every width changed and nothing else, to see what grows
     /// [default: the target, of which only what is shown to be a width grows]
@@ -106,6 +106,13 @@ pub(crate) struct HyperOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanOptions {
+    /// Plan for the target of a study, or for another of its widths, with its optimizer and
+    /// hyperparameters; --rule and what is typed of hyperparameters prevail
+    #[arg(long, value_name = "STUDY.toml", conflicts_with_all = ["base", "delta", "target", "bsh"])]
+    pub(crate) study: Option<PathBuf>,
+    /// Width to plan for [default: the target's]
+    #[arg(long, requires = "study")]
+    pub(crate) width: Option<usize>,
     #[command(flatten)]
     pub(crate) model: ModelOptions,
     #[command(flatten)]

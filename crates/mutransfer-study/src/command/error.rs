@@ -112,6 +112,9 @@ pub enum CommandError {
         /// The limit.
         limit: u64,
     },
+    /// It was asked to stop.
+    #[error("interrupted")]
+    Stopped,
     /// A program that measured no coordinates.
     #[error("`{command}` tells no coordinates")]
     NoCoordinates {

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub(super) struct Launch<'a> {
     pub(super) folder: &'a Path,
     pub(super) guard: Guard,
     pub(super) allowance: &'a Allowance,
+    /// Set to end it.
+    pub(super) stop: &'a AtomicBool,
     /// Whether all that this process starts is of this program.
     pub(super) is_alone: bool,
 }
@@ -91,6 +94,7 @@ pub(super) fn follow(launch: &Launch, log: &mut dyn Write) -> Result<Ledger, Com
 impl Launch<'_> {
     fn start(&self) -> Result<Running<'_>, CommandError> {
         let place = self.program.place()?;
+        self.run.write(self.folder)?;
         let (command, values) = self.program.fill(self.run, self.folder)?;
         let name = command.join(" ");
         let mut guard: Command = (self.guard)();
@@ -234,6 +238,9 @@ impl Running<'_> {
     }
 
     fn check(&mut self) -> Result<(), CommandError> {
+        if self.launch.stop.load(Ordering::Relaxed) {
+            return Err(CommandError::Stopped);
+        }
         let allowance = self.launch.allowance;
         let command = || self.name.clone();
         if let Some(limit) = allowance.time

@@ -46,8 +46,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes the files of the run into a folder of its own.
-    pub(super) fn write(&self, folder: &Path, plan: &Plan) -> Result<(), CommandError> {
+    /// Makes a folder for the files of the run, with its plan.
+    pub(super) fn prepare(&self, folder: &Path, plan: &Plan) -> Result<(), CommandError> {
         match fs::remove_dir_all(folder) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 let path = folder.to_owned();
@@ -59,7 +59,11 @@ impl<'a> Run<'a> {
             path: folder.to_owned(),
             source,
         })?;
-        write(folder, PLAN, &plan.document(self.hyper))?;
+        write(folder, PLAN, &plan.document(self.hyper))
+    }
+
+    /// Writes what to do, where it is done: the folder may have another path there.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), CommandError> {
         write(folder, "trial.json", &self.task(folder))
     }
 

@@ -129,7 +129,10 @@ impl Command {
 }
 
 fn failed(error: CommandError) -> RunError {
-    RunError::Subject(error.into())
+    match error {
+        CommandError::Stopped => RunError::Stopped,
+        error => RunError::Subject(error.into()),
+    }
 }
 
 impl Subject for Command {
@@ -203,9 +206,7 @@ impl Subject for Command {
     fn prepare(&self, trial: &Trial, folder: &Path) -> Result<(), Problem> {
         let rule = &trial.rule.parametrization();
         let plan = self.plan(&trial.sizes, rule, trial.optimizer)?;
-        // The program runs in another folder.
-        let folder = std::path::absolute(folder)?;
-        Ok(Run::of_trial(trial).write(&folder.join(FOLDER), &plan)?)
+        Ok(Run::of_trial(trial).prepare(&folder.join(FOLDER), &plan)?)
     }
 
     fn train(
@@ -215,6 +216,7 @@ impl Subject for Command {
         on_step: &mut dyn FnMut(usize, f64),
     ) -> Result<Outcome, RunError> {
         self.program.check_files().map_err(failed)?;
+        // The program runs in another folder.
         let folder =
             std::path::absolute(site.folder).map_err(|error| RunError::Subject(error.into()))?;
         let folder = folder.join(FOLDER);
@@ -228,9 +230,13 @@ impl Subject for Command {
             folder: &folder,
             guard: self.guard,
             allowance: &trial.allowance,
+            stop: site.stop,
             is_alone: true,
         };
-        let (ledger, outcome) = self.tries(&launch, &mut io::stderr()).map_err(failed)?;
+        let (ledger, outcome) = match self.tries(&launch, &mut io::stderr()) {
+            Err(CommandError::Stopped) => return Ok(Outcome::Stopped),
+            ended => ended.map_err(failed)?,
+        };
         for (step, loss) in ledger.steps {
             on_step(step, loss);
         }
@@ -255,13 +261,14 @@ impl Subject for Command {
             seed: of.batches.seed,
             coordinates: Some(of.steps),
         };
-        run.write(folder.path(), of.plan).map_err(failed)?;
+        run.prepare(folder.path(), of.plan).map_err(failed)?;
         let launch = Launch {
             program: &self.program,
             run: &run,
             folder: folder.path(),
             guard: self.guard,
             allowance: &Allowance::default(),
+            stop,
             is_alone: false,
         };
         let ledger = follow(&launch, &mut io::sink()).map_err(failed)?;

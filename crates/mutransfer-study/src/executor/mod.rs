@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod batched;
+pub mod devices;
 pub mod element;
 pub mod hyperqueue;
 pub mod local;
@@ -12,6 +13,7 @@ pub mod manifest;
 pub mod queue;
 pub mod settings;
 pub mod slurm;
+mod watch;
 mod words;
 
 use std::io;

@@ -58,6 +58,9 @@ pub(crate) struct StudyFile {
     /// How often a program that fails is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retries: Option<u32>,
+    /// GPUs that each trial has for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gpus: Option<usize>,
     /// Parametrizations to compare: names, or files with tables.
     pub(super) rules: Vec<String>,
     /// Optimizer.
@@ -248,6 +251,7 @@ impl Default for StudyFile {
             time_limit: None,
             memory_limit: None,
             retries: None,
+            gpus: None,
             rules: ["sp", "mup"].map(str::to_owned).into(),
             optimizer: Optimizer::AdamW,
             base_width: None,

@@ -6,6 +6,7 @@ mod check;
 mod checked;
 mod file;
 mod program;
+mod protocol;
 mod trials;
 
 pub use checked::Study;

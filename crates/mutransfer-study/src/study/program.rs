@@ -86,7 +86,7 @@ fn keys_of_programs(file: &StudyFile, path: &Path) -> Result<(), ReadError> {
         ("coordinates", file.coordinates.is_some()),
         ("memory_limit", file.memory_limit.is_some()),
         ("retries", file.retries.is_some()),
-        ("time_limit", file.time_limit.is_some()),
+        ("gpus", file.gpus.is_some()),
     ];
     match keys.iter().find(|(_, is_given)| *is_given) {
         None => Ok(()),
@@ -107,5 +107,6 @@ pub(super) fn allowance(file: &StudyFile, path: &Path) -> Result<Allowance, Read
         time: file.time_limit.map(|limit| limit.0),
         memory: file.memory_limit.map(|limit| limit.0),
         retries: file.retries.unwrap_or(0),
+        gpus: file.gpus.unwrap_or(0),
     })
 }

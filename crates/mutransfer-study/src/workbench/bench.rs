@@ -18,11 +18,8 @@ use crate::executor::batch::{self, Batch};
 use crate::rule::NamedRule;
 use crate::store::{Ended, Records, Store};
 use crate::study::Study;
-use crate::subject::{ModelSizes, Subject};
+use crate::subject::Subject;
 use crate::trial::{Loss, Trial};
-
-/// Updates that the coordinate check looks at, as in TP5 figure 5.
-const COORDINATE_STEPS: usize = 4;
 
 /// A study that can be run.
 pub struct Workbench {
@@ -33,6 +30,10 @@ pub struct Workbench {
     stop: Arc<AtomicBool>,
     records: Records,
 }
+
+/// Why there is no coordinate check of a program that measures nothing.
+const UNMEASURED: &str =
+    "the program measures no coordinates, as its study has no `coordinates = true`";
 
 /// A rule, and the learning rate that it carries over.
 pub(super) type Carried<'a> = (&'a NamedRule, f64);
@@ -257,10 +258,15 @@ impl Workbench {
     /// judged there is said and does not fail it.
     fn judge(&self, done: &Done, coordinates: &[Coordinate]) -> Result<Judged, RunError> {
         let looks = self.protocol(&done.carried).looks;
-        let checks = self.checks(coordinates, &looks);
+        let checks = if self.study.subject().is_measured() {
+            let checks = self.checks(coordinates, &looks);
+            checks.map_err(|error| error.to_string())
+        } else {
+            Err(UNMEASURED.to_owned())
+        };
         Ok(Judged {
             analysis: self.analysis(&done.ended, Loss::Validation)?,
-            checks: checks.map_err(|error| error.to_string()),
+            checks,
             ended: done.ended.clone(),
         })
     }
@@ -297,6 +303,9 @@ impl Workbench {
         carried: &[Carried],
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Vec<Coordinate>, RunError> {
+        if !self.study.subject().is_measured() {
+            return Ok(Vec::new());
+        }
         let protocol = self.protocol(carried);
         observe(&Event::Coordinates {
             steps: protocol.steps,
@@ -321,26 +330,9 @@ impl Workbench {
     }
 
     fn protocol(&self, carried: &[Carried]) -> Protocol {
-        let study = &self.study;
-        let usual = self.subject.usual_check();
-        let lr = best(carried).map_or_else(|| study.grid().middle(), |(_, lr)| lr);
-        let mut hyper = study.hyper(lr);
-        hyper.weight_decay = 0.0;
-        let own = study.sizes(study.target_width());
-        Protocol {
-            rules: study.rules().to_vec(),
-            optimizer: study.optimizer(),
-            widths: study.check_widths().to_vec(),
-            sizes: ModelSizes {
-                context: own.context.min(usual.context),
-                ..own
-            },
-            hyper,
-            batch: usual.batch,
-            steps: COORDINATE_STEPS,
-            seed: study.first_seed(),
-            looks: Looks::up_to(study.check_seeds() as usize),
-        }
+        let middle = || self.study.grid().middle();
+        let lr = best(carried).map_or_else(middle, |(_, lr)| lr);
+        self.study.protocol(self.subject.as_ref(), lr)
     }
 
     /// The target's plan under a rule.
