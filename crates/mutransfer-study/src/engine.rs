@@ -85,7 +85,8 @@ impl<'a> Engine<'a> {
         self.settle(&lost)
     }
 
-    /// Makes the folders of all trials that have no result yet, and gives the names of these trials.
+    /// Makes the folders of all trials that have no result yet, and gives the names of these
+    /// trials.
     ///
     /// # Errors
     /// When the folder cannot be written, or a record is damaged.
@@ -179,16 +180,8 @@ impl<'a> Engine<'a> {
             if running.is_empty() {
                 return Ok(lost);
             }
-            let end = match self.executor.next(PATIENCE).map_err(RunError::Spawn)? {
-                Some(News::Ended(end)) => end,
-                Some(News::Notice(text)) => {
-                    observe(&Event::Notice(&text));
-                    continue;
-                }
-                None => {
-                    observe(&Event::Waiting);
-                    continue;
-                }
+            let Some(end) = self.next(observe)? else {
+                continue;
             };
             let Some(trial) = running.remove(&end.number) else {
                 continue;
@@ -202,6 +195,16 @@ impl<'a> Engine<'a> {
                 self.ended.push((trial.clone(), outcome));
             }
         }
+    }
+
+    /// The next end, if there is one in time; tells whatever else the executor has to say.
+    fn next(&mut self, observe: &mut dyn FnMut(&Event)) -> Result<Option<End>, RunError> {
+        match self.executor.next(PATIENCE).map_err(RunError::Spawn)? {
+            Some(News::Ended(end)) => return Ok(Some(end)),
+            Some(News::Notice(text)) => observe(&Event::Notice(&text)),
+            None => observe(&Event::Waiting),
+        }
+        Ok(None)
     }
 
     fn begin(&mut self, number: usize, trial: &Trial) -> Result<(), RunError> {

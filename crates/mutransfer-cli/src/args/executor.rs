@@ -5,7 +5,8 @@ use mutransfer_study::executor::settings::{Kind, Settings};
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Where trials are run")]
 pub(crate) struct ExecutorOptions {
-    /// Processes of this machine, job arrays of Slurm, or jobs of HyperQueue [default: `executor` of the study, or local]
+    /// Processes of this machine, job arrays of Slurm, or jobs of HyperQueue [default: `executor`
+    /// of the study, or local]
     #[arg(long, value_enum, value_name = "NAME")]
     executor: Option<ExecutorName>,
     /// Partition of the cluster

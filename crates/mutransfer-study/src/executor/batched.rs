@@ -5,6 +5,7 @@
 //! the queue is only asked whether those without are still coming.
 
 mod judge;
+mod known;
 mod open;
 mod pace;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use super::{End, Executor, News};
 use crate::error::StoreError;
 use crate::store::{folder_of, is_shared, read_record, remove_if_there};
 use crate::trial::Outcome;
+use known::Known;
 use open::{Opened, Place};
 use pace::Pace;
 
@@ -61,15 +63,6 @@ pub struct Batched {
     held: BTreeSet<Place>,
 }
 
-/// A batch that may be in the queue.
-struct Known {
-    batch: Batch,
-    /// Whether the queue has surely taken it.
-    is_certain: bool,
-    /// Whether there is something in its logs.
-    has_failed: bool,
-}
-
 /// Something that the queue was asked.
 struct Question {
     names: Vec<String>,
@@ -90,38 +83,13 @@ impl Batched {
         trials_per_task: usize,
     ) -> io::Result<Self> {
         let root = std::path::absolute(root)?;
-        let found = Batch::all(&root).map_err(io::Error::other)?;
-        let (own, others): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|batch| batch.build == build);
-        let names: Vec<String> = others.into_iter().map(|batch| batch.name).collect();
-        // Elements whose batch is forgotten do nothing; that they go at once is a courtesy.
-        let _ = queue.cancel(&names);
-        names
-            .iter()
-            .try_for_each(|name| batch::forget(&root, name))?;
-        let is_open = |id: &String| {
-            let folder = folder_of(&root, id);
-            folder.exists() && matches!(read_record(&folder, id), Ok(None))
-        };
-        let (own, done): (Vec<_>, Vec<_>) = own
-            .into_iter()
-            .partition(|batch| batch.elements.iter().flatten().any(is_open));
-        done.iter()
-            .try_for_each(|batch| batch::forget(&root, &batch.name))?;
-        let batches = own.into_iter().map(|batch| {
-            let known = Known {
-                batch,
-                is_certain: false,
-                has_failed: false,
-            };
-            (known.batch.name.clone(), known)
-        });
+        let batches = known::earlier(queue.as_ref(), &root, build)?;
         Ok(Self {
             queue,
             build: build.to_owned(),
             trials_per_task,
             grace: GRACE[usize::from(!is_shared(&root))],
-            batches: batches.collect(),
+            batches,
             root,
             open: Opened::default(),
             is_filling: true,
@@ -204,9 +172,8 @@ impl Batched {
             }
         }
         let known = Known {
-            batch,
             is_certain,
-            has_failed: false,
+            ..batch.into()
         };
         self.batches.insert(known.batch.name.clone(), known);
         self.pace.quicken();
@@ -373,8 +340,8 @@ impl Executor for Batched {
         if !names.is_empty() {
             let (queue, how) = (self.queue.name(), self.queue.how_to_cancel(&names));
             self.tell(format!(
-                "what is queued in {queue} goes on, and the same command finds it again; to end it: \
-                 {how}"
+                "what is queued in {queue} goes on, and the same command finds it again; to end \
+                 it: {how}"
             ));
         }
         self.outbox.clear();

@@ -65,51 +65,56 @@ impl Settings {
     /// # Errors
     /// The key of the first that makes no sense, and what is wrong with it.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        let words = [
-            ("partition", &self.partition),
-            ("time", &self.time),
-            ("gres", &self.gres),
-            ("account", &self.account),
-        ];
-        for (key, word) in words {
-            if let Some(word) = word
-                && (word.is_empty() || word.contains(|c: char| c.is_whitespace() || c.is_control()))
-            {
-                return Err((key, format!("is {word:?}; it must be one word")));
-            }
-        }
-        let throttle = self.throttle.map(|tasks| tasks.to_string());
-        let of_slurm = [words[0], words[2], words[3], ("throttle", &throttle)];
-        let given = of_slurm.iter().find(|(_, value)| value.is_some());
-        if let (Kind::HyperQueue, Some((key, _))) = (self.name, given) {
-            let problem = "is of Slurm; what HyperQueue takes is among its `options`".to_owned();
-            return Err((key, problem));
-        }
+        self.check_words()?;
         if let Some(option) = self.options.iter().find(|option| !is_option(option)) {
             let problem = format!("has {option:?}; an option is one line and begins with `-`");
             return Err(("options", problem));
         }
-        if let Some(line) = self
-            .setup
-            .iter()
-            .find(|line| line.contains(char::is_control))
-        {
+        if let Some(line) = self.setup.iter().find(|line| !is_line(line)) {
             return Err(("setup", format!("has {line:?}, which is not one line")));
         }
-        for (key, count) in [
+        let counts = [
             ("trials_per_task", Some(self.trials_per_task)),
             ("throttle", self.throttle),
-        ] {
-            if count == Some(0) {
-                return Err((key, "is 0; it must be at least 1".to_owned()));
+        ];
+        match counts.iter().find(|(_, count)| *count == Some(0)) {
+            Some((key, _)) => Err((key, "is 0; it must be at least 1".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn check_words(&self) -> Result<(), (&'static str, String)> {
+        let throttle = self.throttle.map(|tasks| tasks.to_string());
+        // Whether it is of Slurm only.
+        let words = [
+            ("partition", &self.partition, true),
+            ("time", &self.time, false),
+            ("gres", &self.gres, true),
+            ("account", &self.account, true),
+            ("throttle", &throttle, true),
+        ];
+        for (key, word, is_of_slurm) in words {
+            let Some(word) = word else {
+                continue;
+            };
+            if is_of_slurm && self.name == Kind::HyperQueue {
+                let problem = "is of Slurm; what HyperQueue takes is among its `options`";
+                return Err((key, problem.to_owned()));
+            }
+            if word.is_empty() || word.contains(char::is_whitespace) || !is_line(word) {
+                return Err((key, format!("is {word:?}; it must be one word")));
             }
         }
         Ok(())
     }
 }
 
+fn is_line(text: &str) -> bool {
+    !text.contains(char::is_control)
+}
+
 fn is_option(option: &str) -> bool {
-    option.starts_with('-') && !option.contains(char::is_control)
+    option.starts_with('-') && is_line(option)
 }
 
 #[cfg(test)]
