@@ -11,6 +11,7 @@
 mod budgets;
 mod cargo;
 mod deny;
+mod faults;
 mod features;
 mod python;
 mod source;
@@ -93,7 +94,7 @@ const CI: [Step; 11] = [
 ];
 
 /// Parts of the tests by name, and what renews the generated pages.
-const MORE: [Step; 3] = [
+const MORE: [Step; 5] = [
     Step {
         name: "arrows",
         what: "the arrows between the crates (a part of the tests)",
@@ -108,6 +109,16 @@ const MORE: [Step; 3] = [
         name: "generate",
         what: "write the generated pages and snapshots anew",
         run: generate,
+    },
+    Step {
+        name: "kills",
+        what: "a thousand kills of sweeps, which end as if there had been none",
+        run: faults::kills,
+    },
+    Step {
+        name: "power-cuts",
+        what: "the disk of a sweep, as it is at twelve moments (as root)",
+        run: faults::power_cuts,
     },
 ];
 
