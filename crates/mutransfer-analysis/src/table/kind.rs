@@ -74,25 +74,39 @@ const FEWEST_ROWS: usize = 8;
 #[derive(Default)]
 struct Seen {
     rows: usize,
+    /// As long as no two are the same.
     values: HashSet<String>,
+    is_unique: bool,
     is_number: bool,
     is_date: bool,
 }
 
-/// What each column of a table holds, from its name and from all its values.
+/// What each column of a table holds, from its name, or else from as many of its values as it
+/// takes.
 pub(crate) fn kinds(
     header: &StringRecord,
     records: impl Iterator<Item = StringRecord>,
 ) -> Vec<Kind> {
-    let mut columns: Vec<Seen> = header.iter().map(|_| Seen::new()).collect();
+    let mut kinds: Vec<Result<Kind, Seen>> = header
+        .iter()
+        .map(|name| of_name(name).ok_or_else(Seen::new))
+        .collect();
     for record in records {
-        for (seen, value) in columns.iter_mut().zip(&record) {
-            seen.add(value);
+        let mut is_settled = true;
+        for (kind, value) in kinds.iter_mut().zip(&record) {
+            if let Err(seen) = kind {
+                seen.add(value);
+                is_settled &= seen.is_settled();
+            }
+        }
+        // In a large table most rows tell nothing new.
+        if is_settled {
+            break;
         }
     }
-    let named = header.iter().zip(columns);
-    named
-        .map(|(name, seen)| of_name(name).unwrap_or(seen.kind()))
+    let kinds = kinds.into_iter();
+    kinds
+        .map(|kind| kind.unwrap_or_else(|seen| seen.kind()))
         .collect()
 }
 
@@ -109,6 +123,7 @@ fn of_name(name: &str) -> Option<Kind> {
 impl Seen {
     fn new() -> Self {
         Self {
+            is_unique: true,
             is_number: true,
             is_date: true,
             ..Self::default()
@@ -116,18 +131,25 @@ impl Seen {
     }
 
     fn add(&mut self, value: &str) {
-        if value.is_empty() {
+        if value.is_empty() || self.is_settled() {
             return;
         }
         self.rows += 1;
-        self.is_number &= value.parse::<f64>().is_ok();
         self.is_date &= is_date(value);
-        self.values.insert(value.to_owned());
+        if self.is_unique {
+            self.is_number &= value.parse::<f64>().is_ok();
+            self.is_unique = self.values.insert(value.to_owned());
+        }
+    }
+
+    /// Whether it is a setting, whatever comes.
+    fn is_settled(&self) -> bool {
+        !self.is_unique && !self.is_date
     }
 
     /// Dates are circumstances, and so are texts of which no two are the same.
     fn kind(&self) -> Kind {
-        let is_name = self.rows >= FEWEST_ROWS && !self.is_number && self.values.len() == self.rows;
+        let is_name = self.rows >= FEWEST_ROWS && !self.is_number && self.is_unique;
         if is_name || (self.rows > 0 && self.is_date) {
             Kind::Circumstance
         } else {
