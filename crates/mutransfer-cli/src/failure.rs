@@ -306,7 +306,6 @@ impl From<CommandError> for Failure {
             }
             command::Fix::RaiseLimit => "raise the limit in the study, or make the trial smaller",
             command::Fix::BeginAgain => "start the study again; its trials are run anew",
-            command::Fix::SeeLog => "its output is in the log of the trial",
         });
         match error {
             CommandError::Shapes(error) => error.into(),

@@ -144,8 +144,6 @@ pub enum Fix {
     RaiseLimit,
     /// Begin the study again.
     BeginAgain,
-    /// See the log.
-    SeeLog,
 }
 
 fn because(missing: Option<&str>) -> String {
@@ -176,7 +174,6 @@ impl CommandError {
             Self::UnknownModule { .. } => Some(Fix::TellLayer),
             Self::TimeLimit { .. } | Self::MemoryLimit { .. } => Some(Fix::RaiseLimit),
             Self::Changed { .. } => Some(Fix::BeginAgain),
-            Self::Ended { .. } => Some(Fix::SeeLog),
             _ => None,
         }
     }
