@@ -19,7 +19,7 @@ pub(crate) fn open(
 ) -> Result<Box<dyn Subject>, Problem> {
     match &description.program {
         None => mutransfer_models::open(description, data),
-        Some(program) => Ok(Box::new(Command::new(program.clone(), guard, false))),
+        Some(program) => Ok(Box::new(Command::new((**program).clone(), guard, false))),
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Description {
     pub zero_query: bool,
     /// The program of the user that trains it; none for a model that is built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub program: Option<Program>,
+    pub program: Option<Box<Program>>,
 }
 
 impl Description {

@@ -67,8 +67,7 @@ impl Records {
     /// # Errors
     /// When they cannot be written.
     pub fn list(&self, trials: &[Trial]) -> Result<(), StoreError> {
-        let names: BTreeSet<String> = trials.iter().map(Trial::id).collect();
-        if self.listed()? == names {
+        if self.are_listed(trials)? {
             return Ok(());
         }
         self.write(|connection| {
@@ -77,15 +76,20 @@ impl Records {
         })
     }
 
-    /// The names of the trials of the study.
-    fn listed(&self) -> Result<BTreeSet<String>, StoreError> {
+    /// Whether just these are the trials of the study.
+    fn are_listed(&self, trials: &[Trial]) -> Result<bool, StoreError> {
+        let failed = || schema::failed(&self.path);
+        let mut names: BTreeSet<String> = trials.iter().map(Trial::id).collect();
         let select = "SELECT id FROM trial WHERE is_listed";
-        let read = || -> rusqlite::Result<_> {
-            let mut rows = self.connection.prepare(select)?;
-            let names = rows.query_map([], |row| row.get(0))?;
-            names.collect()
-        };
-        read().map_err(schema::failed(&self.path))
+        let mut rows = self.connection.prepare(select).map_err(failed())?;
+        let mut rows = rows.query([]).map_err(failed())?;
+        while let Some(row) = rows.next().map_err(failed())? {
+            let name: String = row.get(0).map_err(failed())?;
+            if !names.remove(&name) {
+                return Ok(false);
+            }
+        }
+        Ok(names.is_empty())
     }
 
     /// The records of all trials that ended, by the names of the trials.

@@ -163,7 +163,7 @@ pub(crate) fn all_settings(hyper: &Hyper) -> BTreeMap<String, f64> {
 /// The table of the trials that ended, as CSV, in an order that depends on the trials only.
 pub fn csv(trials: &[Recorded]) -> Vec<u8> {
     let (columns, rows) = rows(trials);
-    text([columns.header()].into_iter().chain(rows))
+    text(Some(columns.header()), rows)
 }
 
 /// The columns and the rows of the table of the trials that ended, in an order that depends on the
@@ -184,19 +184,24 @@ pub(super) fn table<'a>(
     columns: &Columns,
     ended: impl IntoIterator<Item = (&'a Trial, &'a Outcome)>,
 ) -> Vec<u8> {
-    let rows: Vec<Vec<Cell>> = columns.sorted(ended).collect();
-    text([columns.header()].into_iter().chain(rows))
+    text(Some(columns.header()), columns.sorted(ended))
 }
 
 /// The row of a trial, with its line end; nothing where it has nothing to tell.
 pub(super) fn line(columns: &Columns, trial: &Trial, outcome: &Outcome) -> Vec<u8> {
-    text(columns.row(trial, outcome))
+    text(None, columns.row(trial, outcome))
 }
 
-fn text<'a>(rows: impl IntoIterator<Item = Vec<Cell<'a>>>) -> Vec<u8> {
+fn text<'a>(
+    header: Option<Vec<Cell<'_>>>,
+    rows: impl IntoIterator<Item = Vec<Cell<'a>>>,
+) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new()
         .has_headers(false)
         .from_writer(Vec::new());
+    if let Some(header) = header {
+        writer.serialize(header).expect("memory takes any row");
+    }
     for row in rows {
         writer.serialize(row).expect("memory takes any row");
     }

@@ -202,7 +202,7 @@ fn subject(file: &StudyFile, path: &Path) -> Result<Description, ReadError> {
     };
     Ok(Description {
         family,
-        program,
+        program: program.map(Box::new),
         heads,
         variants: file.variants.clone(),
         zero_readout: file.zero_readout,
