@@ -49,6 +49,18 @@ fn train(
     (outcome.unwrap(), told)
 }
 
+/// What a trial took before its checkpoint.
+fn seconds(trial: &Trial, folder: &Path) -> f64 {
+    let stop = AtomicBool::new(false);
+    let site = Site {
+        folder,
+        build: "build",
+        stop: &stop,
+        every: Duration::MAX,
+    };
+    mutransfer_study::checkpoint::seconds(trial, &site)
+}
+
 const FAMILIES: [&str; 6] = [
     "model = \"gpt\"\nvariants = [\"tied\", \"rope\"]",
     "model = \"gpt\"\noptimizer = \"sgd\"",
@@ -66,10 +78,13 @@ fn a_training_that_is_stopped_goes_on_to_the_same_bits() {
         let [whole, cut] = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let undisturbed = train(&subject, whole.path(), "build", 0);
         assert!(undisturbed.1.len() > 5, "{family}");
+        let mut took = 0.0;
         for last in [1, 4, 5] {
             let (outcome, told) = train(&subject, cut.path(), "build", last);
             assert_eq!((outcome, told.len()), (Outcome::Stopped, last), "{family}");
             assert_eq!(told, undisturbed.1[..last], "{family}");
+            let before = std::mem::replace(&mut took, seconds(&subject.1, cut.path()));
+            assert!(took > before, "{family}: {took} s of {before}");
         }
         assert_eq!(
             train(&subject, cut.path(), "build", 0),

@@ -17,9 +17,10 @@ use crate::trial::{Outcome, Trial};
 
 /// In the folder of a trial.
 const FILE: &str = "checkpoint.safetensors";
-/// What is kept beside the state: the name of the trial, and the loss of every step behind that of
-/// the untrained model.
+/// What is kept beside the state: the name of the trial, the seconds that it took so far, and the
+/// loss of every step behind that of the untrained model.
 const TRIAL: &str = "trial";
+const SECONDS: &str = "seconds";
 const LOSSES: &str = "losses";
 /// What stands before the names of a state, so that none is one of these.
 const STATE: &str = "state/";
@@ -36,9 +37,8 @@ pub fn resume(
     site: &Site,
     on_step: &mut dyn FnMut(usize, f64),
 ) -> Result<Outcome, StoreError> {
-    // Another build may go on with other bits.
-    let id = format!("{} of {}", trial.id(), site.build);
-    let path = site.folder.join(FILE);
+    let (id, path) = (name(trial, site), site.folder.join(FILE));
+    let (start, before) = (Instant::now(), seconds(trial, site));
     let begun = match read(&path, &id).and_then(|kept| restore(session, kept)) {
         Some(progress) => progress,
         None => Progress::begin(session),
@@ -52,7 +52,9 @@ pub fn resume(
         on_step(step, progress.losses[step]);
         let stops = site.stop.load(Ordering::Relaxed);
         if stops || kept.elapsed() >= site.every {
-            failed = failed.take().or(write(&path, &id, progress, session).err());
+            let seconds = before + start.elapsed().as_secs_f64();
+            let written = write(&path, &id, seconds, progress, session);
+            failed = failed.take().or(written.err());
             kept = Instant::now();
         }
         if stops || failed.is_some() {
@@ -64,15 +66,29 @@ pub fn resume(
     failed.map_or(Ok(outcome), Err)
 }
 
+/// How many seconds a trial took before its checkpoint; 0 if it has none that can be believed.
+pub fn seconds(trial: &Trial, site: &Site) -> f64 {
+    let kept = read(&site.folder.join(FILE), &name(trial, site));
+    kept.map_or(0.0, |kept| kept.seconds)
+}
+
+/// What a checkpoint is of. Another build may go on with other bits.
+fn name(trial: &Trial, site: &Site) -> String {
+    format!("{} of {}", trial.id(), site.build)
+}
+
 /// A checkpoint that was read.
 struct Kept {
     progress: Progress,
+    seconds: f64,
     state: State,
 }
 
 /// Puts a session into a state that was kept; none if the state is that of another model.
 fn restore(session: &mut dyn Session, kept: Kept) -> Option<Progress> {
-    let Kept { progress, state } = kept;
+    let Kept {
+        progress, state, ..
+    } = kept;
     let steps = progress.losses.len();
     session.restore(steps, state).ok().map(|()| progress)
 }
@@ -80,6 +96,7 @@ fn restore(session: &mut dyn Session, kept: Kept) -> Option<Progress> {
 fn write(
     path: &Path,
     id: &str,
+    seconds: f64,
     progress: &Progress,
     session: &dyn Session,
 ) -> Result<(), StoreError> {
@@ -90,6 +107,7 @@ fn write(
         .into_iter()
         .chain(progress.losses.iter().copied())
         .collect();
+    let seconds = seconds.to_le_bytes();
     let losses: Vec<u8> = all.iter().flat_map(|loss| loss.to_le_bytes()).collect();
     let state: BTreeMap<String, (usize, Vec<u8>)> = state
         .into_iter()
@@ -106,6 +124,7 @@ fn write(
     };
     let mut tensors = vec![
         (TRIAL, view(Dtype::U8, id.len(), id.as_bytes())),
+        (SECONDS, view(Dtype::F64, 1, &seconds)),
         (LOSSES, view(Dtype::F64, all.len(), &losses[..])),
     ];
     for (name, (length, bytes)) in &state {
@@ -122,8 +141,12 @@ fn read(path: &PathBuf, id: &str) -> Option<Kept> {
     if tensors.tensor(TRIAL).ok()?.data() != id.as_bytes() {
         return None;
     }
-    let losses = tensors.tensor(LOSSES).ok()?.data().chunks_exact(8);
-    let mut losses = losses.map(|bytes| f64::from_le_bytes(bytes.try_into().expect("eight bytes")));
+    let numbers = |name: &str| {
+        let numbers = tensors.tensor(name).ok()?.data().chunks_exact(8);
+        Some(numbers.map(|bytes| f64::from_le_bytes(bytes.try_into().expect("eight bytes"))))
+    };
+    let seconds = numbers(SECONDS)?.next()?;
+    let mut losses = numbers(LOSSES)?;
     let start = losses.next()?;
     let losses = losses.collect();
     let state = tensors.iter().filter_map(|(name, tensor)| {
@@ -133,6 +156,7 @@ fn read(path: &PathBuf, id: &str) -> Option<Kept> {
     });
     Some(Kept {
         progress: Progress { start, losses },
+        seconds,
         state: state.collect(),
     })
 }

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::checkpoint;
 use crate::error::{RunError, StoreError, Verb};
 use crate::store::{
     Assignment, begin_file, curve_path, end_file, read_assignment, sweep, write_record,
@@ -35,12 +36,12 @@ pub fn work(site: &Site, open: Open) -> Result<(), RunError> {
         let path = path.cloned().unwrap_or_default();
         return Err(RunError::DataChanged { path });
     }
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), checkpoint::seconds(&trial, site));
     let outcome = run(&trial, subject.as_ref(), site)?;
     if outcome == Outcome::Stopped {
         return Err(RunError::Stopped);
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = before + begun.elapsed().as_secs_f64();
     Ok(write_record(folder, &trial.id(), outcome, seconds, build)?)
 }
 
