@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{mutransfer, study, write};
+use common::{exported, mutransfer, study, write};
 use mutransfer_study::executor::batched::Batched;
 use mutransfer_study::executor::hyperqueue::HyperQueue;
 use mutransfer_study::executor::local::Local;
@@ -26,7 +26,6 @@ use mutransfer_study::executor::{End, Executor, News};
 use mutransfer_study::store::{Foreign, Store, read_record};
 use mutransfer_study::study::Study;
 use mutransfer_study::trial::Trial;
-use serde_json::Value;
 use slurm::Cluster;
 
 /// After which nothing is expected any more.
@@ -366,22 +365,6 @@ fn results(out: &Path) -> usize {
         file.read_to_string(&mut text).unwrap();
     }
     text.lines().count().saturating_sub(1)
-}
-
-/// Every trial with its end and its curve, but not with its time.
-fn exported(out: &Path) -> Vec<Value> {
-    let output = mutransfer()
-        .args(["export", "--format", "jsonl"])
-        .arg(out)
-        .output()
-        .unwrap();
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let trials = lines.lines().map(|line| {
-        let mut trial: Value = serde_json::from_str(line).unwrap();
-        trial["record"].as_object_mut().unwrap().remove("seconds");
-        trial
-    });
-    trials.collect()
 }
 
 /// Says so past what holds back the words of tests that pass.

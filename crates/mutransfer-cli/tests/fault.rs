@@ -9,8 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{database, mutransfer, study, write};
-use serde_json::Value;
+use common::{database, exported, mutransfer, study, write};
 
 /// Forty trials.
 const SWEEP: &str = "rules = [\"mup\"]\nwidths = [8]\ntarget_width = 16\nseeds = 4\nsteps = 200";
@@ -34,22 +33,6 @@ fn workers(out: &Path) -> Vec<String> {
         .unwrap();
     let found = String::from_utf8(found.stdout).unwrap();
     found.lines().map(str::to_owned).collect()
-}
-
-/// Every trial with its end and its curve, but not with its time.
-fn exported(out: &Path) -> Vec<Value> {
-    let output = mutransfer()
-        .args(["export", "--format", "jsonl"])
-        .arg(out)
-        .output()
-        .unwrap();
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let trials = lines.lines().map(|line| {
-        let mut trial: Value = serde_json::from_str(line).unwrap();
-        trial["record"].as_object_mut().unwrap().remove("seconds");
-        trial
-    });
-    trials.collect()
 }
 
 #[test]

@@ -433,8 +433,8 @@ pub(crate) struct ImportOptions {
 const IMPORT_HELP: &str = "\
 A row of a table is the trial of the same rule, width, learning rate and seed. A row that is none of
 the study's is an error; rows of another depth, context, steps or batch are left out where the table
-says them. Trials that had ended stay as they were. `mutransfer transfer STUDY.toml` then runs what
-is missing, and judges.";
+says them. A table has one loss, which stands for that of training too, and no curves. Trials that
+had ended stay as they were. `mutransfer transfer STUDY.toml` then runs what is missing, and judges.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WatchOptions {

@@ -45,6 +45,22 @@ pub(crate) fn write(folder: &Path, name: &str, text: &str) -> String {
         .expect("a path that is text")
 }
 
+/// Every trial with its end and its curve, but not with its time.
+pub(crate) fn exported(out: &Path) -> Vec<serde_json::Value> {
+    let output = mutransfer()
+        .args(["export", "--format", "jsonl"])
+        .arg(out)
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let trials = lines.lines().map(|line| {
+        let mut trial: serde_json::Value = serde_json::from_str(line).unwrap();
+        trial["record"].as_object_mut().unwrap().remove("seconds");
+        trial
+    });
+    trials.collect()
+}
+
 /// The coordinate check of one rule, as JSON.
 pub(crate) fn verdict(arguments: &[&str]) -> serde_json::Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
