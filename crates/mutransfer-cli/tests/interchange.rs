@@ -76,7 +76,7 @@ fn optuna_opens_the_journal_and_finds_the_same_best_trial() {
     let folder = tempfile::tempdir().unwrap();
     exported(folder.path(), "optuna", "journal.log");
     let found = run(folder.path(), Command::new(python).args(["-c", OPTUNA]));
-    assert_eq!(found.trim(), "2");
+    assert_eq!(found.trim(), "4", "two rules at two widths");
 }
 
 const TENSORBOARD: &str = r#"
