@@ -268,6 +268,21 @@ fn the_coordinate_figure_shows_the_first_and_the_last_step() {
 }
 
 #[test]
+fn of_many_modules_those_that_change_most_are_drawn() {
+    let size = |module: usize, width: usize| (width as f64).powf(0.01 * module as f64);
+    let rows: Vec<_> = (0..100)
+        .flat_map(|module| {
+            let name = format!("blocks.{module}");
+            [64, 128].map(|width| activation("mup", width, 0, &name, size(module, width)))
+        })
+        .collect();
+    let figure = coordinates(&rows, Quantity::Activation).unwrap();
+    let has = |text: &str| figure.svg.contains(&format!(">{text}<"));
+    assert!(has("blocks.99") && has("blocks.86") && !has("blocks.85"));
+    assert!(has("86 that change less are not drawn"));
+}
+
+#[test]
 fn a_figure_without_a_finite_value_is_an_error_that_says_so() {
     let rows = [row("mup", 64, -8.0, 0, f64::NAN)];
     let error = losses(&rows, None).unwrap_err().to_string();

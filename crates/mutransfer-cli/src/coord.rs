@@ -1,7 +1,7 @@
 //! `mutransfer coord`: whether activations, their changes and updates follow the width as the rule
 //! promises.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -421,27 +421,34 @@ fn slopes(checks: &[Check]) -> String {
         .chain(columns);
     let mut table = table::new(header.chain(["verdict".to_owned()]));
     for check in checks {
-        let mut seen = BTreeSet::new();
-        for cell in &check.cells {
-            if seen.insert((&cell.module, cell.quantity)) {
-                table.add_row(row(check, cell, &steps));
-            }
+        for cells in by_module(check) {
+            table.add_row(row(check, &cells, &steps));
         }
     }
     table.to_string()
 }
 
-/// The row of all cells of the same module and quantity as this one.
-fn row(check: &Check, one: &Cell, steps: &BTreeSet<usize>) -> Vec<String> {
-    let cells: Vec<&Cell> = check
-        .cells
-        .iter()
-        .filter(|cell| cell.module == one.module && cell.quantity == one.quantity)
-        .collect();
+/// Cells of each module and quantity, in the order first seen.
+fn by_module(check: &Check) -> Vec<Vec<&Cell>> {
+    let mut places = BTreeMap::new();
+    let mut modules: Vec<Vec<&Cell>> = Vec::new();
+    for cell in &check.cells {
+        let place = *places
+            .entry((&cell.module, cell.quantity))
+            .or_insert_with(|| {
+                modules.push(Vec::new());
+                modules.len() - 1
+            });
+        modules[place].push(cell);
+    }
+    modules
+}
+
+fn row(check: &Check, cells: &[&Cell], steps: &BTreeSet<usize>) -> Vec<String> {
     let mut row = vec![
         display_name(&check.rule).to_owned(),
-        one.module.clone(),
-        one.quantity.to_string(),
+        cells[0].module.clone(),
+        cells[0].quantity.to_string(),
     ];
     for step in steps {
         let cell = cells.iter().find(|cell| cell.step == *step);

@@ -1,6 +1,6 @@
 //! The verdict on every quantity of every module, and on a rule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mutransfer::theory::{Expectation, Layer, Quantity};
 use serde::Serialize;
@@ -119,7 +119,7 @@ pub fn judge(
 /// Rows of one rule, step, module and quantity, by rule (the baseline first, to compare with) and
 /// step and then in the order first seen.
 fn groups(rows: &[Coordinate]) -> Vec<Vec<&Coordinate>> {
-    let mut places: BTreeMap<(&str, usize, &str, Quantity), usize> = BTreeMap::new();
+    let mut places: HashMap<(&str, usize, &str, Quantity), usize> = HashMap::new();
     let mut groups: Vec<Vec<&Coordinate>> = Vec::new();
     for row in rows {
         let place = *places

@@ -1,6 +1,6 @@
 //! Measurements of other programs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use csv::StringRecord;
 use mutransfer::theory::{Layer, Quantity};
@@ -118,23 +118,28 @@ impl Measurements {
         self,
         layers: &Layers,
     ) -> Result<(Vec<Coordinate>, Vec<(String, Layer, Evidence)>), CoordinateError> {
-        let found: BTreeMap<&str, Option<(Layer, Evidence)>> = self
-            .modules()
-            .into_iter()
-            .map(|module| (module.name, layers.of(&module)))
+        let modules = self.modules();
+        let found: BTreeMap<&str, Option<(Layer, Evidence)>> = modules
+            .iter()
+            .map(|module| (module.name, layers.of(module)))
             .collect();
         layers.check(&found)?;
-        let ends = found.iter().filter_map(|(name, found)| {
-            let (layer, evidence) = (*found)?;
-            (layer != Layer::Hidden).then(|| ((*name).to_owned(), layer, evidence))
-        });
-        let ends = ends.collect();
-        let rows = self.written.iter().map(|row| {
-            let known = found[row.coordinate.module.as_str()];
-            Coordinate {
-                layer: known.map_or(Layer::Hidden, |(layer, _)| layer),
-                ..row.coordinate.clone()
-            }
+        let known: HashMap<String, (Layer, Evidence)> = found
+            .into_iter()
+            .filter_map(|(name, found)| Some((name.to_owned(), found?)))
+            .collect();
+        let is_end = |(_, (layer, _)): &(&String, &(Layer, Evidence))| *layer != Layer::Hidden;
+        let mut ends: Vec<(String, Layer, Evidence)> = known
+            .iter()
+            .filter(is_end)
+            .map(|(name, (layer, evidence))| (name.clone(), *layer, *evidence))
+            .collect();
+        ends.sort_by(|a, b| a.0.cmp(&b.0));
+        let rows = self.written.into_iter().map(|row| Coordinate {
+            layer: known
+                .get(&row.coordinate.module)
+                .map_or(Layer::Hidden, |(layer, _)| *layer),
+            ..row.coordinate
         });
         Ok((rows.collect(), ends))
     }

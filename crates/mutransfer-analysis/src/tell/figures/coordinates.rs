@@ -1,7 +1,7 @@
 //! The coordinate check as a picture: how large a quantity of each module is at each width, before
 //! and after some updates.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mutransfer::theory::Quantity;
 
@@ -18,6 +18,9 @@ const NAME: &str = "coordinates";
 /// Panels per rule; more would be too small to read.
 const STEPS: usize = 4;
 
+/// Modules drawn: as many as there are colours, in full and in dashed lines.
+const MODULES: usize = 2 * COLORS.len();
+
 /// Colours that people with any colour vision can tell apart (Okabe and Ito), without the yellow.
 const COLORS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000",
@@ -27,7 +30,8 @@ const COLORS: [&str; 7] = [
 /// row of panels per rule, a panel per step, a line per module. The line is the mean over seeds;
 /// the pale band around it reaches from the lowest to the highest seed, so it is noise of initial
 /// weights and batches, and it is not there with one seed. Values that are zero or not finite have
-/// no place on a logarithmic axis and are left out.
+/// no place on a logarithmic axis and are left out. Of many modules only those whose size changes
+/// most with the width are drawn; a key says how many are not.
 ///
 /// # Errors
 ///
@@ -37,11 +41,13 @@ pub fn coordinates(rows: &[Coordinate], quantity: Quantity) -> Result<Figure, Fi
         .iter()
         .filter(|row| row.quantity == quantity && row.l1.is_finite() && row.l1 > 0.0)
         .collect();
-    let (modules, steps) = (modules(&rows), steps(&rows));
+    let steps = steps(&rows);
+    let sizes = Sizes::of(&rows, &steps);
+    let modules = sizes.steepest(MODULES);
     let mut drawn = Vec::new();
     for rule in rules(&rows) {
         for &step in &steps {
-            drawn.push((title(rule, step), layers(&rows, rule, step, &modules)));
+            drawn.push((title(rule, step), layers(&sizes, rule, step, &modules)));
         }
     }
     let (x, y) = axes(&drawn, label(quantity)).ok_or(FigureError::Empty { figure: NAME })?;
@@ -56,11 +62,7 @@ pub fn coordinates(rows: &[Coordinate], quantity: Quantity) -> Result<Figure, Fi
     draw(&Sheet {
         name: NAME,
         panels: panels.collect(),
-        keys: modules
-            .iter()
-            .enumerate()
-            .map(|(index, module)| key(index, module))
-            .collect(),
+        keys: keys(&sizes, &modules),
         columns: steps.len(),
         narrow_columns: 2,
         panel_size: (155.0, 260.0),
@@ -86,15 +88,6 @@ fn rules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
     rules
 }
 
-/// Modules in the order of the rows, which is the order of the forward pass.
-fn modules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
-    let mut seen = BTreeSet::new();
-    rows.iter()
-        .map(|row| row.module.as_str())
-        .filter(|module| seen.insert(*module))
-        .collect()
-}
-
 /// At most [`STEPS`] steps, evenly spread, the first and the last among them.
 fn steps(rows: &[&Coordinate]) -> Vec<usize> {
     let steps: Vec<usize> = rows
@@ -109,21 +102,67 @@ fn steps(rows: &[&Coordinate]) -> Vec<usize> {
         .collect()
 }
 
-/// Areas below lines, so that no line is covered.
-fn layers(rows: &[&Coordinate], rule: &str, step: usize, modules: &[&str]) -> Vec<Layer> {
-    let (mut areas, mut lines) = (Vec::new(), Vec::new());
-    for (index, module) in modules.iter().enumerate() {
-        let mut seeds: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+/// Sizes of all seeds, by width.
+type BySeed = BTreeMap<usize, Vec<f64>>;
+
+/// What is drawn of every module.
+struct Sizes<'a> {
+    /// Modules in the order of the rows, which is the order of the forward pass.
+    modules: Vec<&'a str>,
+    /// By rule, step and place of the module.
+    sizes: BTreeMap<(&'a str, usize, usize), BySeed>,
+}
+
+impl<'a> Sizes<'a> {
+    fn of(rows: &[&'a Coordinate], steps: &[usize]) -> Self {
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut all = Self {
+            modules: Vec::new(),
+            sizes: BTreeMap::new(),
+        };
         for row in rows {
-            if row.rule == rule && row.step == step && row.module == *module {
-                seeds.entry(row.width).or_default().push(row.l1);
+            let place = *places.entry(&row.module).or_insert_with(|| {
+                all.modules.push(&row.module);
+                all.modules.len() - 1
+            });
+            if steps.contains(&row.step) {
+                let sizes = all.sizes.entry((&row.rule, row.step, place)).or_default();
+                sizes.entry(row.width).or_default().push(row.l1);
             }
         }
+        all
+    }
+
+    /// Places of at most so many modules, those that change most with the width at any time, in
+    /// the order of the forward pass.
+    fn steepest(&self, most: usize) -> Vec<usize> {
+        let mut reach = vec![0.0_f64; self.modules.len()];
+        for ((_, _, place), sizes) in &self.sizes {
+            let means = || sizes.values().map(|values| mean(values).log2());
+            let change =
+                means().fold(f64::NEG_INFINITY, f64::max) - means().fold(f64::INFINITY, f64::min);
+            reach[*place] = reach[*place].max(change);
+        }
+        let mut places: Vec<usize> = (0..reach.len()).collect();
+        places.sort_by(|a, b| reach[*b].total_cmp(&reach[*a]));
+        places.truncate(most);
+        places.sort_unstable();
+        places
+    }
+}
+
+/// Areas below lines, so that no line is covered.
+fn layers(sizes: &Sizes, rule: &str, step: usize, modules: &[usize]) -> Vec<Layer> {
+    let (mut areas, mut lines) = (Vec::new(), Vec::new());
+    for (index, module) in modules.iter().enumerate() {
+        let Some(seeds) = sizes.sizes.get(&(rule, step, *module)) else {
+            continue;
+        };
         let points = seeds
             .iter()
             .map(|(&width, values)| ((width as f64).log2(), mean(values).log2()))
             .collect();
-        areas.extend(area(&seeds, index));
+        areas.extend(area(seeds, index));
         lines.extend(line_with_discs(points, index));
     }
     areas.extend(lines);
@@ -131,7 +170,7 @@ fn layers(rows: &[&Coordinate], rule: &str, step: usize, modules: &[&str]) -> Ve
 }
 
 /// From the lowest to the highest seed at each width.
-fn area(seeds: &BTreeMap<usize, Vec<f64>>, index: usize) -> Option<Layer> {
+fn area(seeds: &BySeed, index: usize) -> Option<Layer> {
     if seeds.values().all(|values| values.len() < 2) {
         return None;
     }
@@ -205,6 +244,22 @@ fn line_points(layer: &Layer) -> Vec<(f64, f64)> {
 
 fn width(log2: f64) -> String {
     format!("{:.0}", log2.exp2())
+}
+
+fn keys(sizes: &Sizes, modules: &[usize]) -> Vec<Key> {
+    let drawn = modules.iter().enumerate();
+    let mut keys: Vec<Key> = drawn
+        .map(|(index, module)| key(index, sizes.modules[*module]))
+        .collect();
+    let others = sizes.modules.len() - modules.len();
+    if others > 0 {
+        keys.push(Key {
+            label: format!("{others} that change less are not drawn"),
+            color: "none".to_owned(),
+            symbol: Symbol::Line,
+        });
+    }
+    keys
 }
 
 fn key(index: usize, module: &str) -> Key {
