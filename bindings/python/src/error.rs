@@ -33,6 +33,11 @@ impl Problem {
         Self::of(Class::Plan, message)
     }
 
+    /// About a table of measurements.
+    pub(crate) fn table(message: impl Into<String>) -> Self {
+        Self::of(Class::Table, message)
+    }
+
     /// About this package.
     pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
         let problem = Self::of(Class::Internal, format!("internal error: {error}"));

@@ -16,7 +16,7 @@ mod _core {
     #[pymodule_export]
     use super::bsh::{bsh_read, bsh_write};
     #[pymodule_export]
-    use super::coordinates::judge_coordinates;
+    use super::coordinates::{figure, judge_coordinates, looks};
     #[pymodule_export]
     use super::know::{explain, lints, matches, optimizers, rules, scales};
     #[pymodule_export]

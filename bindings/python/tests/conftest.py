@@ -1,10 +1,14 @@
-"""Small models of every kind, at any width."""
+"""Small models of every kind, at any width; and what the README does."""
+
+import re
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+ROOT = Path(__file__).parents[3]
 CLASSES = 10
 # The models are too small for more.
 torch.set_num_threads(1)
@@ -156,3 +160,20 @@ def losses(model, optimizer, batch, steps):
         optimizer.step()
         found.append(loss.item())
     return found
+
+
+def run_blocks(page):
+    """Everything that the Python of a page names."""
+    text = (ROOT / page).read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    namespace = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), namespace)  # noqa: S102  (our own pages)
+    return namespace
+
+
+@pytest.fixture(scope="session")
+def readme():
+    """What the README of the package does, its coordinate check included."""
+    return run_blocks("bindings/python/README.md")

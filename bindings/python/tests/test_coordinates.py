@@ -1,5 +1,6 @@
 """The coordinate check from Python: what it measures, and its verdicts."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,43 +8,31 @@ import subprocess
 import mutransfer.torch as mt
 import pytest
 import torch
-from conftest import GPT, MODELS, meta, mlp, seeded
+from conftest import MODELS, meta, mlp, seeded
 from mutransfer import CheckFailed, TableError
 from torch import nn, optim
 
-WIDTHS = (32, 64, 128, 256)
-
 
 @pytest.fixture(scope="module")
-def table():
-    """SP and μP of a plain GPT, with the readout at zero as is usual."""
-    generator = torch.Generator().manual_seed(0)
-    batch = [torch.randint(24, (8, 16), generator=generator) for _ in range(2)]
-    return mt.coordinates(
-        GPT,
-        widths=WIDTHS,
-        batch=batch,
-        readout=["head"],
-        rules=("sp", "mup"),
-        init="fan-in",
-        steps=3,
-        seeds=8,
-        zero_init=["head.weight"],
-    )
+def table(readme):
+    """SP and μP of the README's GPT."""
+    return readme["table"]
 
 
-def test_verdicts(table):
-    sp, mup = table.judge().checks
+def test_a_plain_gpt_passes_under_its_plan_and_fails_without(table):
+    verdict = table.judge()
+    sp, mup = verdict.checks
     assert (sp["rule"], sp["verdict"]) == ("sp", "fail")
+    assert "own update of head at t = 1" in sp["diagnosis"]
     assert "the readout lacks a multiplier of 1/fan-in" in sp["diagnosis"]
-    assert mup["verdict"] != "fail", mup["diagnosis"]
-    failed = [cell for cell in mup["cells"] if cell["verdict"] == "fail"]
-    passed = [cell for cell in mup["cells"] if cell["verdict"] == "pass"]
-    assert failed == []
-    # More seeds decide the others.
-    assert len(passed) > 0.6 * len([cell for cell in mup["cells"] if cell["verdict"]])
-    with pytest.raises(CheckFailed, match="sp: fail; own update"):
-        table.judge().raise_for_status()
+    assert (mup["rule"], mup["verdict"], mup["diagnosis"]) == ("mup", "pass", None)
+    assert {cell["verdict"] for cell in mup["cells"]} == {"pass"}
+    with pytest.raises(CheckFailed, match="sp: fail; own update") as failed:
+        verdict.raise_for_status()
+    assert failed.value.hint.startswith("docs/coord.md")
+    # Seeds were added until all was decided.
+    assert verdict.settled == ("sp", "mup")
+    assert {row["seed"] for row in table.rows} < set(range(table.seeds))
 
 
 @pytest.mark.skipif("MUTRANSFER_PROGRAM" not in os.environ, reason="names the built program")
@@ -57,7 +46,7 @@ def test_the_program_says_the_same(table, tmp_path):
         "--optimizer",
         "adamw",
         "--seeds",
-        "8",
+        str(table.seeds),
         "--json",
         "--out",
         tmp_path / "out",
@@ -65,6 +54,45 @@ def test_the_program_says_the_same(table, tmp_path):
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 1, said.stderr
     assert json.loads(said.stdout) == table.judge().checks
+
+
+def test_a_table_as_a_picture_and_as_a_frame(table, tmp_path):
+    table.plot(tmp_path / "sizes.png")
+    table.plot(tmp_path / "changes.svg", "change")
+    assert (tmp_path / "sizes.png").read_bytes().startswith(b"\x89PNG")
+    assert "blocks.0.query" in (tmp_path / "changes.svg").read_text("utf-8")
+    with pytest.raises(TableError) as refused:
+        table.plot(tmp_path / "none.svg", "loss")
+    assert str(refused.value) == (
+        "there is no quantity `loss`\n  hint: activation, change or own-update"
+    )
+    pd = pytest.importorskip("pandas")
+    frame = table.to_pandas()
+    assert frame.equals(pd.read_csv(io.StringIO(table.csv())).astype(frame.dtypes))
+
+
+def test_an_update_and_a_device_of_the_users():
+    seen = []
+
+    def train(model, optimizer, batch):
+        seen.append((type(model), type(optimizer), batch))
+
+    batch = (torch.ones(2, 12), torch.arange(2))
+    table = mt.coordinates(
+        mlp,
+        widths=[8, 16],
+        batch=batch,
+        readout=["4"],
+        init="fan-in",
+        steps=1,
+        seeds=1,
+        device="cpu",
+        train=train,
+    )
+    assert seen == [(nn.Sequential, optim.AdamW, batch)] * 2
+    changes = [row for row in table.rows if row["quantity"] == "change"]
+    assert changes
+    assert all(row["l1"] == 0 for row in changes)
 
 
 def test_what_a_probe_measures():
@@ -125,8 +153,11 @@ def test_what_cannot_be_judged():
     assert str(refused.value) == (
         "a slope takes two widths\n  hint: give three or more, an octave apart"
     )
+    nothing = mt.Coordinates([], "adamw", 8)
     with pytest.raises(TableError, match="no rows to analyse"):
-        mt.Coordinates([], "adamw", 8).judge()
+        nothing.judge()
+    with pytest.raises(TableError, match="nothing to draw"):
+        nothing.plot("nowhere.svg")
 
     def loss(model, batch):
         return model(batch).square().mean()

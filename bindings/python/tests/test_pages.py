@@ -1,23 +1,17 @@
 """The Python in pages runs, and so do the examples."""
 
-import re
 import runpy
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[3]
-PAGES = ["bindings/python/README.md", "README.md"]
+from conftest import ROOT, run_blocks
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_blocks_run(page, capsys):
-    text = (ROOT / page).read_text("utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert blocks
-    namespace = {}
-    for block in blocks:
-        exec(compile(block, page, "exec"), namespace)  # noqa: S102  (our own pages)
+def test_blocks_of_the_package_run(readme):
+    assert readme["plan"].params["head.weight"].multiplier == 1 / 4
+
+
+def test_blocks_of_the_project_run(capsys):
+    run_blocks("README.md")
     assert capsys.readouterr().err == ""
 
 

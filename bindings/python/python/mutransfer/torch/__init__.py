@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from mutransfer.plan import Plan
 from mutransfer.torch.check import check
-from mutransfer.torch.coordinates import Coordinates, Verdict, coordinates
+from mutransfer.torch.coordinates import coordinates
 from mutransfer.torch.forward import Multiplier, fold, install, multipliers
 from mutransfer.torch.init import apply, scale_init
 from mutransfer.torch.optim import guard, optimizer, optimizers, param_groups
 from mutransfer.torch.plan import plan
 from mutransfer.torch.probe import Probe
 from mutransfer.torch.shapes import shapes
+from mutransfer.torch.table import Coordinates, Verdict
 
 __all__ = [
     "Coordinates",
