@@ -186,6 +186,7 @@ fn advice(fix: Fix) -> &'static str {
             "keep fixed dimensions (vocabulary, context, kernel, experts) equal in base and delta"
         }
         Fix::FormForTies => "tied embeddings need form=\"table8\" (or \"table9\")",
+        Fix::DeclareBranchEnds => "take a rule that scales no ends of branches, such as complete-p",
         Fix::OtherRule => "mutransfer.rules() lists which families each rule covers",
     }
 }

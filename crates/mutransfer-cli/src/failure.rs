@@ -446,6 +446,7 @@ fn advice(fix: Fix) -> &'static str {
              an axis that counts blocks is said by --stacked"
         }
         Fix::FormForTies => "tied embeddings need the form table8 (or table9)",
+        Fix::DeclareBranchEnds => "name them, as in --branch-end 'blocks.*.down.*'",
         Fix::OtherRule => "`mutransfer rules` lists which families each rule covers",
     }
 }

@@ -113,6 +113,9 @@ impl<'a> Declared<'a> {
         for (pattern, axis) in &self.stacked {
             widths = widths.with_stacked(pattern, *axis)?;
         }
+        for pattern in &options.branch_end {
+            widths = widths.with_branch_ends(pattern)?;
+        }
         for (pattern, role) in &self.roles {
             widths = widths.declare(pattern, *role)?;
         }

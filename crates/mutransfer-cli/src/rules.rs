@@ -208,13 +208,14 @@ fn table_text(rule: &Parametrization, same: &[&Shown], print: Print) -> String {
     });
     let table = &same[0].table;
     let outside = laws(print, table, Place::Outside);
-    let block = match depth(table) {
+    let block = match depth(table, Place::Block, Place::Outside) {
         Some(depth) => format!(" {depth}\n"),
         None => format!("\n\n{}\n\n", laws(print, table, Place::Block)),
     };
+    let end = branch_end(print, table, item);
     format!(
         "{start}{name} in the form {form}, {short}\n\n{outside}\n\n{}\
-         {item}in residual blocks:{block}\
+         {item}in residual blocks:{block}{end}\
          {item}attention scale: 1/sqrt(head_dim) times {}\n\
          {item}residual branches times {}\n",
         whom.collect::<String>(),
@@ -242,13 +243,25 @@ fn columns(table: &Table, role: Role, place: Place) -> Vec<(&'static str, Power)
     columns
 }
 
-/// What laws are multiplied with in residual blocks, where that is the same for all roles.
-fn depth(table: &Table) -> Option<String> {
-    let hidden = block_factors(table, Role::Hidden);
-    if Role::ALL
-        .into_iter()
-        .any(|role| block_factors(table, role) != hidden)
-    {
+/// What differs where residual branches end; nothing in most forms.
+fn branch_end(print: Print, table: &Table, item: &str) -> String {
+    let [end, block] = [Place::BranchEnd, Place::Block];
+    let is_same = |role: &Role| table.law_at(*role, end) == table.law_at(*role, block);
+    if Role::ALL.iter().all(is_same) {
+        return String::new();
+    }
+    format!(
+        "{item}at the ends of branches:\n\n{}\n\n",
+        laws(print, table, end)
+    )
+}
+
+/// What laws are multiplied with at a place beside those at another, where that is the same for
+/// all roles.
+fn depth(table: &Table, at: Place, beside: Place) -> Option<String> {
+    let factors = |role| factors(table, role, at, beside);
+    let hidden = factors(Role::Hidden);
+    if Role::ALL.into_iter().any(|role| factors(role) != hidden) {
         return None;
     }
     let shown: Vec<String> = hidden
@@ -262,12 +275,12 @@ fn depth(table: &Table) -> Option<String> {
     Some(shown.join(", "))
 }
 
-/// By what each column of a role's law differs in residual blocks.
-fn block_factors(table: &Table, role: Role) -> Vec<(&'static str, Power)> {
-    columns(table, role, Place::Block)
+/// By what each column of a role's law differs at a place from another.
+fn factors(table: &Table, role: Role, at: Place, beside: Place) -> Vec<(&'static str, Power)> {
+    columns(table, role, at)
         .into_iter()
-        .zip(columns(table, role, Place::Outside))
-        .map(|((name, inside), (_, outside))| (name, inside / outside))
+        .zip(columns(table, role, beside))
+        .map(|((name, own), (_, other))| (name, own / other))
         .collect()
 }
 
@@ -278,9 +291,10 @@ fn table_json(rule: &Parametrization, shown: &Shown) -> serde_json::Value {
         .map(|role| {
             let outside = law_json(table, *role, Place::Outside);
             let block = law_json(table, *role, Place::Block);
+            let end = law_json(table, *role, Place::BranchEnd);
             (
                 role.to_string(),
-                json!({"outside": outside, "block": block}),
+                json!({"outside": outside, "block": block, "branch-end": end}),
             )
         })
         .collect();

@@ -106,7 +106,7 @@ impl Written {
             summary: "a table of your own",
             tables: family.map_or(all, |family: Family| all.only(family)),
             attention: self.attention()?,
-            depth: DepthLaw::Alpha,
+            depth: DepthLaw::COMPLETE,
             states_decay: stated(|row| row.weight_decay.is_some()),
             chooses_eps: rows
                 .iter()

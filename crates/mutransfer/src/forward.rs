@@ -9,7 +9,7 @@ use crate::hyper::Hyper;
 use crate::law::Table;
 use crate::param::ParamPlan;
 use crate::parametrization::Parametrization;
-use crate::power::{Ratio, Ratios};
+use crate::power::{Power, Ratio, Ratios};
 use crate::role::Role;
 use crate::shape::ParamName;
 use crate::size::Size;
@@ -47,11 +47,16 @@ impl Forward {
         params: &BTreeMap<ParamName, ParamPlan>,
     ) -> Result<Self, Error> {
         let definition = rule.definition();
-        let (residual, residual_in) = if definition.depth.scales_branches() {
+        let folded = table.folds_branches && widths.has_branch_ends();
+        let (residual, residual_in) = if definition.depth.scales_branches() && !folded {
             residuals(table, stacks)
         } else {
             (None, BTreeMap::new())
         };
+        let starts_smaller = definition.depth.branch_init() != Power::ONE;
+        if starts_smaller && stacks.growing().next().is_some() && !widths.has_branch_ends() {
+            return Err(PlanError::NoBranchEnds { rule: rule.name() }.into());
+        }
         Ok(Self {
             attention: attention(table, widths.sizes(), definition.base),
             residual,

@@ -3,7 +3,7 @@
 use crate::dims::{Dim, Fans};
 use crate::error::WidthsError;
 use crate::power::Ratios;
-use crate::role::Role;
+use crate::role::{Place, Role};
 use crate::shape::{Axes, Layout, ParamName, Shape};
 use crate::sizes::Base;
 
@@ -43,6 +43,8 @@ pub(crate) struct Growth {
     pub(crate) declared: Option<Role>,
     /// The axis that counts blocks, whose tensors are stacked in one, and how many there are.
     pub(crate) stacked: Option<(usize, usize)>,
+    /// Whether it is declared to end a residual branch.
+    pub(crate) ends_branch: bool,
 }
 
 /// A parameter of the target model, placed.
@@ -55,6 +57,19 @@ pub(crate) struct Placed {
     pub(crate) stacked: Option<usize>,
     /// Blocks over blocks of the base, of the stack that it is in; none outside of all.
     pub(crate) depth: Option<f64>,
+    /// Whether it ends a residual branch.
+    pub(crate) ends_branch: bool,
+}
+
+impl Placed {
+    /// Where it is in the network.
+    pub(crate) fn place(&self) -> Place {
+        match (self.depth, self.ends_branch) {
+            (None, _) => Place::Outside,
+            (Some(_), false) => Place::Block,
+            (Some(_), true) => Place::BranchEnd,
+        }
+    }
 }
 
 impl Growth {
@@ -95,6 +110,7 @@ impl Growth {
             axes,
             declared: None,
             stacked: None,
+            ends_branch: false,
         }
     }
 
@@ -180,6 +196,7 @@ impl Growth {
             axes,
             stacked,
             depth: self.depth(target, base),
+            ends_branch: self.ends_branch,
         })
     }
 

@@ -1,6 +1,7 @@
 //! A parametrization is a table: role → law.
 
 use crate::optimizer::{Decay, Family, Optimizer};
+use crate::options::Clip;
 use crate::power::Power;
 use crate::role::{Place, Role};
 use crate::roles::Roles;
@@ -104,6 +105,10 @@ pub struct Table {
     pub(crate) outside: Laws,
     /// Of parameters in residual blocks.
     pub(crate) block: Laws,
+    /// Of those that end residual branches.
+    pub(crate) branch_end: Laws,
+    /// Whether those have the multiplier of their branch in their weights.
+    pub(crate) folds_branches: bool,
     /// What a role's gradient norm, or the threshold of its update, is multiplied with for
     /// clipping.
     pub(crate) clip: Roles<Power>,
@@ -130,6 +135,17 @@ impl Table {
         match place {
             Place::Outside => &self.outside[role],
             Place::Block => &self.block[role],
+            Place::BranchEnd => &self.branch_end[role],
+        }
+    }
+
+    /// Factor on the output of residual branches whose ends are declared: none in a form without
+    /// multipliers, where their weights have it.
+    pub fn unfolded_residual(&self) -> Power {
+        if self.folds_branches {
+            Power::ONE
+        } else {
+            self.residual
         }
     }
 
@@ -142,7 +158,20 @@ impl Table {
         let rho = self.rho?[role];
         Some(match place {
             Place::Outside => rho,
-            Place::Block => rho / self.residual,
+            // Folded, a branch's multiplier is no factor of the gradient.
+            Place::BranchEnd if self.folds_branches => rho,
+            Place::Block | Place::BranchEnd => rho / self.residual,
         })
+    }
+
+    /// What the gradient norm of a role, or the threshold of its update, is multiplied with for
+    /// clipping.
+    pub(crate) fn clip_at(&self, role: Role, place: Place, of: Clip) -> Power {
+        match (place, of) {
+            (Place::BranchEnd, Clip::Invariant) if self.folds_branches => {
+                self.clip[role] * self.residual
+            }
+            _ => self.clip[role],
+        }
     }
 }

@@ -80,8 +80,10 @@ pub enum DecayDepth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Eps {
-    /// As the gradient's entries, in every form (2308.01814 equation 2.26).
+    /// As the rule has it: faithful, unless its paper prints another.
     #[default]
+    Rule,
+    /// As the gradient's entries, in every form (2308.01814 equation 2.26).
     Faithful,
     /// 1/fan-in for every tensor (TP5 B.3), which is right in the form of Table 8 only.
     FanIn,
@@ -174,41 +176,66 @@ pub enum Alignment {
     None,
 }
 
-/// O5: the depth exponent; none where depth changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Alpha(pub Option<Rational32>);
-
-impl Default for Alpha {
-    /// 1, as CompleteP (2505.01618).
-    fn default() -> Self {
-        Self(Some(Rational32::from(1)))
-    }
+/// O5: the depth exponent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alpha {
+    /// As the rule has it: 1 as CompleteP (2505.01618), 1/2 as Depth-μP (2310.02244).
+    #[default]
+    Rule,
+    /// Depth changes nothing.
+    None,
+    /// This one.
+    Exponent(Rational32),
 }
 
 impl Alpha {
-    /// `m_L^(times · alpha + plus)`, and 1 without a law of depth.
-    pub(crate) fn power(self, times: i32, plus: i32) -> Power {
-        self.0.map_or(Power::ONE, |alpha| {
-            Power::of(Ratio::Depth, alpha * times + plus)
-        })
+    /// What is written before an exponent that no paper has tested.
+    const UNTESTED: &str = "untested:";
+
+    /// `m_L^(times · alpha + plus)` under a rule whose own exponent is `own`, and 1 without a law of
+    /// depth.
+    pub(crate) fn power(self, own: Rational32, times: i32, plus: i32) -> Power {
+        let alpha = match self {
+            Self::Rule => own,
+            Self::None => return Power::ONE,
+            Self::Exponent(alpha) => alpha,
+        };
+        Power::of(Ratio::Depth, alpha * times + plus)
+    }
+
+    /// Below 1/2 the residual stream grows with depth, above 1 its blocks learn nothing
+    /// (2310.02244); 2505.01618 and 2512.22382 tested what lies between.
+    fn is_tested(alpha: Rational32) -> bool {
+        (Rational32::new(1, 2)..=Rational32::from(1)).contains(&alpha)
     }
 }
 
 impl Serialize for Alpha {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.map_or("none".into(), |alpha| alpha.to_string()))
+        serializer.serialize_str(&match self {
+            Self::Rule => "rule".to_owned(),
+            Self::None => "none".to_owned(),
+            Self::Exponent(alpha) if Self::is_tested(*alpha) => alpha.to_string(),
+            Self::Exponent(alpha) => format!("{}{alpha}", Self::UNTESTED),
+        })
     }
 }
 
 impl<'de> Deserialize<'de> for Alpha {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let range = Rational32::new(1, 2)..=Rational32::from(1);
-        match (text.as_str(), exponent_from(&text)) {
-            ("none", _) => Ok(Self(None)),
-            (_, Some(alpha)) if range.contains(&alpha) => Ok(Self(Some(alpha))),
-            _ => Err(serde::de::Error::custom(format!(
-                "`{text}` is no depth exponent; give 1/2 to 1, or none"
+        match text.as_str() {
+            "rule" => return Ok(Self::Rule),
+            "none" => return Ok(Self::None),
+            _ => {}
+        }
+        let asked = text.strip_prefix(Self::UNTESTED);
+        let exponent = exponent_from(asked.unwrap_or(&text));
+        match exponent.filter(|alpha| asked.is_some() || Self::is_tested(*alpha)) {
+            Some(alpha) => Ok(Self::Exponent(alpha)),
+            None => Err(serde::de::Error::custom(format!(
+                "`{text}` is no depth exponent; give 1/2 to 1, which papers have tested, none, or \
+                 untested:{text}"
             ))),
         }
     }

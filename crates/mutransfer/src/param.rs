@@ -7,8 +7,9 @@ use crate::growth::Placed;
 use crate::hyper::{Factors, Hyper, Init, Setting};
 use crate::law::Table;
 use crate::optimizer::{Family, Optimizer};
+use crate::options::Clip;
 use crate::power::Ratio;
-use crate::role::{Place, Role};
+use crate::role::Role;
 use crate::shape::Axes;
 
 /// The five factors by which a parameter's numbers differ from those of the base model.
@@ -52,7 +53,8 @@ pub struct ParamPlan {
 impl ParamPlan {
     /// By a table for the optimizer.
     // Long, as it is one table: every scale beside its law.
-    pub(crate) fn new(placed: Placed, table: &Table, optimizer: Optimizer) -> Self {
+    pub(crate) fn new(placed: Placed, table: &Table, optimizer: Optimizer, clip: Clip) -> Self {
+        let place = placed.place();
         let Placed {
             role,
             ratios,
@@ -60,6 +62,7 @@ impl ParamPlan {
             axes,
             stacked,
             depth,
+            ..
         } = placed;
         let fans = Fans::of(&dims, axes, stacked);
         let own = match optimizer.family_of(role) {
@@ -67,11 +70,6 @@ impl ParamPlan {
                 own_factor(optimizer, fans, Dim::size) / own_factor(optimizer, fans, Dim::base)
             }
             _ => 1.0,
-        };
-        let place = if depth.is_some() {
-            Place::Block
-        } else {
-            Place::Outside
         };
         let ratios = ratios
             .with(Ratio::Depth, depth.unwrap_or(1.0))
@@ -84,7 +82,7 @@ impl ParamPlan {
             weight_decay: law.weight_decay.at(ratios),
             eps: law.eps.at(ratios),
         };
-        let clip = table.clip[role].at(ratios);
+        let clip = table.clip_at(role, place, clip).at(ratios);
         let rho = table.rho_at(role, place).map(|rho| rho.at(ratios));
         Self {
             role,

@@ -75,11 +75,14 @@ impl Plan {
     ) -> Result<Self, Error> {
         let rule = rule.into();
         let table = rule.table(optimizer)?;
-        let base = rule.definition().base;
+        let (base, clip) = (rule.definition().base, rule.options().clip);
         let mut params = BTreeMap::new();
         let stacks = widths.stacks(target)?;
         for (name, placed) in widths.place(target, &stacks, base)? {
-            params.insert(name.clone(), ParamPlan::new(placed, &table, optimizer));
+            params.insert(
+                name.clone(),
+                ParamPlan::new(placed, &table, optimizer, clip),
+            );
         }
         let forward = Forward::new(&rule, &table, widths, &stacks, &params)?;
         Ok(Self {
@@ -89,7 +92,7 @@ impl Plan {
             decay: table.decay,
             params,
             forward,
-            clip: rule.options().clip,
+            clip,
             stacks: stacks.growing().cloned().collect(),
             table,
         })

@@ -72,9 +72,12 @@ pub enum Place {
     Outside,
     /// Repeated with depth.
     Block,
+    /// Repeated with depth, the last of a residual branch.
+    #[serde(rename = "branch-end")]
+    BranchEnd,
 }
 
 impl Place {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Outside, Self::Block];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Outside, Self::Block, Self::BranchEnd];
 }

@@ -56,7 +56,8 @@ impl Widths {
     /// that differs is a width only where something shows it, since the data's may differ too.
     ///
     /// # Errors
-    /// As [`Widths::between`], but that the target may have more or fewer blocks.
+    /// As [`Widths::between`], but that the target may have more or fewer blocks, and then nothing
+    /// else need grow.
     pub fn inferred(base: &Shapes, target: &Shapes) -> Result<Self, Error> {
         let mut params = BTreeMap::new();
         for (name, shape) in base.iter() {
@@ -80,10 +81,26 @@ impl Widths {
             };
             params.insert(name.clone(), Growth::between(name, base, shape, "target")?);
         }
+        let widths = if stacks.growing().next().is_some() {
+            Self::unchecked(params)
+        } else {
+            Self::of(params)?
+        };
         Ok(Self {
             compared: Compared::Target,
-            ..Self::of(params)?
+            ..widths
         })
+    }
+
+    /// Of a model that does not grow itself, whose batch or duration does.
+    ///
+    /// # Errors
+    /// When a dimension is zero.
+    pub fn unchanged(base: &Shapes) -> Result<Self, Error> {
+        let growths = base
+            .iter()
+            .map(|(name, shape)| Ok((name.clone(), Growth::of(name, shape)?)));
+        Ok(Self::unchecked(growths.collect::<Result<_, Error>>()?))
     }
 
     pub(crate) fn of(params: BTreeMap<ParamName, Growth>) -> Result<Self, Error> {
@@ -91,14 +108,18 @@ impl Widths {
         if growths.all(|growth| growth.growing().next().is_none()) {
             return Err(WidthsError::NothingGrows.into());
         }
-        Ok(Self {
+        Ok(Self::unchecked(params))
+    }
+
+    fn unchecked(params: BTreeMap<ParamName, Growth>) -> Self {
+        Self {
             params,
             layout: None,
             compared: Compared::Delta,
             ties: BTreeMap::new(),
             sizes: Sizes::NONE,
             depths: Vec::new(),
-        })
+        }
     }
 
     /// Says how weights are stored, for those whose shapes do not.
@@ -140,6 +161,23 @@ impl Widths {
             growth.stack(name, axis)?;
         }
         Ok(self)
+    }
+
+    /// Says that what matches `pattern` is the last of a residual branch: its matrix, its bias, or
+    /// the gain of a norm that follows them. All branches must have theirs declared.
+    ///
+    /// # Errors
+    /// When no parameter matches.
+    pub fn with_branch_ends(mut self, pattern: &str) -> Result<Self, Error> {
+        for (_, growth) in self.matching(pattern)? {
+            growth.ends_branch = true;
+        }
+        Ok(self)
+    }
+
+    /// Whether it is declared what ends residual branches.
+    pub(crate) fn has_branch_ends(&self) -> bool {
+        self.params.values().any(|growth| growth.ends_branch)
     }
 
     fn matching(&mut self, pattern: &str) -> Result<Vec<(&ParamName, &mut Growth)>, WidthsError> {

@@ -52,7 +52,11 @@ fn grown(
 }
 
 fn with_alpha(alpha: &str) -> Parametrization {
-    Parametrization::from(Rule::Mup).with_options(options([("depth", alpha)]))
+    over_depth(Rule::Mup, alpha)
+}
+
+fn over_depth(rule: Rule, alpha: &str) -> Parametrization {
+    Parametrization::from(rule).with_options(options([("depth", alpha)]))
 }
 
 /// A, B, C, W, E in the last block, which the base does not have.
@@ -67,11 +71,13 @@ fn in_block(plan: &Plan, part: &str) -> [f64; 5] {
 /// G7, m_N = 1, m_L = 32: (alpha, residual, learning rate, epsilon).
 #[test]
 fn complete_p_at_one_width() {
-    for (alpha, residual, rate, eps) in [
-        ("1", 0.03125, 1.0, 0.03125),
-        ("1/2", 0.1767767, 0.1767767, 0.1767767),
+    for (rule, alpha, residual, rate, eps) in [
+        (Rule::CompleteP, "rule", 0.03125, 1.0, 0.03125),
+        (Rule::CompleteP, "1/2", 0.1767767, 0.1767767, 0.1767767),
+        (Rule::DepthMup, "rule", 0.1767767, 0.1767767, 0.1767767),
+        (Rule::Mup, "rule", 0.03125, 1.0, 0.03125),
     ] {
-        let plan = grown(with_alpha(alpha), Optimizer::AdamW, 1, 32);
+        let plan = grown(over_depth(rule, alpha), Optimizer::AdamW, 1, 32);
         digits(plan.forward().residual.unwrap(), residual);
         for part in ["hidden.weight", "hidden.bias", "norm.gain"] {
             let [_, _, learning_rate, weight_decay, epsilon] = in_block(&plan, part);
@@ -91,7 +97,7 @@ fn complete_p_at_one_width() {
 /// G7, m_N = 4, m_L = 4, alpha = 1/2.
 #[test]
 fn complete_p_wider_and_deeper() {
-    let plan = grown(with_alpha("1/2"), Optimizer::AdamW, 4, 4);
+    let plan = grown(over_depth(Rule::CompleteP, "1/2"), Optimizer::AdamW, 4, 4);
     assert_eq!(
         in_block(&plan, "hidden.weight"),
         [1.0, 0.5, 0.125, 4.0, 0.125]
@@ -99,6 +105,52 @@ fn complete_p_wider_and_deeper() {
     assert_eq!(in_block(&plan, "hidden.bias"), [1.0, 1.0, 0.5, 1.0, 0.125]);
     assert_eq!(scales(&plan, "readout")[0], 0.25);
     assert_eq!(plan.forward().residual, Some(0.5));
+}
+
+/// CompleteP Table 1, column alpha, as printed: rows embedding, norm in a block, hidden, bias in a
+/// block, final norm, unembedding, each with multiplier, init std, learning rate, decay, epsilon.
+/// Its variance m_N^-1 is a standard deviation m_N^-1/2.
+#[test]
+fn complete_p_table() {
+    let rows = [
+        (Role::Input, Place::Outside, ["1", "1", "1", "1", "1"]),
+        (
+            Role::Vector,
+            Place::Block,
+            ["1", "1", "m_L^-1/2", "1", "m_out^-1 m_L^-1/2"],
+        ),
+        (
+            Role::Hidden,
+            Place::Block,
+            [
+                "1",
+                "m_in^-1/2",
+                "m_in^-1 m_L^-1/2",
+                "m_in",
+                "m_out^-1 m_L^-1/2",
+            ],
+        ),
+        (Role::Vector, Place::Outside, ["1", "1", "1", "1", "1"]),
+        (
+            Role::Output,
+            Place::Outside,
+            ["m_in^-1", "1", "1", "1", "1"],
+        ),
+    ];
+    let table = over_depth(Rule::CompleteP, "1/2").table(Optimizer::AdamW);
+    let table = table.unwrap();
+    for (role, place, expected) in rows {
+        let printed = common::printed(table.law_at(role, place));
+        assert_eq!(printed, expected, "{role} {place:?}");
+    }
+    assert_eq!(table.residual.to_string(), "m_L^-1/2");
+    let complete = Parametrization::from(Rule::CompleteP);
+    let table = complete.table(Optimizer::AdamW).unwrap();
+    for role in Role::ALL {
+        let [block, outside] =
+            [Place::Block, Place::Outside].map(|place| table.law_at(role, place).learning_rate);
+        assert_eq!(block, outside, "{role}: m_L^(alpha - 1) is 1 at alpha = 1");
+    }
 }
 
 /// One column of G8: ratios, then the numbers of the printed table from top to bottom.
@@ -154,17 +206,10 @@ const COLUMNS: [Column; 3] = [
     },
 ];
 
-/// Everything as in the published table: readout without multiplier, epsilon of the final norm
-/// constant.
+/// As in the published table: readout without multiplier, epsilon of the final norm constant.
 fn complete_dp(column: &Column) -> (Plan, Hyper, Sizes) {
     let [wider, deeper, batch, tokens] = column.ratios;
-    let options = Options {
-        eps: Eps::CompleteDP,
-        ..options([("depth", column.alpha)])
-    };
-    let rule = Parametrization::from(Rule::Mup)
-        .with_form(Form::Table3)
-        .with_options(options);
+    let rule = over_depth(Rule::CompleteDP, column.alpha);
     let sizes = Sizes::NONE
         .with(Size::Batch, 1, batch)
         .and_then(|sizes| sizes.with(Size::Tokens, 1, tokens))
@@ -234,6 +279,123 @@ fn complete_dp_table() {
         close((1.0 - hyper.beta2) / (1.0 - base.beta2), column.forgets);
         assert_eq!(sizes.iterations(), column.iterations);
     }
+}
+
+/// It is μP with choices, which can be made one by one.
+#[test]
+fn complete_dp_is_mup_with_choices() {
+    let options = Options {
+        eps: Eps::CompleteDP,
+        ..Options::default()
+    };
+    let chosen = Parametrization::from(Rule::Mup)
+        .with_form(Form::Table3)
+        .with_options(options);
+    for &optimizer in Optimizer::ALL {
+        let own = Parametrization::from(Rule::CompleteDP).table(optimizer);
+        assert_eq!(own, chosen.table(optimizer), "{optimizer}");
+    }
+}
+
+/// Rules that are relative to a base, with and without multipliers.
+fn relative() -> impl Iterator<Item = (Parametrization, String)> {
+    let rules = Rule::NAMED.into_iter().filter(|rule| !rule.is_absolute());
+    rules.flat_map(|rule| {
+        [None, Some(Form::Folded)].map(|form| {
+            let own = Parametrization::from(rule);
+            let formed = form.map_or(own.clone(), |form| own.with_form(form));
+            (formed, format!("{rule} {form:?}"))
+        })
+    })
+}
+
+const OPTIMIZERS: [Optimizer; 4] = [
+    Optimizer::Sgd,
+    Optimizer::AdamW,
+    Optimizer::Lamb,
+    Optimizer::Muon,
+];
+
+/// Plans with what ends branches declared, from a depth to another at one width.
+fn between_depths(
+    rule: &Parametrization,
+    optimizer: Optimizer,
+    depths: [usize; 2],
+) -> Option<Plan> {
+    rule.table(optimizer).ok()?;
+    let [base, target] = depths;
+    let widths = Widths::between(&model(4, base), &model(5, base)).unwrap();
+    let widths = widths.with_branch_ends("blocks.*.hidden.*").unwrap();
+    let sizes = Sizes::NONE.with(Size::Depth, base, target).unwrap();
+    let plan = Plan::new(
+        &widths.with_sizes(sizes),
+        &model(4, target),
+        rule.clone(),
+        optimizer,
+    );
+    Some(plan.unwrap())
+}
+
+/// At the base depth every rule is the standard parametrization, to the last bit.
+#[test]
+fn at_the_base_depth_every_scale_is_one() {
+    for (rule, what) in relative() {
+        for optimizer in OPTIMIZERS {
+            let Some(plan) = between_depths(&rule, optimizer, [3, 3]) else {
+                continue;
+            };
+            for (name, _) in plan.params() {
+                assert_eq!(scales(&plan, name.as_str()), [1.0; 5], "{what} {name}");
+            }
+            assert_eq!(plan.forward().residual.unwrap_or(1.0), 1.0, "{what}");
+        }
+    }
+}
+
+/// From depth 2 to 6 and from there to 24 is from 2 to 24.
+#[test]
+fn depths_compose() {
+    let numbers = |plan: &Plan| {
+        let mut all = vec![plan.forward().residual.unwrap_or(1.0)];
+        for part in ["hidden.weight", "hidden.bias", "norm.gain"] {
+            all.extend(scales(plan, &format!("blocks.0.{part}")));
+        }
+        all
+    };
+    for (rule, what) in relative() {
+        for optimizer in OPTIMIZERS {
+            let steps = [[2, 6], [6, 24], [2, 24]];
+            let plans = steps.map(|depths| between_depths(&rule, optimizer, depths));
+            let [Some(first), Some(second), Some(whole)] =
+                plans.map(|plan| plan.map(|plan| numbers(&plan)))
+            else {
+                continue;
+            };
+            for ((first, second), whole) in first.iter().zip(second).zip(whole) {
+                assert!(
+                    (first * second / whole - 1.0).abs() < 1e-12,
+                    "{what} {optimizer}"
+                );
+            }
+        }
+    }
+}
+
+/// Where only depth grows, nothing else need do.
+#[test]
+fn depth_alone() {
+    let widths = Widths::inferred(&model(4, 2), &model(4, 8)).unwrap();
+    let plan = Plan::new(&widths, &model(4, 8), Rule::DepthMup, Optimizer::AdamW).unwrap();
+    assert_eq!(plan.forward().residual, Some(0.5));
+    assert_eq!(
+        scales(&plan, "blocks.7.hidden.weight"),
+        [1.0, 1.0, 0.5, 1.0, 0.5]
+    );
+    assert_eq!(scales(&plan, "embedding"), [1.0; 5]);
+    Widths::inferred(&model(4, 2), &model(4, 2)).unwrap_err();
+    let widths = Widths::unchanged(&model(4, 2)).unwrap();
+    let plan = Plan::new(&widths, &model(4, 2), Rule::Mup, Optimizer::AdamW).unwrap();
+    assert_eq!(scales(&plan, "blocks.1.hidden.weight"), [1.0; 5]);
 }
 
 /// Section 6.1, in a block: C × m_L^(2 alpha - 1) with a raw gradient, m_L^(alpha - 1) otherwise.

@@ -281,8 +281,9 @@ fn cases() -> Vec<(Error, &'static str)> {
         ),
         (
             "mu-p".parse::<Rule>().unwrap_err(),
-            "unknown rule `mu-p`; known: sp, sp-constant-std, sp-inverse-width, sp-per-layer, ntk, mean-field, mup, \
-             u-mup, spectral, uniform:S, sp+SWITCH, mup-SWITCH",
+            "unknown rule `mu-p`; known: sp, sp-constant-std, sp-inverse-width, sp-per-layer, \
+             sp-depth-init, ntk, mean-field, mup, depth-mup, complete-p, complete-d-p, u-mup, \
+             spectral, uniform:S, sp+SWITCH, mup-SWITCH",
         ),
         (
             "sp+head".parse::<Rule>().unwrap_err(),
@@ -346,7 +347,8 @@ fn cases() -> Vec<(Error, &'static str)> {
         ),
         (
             Options::from_pairs([("depth", "2")]).unwrap_err(),
-            "options: `2` is no depth exponent; give 1/2 to 1, or none",
+            "options: `2` is no depth exponent; give 1/2 to 1, which papers have tested, none, or \
+             untested:2",
         ),
         (
             Shapes::from_json("{\"w\": 3}").unwrap_err(),

@@ -69,6 +69,25 @@ fn the_product_over_a_run_is_constant() {
     }
 }
 
+/// Twice and then four times is eight times, for batch and for tokens.
+#[test]
+fn horizons_compose() {
+    let horizon = Horizon::default();
+    for decay in Decay::ALL {
+        let step = |hyper: &Hyper, batch, tokens| {
+            let grown = horizon.apply(sizes(batch, tokens), hyper, decay);
+            grown.unwrap()
+        };
+        let twice = step(&step(&BASE, 2, 4), 2, 16);
+        let whole = step(&BASE, 4, 64);
+        close(twice.learning_rate, whole.learning_rate);
+        close(twice.weight_decay, whole.weight_decay);
+        close(twice.eps, whole.eps);
+        close(twice.beta1, whole.beta1);
+        close(twice.beta2, whole.beta2);
+    }
+}
+
 /// O6 and O7: only the learning rate follows another law; the rest keeps the default rule.
 #[test]
 fn other_laws_of_batch_and_duration() {

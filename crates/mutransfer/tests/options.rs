@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Layout, fraction, options, plan, plan_with_heads, printed};
+use common::{Layout, options, plan, plan_with_heads, printed};
 use mutransfer::{Alpha, Decay, Form, Optimizer, Options, Parametrization, Place, Role, Rule};
 
 const MULTIPLIER: usize = 0;
@@ -304,15 +304,22 @@ fn depth() {
         rule.table(Optimizer::AdamW).unwrap().residual.to_string()
     };
     assert_eq!(residual(Options::default()), "m_L^-1");
-    assert_eq!(Options::default().depth, Alpha(Some(fraction("1"))));
+    assert_eq!(Options::default().depth, Alpha::Rule);
     for (alpha, expected) in [
         ("1", "m_L^-1"),
         ("1/2", "m_L^-1/2"),
         ("0.75", "m_L^-3/4"),
+        ("untested:2/5", "m_L^-2/5"),
         ("none", "1"),
     ] {
         assert_eq!(residual(options([("depth", alpha)])), expected);
     }
+    let error = Options::from_pairs([("depth", "2/5")]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "options: `2/5` is no depth exponent; give 1/2 to 1, which papers have tested, none, or \
+         untested:2/5"
+    );
     let none = options([("depth", "none")]);
     let table = Parametrization::from(Rule::Mup)
         .with_options(none)

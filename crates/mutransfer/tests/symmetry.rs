@@ -39,7 +39,7 @@ fn table(rule: Parametrization, (optimizer, decay): (Optimizer, Decay)) -> Table
 fn assert_rotation(name: &str, from: &Table, to: &Table, (optimizer, decay): (Optimizer, Decay)) {
     for role in Role::ALL {
         for place in Place::ALL {
-            let (from, to) = (*from.law_at(role, place), *to.law_at(role, place));
+            let [from, to] = [from, to].map(|table| with_residual(table, role, place));
             let theta = to.multiplier / from.multiplier;
             let rotated = from.rotated(theta, optimizer.family_of(role), optimizer, decay);
             assert_eq!(
@@ -47,6 +47,19 @@ fn assert_rotation(name: &str, from: &Table, to: &Table, (optimizer, decay): (Op
                 "{name} with {optimizer}, {decay}: {role} {place:?}"
             );
         }
+    }
+}
+
+/// A law with the multiplier of its branch, which is beside the weights or in them.
+fn with_residual(table: &Table, role: Role, place: Place) -> Law {
+    let law = *table.law_at(role, place);
+    let residual = match place {
+        Place::BranchEnd => table.unfolded_residual(),
+        Place::Outside | Place::Block => Power::ONE,
+    };
+    Law {
+        multiplier: law.multiplier * residual,
+        ..law
     }
 }
 

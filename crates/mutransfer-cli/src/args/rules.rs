@@ -38,6 +38,10 @@ pub(crate) struct ModelOptions {
     /// that are scanned over: 'params.layers.*.kernel=0'
     #[arg(long, value_name = "PATTERN=AXIS")]
     pub(crate) stacked: Vec<String>,
+    /// What ends residual branches, such as 'blocks.*.down.*': what sp-depth-init starts smaller, and
+    /// what has the multiplier of branches in the form folded
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) branch_end: Vec<String>,
     /// The readout A is the same tensor as the embedding B; A may be absent from the shapes
     #[arg(long, value_name = "A=B")]
     pub(crate) tie: Vec<String>,
@@ -230,7 +234,7 @@ Choices where the literature disagrees (--option KEY=VALUE), the default first:
                   decay of hidden matrices over width
   decay-depth     published | keep-product
                   whether decay makes up for a learning rate that falls with depth
-  eps             faithful | fan-in | complete-p | complete-dp | constant
+  eps             rule | faithful | fan-in | complete-p | complete-dp | constant
   final-norm-eps  faithful | constant
   embedding-lr    rule | inverse-sqrt
   sgd-hidden      ratio | one
@@ -239,7 +243,7 @@ Choices where the literature disagrees (--option KEY=VALUE), the default first:
                   readout under LARS, LAMB, Adafactor
   attention       rule | root
                   root keeps 1/sqrt(head_dim), for models with QK norm
-  depth           1 | 1/2 to 1 | none
+  depth           rule | 1/2 to 1 | none | untested:ALPHA
                   branches times depth^-alpha
   clip            invariant | constant | update
                   what a gradient clipping threshold is compared with

@@ -65,6 +65,8 @@ pub enum Fix {
     FormForTies,
     /// Take a rule that covers the optimizer.
     OtherRule,
+    /// Say which parameters end residual branches.
+    DeclareBranchEnds,
 }
 
 impl Error {
@@ -85,6 +87,7 @@ impl Error {
             Self::Widths(WidthsError::NothingGrows) => Some(Fix::WidenDelta),
             Self::Widths(WidthsError::TooManyGrowing { .. }) => Some(Fix::KeepFixed),
             Self::Plan(PlanError::TiedConflict { .. }) => Some(Fix::FormForTies),
+            Self::Plan(PlanError::NoBranchEnds { .. }) => Some(Fix::DeclareBranchEnds),
             Self::Rule(RuleError::NoTable { .. }) => Some(Fix::OtherRule),
             _ => None,
         }

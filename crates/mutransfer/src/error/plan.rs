@@ -24,4 +24,13 @@ pub enum PlanError {
         /// What differs.
         quantity: &'static str,
     },
+    /// A rule for what ends residual branches, and nothing is declared to do so.
+    #[error(
+        "{rule} scales the initial weights that end residual branches, and nothing says which \
+         those are"
+    )]
+    NoBranchEnds {
+        /// The parametrization.
+        rule: String,
+    },
 }

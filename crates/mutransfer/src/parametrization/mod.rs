@@ -41,8 +41,8 @@ impl Parametrization {
     fn new(name: String, definition: Definition) -> Self {
         Self {
             name,
+            form: definition.usual_form,
             definition: Arc::new(definition),
-            form: None,
             decay: None,
             options: Options::default(),
         }
@@ -98,6 +98,14 @@ impl Parametrization {
 
     /// Whether epsilon is a choice of the user's, in a table or an option.
     pub(crate) fn chooses_eps(&self) -> bool {
-        self.definition.chooses_eps || self.options.eps != Eps::Faithful
+        self.definition.chooses_eps || ![Eps::Rule, Eps::Faithful].contains(&self.options.eps)
+    }
+
+    /// How epsilon follows the sizes: as an option says, else as the rule has it.
+    pub(crate) fn eps(&self) -> Eps {
+        match self.options.eps {
+            Eps::Rule => self.definition.eps,
+            chosen => chosen,
+        }
     }
 }

@@ -30,9 +30,12 @@ impl Parametrization {
         let step = Step { optimizer, decay };
         let laws = Roles::try_from_fn(|role| self.law(role, step))?;
         let gradients = laws.map_with_role(|role, law| self.gradient(role, law, &laws.output));
+        let block = laws.map_with_role(|role, law| self.in_block(role, law, step));
         Ok(Table {
-            outside: laws.map_with_role(|role, law| self.outside(role, law)),
-            block: laws.map_with_role(|role, law| self.in_block(role, law, step)),
+            outside: laws.map_with_role(|role, law| self.outside(role, law, step)),
+            block,
+            branch_end: block.map_with_role(|role, law| self.at_branch_end(role, law, step)),
+            folds_branches: self.folds_branches(),
             clip: laws.map_with_role(|role, law| self.clip(role, law.multiplier)),
             rho: (optimizer == Optimizer::Sophia)
                 .then(|| gradients.map(|gradient| gradient.raised(-1))),
@@ -157,18 +160,32 @@ impl Parametrization {
         }
     }
 
-    fn outside(&self, role: Role, law: Law) -> Law {
-        let Options {
-            eps,
-            final_norm_eps,
-            ..
-        } = self.options;
+    /// What an epsilon that is constant in the form of Table 8 is in this one.
+    fn constant_eps(&self, role: Role, law: Law, step: Step) -> Power {
+        let family = step.optimizer.family_of(role);
+        let theta = law.multiplier / self.canonical(role);
+        let constant = Law {
+            eps: Power::ONE,
+            ..law
+        };
+        constant
+            .rotated(theta, family, step.optimizer, step.decay)
+            .eps
+    }
+
+    fn outside(&self, role: Role, law: Law, step: Step) -> Law {
+        let (eps, final_norm_eps) = (self.eps(), self.options.final_norm_eps);
         let constant_norm = final_norm_eps == FinalNormEps::Constant || eps == Eps::CompleteDP;
         let eps = match eps {
-            Eps::Faithful | Eps::CompleteDP if role == Role::Vector && constant_norm => Power::ONE,
-            Eps::Faithful | Eps::CompleteDP => law.eps,
+            Eps::Rule | Eps::Faithful | Eps::CompleteDP
+                if role == Role::Vector && constant_norm =>
+            {
+                Power::ONE
+            }
+            Eps::Rule | Eps::Faithful | Eps::CompleteDP => law.eps,
             Eps::FanIn => Power::fan_in(-1, 1),
-            Eps::CompleteP | Eps::Constant => Power::ONE,
+            Eps::CompleteP => self.constant_eps(role, law, step),
+            Eps::Constant => Power::ONE,
         };
         Law { eps, ..law }
     }
@@ -177,8 +194,8 @@ impl Parametrization {
         let (family, alpha) = (step.optimizer.family_of(role), self.options.depth);
         let depth = self.definition.depth;
         let rate = depth.learning_rate(family, alpha);
-        let eps = match self.options.eps {
-            Eps::Faithful | Eps::CompleteDP => law.eps * depth.eps(family, alpha),
+        let eps = match self.eps() {
+            Eps::Rule | Eps::Faithful | Eps::CompleteDP => law.eps * depth.eps(family, alpha),
             Eps::FanIn => Power::fan_in(-1, 1),
             Eps::CompleteP if role == Role::Fixed => depth.residual(alpha),
             Eps::CompleteP => Power::fan_out(-1, 1) * depth.residual(alpha),
@@ -190,5 +207,30 @@ impl Parametrization {
             eps,
             ..law
         }
+    }
+
+    /// The law of a block for what ends a residual branch: with the branch's multiplier in its
+    /// weights, in a form without multipliers.
+    fn at_branch_end(&self, role: Role, law: Law, step: Step) -> Law {
+        let depth = self.definition.depth;
+        if self.folds_branches() {
+            let family = step.optimizer.family_of(role);
+            let folded = depth.residual(self.options.depth);
+            return Law {
+                multiplier: law.multiplier,
+                ..law.rotated(folded.raised(-1), family, step.optimizer, step.decay)
+            };
+        }
+        // Gains start at a constant; where only depth grows, a matrix has the role fixed.
+        let init_std = match role {
+            Role::Vector => law.init_std,
+            _ => law.init_std * depth.branch_init(),
+        };
+        Law { init_std, ..law }
+    }
+
+    /// Whether the multiplier of branches goes into what ends them, where that is declared.
+    fn folds_branches(&self) -> bool {
+        self.form == Some(Form::Folded)
     }
 }

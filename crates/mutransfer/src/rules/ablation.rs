@@ -75,7 +75,7 @@ impl Ablation {
             } else {
                 Power::ONE
             },
-            depth: DepthLaw::Alpha,
+            depth: DepthLaw::COMPLETE,
             ..Definition::PLAIN
         }
     }

@@ -7,7 +7,7 @@ use num_rational::Rational32;
 use crate::form::Form;
 use crate::law::Laws;
 use crate::optimizer::Family;
-use crate::options::{Alignment, Alpha};
+use crate::options::{Alignment, Alpha, Eps};
 use crate::power::{Power, Ratio};
 use crate::roles::Roles;
 use crate::sizes::Base;
@@ -23,6 +23,8 @@ pub(crate) struct Definition {
     pub(crate) source: &'static str,
     /// The rotation that its tables are written in.
     pub(crate) form: OwnForm,
+    /// The form that it is used in where none is asked for; none for that of its tables.
+    pub(crate) usual_form: Option<Form>,
     /// Its laws, without weight decay unless it is stated, and without depth.
     pub(crate) tables: Tables,
     /// The same where updates do not align with activations, if that makes a difference.
@@ -31,6 +33,8 @@ pub(crate) struct Definition {
     pub(crate) attention: Power,
     /// What changes in residual blocks.
     pub(crate) depth: DepthLaw,
+    /// How epsilon follows the sizes, where no option says it.
+    pub(crate) eps: Eps,
     /// Roles whose weight decay the tables state; for the others it follows from the learning rate.
     pub(crate) states_decay: Roles<bool>,
     /// Whether epsilon is a choice of the table's author, to be judged like one.
@@ -55,10 +59,12 @@ impl Definition {
         summary: "",
         source: "",
         form: OwnForm::Own,
+        usual_form: None,
         tables: Tables::NONE,
         unaligned: None,
         attention: Power::ONE,
         depth: DepthLaw::None,
+        eps: Eps::Faithful,
         states_decay: Roles::all(false),
         chooses_eps: false,
         entry_eps: Roles::all(false),
@@ -175,30 +181,44 @@ impl fmt::Display for OwnForm {
 pub(crate) enum DepthLaw {
     /// Not at all.
     None,
-    /// By the exponent alpha, which is an option: 2505.01618 Table 1; for a raw gradient
-    /// 2310.02244 and 2512.05620.
-    Alpha,
+    /// By an exponent alpha, this one unless an option says another: 2505.01618 Table 1; for a raw
+    /// gradient 2310.02244 and 2512.05620.
+    Alpha(Rational32),
     /// Learning rates fall as the root of the depth, times decay they stay; the model scales its
     /// branches itself, by what is no power.
     InverseRoot,
+    /// The matrices that end branches start smaller, by the root of the depth. Nothing else
+    /// changes, their updates neither.
+    RootInit,
 }
 
 impl DepthLaw {
+    /// By alpha = 1, which is what most rules take for depth (2505.01618).
+    pub(crate) const COMPLETE: Self = Self::Alpha(Rational32::new_raw(1, 1));
+
     /// On the output of every residual branch.
     pub(crate) fn residual(self, alpha: Alpha) -> Power {
         match self {
-            Self::None | Self::InverseRoot => Power::ONE,
-            Self::Alpha => alpha.power(-1, 0),
+            Self::None | Self::InverseRoot | Self::RootInit => Power::ONE,
+            Self::Alpha(own) => alpha.power(own, -1, 0),
+        }
+    }
+
+    /// On the initial matrices that end residual branches.
+    pub(crate) fn branch_init(self) -> Power {
+        match self {
+            Self::RootInit => Power::of(Ratio::Depth, Rational32::new(-1, 2)),
+            _ => Power::ONE,
         }
     }
 
     /// On learning rates in blocks.
     pub(crate) fn learning_rate(self, family: Family, alpha: Alpha) -> Power {
         match (self, family) {
-            (Self::None, _) => Power::ONE,
+            (Self::None | Self::RootInit, _) => Power::ONE,
             (Self::InverseRoot, _) => Power::of(Ratio::Depth, Rational32::new(-1, 2)),
-            (Self::Alpha, Family::RawGradient) => alpha.power(2, -1),
-            (Self::Alpha, _) => alpha.power(1, -1),
+            (Self::Alpha(own), Family::RawGradient) => alpha.power(own, 2, -1),
+            (Self::Alpha(own), _) => alpha.power(own, 1, -1),
         }
     }
 

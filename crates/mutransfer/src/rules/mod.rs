@@ -4,6 +4,7 @@
 //! `parametrization`; nothing else computes a scale.
 
 mod ablation;
+mod complete;
 mod definition;
 mod mean_field;
 mod mup;
@@ -38,12 +39,20 @@ pub enum Rule {
     SpInverseWidth,
     /// Standard parametrization with the largest stable learning rate of each layer.
     SpPerLayer,
+    /// Standard parametrization with smaller initial weights at the ends of residual branches.
+    SpDepthInit,
     /// Neural tangent parametrization.
     Ntk,
     /// Mean field parametrization.
     MeanField,
     /// Maximal update parametrization, multiplier form (TP5 Table 8).
     Mup,
+    /// μP over depth by its root.
+    DepthMup,
+    /// μP over depth.
+    CompleteP,
+    /// μP over depth, batch and duration.
+    CompleteDP,
     /// UP_s, from μP (s = 0) to the neural tangent parametrization (s = 1/2).
     Uniform(Rational32),
     /// u-μP: unit-scaled, without a base.
@@ -56,14 +65,18 @@ pub enum Rule {
 
 impl Rule {
     /// Those without an argument.
-    pub const NAMED: [Self; 9] = [
+    pub const NAMED: [Self; 13] = [
         Self::Sp,
         Self::SpConstantStd,
         Self::SpInverseWidth,
         Self::SpPerLayer,
+        Self::SpDepthInit,
         Self::Ntk,
         Self::MeanField,
         Self::Mup,
+        Self::DepthMup,
+        Self::CompleteP,
+        Self::CompleteDP,
         Self::UnitMup,
         Self::Spectral,
     ];
@@ -75,9 +88,13 @@ impl Rule {
             Self::SpConstantStd => sp::CONSTANT_STD,
             Self::SpInverseWidth => sp::INVERSE_WIDTH,
             Self::SpPerLayer => sp::PER_LAYER,
+            Self::SpDepthInit => sp::DEPTH_INIT,
             Self::Ntk => ntk::NTK,
             Self::MeanField => mean_field::MEAN_FIELD,
             Self::Mup => mup::MUP,
+            Self::DepthMup => complete::DEPTH_MUP,
+            Self::CompleteP => complete::COMPLETE_P,
+            Self::CompleteDP => complete::COMPLETE_DP,
             Self::Uniform(s) => uniform::member(s),
             Self::UnitMup => unit::UNIT_MUP,
             Self::Spectral => spectral::SPECTRAL,
@@ -85,8 +102,7 @@ impl Rule {
         }
     }
 
-    /// Whether it is what frameworks do, without multipliers in any form and without a law of
-    /// depth.
+    /// Whether it is what frameworks do, without multipliers in any form.
     pub fn is_standard(self) -> bool {
         self.definition().is_standard()
     }

@@ -37,7 +37,7 @@ pub(super) const MUP: Definition = Definition {
     form: OwnForm::Named(Form::Table8),
     tables: TABLES,
     attention: ATTENTION,
-    depth: DepthLaw::Alpha,
+    depth: DepthLaw::COMPLETE,
     entry_eps: Roles::all(true),
     ..Definition::PLAIN
 };

@@ -28,7 +28,7 @@ pub(super) const NTK: Definition = Definition {
     form: OwnForm::Own,
     tables: Tables::new([RAW_GRADIENT, ENTRYWISE, FROBENIUS, SPECTRAL]),
     attention: mup::ATTENTION,
-    depth: DepthLaw::Alpha,
+    depth: DepthLaw::COMPLETE,
     entry_eps: Roles::all(true),
     ..Definition::PLAIN
 };

@@ -11,12 +11,16 @@
 //! under SGD (TP4). `sp-per-layer` gives each layer the largest that is stable for it (2407.05872;
 //! the exponents are solved from that paper's constraints in `theory::alignment` and compared with
 //! these tables).
+//! # Depth
+//! None, but for `sp-depth-init`, which starts the matrices that end residual branches smaller by
+//! the root of the depth, as GPT-2 does: where the base starts them at `1/√(2L)` of their usual
+//! size, so does the target.
 //! # Epsilon
 //! Constant, as frameworks have it.
 //! # Source
 //! TP5 (arXiv 2203.03466) Table 8, in parentheses.
 
-use super::definition::{Definition, OwnForm, Tables};
+use super::definition::{Definition, DepthLaw, OwnForm, Tables};
 use crate::law::{Law, Laws};
 use crate::power::Power;
 
@@ -51,6 +55,14 @@ pub(super) const PER_LAYER: Definition = Definition {
     tables: ALIGNED,
     unaligned: Some(UNALIGNED),
     ..STANDARD
+};
+
+pub(super) const DEPTH_INIT: Definition = Definition {
+    name: "sp-depth-init",
+    summary: "standard with the ends of branches started smaller by the root of the depth",
+    source: "GPT-2",
+    depth: DepthLaw::RootInit,
+    ..SP
 };
 
 const STANDARD: Definition = Definition {

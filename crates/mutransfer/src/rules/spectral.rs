@@ -30,7 +30,7 @@ pub(super) const SPECTRAL: Definition = Definition {
         laws(mup::SPECTRAL, PER_IN),
     ]),
     attention: mup::ATTENTION,
-    depth: DepthLaw::Alpha,
+    depth: DepthLaw::COMPLETE,
     entry_eps: Roles::all(true),
     ..Definition::PLAIN
 };

@@ -48,7 +48,7 @@ pub(super) fn member(s: Rational32) -> Definition {
         form: OwnForm::Named(Form::Table8),
         tables,
         attention: mup::ATTENTION,
-        depth: DepthLaw::Alpha,
+        depth: DepthLaw::COMPLETE,
         entry_eps: Roles::all(true),
         ..Definition::PLAIN
     }

@@ -6,7 +6,7 @@ use mutransfer::{Axes, Decay, Family, Hyper, Optimizer, Plan, Role, Shape, Shape
 
 pub(crate) const INPUTS: usize = 16;
 pub(crate) const OUTPUTS: usize = 4;
-const BATCH: usize = 32;
+pub(crate) const BATCH: usize = 32;
 pub(crate) const LAYERS: [(&str, Role); 3] = [
     ("input", Role::Input),
     ("hidden", Role::Hidden),
@@ -36,17 +36,20 @@ pub(crate) struct Numbers {
 
 /// The numbers a plan gives to every layer.
 pub(crate) fn numbers(plan: &Plan, hyper: &Hyper) -> [Numbers; 3] {
-    LAYERS.map(|(name, _)| {
-        let setting = plan.setting(name, hyper).expect("a layer of the plan");
-        Numbers {
-            multiplier: setting.multiplier,
-            init_std: setting.init_std.expect("a matrix"),
-            learning_rate: setting.learning_rate,
-            weight_decay: setting.weight_decay,
-            eps: setting.eps,
-            clip: plan.param(name).expect("a layer of the plan").clip,
-        }
-    })
+    LAYERS.map(|(name, _)| numbers_of(plan, name, hyper))
+}
+
+/// The numbers a plan gives to a matrix.
+pub(crate) fn numbers_of(plan: &Plan, name: &str, hyper: &Hyper) -> Numbers {
+    let setting = plan.setting(name, hyper).expect("a layer of the plan");
+    Numbers {
+        multiplier: setting.multiplier,
+        init_std: setting.init_std.expect("a matrix"),
+        learning_rate: setting.learning_rate,
+        weight_decay: setting.weight_decay,
+        eps: setting.eps,
+        clip: plan.param(name).expect("a layer of the plan").clip,
+    }
 }
 
 /// How to train.
@@ -62,11 +65,11 @@ pub(crate) struct Recipe {
 #[derive(Clone)]
 pub(crate) struct Matrix {
     columns: usize,
-    entries: Vec<f64>,
+    pub(crate) entries: Vec<f64>,
 }
 
 impl Matrix {
-    fn normal(rows: usize, columns: usize, seed: u64) -> Self {
+    pub(crate) fn normal(rows: usize, columns: usize, seed: u64) -> Self {
         let mut noise = Noise(seed);
         Self {
             columns,
@@ -74,7 +77,7 @@ impl Matrix {
         }
     }
 
-    fn zeros(rows: usize, columns: usize) -> Self {
+    pub(crate) fn zeros(rows: usize, columns: usize) -> Self {
         Self {
             columns,
             entries: vec![0.0; rows * columns],
@@ -85,14 +88,14 @@ impl Matrix {
         self.entries.chunks_exact(self.columns)
     }
 
-    fn map(mut self, change: impl Fn(f64) -> f64) -> Self {
+    pub(crate) fn map(mut self, change: impl Fn(f64) -> f64) -> Self {
         self.entries
             .iter_mut()
             .for_each(|entry| *entry = change(*entry));
         self
     }
 
-    fn zip(mut self, other: &Self, change: impl Fn(f64, f64) -> f64) -> Self {
+    pub(crate) fn zip(mut self, other: &Self, change: impl Fn(f64, f64) -> f64) -> Self {
         self.entries
             .iter_mut()
             .zip(&other.entries)
@@ -101,7 +104,7 @@ impl Matrix {
     }
 
     /// `self · otherᵀ`
-    fn times_transposed(&self, other: &Self) -> Self {
+    pub(crate) fn times_transposed(&self, other: &Self) -> Self {
         let dot = |left: &[f64], right: &[f64]| {
             left.iter()
                 .zip(right)
@@ -119,7 +122,7 @@ impl Matrix {
     }
 
     /// `self · other`
-    fn times(&self, other: &Self) -> Self {
+    pub(crate) fn times(&self, other: &Self) -> Self {
         let mut product = Self::zeros(self.entries.len() / self.columns, other.columns);
         for (sum, left) in product
             .entries
@@ -135,7 +138,7 @@ impl Matrix {
         product
     }
 
-    fn transposed(&self) -> Self {
+    pub(crate) fn transposed(&self) -> Self {
         let rows = self.entries.len() / self.columns;
         let entry = |at: usize| self.entries[at % rows * self.columns + at / rows];
         Self {
@@ -182,13 +185,13 @@ impl Noise {
     }
 }
 
-struct Layer {
+pub(crate) struct Layer {
     role: Role,
     /// Stored `[out, in]`.
-    weight: Matrix,
+    pub(crate) weight: Matrix,
     first: Matrix,
     second: Matrix,
-    numbers: Numbers,
+    pub(crate) numbers: Numbers,
 }
 
 pub(crate) struct Network {
@@ -207,17 +210,8 @@ pub(crate) struct Seen {
 impl Network {
     pub(crate) fn new(width: usize, numbers: [Numbers; 3]) -> Self {
         let sizes = [[width, INPUTS], [width, width], [OUTPUTS, width]];
-        let layers = [0, 1, 2].map(|at| {
-            let ([rows, columns], numbers) = (sizes[at], numbers[at]);
-            Layer {
-                role: LAYERS[at].1,
-                weight: Matrix::normal(rows, columns, at as u64)
-                    .map(|entry| entry * numbers.init_std),
-                first: Matrix::zeros(rows, columns),
-                second: Matrix::zeros(rows, columns),
-                numbers,
-            }
-        });
+        let layers =
+            [0, 1, 2].map(|at| Layer::new(LAYERS[at].1, sizes[at], numbers[at], at as u64));
         Self {
             layers,
             inputs: Matrix::normal(BATCH, INPUTS, 7),
@@ -278,7 +272,23 @@ impl Network {
 }
 
 impl Layer {
-    fn update(&mut self, gradient: Matrix, recipe: Recipe, step: i32) {
+    /// Stored `[out, in]`.
+    pub(crate) fn new(
+        role: Role,
+        [rows, columns]: [usize; 2],
+        numbers: Numbers,
+        seed: u64,
+    ) -> Self {
+        Self {
+            role,
+            weight: Matrix::normal(rows, columns, seed).map(|entry| entry * numbers.init_std),
+            first: Matrix::zeros(rows, columns),
+            second: Matrix::zeros(rows, columns),
+            numbers,
+        }
+    }
+
+    pub(crate) fn update(&mut self, gradient: Matrix, recipe: Recipe, step: i32) {
         let schedule = 1.0 - 0.05 * f64::from(step - 1);
         let Numbers {
             learning_rate,
