@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
@@ -213,7 +214,7 @@ fn train(
     rules: &[NamedRule],
     judge: Judge,
 ) -> Result<(Vec<Coordinate>, Looks), Failure> {
-    let subject = open_typed(description, options.data.as_deref())?;
+    let subject = open_typed(description, options.data.as_deref(), Arc::default())?;
     let (subject, protocol) = match study {
         None => {
             let protocol = protocol(options, rules, &subject.usual_check())?;

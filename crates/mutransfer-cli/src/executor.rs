@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use mutransfer_study::build;
 use mutransfer_study::executor::Executor;
-use mutransfer_study::executor::batch::abandon;
+use mutransfer_study::executor::batch::{Share, abandon};
 use mutransfer_study::executor::batched::Batched;
 use mutransfer_study::executor::devices;
 use mutransfer_study::executor::hyperqueue::HyperQueue;
@@ -31,12 +31,12 @@ pub(crate) fn executor(
         Kind::Local => here(bench, options, jobs),
         Kind::Slurm => {
             let slurm = Slurm::new(settings.clone(), runner(jobs)?);
-            queued(bench, Arc::new(slurm), &settings)
+            queued(bench, options, Arc::new(slurm), &settings)
         }
         Kind::HyperQueue => {
             let root = bench.store().root();
             let hyperqueue = HyperQueue::new(settings.clone(), runner(jobs)?, root);
-            queued(bench, Arc::new(hyperqueue), &settings)
+            queued(bench, options, Arc::new(hyperqueue), &settings)
         }
     }
 }
@@ -63,28 +63,44 @@ fn here(
     // What an earlier command has left in a cluster would run the same trials.
     abandon(bench.store().root()).context("cannot take back what is queued in a cluster")?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut jobs = jobs.unwrap_or(cores);
-    let each = bench.study().allowance().gpus;
-    let gpus = (each > 0).then(devices::present).unwrap_or_default();
-    if let Some(room) = gpus.len().checked_div(each) {
-        if room == 0 {
-            let message = format!("`gpus` is {each}, and {} are present", gpus.len());
-            let hint = "`nvidia-smi`, or the variable CUDA_VISIBLE_DEVICES, lists them";
-            return Err(Failure::usage(message, Some(hint)));
-        }
-        jobs = jobs.min(room);
-    }
-    let local = workers(jobs, options.checkpoint)?.with_gpus(each, gpus);
+    let share = share(bench, options);
+    let (local, jobs) = sharing(jobs.unwrap_or(cores), share)?;
     Ok((Box::new(local), format!("{jobs} at a time")))
+}
+
+/// What each worker of a study gets.
+pub(crate) fn share(bench: &Workbench, options: &RunOptions) -> Share {
+    Share {
+        checkpoint: options.checkpoint,
+        gpus: bench.study().allowance().gpus,
+    }
+}
+
+/// Workers of this machine that each get their share, and how many there are at a time: no more than
+/// there are GPUs for.
+pub(crate) fn sharing(jobs: usize, share: Share) -> Result<(Local, usize), Failure> {
+    let each = share.gpus;
+    let gpus = (each > 0).then(devices::present).unwrap_or_default();
+    let room = gpus.len().checked_div(each);
+    if room == Some(0) {
+        let message = format!("`gpus` is {each}, and {} are present", gpus.len());
+        let hint = "`nvidia-smi`, or the variable CUDA_VISIBLE_DEVICES, lists them";
+        return Err(Failure::usage(message, Some(hint)));
+    }
+    let jobs = room.map_or(jobs, |room| jobs.min(room));
+    let local = workers(jobs, share.checkpoint)?.with_gpus(each, gpus);
+    Ok((local, jobs))
 }
 
 fn queued(
     bench: &Workbench,
+    options: &RunOptions,
     queue: Arc<dyn Queue>,
     settings: &Settings,
 ) -> Result<(Box<dyn Executor>, String), Failure> {
     let (name, root) = (queue.name(), bench.store().root());
-    let executor = Batched::open(queue, root, bench.build(), settings.trials_per_task);
+    let trials = settings.trials_per_task;
+    let executor = Batched::open(queue, root, bench.build(), trials, share(bench, options));
     let executor =
         executor.with_context(|| format!("cannot prepare {} for {name}", root.display()));
     Ok((Box::new(executor?), format!("run by {name}")))

@@ -1,6 +1,7 @@
 //! How a command ends when it does not succeed.
 
 mod analysis;
+mod store;
 
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use mutransfer::error::WidthsError;
 
 use crate::say::note;
 use mutransfer_study::command::{self, CommandError};
-use mutransfer_study::error::{ReadError, RunError, StoreError, Verb, What};
+use mutransfer_study::error::{self, ReadError, RunError, What, is_full_of_files};
 use mutransfer_study::limits::BadSize;
 use mutransfer_study::rule::FindError;
 use mutransfer_study::subject::Problem;
@@ -164,8 +165,14 @@ impl Failure {
     /// Says what went wrong, on stderr, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         note!("error: {}", self.error);
+        let mut last = String::new();
         for cause in self.error.chain().skip(1) {
-            note!("  because {}", cause.to_string().trim_end());
+            let cause = cause.to_string().trim_end().to_owned();
+            // Some say once more what the one before said.
+            if last.is_empty() || !cause.ends_with(&last) {
+                note!("  because {cause}");
+            }
+            last = cause;
         }
         if let Some(hint) = &self.hint {
             note!("hint: {hint}");
@@ -202,35 +209,6 @@ impl From<FindError> for Failure {
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        let hint = match &error {
-            StoreError::Corrupt { .. } => {
-                Some("`mutransfer transfer` with the same study and --out runs its trial again")
-            }
-            StoreError::File {
-                verb: Verb::Write | Verb::Create,
-                ..
-            } => Some("choose a folder you may write to with --out"),
-            StoreError::Foreign { .. } => {
-                Some("choose another folder, or let --overwrite replace it")
-            }
-            StoreError::Database { .. } => Some(
-                "if it is damaged, put it elsewhere; the same command then runs its trials again",
-            ),
-            StoreError::Held { .. } => Some(
-                "wait until it ends, or choose another folder with --out; if its machine is gone \
-                 for good, remove the file .lease there",
-            ),
-            StoreError::NoStudy { .. } => {
-                Some("give the folder that `mutransfer transfer` wrote to (its --out)")
-            }
-            _ => None,
-        };
-        Self::with(USAGE, error, hint)
-    }
-}
-
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
@@ -253,6 +231,9 @@ impl From<RunError> for Failure {
                 let hint = "`mutransfer transfer --help` lists the keys of a study; --where keeps \
                             some rows of a table only";
                 Self::with(USAGE, error, Some(hint))
+            }
+            RunError::Spawn(ref source) if is_full_of_files(source) => {
+                Self::with(USAGE, error, Some(store::hint(error::Fix::AllowFiles)))
             }
             RunError::OtherBuild => {
                 let hint = "start the study again, with this program or with that one";

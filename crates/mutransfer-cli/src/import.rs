@@ -10,13 +10,11 @@ use crate::args::ImportOptions;
 use crate::failure::Failure;
 use crate::model;
 use crate::say::say;
-use crate::subject::open_typed;
-use crate::transfer::bench;
+use crate::written::Written;
 
 pub(crate) fn import(options: &ImportOptions) -> Result<(), Failure> {
-    let study = Study::read(&options.study)?;
-    let subject = open_typed(study.subject(), options.data.as_deref())?;
-    let bench = bench(study, subject, &options.run)?;
+    let written = Written::read(&options.study, options.data.as_deref())?;
+    let bench = written.open(&options.run)?;
     let is_lines = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "jsonl");
     let (lines, tables): (Vec<_>, Vec<_>) = options.files.iter().partition(is_lines);
     let mut imported = Imported::default();

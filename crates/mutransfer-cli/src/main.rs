@@ -27,6 +27,7 @@ mod table;
 mod theory;
 mod transfer;
 mod watch;
+mod written;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! `mutransfer plan`: the proxy's hyperparameters, scaled to a model.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::Context;
 use mutransfer::{
@@ -60,7 +61,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
 fn plan_of_study(study: &Study, typed: Given, options: &PlanOptions) -> Result<(), Failure> {
     let width = options.width.unwrap_or(study.target_width());
     limits::check_width("width", width)?;
-    let subject = open_typed(study.subject(), None)?;
+    let subject = open_typed(study.subject(), None, Arc::default())?;
     let rule = model::parametrization(&options.rule)?;
     let plan = subject.plan(&study.sizes(width), &rule, study.optimizer())?;
     let own = Given::from(&study.hyper(1.0));

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use mutransfer_analysis::{self, Analysis, LOSS_TOLERANCE, LossRow, Measured, with_interval};
@@ -19,7 +20,7 @@ use crate::args::{RecipeCommand, RecipeRunOptions, RunOptions};
 use crate::failure::Failure;
 use crate::say::{note, say, say_text};
 use crate::subject::open_typed;
-use crate::transfer::{self, bench, complete};
+use crate::transfer::{self, bench, complete, out};
 use crate::{model, monitor, table};
 
 /// All that come with the program, by name.
@@ -105,9 +106,10 @@ fn run(options: &RecipeRunOptions) -> Result<(), Failure> {
     let name = &options.recipe;
     let recipe = Recipe::parse(&text(name)?, Path::new(name))?;
     let study = recipe.study().clone();
-    let subject = open_typed(study.subject(), options.data.as_deref())?;
+    let subject = open_typed(study.subject(), options.data.as_deref(), Arc::default())?;
     check_data(name, recipe.data(), subject.data())?;
-    let bench = bench(study, subject, &options.run)?;
+    let out = out(&study, None, &options.run);
+    let bench = bench(study, subject, &out, &options.run)?;
     let written = recipe.table().map(Comparison::file);
     bench
         .store()

@@ -10,12 +10,13 @@ use std::time::Duration;
 use anyhow::Context;
 use mutransfer_study::command::guard;
 use mutransfer_study::error::RunError;
+use mutransfer_study::executor::batch::Batch;
 use mutransfer_study::executor::element;
 use mutransfer_study::subject::Site;
 use mutransfer_study::{build, worker};
 
 use crate::args::{GuardOptions, RunTrialOptions};
-use crate::executor::workers;
+use crate::executor::sharing;
 use crate::failure::Failure;
 use crate::{signals, subject};
 
@@ -56,7 +57,9 @@ fn run_element(
     jobs: usize,
     stop: &AtomicBool,
 ) -> Result<(), Failure> {
-    let done = element::run(batch, element, &mut workers(jobs, None)?, stop);
+    let share = Batch::read(batch)?.map(|batch| batch.share);
+    let (mut workers, _) = sharing(jobs, share.unwrap_or_default())?;
+    let done = element::run(batch, element, &mut workers, stop);
     done.map_err(|error| match error {
         RunError::Stopped => Failure::again(),
         other => other.into(),

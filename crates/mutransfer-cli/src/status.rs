@@ -1,6 +1,7 @@
 //! `mutransfer status`: how far a study is.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mutransfer_analysis::display_name;
@@ -12,6 +13,7 @@ use crate::args::StatusOptions;
 use crate::failure::Failure;
 use crate::say::say;
 use crate::table;
+use crate::written::origin;
 
 /// What has become of trials.
 #[derive(Default, Serialize)]
@@ -24,6 +26,8 @@ struct Count {
 
 #[derive(Serialize)]
 struct Status {
+    /// The file of the study; none where the folder does not say it.
+    study: Option<PathBuf>,
     /// Who runs the study now.
     running: Option<String>,
     /// By rule and width.
@@ -41,12 +45,17 @@ pub(crate) fn status(options: &StatusOptions) -> Result<(), Failure> {
             .add(&recorded);
     }
     let running = holder(&options.folder);
-    let status = Status { running, rules };
+    let study = origin(&options.folder).map(|origin| origin.study);
+    let status = Status {
+        study,
+        running,
+        rules,
+    };
     if options.json {
         let text = serde_json::to_string_pretty(&status).context("cannot print JSON")?;
         say!("{text}");
     } else {
-        print(&status);
+        print(&status, &options.folder);
     }
     Ok(())
 }
@@ -64,7 +73,7 @@ impl Count {
     }
 }
 
-fn print(status: &Status) {
+fn print(status: &Status, folder: &Path) {
     let mut table = table::new(["rule", "width", "trials", "finished", "diverged", "missing"]);
     let mut missing = 0;
     for (rule, widths) in &status.rules {
@@ -82,9 +91,18 @@ fn print(status: &Status) {
         }
     }
     say!("{table}");
+    if let Some(study) = &status.study {
+        say!("The study is {}.", study.display());
+    }
     match (&status.running, missing) {
         (Some(who), _) => say!("Run by {who}."),
         (None, 0) => say!("Nothing is missing."),
-        (None, _) => say!("Nobody runs it; the command that began it continues."),
+        (None, _) if status.study.is_none() => {
+            say!("Nobody runs it; the command that began it continues.");
+        }
+        (None, _) => say!(
+            "Nobody runs it; `mutransfer sweep {}` continues.",
+            folder.display()
+        ),
     }
 }

@@ -4,26 +4,23 @@ use anyhow::Context;
 use mutransfer_study::build;
 use mutransfer_study::event::Event;
 use mutransfer_study::executor::{batch, manifest};
-use mutransfer_study::study::Study;
 use mutransfer_study::trial::Outcome;
 use mutransfer_study::workbench::Workbench;
 
 use crate::args::{SweepOptions, TransferOptions};
-use crate::executor::{checked, executor, workers};
+use crate::executor::{checked, executor, share, workers};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::say::say;
-use crate::subject::open_typed;
-use crate::transfer::bench;
+use crate::written::Written;
 
 pub(crate) fn sweep(options: &SweepOptions) -> Result<(), Failure> {
     let SweepOptions {
         study: options,
         prepare: is_prepared,
     } = options;
-    let study = Study::read(&options.study)?;
-    let subject = open_typed(study.subject(), options.data.as_deref())?;
-    let bench = bench(study, subject, &options.run)?;
+    let written = Written::read(&options.study, options.data.as_deref())?;
+    let bench = written.open(&options.run)?;
     if *is_prepared {
         return prepare(&bench, options);
     }
@@ -54,7 +51,8 @@ fn prepare(bench: &Workbench, options: &TransferOptions) -> Result<(), Failure> 
     let settings = checked(settings)?;
     let mut progress = Progress::new(bench, "made ready".to_owned());
     let observe = &mut |event: &Event| progress.observe(event);
-    let made = bench.prepare(settings.trials_per_task, &mut workers(1, None)?, observe)?;
+    let (trials, share) = (settings.trials_per_task, share(bench, &options.run));
+    let made = bench.prepare(trials, share, &mut workers(1, None)?, observe)?;
     let root = bench.store().root();
     let Some(made) = made else {
         say!("nothing is missing: {}", root.display());

@@ -8,7 +8,7 @@ use mutransfer::Lint;
 use mutransfer_analysis::{Check, Transfers, Verdict, findings};
 use mutransfer_study::build;
 use mutransfer_study::engine::Builds;
-use mutransfer_study::store::Store;
+use mutransfer_study::store::{Salvaged, Store};
 use mutransfer_study::study::Study;
 use mutransfer_study::subject::Subject;
 use mutransfer_study::workbench::{Judged, Workbench};
@@ -18,7 +18,7 @@ use crate::executor::executor;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::say::{note, say};
-use crate::subject::open_typed;
+use crate::written::Written;
 use crate::{signals, table};
 
 /// What to know of a check made in passing, at the widths of a study.
@@ -29,8 +29,8 @@ const UNSETTLED: &str =
 const DEMO: &str = include_str!("../../../examples/demo.toml");
 
 pub(crate) fn demo(options: &RunOptions) -> Result<(), Failure> {
-    let study = Study::parse(DEMO, Path::new("examples/demo.toml"))?;
-    let judged = run(study, None, options)?;
+    let demo = Written::of(DEMO.to_owned(), Path::new("examples/demo.toml"), None)?;
+    let judged = run(demo, options)?;
     if !options.json {
         say!("\n{}", closing(&judged));
     }
@@ -55,14 +55,13 @@ fn closing(judged: &Judged) -> String {
 }
 
 pub(crate) fn transfer(options: &TransferOptions) -> Result<(), Failure> {
-    let study = Study::read(&options.study)?;
-    run(study, options.data.as_deref(), &options.run)?;
+    let written = Written::read(&options.study, options.data.as_deref())?;
+    run(written, &options.run)?;
     Ok(())
 }
 
-fn run(study: Study, data: Option<&Path>, options: &RunOptions) -> Result<Judged, Failure> {
-    let subject = open_typed(study.subject(), data)?;
-    let bench = bench(study, subject, options)?;
+fn run(written: Written, options: &RunOptions) -> Result<Judged, Failure> {
+    let bench = written.open(options)?;
     let judged = complete(&bench, options)?;
     print(&bench, &judged, options.json)?;
     Ok(judged)
@@ -72,13 +71,23 @@ fn run(study: Study, data: Option<&Path>, options: &RunOptions) -> Result<Judged
 pub(crate) fn bench(
     study: Study,
     subject: Box<dyn Subject>,
+    out: &Path,
     options: &RunOptions,
 ) -> Result<Workbench, Failure> {
+    let sizes: Vec<_> = study
+        .all_widths()
+        .into_iter()
+        .map(|width| study.sizes(width))
+        .collect();
+    subject.expect(&sizes)?;
     for _ in study.check_on(subject.as_ref())? {
         let Lint { code, why, fix, .. } = *"MU009".parse::<&Lint>()?;
         note!("warning[{code}]: {why} {fix}");
     }
-    let store = Store::open(&out(&study, options), options.foreign.policy())?;
+    let store = Store::open(out, options.foreign.policy())?;
+    if options.salvage {
+        salvage(&store)?;
+    }
     let builds = Builds {
         own: build::fingerprint().context("cannot read this program itself")?,
         accepts_others: options.accept_build,
@@ -87,9 +96,23 @@ pub(crate) fn bench(
     Ok(Workbench::new(study, subject, store, builds, stop)?)
 }
 
-fn out(study: &Study, options: &RunOptions) -> PathBuf {
+fn salvage(store: &Store) -> Result<(), Failure> {
+    match store.salvage()? {
+        None => note!("there is no database to salvage"),
+        Some(Salvaged { kept, lost, aside }) => note!(
+            "{kept} results of the database are whole and kept, {lost} that were found are not, \
+             and what is missing is run again; as it was it is {}",
+            aside.display()
+        ),
+    }
+    Ok(())
+}
+
+/// The output folder of a study, which was begun in another one than usual or was not.
+pub(crate) fn out(study: &Study, begun: Option<&Path>, options: &RunOptions) -> PathBuf {
     let usual = || Path::new("mutransfer-out").join(study.name());
-    options.out.clone().unwrap_or_else(usual)
+    let typed = options.out.as_deref().or(begun);
+    typed.map_or_else(usual, Path::to_owned)
 }
 
 /// Runs and writes everything, and prints nothing on stdout.

@@ -40,7 +40,7 @@ fn train(
         every: Duration::MAX,
     };
     let mut told = Vec::new();
-    let outcome = subject.train(trial, &site, &mut |step, loss| {
+    let outcome = subject.train(trial, &site, &mut |step: usize, loss: f64| {
         told.push((step, loss.to_bits()));
         if step + 1 == last {
             stop.store(true, Ordering::Relaxed);

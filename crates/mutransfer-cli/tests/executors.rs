@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{exported, mutransfer, study, write};
+use mutransfer_study::executor::batch::Share;
 use mutransfer_study::executor::batched::Batched;
 use mutransfer_study::executor::hyperqueue::HyperQueue;
 use mutransfer_study::executor::local::Local;
@@ -204,7 +205,7 @@ fn a_task_that_is_asked_to_stop_ends_with_75_and_goes_on_when_it_is_run_again() 
 fn slurm_keeps_the_contract() {
     contract(&|root| {
         let slurm = Slurm::new(Settings::default(), runner());
-        Box::new(Batched::open(Arc::new(slurm), root, &build(), 3).unwrap())
+        Box::new(Batched::open(Arc::new(slurm), root, &build(), 3, Share::default()).unwrap())
     });
 }
 
@@ -214,7 +215,7 @@ fn slurm_keeps_the_contract() {
 fn hyperqueue_keeps_the_contract() {
     contract(&|root| {
         let hyperqueue = HyperQueue::new(Settings::default(), runner(), root);
-        Box::new(Batched::open(Arc::new(hyperqueue), root, &build(), 3).unwrap())
+        Box::new(Batched::open(Arc::new(hyperqueue), root, &build(), 3, Share::default()).unwrap())
     });
 }
 

@@ -57,10 +57,7 @@ fn a_sweep_runs_what_is_missing_and_judges_nothing() {
     assert_eq!(of("finished") + of("diverged"), 9);
     assert_eq!(status["running"], Value::Null);
     let told = results(&run(&["status", "out"], at));
-    assert!(
-        told.contains("the command that began it continues"),
-        "{told}"
-    );
+    assert!(told.contains("`mutransfer sweep out` continues"), "{told}");
 
     let whole = fs::read_to_string(at.join("out/results.csv")).unwrap();
     results(&run(&sweep, at));
@@ -164,4 +161,76 @@ fn a_finished_study_is_one_file_without_logs() {
     // Bytes 18 and 19 are 1 without write-ahead logging (sqlite.org/fileformat.html).
     assert_eq!(header[18..20], [1, 1]);
     assert!(!at.join("out/study.db-wal").exists());
+}
+
+/// The folder keeps what the study said, and the files that it names lie where it was.
+#[test]
+fn an_output_folder_is_as_good_as_its_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let table = include_str!("../../../counterexamples/none.toml");
+    write(at, "mine.toml", table);
+    let keys = "rules = [\"mine.toml\"]\noptimizer = \"adam\"\nverify = false";
+    let path = write(at, "study.toml", &study(keys));
+    results(&run(&["sweep", "study.toml", "--out", "out"], at));
+    let lost = "DELETE FROM result WHERE rowid = 3";
+    database(&at.join("out")).execute(lost, []).unwrap();
+    // What is changed beside it meanwhile is another study.
+    write(at, "study.toml", &study("rules = [\"sp\"]"));
+    let out = at.join("out");
+    let out = out.to_str().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let told = results(&run(&["status", out, "--json"], elsewhere.path()));
+    let status: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(status["study"], path);
+    let said = results(&run(&["sweep", out], elsewhere.path()));
+    assert!(said.starts_with("10 trials have ended"), "{said}");
+    let told = results(&run(&["status", out], elsewhere.path()));
+    assert!(told.contains("Nothing is missing."), "{told}");
+    let judged = results(&run(&["transfer", out], elsewhere.path()));
+    assert!(judged.contains("mine"), "{judged}");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+/// The study's own file may lie in its output folder, and is nobody's to overwrite.
+#[test]
+fn a_study_may_run_where_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let text = study(SWEEP);
+    write(at, "study.toml", &text);
+    for asked in ["study.toml", "."] {
+        results(&run(&["sweep", asked, "--out", "."], at));
+        assert_eq!(fs::read_to_string(at.join("study.toml")).unwrap(), text);
+    }
+    write(at, "other.toml", &study("rules = [\"sp\"]"));
+    let output = run(&["sweep", "other.toml", "--out", "."], at);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("study.toml was not written by this program"),
+        "{said}"
+    );
+    assert_eq!(fs::read_to_string(at.join("study.toml")).unwrap(), text);
+}
+
+/// As versions left it that had no database.
+#[test]
+fn a_folder_without_a_database_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at, "study.toml", &study(SWEEP));
+    results(&run(&["sweep", "study.toml", "--out", "out"], at));
+    let table = fs::read_to_string(at.join("out/results.csv")).unwrap();
+    common::unpack(&at.join("out"));
+    for command in ["status", "export", "watch", "monitor"] {
+        let output = run(&[command, "out"], at);
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let expected = "error: out has results of a study, and no database of it\nhint: ";
+        assert!(said.starts_with(expected), "{command}: {said}");
+    }
+    // The next step takes its trials in.
+    results(&run(&["sweep", "study.toml", "--out", "out"], at));
+    assert_eq!(results(&run(&["export", "out"], at)), table);
 }

@@ -7,8 +7,10 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{mutransfer, study, write};
+use mutransfer_study::store;
 
 /// What every trainer here begins with.
 const BEGIN: &str = r#"
@@ -154,6 +156,32 @@ fn a_program_that_fails_is_tried_again_as_often_as_it_may() {
     assert!(end.ends_with("ok,3.0,2.0"), "{end}");
 }
 
+/// The first try tells five steps, and the second, which comes to something, one.
+#[test]
+fn a_curve_has_no_steps_of_a_try_that_failed() {
+    let trainer = "is_first = not os.path.exists('tried'); open('tried', 'w').close()\n\
+                   for s in range(5 if is_first else 1):\n\
+                   \x20   print(json.dumps({'step': s, 'loss': 3}))\n\
+                   assert not is_first\n\
+                   print('{\"final\": true, \"loss\": 2}')";
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at, "train.py", &format!("{BEGIN}{trainer}"));
+    write(at, "study.toml", &format!("{KEYS}retries = 1"));
+    let run = |arguments: &[&str]| {
+        let mut command = mutransfer();
+        let output = command.args(arguments).current_dir(at).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["sweep", "study.toml", "--out", "out"]);
+    let trial = run(&["export", "out", "--format", "jsonl"]);
+    assert!(
+        trial.contains("\"curve\":[{\"loss\":3.0,\"step\":0}]"),
+        "{trial}"
+    );
+}
+
 #[test]
 fn wrong_keys_of_programs_are_refused_before_anything_runs() {
     let cases = [
@@ -213,6 +241,74 @@ fn every_worker_has_gpus_of_its_own() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let seen = |name: &str| at.join(format!("seen-{name}")).exists();
     assert_eq!(["3", "5", "3,5"].map(seen), [true, true, false]);
+}
+
+/// It tells steps until there is a file, each in time to be seen by who watches.
+#[test]
+fn what_a_program_tells_is_seen_while_it_runs() {
+    let trainer = "step = 0\n\
+                   while not os.path.exists('enough'):\n\
+                   \x20   print(json.dumps({'step': step, 'loss': 2.5}), flush=True)\n\
+                   \x20   step += 1; time.sleep(0.1)\n\
+                   print('{\"final\": true, \"loss\": 2}')";
+    let folder = tempfile::tempdir().unwrap();
+    let (at, out) = (folder.path(), folder.path().join("out"));
+    write(at, "train.py", &format!("{BEGIN}{trainer}"));
+    write(at, "study.toml", KEYS);
+    let mut command = mutransfer();
+    let command = command.args(["sweep", "study.toml", "--out", "out"]);
+    let mut child = command.current_dir(at).spawn().unwrap();
+    let begun = Instant::now();
+    loop {
+        let running = store::running(&out).unwrap_or_default();
+        if let Some(trial) = running.first().filter(|trial| trial.step > 3) {
+            assert_eq!(trial.loss, Some(2.5));
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "{running:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    write(at, "enough", "");
+    assert!(child.wait().unwrap().success());
+}
+
+/// Both would wait for the other in vain if one ran after the other.
+#[test]
+fn shapes_are_asked_for_side_by_side_and_once() {
+    let shapes = "import os, sys, time\n\
+                  width = sys.argv[-1]\n\
+                  open('asked', 'a').write(width + '\\n')\n\
+                  open('here-' + width, 'w').close()\n\
+                  until = time.time() + 20\n\
+                  while not all(os.path.exists('here-' + other) for other in ['8', '16']):\n\
+                  \x20   assert time.time() < until, 'alone'\n\
+                  \x20   time.sleep(0.01)\n\
+                  print('{\"first.weight\": [%s, 3], \"readout.weight\": [2, %s]}' % (width, width))";
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at, "shapes.py", shapes);
+    let trainer = format!("{BEGIN}print('{{\"final\": true, \"loss\": 2}}')");
+    write(at, "train.py", &trainer);
+    let keys = KEYS.replace("\"train.py\", \"--shapes\"", "\"shapes.py\"");
+    write(at, "study.toml", &keys);
+    let sweep = || {
+        let output = mutransfer()
+            .args(["sweep", "study.toml", "--out", "out"])
+            .env("RAYON_NUM_THREADS", "2")
+            .current_dir(at)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let asked = fs::read_to_string(at.join("asked")).unwrap();
+        let mut asked: Vec<String> = asked.lines().map(str::to_owned).collect();
+        asked.sort();
+        asked
+    };
+    assert_eq!(sweep(), ["16", "8"]);
+    assert_eq!(sweep(), ["16", "8"], "they are known");
+    // Another program may have other shapes.
+    write(at, "shapes.py", &format!("{shapes}\n"));
+    assert_eq!(sweep(), ["16", "16", "8", "8"]);
 }
 
 /// The number of the worker that trains in a folder.

@@ -10,8 +10,8 @@ use mutransfer_study::coordinates::follow;
 use mutransfer_study::data::{Data, DataKind};
 use mutransfer_study::error::RunError;
 use mutransfer_study::subject::{
-    Batches, Description, Measurement, Measuring, ModelSizes, Problem, Session, Site, Subject,
-    UsualCheck,
+    Batches, Description, Listener, Measurement, Measuring, ModelSizes, Problem, Session, Site,
+    Subject, UsualCheck,
 };
 use mutransfer_study::trial::{Outcome, Trial};
 
@@ -223,7 +223,7 @@ impl Subject for BuiltIn {
         &self,
         trial: &Trial,
         site: &Site,
-        on_step: &mut dyn FnMut(usize, f64),
+        listener: &mut dyn Listener,
     ) -> Result<Outcome, RunError> {
         let (sizes, rule) = (&trial.sizes, &trial.rule.parametrization());
         let plan = self.plan(sizes, rule, trial.optimizer);
@@ -232,7 +232,7 @@ impl Subject for BuiltIn {
             return Err(RunError::PlanChanged { id: trial.id() });
         }
         let mut session = self.session(sizes, &plan, &trial.hyper, trial.batches())?;
-        Ok(resume(trial, session.as_mut(), site, on_step)?)
+        Ok(resume(trial, session.as_mut(), site, listener)?)
     }
 
     fn measure(

@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use crate::error::StoreError;
 use crate::store::write_atomic;
-use crate::subject::{Session, Site, State};
+use crate::subject::{Listener, Session, Site, State};
 use crate::train::{Progress, train};
 use crate::trial::{Outcome, Trial};
 
@@ -27,7 +27,7 @@ const STATE: &str = "state/";
 
 /// Trains a trial as [`train`] does, from its checkpoint where there is one that can be believed,
 /// and keeps one now and then and when it is to stop. The bits are those of a training that was
-/// never stopped. `on_step` sees each step and its loss, those before the checkpoint too.
+/// never stopped. `listener` hears each step and its loss, those before the checkpoint too.
 ///
 /// # Errors
 /// When a checkpoint cannot be written.
@@ -35,7 +35,7 @@ pub fn resume(
     trial: &Trial,
     session: &mut dyn Session,
     site: &Site,
-    on_step: &mut dyn FnMut(usize, f64),
+    listener: &mut dyn Listener,
 ) -> Result<Outcome, StoreError> {
     let (id, path) = (name(trial, site), site.folder.join(FILE));
     let (start, before) = (Instant::now(), seconds(trial, site));
@@ -44,12 +44,12 @@ pub fn resume(
         None => Progress::begin(session),
     };
     for (step, loss) in begun.losses.iter().enumerate() {
-        on_step(step, *loss);
+        listener.step(step, *loss);
     }
     let (mut kept, mut failed) = (Instant::now(), None);
     let outcome = train(&trial.budget, session, begun, |progress, session| {
         let step = progress.losses.len() - 1;
-        on_step(step, progress.losses[step]);
+        listener.step(step, progress.losses[step]);
         let stops = site.stop.load(Ordering::Relaxed);
         if stops || kept.elapsed() >= site.every {
             let seconds = before + start.elapsed().as_secs_f64();

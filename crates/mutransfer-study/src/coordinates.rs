@@ -55,6 +55,7 @@ impl Protocol {
     /// # Errors
     /// When a size does not fit the subject, or a rule not the subject or the optimizer.
     pub fn check(&self, subject: &dyn Subject) -> Result<(), RunError> {
+        self.expect(subject)?;
         for width in &self.widths {
             let sizes = self.sizes(*width);
             subject
@@ -83,6 +84,7 @@ impl Protocol {
         stop: &AtomicBool,
         settled: &mut dyn FnMut(&[Coordinate]) -> Settled,
     ) -> Result<Vec<Coordinate>, RunError> {
+        self.expect(subject)?;
         let mut coordinates: Vec<Coordinate> = Vec::new();
         let (mut done, mut first) = (Settled::new(), 0);
         for &look in self.looks.seeds() {
@@ -102,6 +104,12 @@ impl Protocol {
             first = look as u64;
         }
         Ok(coordinates)
+    }
+
+    fn expect(&self, subject: &dyn Subject) -> Result<(), RunError> {
+        let sizes = self.widths.iter().map(|width| self.sizes(*width));
+        let expected = subject.expect(&sizes.collect::<Vec<_>>());
+        expected.map_err(RunError::Subject)
     }
 
     /// Rule by rule, width by width and seed by seed, as if all had been measured at once.

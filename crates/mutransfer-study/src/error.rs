@@ -109,6 +109,26 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A database that another version of this program wrote.
+    #[error("{path} is of version {found}, and this program knows {known}")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The one that is known.
+        known: i64,
+    },
+    /// A trial in the database of which something is damaged.
+    #[error("trial {id} in {path} is damaged: {problem}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Name of the trial.
+        id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The database of a study that cannot be read or written.
     #[error("cannot use the database {path}")]
     Database {
@@ -131,6 +151,37 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder as versions left it that kept no database.
+    #[error("{path} has results of a study, and no database of it")]
+    Older {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// What to do about an output folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fix {
+    /// Free some of its disk.
+    MakeRoom,
+    /// Put it back where it was, or begin anew.
+    PutBack,
+    /// Choose one that may be written to.
+    ChooseFolder,
+    /// Let fewer files be open, or allow more.
+    AllowFiles,
+    /// Choose another one, or let the file be replaced.
+    Overwrite,
+    /// Run the trial again.
+    RunAgain,
+    /// Keep what of the database can be read.
+    Salvage,
+    /// Wait for the other process.
+    Wait,
+    /// Give the folder of a study.
+    GiveStudy,
+    /// Continue the study, which takes in what is there.
+    Continue,
 }
 
 /// What is done with a file.
@@ -155,11 +206,54 @@ impl std::fmt::Display for Verb {
 }
 
 impl StoreError {
+    /// What to do about it, where that is known.
+    pub fn fix(&self) -> Option<Fix> {
+        Some(match self {
+            Self::File { verb, source, .. } => return of_system(source, *verb),
+            Self::Corrupt { .. } => Fix::RunAgain,
+            Self::Foreign { .. } => Fix::Overwrite,
+            Self::Version { .. } => return None,
+            Self::Row { .. } => Fix::Salvage,
+            Self::Database { source, .. } => return of_database(source),
+            Self::Held { .. } => Fix::Wait,
+            Self::NoStudy { .. } => Fix::GiveStudy,
+            Self::Older { .. } => Fix::Continue,
+        })
+    }
+
     /// What makes an error of the system one of this file.
     pub(crate) fn of(verb: Verb, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::File { verb, path, source }
     }
+}
+
+/// What to do about an error of the system.
+fn of_system(error: &io::Error, verb: Verb) -> Option<Fix> {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Fix::MakeRoom),
+        _ if is_full_of_files(error) => Some(Fix::AllowFiles),
+        _ if verb == Verb::Read => None,
+        io::ErrorKind::NotFound => Some(Fix::PutBack),
+        _ => Some(Fix::ChooseFolder),
+    }
+}
+
+/// What to do about an error of a database.
+fn of_database(error: &rusqlite::Error) -> Option<Fix> {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code()? {
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(Fix::Salvage),
+        ErrorCode::DiskFull => Some(Fix::MakeRoom),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Some(Fix::ChooseFolder),
+        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => Some(Fix::PutBack),
+        _ => None,
+    }
+}
+
+/// Whether more files are open than may be (`EMFILE`, `ENFILE`), for which there is no kind.
+pub fn is_full_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// Why a study, or a trial of it, cannot be run.

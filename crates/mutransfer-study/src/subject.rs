@@ -128,6 +128,15 @@ pub trait Subject: Send + Sync {
     /// not enough.
     fn check(&self, sizes: &ModelSizes, hyper: &Hyper, batch: usize) -> Result<(), Problem>;
 
+    /// Finds out at once what takes time to find out of a model, for all these sizes; nothing where
+    /// nothing does.
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    fn expect(&self, _: &[ModelSizes]) -> Result<(), Problem> {
+        Ok(())
+    }
+
     /// The plan for the model at these sizes.
     ///
     /// # Errors
@@ -161,7 +170,7 @@ pub trait Subject: Send + Sync {
     /// When it cannot be written.
     fn prepare(&self, trial: &Trial, folder: &Path) -> Result<(), Problem>;
 
-    /// Trains a trial to its end, or until it is to stop. `on_step` sees each step and its loss,
+    /// Trains a trial to its end, or until it is to stop. `listener` hears each step and its loss,
     /// those before a restart too.
     ///
     /// # Errors
@@ -170,7 +179,7 @@ pub trait Subject: Send + Sync {
         &self,
         trial: &Trial,
         site: &Site,
-        on_step: &mut dyn FnMut(usize, f64),
+        listener: &mut dyn Listener,
     ) -> Result<Outcome, RunError>;
 
     /// Every quantity of every module of a model, before its first update and after each. Setting
@@ -183,6 +192,24 @@ pub trait Subject: Send + Sync {
         of: &Measuring,
         stop: &AtomicBool,
     ) -> Result<Vec<(usize, Measurement)>, RunError>;
+}
+
+/// Hears how a training goes.
+pub trait Listener {
+    /// A step and its loss, in nats per answer.
+    fn step(&mut self, step: usize, loss: f64);
+
+    /// The training begins anew: what was heard is of a try that failed.
+    fn anew(&mut self);
+}
+
+/// What is enough where a training never begins anew.
+impl<F: FnMut(usize, f64)> Listener for F {
+    fn step(&mut self, step: usize, loss: f64) {
+        self(step, loss);
+    }
+
+    fn anew(&mut self) {}
 }
 
 /// A model whose coordinates are to be measured.

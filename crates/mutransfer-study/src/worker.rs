@@ -1,15 +1,17 @@
 //! A worker: trains one trial and writes how it ended.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
 
 use crate::checkpoint;
 use crate::error::{RunError, StoreError, Verb};
 use crate::store::{
     Assignment, begin_file, curve_path, end_file, read_assignment, sweep, write_record,
 };
-use crate::subject::{Open, Site, Subject};
+use crate::subject::{Listener, Open, Site, Subject};
 use crate::trial::{Outcome, Trial};
 
 /// How often the state of a training is kept, where nobody says otherwise.
@@ -63,23 +65,60 @@ fn run(trial: &Trial, subject: &dyn Subject, site: &Site) -> Result<Outcome, Run
     sweep(folder)?;
     let path = curve_path(folder);
     let file = begin_file(folder).map_err(StoreError::of(Verb::Create, &path))?;
-    let mut metrics = BufWriter::new(file);
-    let (mut written, mut shown) = (Ok(()), Instant::now());
-    let outcome = subject.train(trial, site, &mut |step, loss| {
-        if written.is_ok() {
-            written = write_step(&mut metrics, step, loss);
-            // Whoever watches sees that it moves.
-            if written.is_ok() && shown.elapsed() > A_MOMENT {
-                written = metrics.flush();
-                shown = Instant::now();
-            }
-        }
-    })?;
-    written
-        .and_then(|()| metrics.into_inner().map_err(io::IntoInnerError::into_error))
-        .and_then(|file| end_file(file, &path))
-        .map_err(StoreError::of(Verb::Write, &path))?;
+    let mut curve = Curve {
+        lines: BufWriter::new(file),
+        written: Ok(()),
+        shown: Instant::now(),
+    };
+    let outcome = subject.train(trial, site, &mut curve)?;
+    let written = curve.end(&path);
+    written.map_err(StoreError::of(Verb::Write, &path))?;
     Ok(outcome)
+}
+
+/// The curve of a trial under way, in a file that has no name yet.
+struct Curve {
+    lines: BufWriter<NamedTempFile>,
+    written: io::Result<()>,
+    shown: Instant,
+}
+
+impl Curve {
+    fn try_step(&mut self, step: usize, loss: f64) -> io::Result<()> {
+        write_step(&mut self.lines, step, loss)?;
+        // Whoever watches sees that it moves.
+        if self.shown.elapsed() > A_MOMENT {
+            self.lines.flush()?;
+            self.shown = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn try_anew(&mut self) -> io::Result<()> {
+        self.lines.rewind()?;
+        self.lines.get_ref().as_file().set_len(0)
+    }
+
+    fn end(self, path: &Path) -> io::Result<()> {
+        self.written?;
+        let file = self.lines.into_inner();
+        end_file(file.map_err(io::IntoInnerError::into_error)?, path)
+    }
+}
+
+/// What cannot be written is told at the end.
+impl Listener for Curve {
+    fn step(&mut self, step: usize, loss: f64) {
+        if self.written.is_ok() {
+            self.written = self.try_step(step, loss);
+        }
+    }
+
+    fn anew(&mut self) {
+        if self.written.is_ok() {
+            self.written = self.try_anew();
+        }
+    }
 }
 
 /// A loss that is no number is written as `null`.

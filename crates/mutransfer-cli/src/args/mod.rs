@@ -112,6 +112,7 @@ impl Default for Command {
             jobs: None,
             checkpoint: None,
             accept_build: false,
+            salvage: false,
             foreign: ForeignOptions { overwrite: false },
             json: false,
             executor: ExecutorOptions::default(),
@@ -136,6 +137,9 @@ pub(crate) struct RunOptions {
     /// differ
     #[arg(long)]
     pub(crate) accept_build: bool,
+    /// Of a damaged database keep the results that are whole, and run the other trials again
+    #[arg(long)]
+    pub(crate) salvage: bool,
     #[command(flatten)]
     pub(crate) foreign: ForeignOptions,
     /// Print the summary as JSON on stdout instead of the table
@@ -165,8 +169,9 @@ impl ForeignOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TransferOptions {
-    /// The study, a TOML file; see `mutransfer transfer --help` for its keys
-    #[arg(value_name = "STUDY.toml")]
+    /// The study, a TOML file; see `mutransfer transfer --help` for its keys. Or the output folder of
+    /// a study that was begun, which knows it
+    #[arg(value_name = "STUDY.toml|STUDY_DIR")]
     pub(crate) study: PathBuf,
     /// Text file or folder of text files, read as bytes; or images: a folder or file of IDX (MNIST)
     /// or CIFAR-10 binaries [default: a synthetic language, or synthetic images]
@@ -415,8 +420,8 @@ pub(crate) struct StatusOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImportOptions {
-    /// The study whose trials they are, a TOML file
-    #[arg(value_name = "STUDY.toml")]
+    /// The study whose trials they are, a TOML file, or its output folder
+    #[arg(value_name = "STUDY.toml|STUDY_DIR")]
     pub(crate) study: PathBuf,
     /// Tables of runs, as for `analyze`, or files of `mutransfer export --format jsonl`
     #[arg(required = true, value_name = "FILE.csv|FILE.jsonl")]

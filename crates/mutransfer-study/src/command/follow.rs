@@ -17,6 +17,7 @@ use super::tail::Tail;
 use super::told::{Told, told};
 use super::tree;
 use crate::allowance::Allowance;
+use crate::subject::Listener;
 
 /// How often files and limits are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -48,6 +49,7 @@ enum Heard {
 /// A program that runs.
 struct Running<'a> {
     launch: &'a Launch<'a>,
+    listener: &'a mut dyn Listener,
     name: String,
     guard: Child,
     pipe: Option<ChildStdin>,
@@ -59,21 +61,30 @@ struct Running<'a> {
     said: String,
 }
 
-/// Runs a program to its end, or until its loss is no number. What it says beside is written to
-/// `log`.
+/// Runs a program to its end, or until its loss is no number. `listener` hears its steps; what it
+/// says beside is written to `log`.
 ///
 /// # Errors
 /// When it cannot be started, fails, tells no loss, or takes more than it may.
-pub(super) fn follow(launch: &Launch, log: &mut dyn Write) -> Result<Ledger, CommandError> {
-    let mut running = launch.start()?;
+pub(super) fn follow(
+    launch: &Launch,
+    listener: &mut dyn Listener,
+    log: &mut dyn Write,
+) -> Result<Ledger, CommandError> {
+    let mut running = launch.start(listener)?;
     let followed = running.follow(log);
     running.end(log);
     followed?;
     let ended = running.guard.wait();
     let name = running.name.clone();
     running.drain();
+    for (step, loss) in launch.table()? {
+        running.take(Told::Step(step, loss));
+    }
     let mut ledger = running.ledger;
-    launch.read_table(&mut ledger)?;
+    if launch.program.metric.is_some() && ledger.last.is_none() {
+        ledger.last = ledger.steps.last().map(|(_, loss)| *loss);
+    }
     if ledger.has_diverged() {
         return Ok(ledger);
     }
@@ -92,7 +103,7 @@ pub(super) fn follow(launch: &Launch, log: &mut dyn Write) -> Result<Ledger, Com
 }
 
 impl Launch<'_> {
-    fn start(&self) -> Result<Running<'_>, CommandError> {
+    fn start<'a>(&'a self, listener: &'a mut dyn Listener) -> Result<Running<'a>, CommandError> {
         let place = self.program.place()?;
         self.run.write(self.folder)?;
         let (command, values) = self.program.fill(self.run, self.folder)?;
@@ -115,6 +126,7 @@ impl Launch<'_> {
         listen(guard.stderr.take(), sender, Heard::Error);
         Ok(Running {
             launch: self,
+            listener,
             name,
             pipe: guard.stdin.take(),
             guard,
@@ -128,21 +140,14 @@ impl Launch<'_> {
     }
 
     /// Losses in a CSV file, once it is complete.
-    fn read_table(&self, ledger: &mut Ledger) -> Result<(), CommandError> {
+    fn table(&self) -> Result<Vec<(Option<usize>, f64)>, CommandError> {
         match &self.program.metric {
             Some(Metric::Csv(csv)) if self.run.coordinates.is_none() => {
                 let (_, values) = self.program.fill(self.run, self.folder)?;
-                let path = self.program.path(&values.fill(&csv.csv)?)?;
-                for (step, loss) in csv.read(&path)? {
-                    ledger.add(Told::Step(step, loss));
-                }
+                csv.read(&self.program.path(&values.fill(&csv.csv)?)?)
             }
-            _ => {}
+            _ => Ok(Vec::new()),
         }
-        if self.program.metric.is_some() && ledger.last.is_none() {
-            ledger.last = ledger.steps.last().map(|(_, loss)| *loss);
-        }
-        Ok(())
     }
 }
 
@@ -207,7 +212,7 @@ impl Running<'_> {
             Heard::Error(line) => (line, None),
         };
         match told {
-            Some(told) => self.ledger.add(told),
+            Some(told) => self.take(told),
             None => {
                 // A log that cannot be written is no reason to lose a training.
                 let _ = writeln!(log, "{line}");
@@ -232,8 +237,16 @@ impl Running<'_> {
     fn drain(&mut self) {
         for line in self.tail.lines() {
             if let Some(told) = told(&line) {
-                self.ledger.add(told);
+                self.take(told);
             }
+        }
+    }
+
+    fn take(&mut self, told: Told) {
+        let is_step = matches!(told, Told::Step(..));
+        self.ledger.add(told);
+        if is_step && let Some((step, loss)) = self.ledger.steps.last() {
+            self.listener.step(*step, *loss);
         }
     }
 

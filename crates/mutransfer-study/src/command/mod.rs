@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod follow;
 pub mod guard;
+mod known;
 mod ledger;
 mod metric;
 mod model;
@@ -22,6 +23,7 @@ mod tree;
 mod values;
 
 pub use error::{CommandError, Fix};
+pub use known::Known;
 pub use metric::Metric;
 pub use model::{Model, Source};
 pub use program::{Place, Program};

@@ -7,6 +7,7 @@ use mutransfer::{Layout, Optimizer, Parametrization, Plan, Role, Shapes, Size, S
 use serde::{Deserialize, Serialize};
 
 use super::error::CommandError;
+use super::known::Known;
 use super::program::Program;
 use super::values::Values;
 use crate::shapes;
@@ -46,7 +47,7 @@ pub enum Source {
 }
 
 impl Model {
-    /// Its shapes at some sizes.
+    /// Its shapes at some sizes, where a command is to print them and they are not known.
     ///
     /// # Errors
     /// When they cannot be read, or the command that is to print them fails.
@@ -54,6 +55,7 @@ impl Model {
         &self,
         program: &Program,
         sizes: &ModelSizes,
+        known: &Known,
     ) -> Result<Shapes, CommandError> {
         let values = Values::of_sizes(sizes, self.heads);
         let command = match &self.shapes {
@@ -64,13 +66,20 @@ impl Model {
             }
             Source::Command(command) => values.fill_all(command)?,
         };
-        let text = printed(program, &command, &values)?;
-        let read = Shapes::from_json(&text).and_then(Shapes::trained);
-        let (shapes, _) = read.map_err(|source| CommandError::Printed {
-            command: command.join(" "),
-            source,
-        })?;
-        Ok(shapes)
+        known.get(program.question(&command, &values)?, || {
+            let text = printed(program, &command, &values)?;
+            let read = Shapes::from_json(&text).and_then(Shapes::trained);
+            let (shapes, _) = read.map_err(|source| CommandError::Printed {
+                command: command.join(" "),
+                source,
+            })?;
+            Ok(shapes)
+        })
+    }
+
+    /// Whether its shapes take time to find out.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.shapes, Source::Command(_))
     }
 
     /// The plan at some sizes, from the shapes at every width.

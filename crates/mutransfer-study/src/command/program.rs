@@ -85,6 +85,19 @@ impl Program {
         Ok((values.fill_all(&self.command)?, values))
     }
 
+    /// All that determines what a command of it prints: its files, the command and its values.
+    pub(super) fn question(
+        &self,
+        command: &[String],
+        values: &Values,
+    ) -> Result<String, CommandError> {
+        let place = self.place()?;
+        let own = fingerprint(&place.folder, command, &place.files)?;
+        let environment: Vec<_> = values.environment().collect();
+        let asked = format!("{} {own} {command:?} {environment:?}", self.fingerprint);
+        Ok(blake3::hash(asked.as_bytes()).to_hex()[..16].to_owned())
+    }
+
     pub(super) fn place(&self) -> Result<&Place, CommandError> {
         self.place.as_ref().ok_or(CommandError::NoCommand)
     }

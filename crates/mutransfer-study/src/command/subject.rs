@@ -6,13 +6,15 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mutransfer::theory::Layer;
 use mutransfer::{Hyper, Optimizer, Parametrization, Plan, PlanDocument, Role, Shapes};
+use rayon::prelude::*;
 
 use super::error::CommandError;
 use super::follow::{Launch, follow};
+use super::known::Known;
 use super::ledger::Ledger;
 use super::metric::Metric;
 use super::program::Program;
@@ -23,7 +25,9 @@ use crate::allowance::{Allowance, pause};
 use crate::data::{Data, DataKind};
 use crate::error::RunError;
 use crate::schedule::Schedule;
-use crate::subject::{Measurement, Measuring, ModelSizes, Problem, Site, Subject, UsualCheck};
+use crate::subject::{
+    Listener, Measurement, Measuring, ModelSizes, Problem, Site, Subject, UsualCheck,
+};
 use crate::trial::{Budget, Outcome, Trial};
 
 /// Makes the command of a guard, which takes the command of a program as its arguments; see
@@ -40,11 +44,12 @@ pub struct Command {
     guard: Guard,
     starts_at_zero: bool,
     shapes: Mutex<BTreeMap<(usize, usize, usize), Shapes>>,
+    known: Arc<Known>,
 }
 
 impl Command {
-    /// A program that trains, run under a guard; its readout starts at zero if that is asked for.
-    pub fn new(program: Program, guard: Guard, starts_at_zero: bool) -> Self {
+    /// A program that trains, run under a guard, of which some shapes are known.
+    pub fn new(program: Program, guard: Guard, known: Arc<Known>) -> Self {
         Self {
             program,
             data: Data {
@@ -53,38 +58,42 @@ impl Command {
                 fingerprint: String::new(),
             },
             guard,
-            starts_at_zero,
+            starts_at_zero: false,
             shapes: Mutex::default(),
+            known,
         }
     }
 
     fn shapes(&self, sizes: &ModelSizes) -> Result<Shapes, CommandError> {
         let key = (sizes.width, sizes.depth, sizes.context);
-        let mut known = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shapes) = known.get(&key) {
-            return Ok(shapes.clone());
+        let all = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all().get(&key).cloned();
+        if let Some(shapes) = found {
+            return Ok(shapes);
         }
-        let shapes = self.program.place()?.model.shapes(&self.program, sizes)?;
-        known.insert(key, shapes.clone());
+        let model = &self.program.place()?.model;
+        let shapes = model.shapes(&self.program, sizes, &self.known)?;
+        all().insert(key, shapes.clone());
         Ok(shapes)
     }
 
-    /// What one run after the other has told, until one comes to something or there may be no
-    /// more.
+    /// How one run after the other ends, until one comes to something or there may be no more.
     fn tries(
         &self,
         launch: &Launch,
+        listener: &mut dyn Listener,
         log: &mut dyn Write,
-    ) -> Result<(Ledger, Outcome), CommandError> {
+    ) -> Result<Outcome, CommandError> {
         let mut attempt = 0;
         loop {
-            let ended = follow(launch, log).and_then(|ledger| self.ended(ledger));
+            let ended = follow(launch, listener, log).and_then(|ledger| self.ended(&ledger));
             match ended {
                 Err(error) if attempt < launch.allowance.retries && error.may_pass() => {
                     let pause = pause(attempt);
                     // A log that cannot be written is no reason to lose a training.
                     let _ = writeln!(log, "{error}; again in {pause:?}");
                     std::thread::sleep(pause);
+                    listener.anew();
                     attempt += 1;
                 }
                 ended => return ended,
@@ -92,14 +101,11 @@ impl Command {
         }
     }
 
-    fn ended(&self, ledger: Ledger) -> Result<(Ledger, Outcome), CommandError> {
-        match ledger.outcome() {
-            Some(outcome) => Ok((ledger, outcome)),
-            None => Err(CommandError::NoLoss {
-                command: self.program.command.join(" "),
-                missing: self.program.metric.as_ref().map(Metric::wanted),
-            }),
-        }
+    fn ended(&self, ledger: &Ledger) -> Result<Outcome, CommandError> {
+        ledger.outcome().ok_or_else(|| CommandError::NoLoss {
+            command: self.program.command.join(" "),
+            missing: self.program.metric.as_ref().map(Metric::wanted),
+        })
     }
 
     /// Which end of the network a module is, as the program says or by the role of its weight.
@@ -156,6 +162,27 @@ impl Subject for Command {
         Ok(())
     }
 
+    /// The shapes of all models that their plans are made from, side by side.
+    fn expect(&self, sizes: &[ModelSizes]) -> Result<(), Problem> {
+        let model = &self.program.place()?.model;
+        if !model.is_asked() {
+            return Ok(());
+        }
+        let needed = sizes.iter().flat_map(|sizes| {
+            let widths = [sizes.width, sizes.base_width, model.delta_width];
+            widths.map(|width| ModelSizes { width, ..*sizes })
+        });
+        let needed: BTreeMap<_, _> = needed
+            .map(|sizes| ((sizes.width, sizes.depth, sizes.context), sizes))
+            .collect();
+        let needed: Vec<ModelSizes> = needed.into_values().collect();
+        let found = needed
+            .par_iter()
+            .map(|sizes| self.shapes(sizes).map(drop))
+            .collect::<Result<(), _>>();
+        Ok(found?)
+    }
+
     fn plan(
         &self,
         sizes: &ModelSizes,
@@ -189,7 +216,10 @@ impl Subject for Command {
     }
 
     fn with_zero_start(&self) -> Box<dyn Subject> {
-        Box::new(Self::new(self.program.clone(), self.guard, true))
+        Box::new(Self {
+            starts_at_zero: true,
+            ..Self::new(self.program.clone(), self.guard, Arc::clone(&self.known))
+        })
     }
 
     /// Few examples, as for the built-in models.
@@ -213,7 +243,7 @@ impl Subject for Command {
         &self,
         trial: &Trial,
         site: &Site,
-        on_step: &mut dyn FnMut(usize, f64),
+        listener: &mut dyn Listener,
     ) -> Result<Outcome, RunError> {
         self.program.check_files().map_err(failed)?;
         // The program runs in another folder.
@@ -233,14 +263,10 @@ impl Subject for Command {
             stop: site.stop,
             is_alone: true,
         };
-        let (ledger, outcome) = match self.tries(&launch, &mut io::stderr()) {
-            Err(CommandError::Stopped) => return Ok(Outcome::Stopped),
-            ended => ended.map_err(failed)?,
-        };
-        for (step, loss) in ledger.steps {
-            on_step(step, loss);
+        match self.tries(&launch, listener, &mut io::stderr()) {
+            Err(CommandError::Stopped) => Ok(Outcome::Stopped),
+            ended => ended.map_err(failed),
         }
-        Ok(outcome)
     }
 
     fn measure(
@@ -271,7 +297,8 @@ impl Subject for Command {
             stop,
             is_alone: false,
         };
-        let ledger = follow(&launch, &mut io::sink()).map_err(failed)?;
+        let mut unheard = |_: usize, _: f64| {};
+        let ledger = follow(&launch, &mut unheard, &mut io::sink()).map_err(failed)?;
         if ledger.measured.is_empty() {
             let command = self.program.command.join(" ");
             return Err(failed(CommandError::NoCoordinates { command }));

@@ -34,15 +34,28 @@ pub struct Batch {
     pub build: String,
     /// Names of the trials of each element.
     pub elements: Vec<Vec<String>>,
+    /// What each of its workers gets.
+    #[serde(default)]
+    pub share: Share,
+}
+
+/// What a worker gets, wherever it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Seconds between two checkpoints, where it is not left to the worker.
+    pub checkpoint: Option<u32>,
+    /// GPUs that it has for itself.
+    pub gpus: usize,
 }
 
 impl Batch {
     /// A batch of a new name.
-    pub fn new(build: &str, elements: Vec<Vec<String>>) -> Self {
+    pub fn new(build: &str, share: Share, elements: Vec<Vec<String>>) -> Self {
         Self {
             name: name(),
             build: build.to_owned(),
             elements,
+            share,
         }
     }
 
@@ -134,7 +147,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         assert_eq!(Batch::all(root).unwrap(), []);
-        let batches = ["a", "b"].map(|id| Batch::new("build", vec![vec![id.to_owned()]]));
+        let batches =
+            ["a", "b"].map(|id| Batch::new("build", Share::default(), vec![vec![id.to_owned()]]));
         assert_ne!(batches[0].name, batches[1].name);
         for batch in &batches {
             let folder = batch.write(root).unwrap();

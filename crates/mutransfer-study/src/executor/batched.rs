@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::batch::{self, Batch};
+use super::batch::{self, Batch, Share};
 use super::queue::{Queue, States, Trouble};
 use super::{End, Executor, News};
 use crate::error::StoreError;
@@ -44,6 +44,7 @@ pub struct Batched {
     root: PathBuf,
     build: String,
     trials_per_task: usize,
+    share: Share,
     grace: Duration,
     batches: BTreeMap<String, Known>,
     open: Opened,
@@ -70,8 +71,8 @@ struct Question {
 }
 
 impl Batched {
-    /// The trials of the study in `root`, `trials_per_task` of them in each task of the queue. What
-    /// an earlier process of the same build has queued is known; what one of another build has is
+    /// The trials of the study in `root`, `trials_per_task` of them in each task of the queue, whose
+    /// workers get their share. What an earlier process of the same build has queued is known; what one of another build has is
     /// ended.
     ///
     /// # Errors
@@ -81,6 +82,7 @@ impl Batched {
         root: &Path,
         build: &str,
         trials_per_task: usize,
+        share: Share,
     ) -> io::Result<Self> {
         let root = std::path::absolute(root)?;
         let batches = known::earlier(queue.as_ref(), &root, build)?;
@@ -88,6 +90,7 @@ impl Batched {
             queue,
             build: build.to_owned(),
             trials_per_task,
+            share,
             grace: GRACE[usize::from(!is_shared(&root))],
             batches,
             root,
@@ -144,7 +147,7 @@ impl Batched {
             .map(<[String]>::to_vec)
             .collect();
         for elements in elements.chunks(ELEMENTS) {
-            self.queue_batch(Batch::new(&self.build, elements.to_vec()))?;
+            self.queue_batch(Batch::new(&self.build, self.share, elements.to_vec()))?;
         }
         Ok(())
     }

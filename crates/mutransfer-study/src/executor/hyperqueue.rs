@@ -17,6 +17,9 @@ use super::settings::Settings;
 /// The file with the number of a batch's job.
 const JOB: &str = "job";
 
+/// The option by which `hq` is asked for GPUs, by the name of those that it finds by itself.
+const GPUS: &str = "--resource=gpus/nvidia";
+
 /// What `hq` says when no server answers.
 const AWAY: [&str; 3] = [
     "No running instance of HQ found",
@@ -56,6 +59,13 @@ impl HyperQueue {
         Some(job.trim().to_owned()).filter(|job| !job.is_empty())
     }
 
+    /// How many GPUs a task needs; none where it needs none, or the options say it.
+    fn gpus(&self, batch: &Batch) -> Option<usize> {
+        let mut options = self.settings.options.iter();
+        let is_said = options.any(|option| option.contains("gpus/"));
+        self.runner.gpus(batch).filter(|_| !is_said)
+    }
+
     fn submission(&self, batch: &Batch, folder: &Path) -> Command {
         let last = batch.elements.len().saturating_sub(1);
         let log = folder.join("%{TASK_ID}.log");
@@ -65,6 +75,7 @@ impl HyperQueue {
         hq.arg(format!("--stderr={}", log.display()));
         let time = self.settings.time.as_ref();
         hq.args(time.map(|time| format!("--time-limit={time}")));
+        hq.args(self.gpus(batch).map(|gpus| format!("{GPUS}={gpus}")));
         hq.args(&self.settings.options);
         hq.args(["--", "bash"]).arg(folder.join("script"));
         hq
@@ -146,24 +157,29 @@ fn tasks(listed: &str) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::batch::Share;
 
     #[test]
     fn a_batch_is_submitted_as_an_array() {
         let settings = Settings {
             time: Some("1h".to_owned()),
-            options: vec!["--resource=gpus/nvidia=1".to_owned()],
+            options: vec!["--pin=taskset".to_owned()],
             ..Settings::default()
         };
         let runner = Runner {
             program: "/opt/mutransfer".into(),
             place: "/home".into(),
-            jobs: 1,
+            jobs: 3,
         };
         let hyperqueue = HyperQueue::new(settings, runner, Path::new("/out"));
         let batch = Batch {
             name: "mutransfer-1".into(),
             build: "build".into(),
             elements: vec![vec!["a".into()]; 3],
+            share: Share {
+                gpus: 2,
+                ..Share::default()
+            },
         };
         let command = hyperqueue.submission(&batch, Path::new("/out/1"));
         let typed: Vec<_> = command
@@ -171,8 +187,8 @@ mod tests {
             .map(|word| word.to_string_lossy())
             .collect();
         let expected = "--output-mode=quiet submit --name=mutransfer-1 --array=0-2 --stdout=none \
-                        --stderr=/out/1/%{TASK_ID}.log --time-limit=1h --resource=gpus/nvidia=1 \
-                        -- bash /out/1/script";
+                        --stderr=/out/1/%{TASK_ID}.log --time-limit=1h --resource=gpus/nvidia=6 \
+                        --pin=taskset -- bash /out/1/script";
         assert_eq!(typed.join(" "), expected);
     }
 

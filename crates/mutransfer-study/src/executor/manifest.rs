@@ -12,8 +12,21 @@ pub const PROGRAM: &str = "mutransfer";
 /// An Indexed Job of Kubernetes (1.29 or later), with an index for each element. It is long as the
 /// Job is.
 pub fn kubernetes(batch: &Batch) -> String {
-    let Batch { name, elements, .. } = batch;
+    let Batch {
+        name,
+        elements,
+        share,
+        ..
+    } = batch;
     let tasks = elements.len();
+    let gpus = match share.gpus {
+        0 => {
+            "requests: { cpu: \"1\", memory: 2Gi }  # <- nvidia.com/gpu among the limits".to_owned()
+        }
+        gpus => format!(
+            "requests: {{ cpu: \"1\", memory: 2Gi }}  # <-\n          limits: {{ nvidia.com/gpu: {gpus} }}"
+        ),
+    };
     let folder = format!("/study/batches/{name}");
     let run = format!(
         "exec {folder}/{PROGRAM} run-trial --batch {folder} --element $JOB_COMPLETION_INDEX"
@@ -48,7 +61,7 @@ spec:
         image: debian:stable-slim  # <- what the trials need, on Linux as here
         command: ["/bin/sh", "-c", "{run}"]
         resources:
-          requests: {{ cpu: "1", memory: 2Gi }}  # <- nvidia.com/gpu among the limits
+          {gpus}
         volumeMounts:
         - name: study
           mountPath: /study
@@ -94,6 +107,7 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::batch::Share;
 
     fn batch() -> Batch {
         let elements = [&["a", "b"][..], &["c"]];
@@ -102,6 +116,7 @@ mod tests {
             name: "mutransfer-1".into(),
             build: "build".into(),
             elements: elements.into(),
+            share: Share::default(),
         }
     }
 
@@ -116,6 +131,17 @@ mod tests {
         ] {
             assert!(job.contains(part), "{job}");
         }
+    }
+
+    #[test]
+    fn a_job_asks_for_the_gpus_of_its_trials() {
+        let mut batch = batch();
+        batch.share.gpus = 2;
+        let job = kubernetes(&batch);
+        assert!(
+            job.contains("\n          limits: { nvidia.com/gpu: 2 }\n"),
+            "{job}"
+        );
     }
 
     #[test]

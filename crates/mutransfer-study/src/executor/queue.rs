@@ -84,6 +84,12 @@ pub struct Runner {
 }
 
 impl Runner {
+    /// How many GPUs the workers of an element need at a time; none where they need none.
+    pub(super) fn gpus(&self, batch: &Batch) -> Option<usize> {
+        let gpus = batch.share.gpus * self.jobs;
+        (gpus > 0).then_some(gpus)
+    }
+
     /// Lines of bash that run the element of the number that a variable has.
     pub(super) fn body(&self, setup: &[String], folder: &Path, variable: &str) -> String {
         let place = format!("cd {}", quoted(&self.place));

@@ -24,6 +24,7 @@ mod reader;
 mod record;
 mod records;
 mod results;
+mod salvage;
 mod schema;
 
 use std::fs::{self, OpenOptions};
@@ -63,6 +64,8 @@ pub use manifest::Foreign;
 pub use record::{Assignment, Record, read_assignment, read_record, write_record};
 
 pub use results::csv;
+
+pub use salvage::Salvaged;
 
 pub(crate) use atomic::{
     begin_file, corrupt, create_folder, end_file, read_json, remove_if_there, sweep, write_atomic,
@@ -110,6 +113,17 @@ impl Store {
         sweep(&self.root)?;
         self.manifest.list(schema::FILE)?;
         Records::open(&self.root, lease)
+    }
+
+    /// Keeps what can be read of a damaged database, and puts that aside; none where there is no
+    /// database.
+    ///
+    /// # Errors
+    /// When another process runs the study, or the folder cannot be written.
+    pub fn salvage(&self) -> Result<Option<Salvaged>, StoreError> {
+        let _lease = Lease::take(&self.root)?;
+        let is_there = self.path(schema::FILE).exists();
+        is_there.then(|| salvage::salvage(&self.root)).transpose()
     }
 
     /// Path of a file in the folder.

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::TRIALS;
-use super::atomic::{corrupt, is_partial};
+use super::atomic::is_partial;
 use super::place::shared;
 use super::record::{Assignment, Record, curve_path, read_assignment};
 use super::records::trial_folders;
-use super::schema::{COPY, FILE, failed, open_to_read};
+use super::schema::{COPY, FILE, damaged, failed, open_to_read};
+use super::{RESULTS, TRIALS};
 use crate::curves::Metric;
 use crate::error::StoreError;
 use crate::trial::Trial;
@@ -137,8 +137,13 @@ fn path(root: &Path) -> Result<PathBuf, StoreError> {
     if path.exists() {
         return Ok(path);
     }
+    let is_older = [RESULTS, TRIALS].map(|name| root.join(name).exists());
     let path = root.to_owned();
-    Err(StoreError::NoStudy { path })
+    Err(if is_older.contains(&true) {
+        StoreError::Older { path }
+    } else {
+        StoreError::NoStudy { path }
+    })
 }
 
 fn recorded(row: &rusqlite::Row, part: Part, path: &Path) -> Result<Recorded, StoreError> {
@@ -146,18 +151,19 @@ fn recorded(row: &rusqlite::Row, part: Part, path: &Path) -> Result<Recorded, St
     let trial: String = row.get(1).map_err(failed(path))?;
     let record: Option<String> = row.get(2).map_err(failed(path))?;
     let curve: Option<Vec<u8>> = row.get(3).map_err(failed(path))?;
-    let trial: Trial = serde_json::from_str(&trial).map_err(corrupt(path))?;
+    let trial: Trial = serde_json::from_str(&trial).map_err(damaged(path, &id))?;
     let record: Option<Record> = record
-        .map(|record| serde_json::from_str(&record).map_err(corrupt(path)))
+        .map(|record| serde_json::from_str(&record).map_err(damaged(path, &id)))
         .transpose()?;
     let curve = curve.unwrap_or_default();
     if let (Part::Curve, Some(record)) = (part, &record) {
-        record.check(&id, &curve).map_err(corrupt(path))?;
+        record.check(&id, &curve).map_err(damaged(path, &id))?;
     }
+    let curve = String::from_utf8(curve).map_err(damaged(path, &id))?;
     Ok(Recorded {
         id,
         trial,
         record,
-        curve: String::from_utf8(curve).map_err(corrupt(path))?,
+        curve,
     })
 }

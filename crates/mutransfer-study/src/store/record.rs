@@ -119,6 +119,11 @@ impl Record {
         }
     }
 
+    /// Whether it can be told from one that was altered.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
     /// Checks that it is of the trial of this name, with this curve.
     pub(crate) fn check(&self, id: &str, curve: &[u8]) -> Result<(), &'static str> {
         match &self.seal {

@@ -107,7 +107,8 @@ impl Records {
         while let Some(row) = rows.next().map_err(failed())? {
             let id: String = row.get(0).map_err(failed())?;
             let record: String = row.get(1).map_err(failed())?;
-            let record = serde_json::from_str(&record).map_err(corrupt(&self.path))?;
+            let record = serde_json::from_str(&record);
+            let record = record.map_err(schema::damaged(&self.path, &id))?;
             all.insert(id, record);
         }
         Ok(all)
@@ -124,7 +125,8 @@ impl Records {
             .query_row(select, [trial.id()], |row| row.get(0))
             .optional()
             .map_err(schema::failed(&self.path))?;
-        text.map(|text| serde_json::from_str(&text).map_err(corrupt(&self.path)))
+        let damaged = || schema::damaged(&self.path, &trial.id());
+        text.map(|text| serde_json::from_str(&text).map_err(damaged()))
             .transpose()
     }
 
@@ -372,6 +374,6 @@ mod tests {
         let other = Connection::open(root.join(FILE)).unwrap();
         other.execute_batch("PRAGMA user_version = 9").unwrap();
         drop(other);
-        assert!(matches!(open(), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(open(), Err(StoreError::Version { .. })));
     }
 }

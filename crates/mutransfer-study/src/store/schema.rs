@@ -4,7 +4,6 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::atomic::corrupt;
 use crate::error::StoreError;
 
 /// The database of a study.
@@ -83,12 +82,25 @@ fn check_version(connection: &Connection, path: &Path) -> Result<(), StoreError>
     if version == 0 || version == VERSION {
         return Ok(());
     }
-    let problem = format!("it is of version {version}, and this program knows {VERSION}");
-    Err(corrupt(path)(problem))
+    Err(StoreError::Version {
+        path: path.to_owned(),
+        found: version,
+        known: VERSION,
+    })
 }
 
 /// What makes an error of the database one of this file.
 pub(super) fn failed(path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| StoreError::Database { path, source }
+}
+
+/// What makes an error of the reader one of the trial of this name.
+pub(super) fn damaged<E: ToString>(path: &Path, id: &str) -> impl FnOnce(E) -> StoreError + use<E> {
+    let (path, id) = (path.to_owned(), id.to_owned());
+    move |problem| StoreError::Row {
+        path,
+        id,
+        problem: problem.to_string(),
+    }
 }

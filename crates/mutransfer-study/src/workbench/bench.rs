@@ -14,7 +14,7 @@ use crate::engine::{Builds, Engine};
 use crate::error::{RunError, StoreError, Verb};
 use crate::event::Event;
 use crate::executor::Executor;
-use crate::executor::batch::{self, Batch};
+use crate::executor::batch::{self, Batch, Share};
 use crate::rule::NamedRule;
 use crate::store::{Ended, Records, Store};
 use crate::study::Study;
@@ -171,7 +171,8 @@ impl Workbench {
     }
 
     /// Makes a batch ready of what is missing of the sweeps, for whoever runs it, with
-    /// `trials_per_task` trials in each of its elements; none where nothing is missing. What was
+    /// `trials_per_task` trials in each of its elements, whose workers get their share; none where
+    /// nothing is missing. What was
     /// ready or queued before is forgotten. `executor` runs nothing.
     ///
     /// # Errors
@@ -179,6 +180,7 @@ impl Workbench {
     pub fn prepare(
         &self,
         trials_per_task: usize,
+        share: Share,
         executor: &mut dyn Executor,
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Option<Batch>, RunError> {
@@ -192,7 +194,7 @@ impl Workbench {
             return Ok(None);
         }
         let elements = missing.chunks(trials_per_task).map(<[String]>::to_vec);
-        let batch = Batch::new(self.build(), elements.collect());
+        let batch = Batch::new(self.build(), share, elements.collect());
         batch.write(root)?;
         Ok(Some(batch))
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Batched, Pace};
-use crate::executor::batch::{self, Batch};
+use crate::executor::batch::{self, Batch, Share};
 use crate::executor::queue::{Queue, Stage, State, States, Trouble};
 use crate::executor::{Executor, News};
 use crate::store::{folder_of, write_record};
@@ -99,7 +99,14 @@ impl Study {
     /// An executor, as a new process has it.
     fn open(&self, build: &str, trials_per_task: usize) -> Batched {
         let queue: Arc<Puppet> = Arc::clone(&self.queue);
-        let mut executor = Batched::open(queue, self.root.path(), build, trials_per_task).unwrap();
+        let mut executor = Batched::open(
+            queue,
+            self.root.path(),
+            build,
+            trials_per_task,
+            Share::default(),
+        )
+        .unwrap();
         executor.grace = Duration::ZERO;
         executor.pace = Pace::new(Duration::ZERO);
         executor

@@ -8,7 +8,7 @@ use crate::executor::settings::Settings;
 
 /// What `sbatch` is given for a batch. What the user wants comes last, as the last word counts.
 pub(super) fn script(settings: &Settings, runner: &Runner, batch: &Batch, folder: &Path) -> String {
-    let options = options(settings, batch);
+    let options = options(settings, runner, batch);
     let options: String = options
         .iter()
         .map(|option| format!("#SBATCH {option}\n"))
@@ -17,7 +17,9 @@ pub(super) fn script(settings: &Settings, runner: &Runner, batch: &Batch, folder
     format!("#!/bin/bash\n{options}{body}")
 }
 
-fn options(settings: &Settings, batch: &Batch) -> Vec<String> {
+fn options(settings: &Settings, runner: &Runner, batch: &Batch) -> Vec<String> {
+    let gpus = runner.gpus(batch).map(|gpus| format!("gpu:{gpus}"));
+    let gres = settings.gres.clone().or(gpus);
     let throttle = settings.throttle.map(|tasks| format!("%{tasks}"));
     let mut options = vec![
         format!("--job-name={}", batch.name),
@@ -33,7 +35,7 @@ fn options(settings: &Settings, batch: &Batch) -> Vec<String> {
     let given = [
         ("partition", &settings.partition),
         ("time", &settings.time),
-        ("gres", &settings.gres),
+        ("gres", &gres),
         ("account", &settings.account),
     ];
     for (key, value) in given {
@@ -46,6 +48,7 @@ fn options(settings: &Settings, batch: &Batch) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::batch::Share;
 
     fn runner() -> Runner {
         Runner {
@@ -60,6 +63,7 @@ mod tests {
             name: "mutransfer-1".into(),
             build: "build".into(),
             elements: vec![vec!["id".into()]; elements],
+            share: Share::default(),
         }
     }
 
@@ -82,6 +86,23 @@ cd '/home/it'\''s mine'
 exec '/opt/mutransfer' run-trial --jobs 2 --batch '/out/1' --element "$SLURM_ARRAY_TASK_ID"
 "#;
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn gpus_of_trials_are_asked_for_where_nothing_else_is() {
+        let mut batch = batch(1);
+        batch.share.gpus = 2;
+        let of = |gres: Option<&str>| {
+            let settings = Settings {
+                gres: gres.map(str::to_owned),
+                ..Settings::default()
+            };
+            script(&settings, &runner(), &batch, Path::new("/out/1"))
+        };
+        // Two trials run at a time.
+        assert!(of(None).contains("#SBATCH --gres=gpu:4\n"));
+        let own = of(Some("gpu:a100:8"));
+        assert!(own.contains("#SBATCH --gres=gpu:a100:8\n") && !own.contains("gpu:4"));
     }
 
     #[test]
