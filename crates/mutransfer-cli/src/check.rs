@@ -47,7 +47,7 @@ fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
     let rule = model::parametrization(&options.rule)?;
     let settings = read_settings(options.settings.as_deref())?;
     let proxy = read_settings(options.base_settings.as_deref())?;
-    let Model { widths, target } = Model::read(&options.model)?;
+    let Model { widths, target } = Model::read(&options.model, false)?;
     let widths = match widths {
         Ok(widths) => widths,
         Err(error @ mutransfer::Error::Widths(WidthsError::NoMatch { .. })) => {

@@ -353,6 +353,7 @@ fn protocol(
         base_width: options.base_width.unwrap_or(narrowest),
         width: widest,
         depth: options.depth.unwrap_or(usual.depth),
+        base_depth: options.base_depth,
         context: options.context.unwrap_or(usual.context),
     };
     limits::check_width("widths", narrowest)?;

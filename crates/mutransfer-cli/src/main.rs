@@ -8,8 +8,10 @@ mod executor;
 mod explain;
 mod export;
 mod failure;
+mod horizon;
 mod import;
 mod kernel;
+mod laws;
 mod model;
 mod monitor;
 mod plan;
@@ -62,6 +64,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Plan(options) => plan::plan(&options),
         Command::Check(options) => check::check(&options),
         Command::Rules(options) => rules::rules(&options),
+        Command::Laws(options) => laws::laws(&options),
         Command::Theory(options) => theory::theory(&options),
         Command::Explain(options) => explain::explain(&options),
         Command::Coord(options) => coord::coord(&options),

@@ -5,6 +5,7 @@ mod given;
 
 use std::path::Path;
 
+use mutransfer::error::WidthsError;
 use mutransfer::{Axes, Error, Options, Parametrization, Plan, Role, Shapes, Size, Sizes, Widths};
 use mutransfer_study::rule::NamedRule;
 
@@ -23,7 +24,9 @@ pub(crate) struct Model {
 impl Model {
     /// Reads the files. What is wrong with the sizes themselves stays in [`Model::widths`], for
     /// `check` to report.
-    pub(crate) fn read(options: &ModelOptions) -> Result<Self, Failure> {
+    ///
+    /// Where `may_stay`, nothing in it need grow.
+    pub(crate) fn read(options: &ModelOptions, may_stay: bool) -> Result<Self, Failure> {
         if options.base.is_empty() {
             return Err(Failure::usage(
                 "no base model is given",
@@ -35,7 +38,15 @@ impl Model {
         let widths = match (&options.base[..], &delta, &target) {
             ([bsh], ..) if files::is_bsh(bsh) => Widths::from_bsh(&files::text(bsh)?),
             (base, Some(delta), _) => Widths::between(&files::base(base)?, delta),
-            (base, None, Some(target)) => Widths::inferred(&files::base(base)?, target),
+            (base, None, Some(target)) => {
+                let base = files::base(base)?;
+                match Widths::inferred(&base, target) {
+                    Err(Error::Widths(WidthsError::NothingGrows)) if may_stay => {
+                        Widths::unchanged(&base)
+                    }
+                    widths => widths,
+                }
+            }
             (_, None, None) => {
                 let hint = Some("give --delta or --target");
                 return Err(Failure::usage("nothing says what grows", hint));
@@ -200,7 +211,7 @@ fn stacked(given: &str) -> Result<(&str, usize), Failure> {
     Ok((pattern, axis))
 }
 
-fn base_and_target(text: &str, flag: &str) -> Result<(usize, usize), Failure> {
+pub(crate) fn base_and_target(text: &str, flag: &str) -> Result<(usize, usize), Failure> {
     text.split_once(':')
         .and_then(|(base, target)| Some((positive(base)?, positive(target)?)))
         .ok_or_else(|| {
@@ -210,6 +221,17 @@ fn base_and_target(text: &str, flag: &str) -> Result<(usize, usize), Failure> {
         })
 }
 
+/// A size, such as `64` or `1e9`.
 fn positive(text: &str) -> Option<usize> {
-    text.trim().parse().ok().filter(|size| *size > 0)
+    let written = text.trim();
+    let whole = written.parse().ok();
+    let size = whole.or_else(|| {
+        let number: f64 = written.parse().ok()?;
+        let is_whole = number.fract() == 0.0 && (0.0..=MOST).contains(&number);
+        is_whole.then_some(number as usize)
+    });
+    size.filter(|size| *size > 0)
 }
+
+/// Larger whole numbers have no exact place in a float.
+const MOST: f64 = 9e15;

@@ -13,6 +13,7 @@ use mutransfer_study::study::Study;
 
 use crate::args::PlanOptions;
 use crate::failure::Failure;
+use crate::horizon::Horizons;
 use crate::model::{self, Model};
 use crate::say::{note, say, say_text};
 use crate::subject::open_typed;
@@ -28,7 +29,8 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
     if let Some(path) = &options.study {
         return plan_of_study(&Study::read(path)?, given, options);
     }
-    let Model { widths, target } = Model::read(&options.model)?;
+    let horizon = Horizons::of(&options.horizon)?;
+    let Model { widths, target } = Model::read(&options.model, horizon.is_given())?;
     let widths = widths?;
     if options.bsh {
         say_text!("{}", widths.to_bsh());
@@ -54,7 +56,8 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         zero_init: &options.model.zero_init,
     })?;
     say_what_decays(options, &given);
-    tell(&plan, given, options.json)
+    horizon.note();
+    tell(&plan, given, &horizon, options.json)
 }
 
 /// The plan of a width of a study, with its hyperparameters where none were typed.
@@ -73,17 +76,19 @@ fn plan_of_study(study: &Study, typed: Given, options: &PlanOptions) -> Result<(
         own: typed.own,
         ..own
     };
-    tell(&plan, given, options.json)
+    let horizon = Horizons::of(&options.horizon)?;
+    tell(&plan, given, &horizon, options.json)
 }
 
-fn tell(plan: &Plan, given: Given, json: bool) -> Result<(), Failure> {
+fn tell(plan: &Plan, given: Given, horizon: &Horizons, json: bool) -> Result<(), Failure> {
     model::have_parameters(&given, plan)?;
-    let document = plan.document(given);
+    let document = horizon.applied(plan.document(given))?;
     if json {
         let text = serde_json::to_string_pretty(&document).context("cannot print JSON")?;
         say!("{text}");
     } else {
         print(plan, &document);
+        horizon.print(&document);
     }
     Ok(())
 }

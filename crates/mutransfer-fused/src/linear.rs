@@ -1,4 +1,7 @@
-//! `y = multiplier x W + b + residual` without transposed copies.
+//! `y = multiplier x W + b + residual` and `y = multiplier (x W + b) + residual` without transposed
+//! copies.
+
+use std::borrow::Cow;
 
 use burn::backend::flex::FlexTensor;
 use burn::nn::{Embedding, Linear};
@@ -33,7 +36,7 @@ pub fn scaled_linear<const D: usize>(
     }
     let product = Product {
         multiplier: multiplier as f32,
-        bias: layer.bias.is_some(),
+        bias: layer.bias.is_some().then_some(1.0),
         residual: false,
     };
     match &layer.bias {
@@ -56,7 +59,7 @@ pub fn tied_readout<const D: usize>(
     apply!(
         Product {
             multiplier: multiplier as f32,
-            bias: false,
+            bias: None,
             residual: false
         },
         input,
@@ -64,18 +67,25 @@ pub fn tied_readout<const D: usize>(
     )
 }
 
-/// Applies a linear layer and adds a residual `[.., fan_out]`.
+/// Adds a linear layer's output times `multiplier` to a residual `[.., fan_out]`.
 pub fn residual_linear<const D: usize>(
     layer: &Linear,
+    multiplier: f64,
     input: Tensor<D>,
     residual: Tensor<D>,
 ) -> Tensor<D> {
     if !on_cpu(&input) {
-        return residual + layer.forward(input);
+        let branch = layer.forward(input);
+        return if multiplier == 1.0 {
+            residual + branch
+        } else {
+            residual + branch * multiplier
+        };
     }
+    let multiplier = multiplier as f32;
     let product = Product {
-        multiplier: 1.0,
-        bias: layer.bias.is_some(),
+        multiplier,
+        bias: layer.bias.is_some().then_some(multiplier),
         residual: true,
     };
     match &layer.bias {
@@ -89,7 +99,8 @@ pub fn residual_linear<const D: usize>(
 #[derive(Clone, Debug)]
 struct Product {
     multiplier: f32,
-    bias: bool,
+    /// What multiplies the bias, if there is one.
+    bias: Option<f32>,
     residual: bool,
 }
 
@@ -104,10 +115,18 @@ impl<const N: usize> Fused<N> for Product {
         shape.push(weight.columns());
         let mut values = Buffer::new(x.rows() * weight.columns());
         let y = MatrixMut::new(&mut values, x.rows(), weight.columns());
-        let bias = self.bias.then(|| slice(&inputs[N - 1]));
+        let bias = self.bias.map(|by| times(by, slice(&inputs[N - 1])));
         let residual = self.residual.then(|| matrix(&inputs[2]));
         kernel(|workspace| {
-            linear_forward(workspace, self.multiplier, x, weight, bias, residual, y);
+            linear_forward(
+                workspace,
+                self.multiplier,
+                x,
+                weight,
+                bias.as_deref(),
+                residual,
+                y,
+            );
         });
         let mut inputs = inputs.into_iter();
         let state = [(); 2].map(|()| inputs.next().expect("an input and a weight"));
@@ -118,7 +137,7 @@ impl<const N: usize> Fused<N> for Product {
         let [x, weight] = state;
         let (fan_in, fan_out, dy) = (columns(&x), columns(&weight), matrix(&gradient));
         let mut dweight = Buffer::new(fan_in * fan_out);
-        let mut dbias = self.bias.then(|| Buffer::new(fan_out));
+        let mut dbias = self.bias.map(|_| Buffer::new(fan_out));
         let out = MatrixMut::new(&mut dweight, fan_in, fan_out);
         kernel(|workspace| {
             linear_backward_weight(
@@ -130,6 +149,9 @@ impl<const N: usize> Fused<N> for Product {
                 dbias.as_deref_mut(),
             );
         });
+        if let (Some(dbias), Some(by)) = (&mut dbias, self.bias.filter(|by| *by != 1.0)) {
+            dbias.iter_mut().for_each(|entry| *entry *= by);
+        }
         parents.give(1, dweight.tensor([fan_in, fan_out]));
         if let Some(dbias) = dbias {
             parents.give(N - 1, dbias.tensor([fan_out]));
@@ -145,6 +167,15 @@ impl<const N: usize> Fused<N> for Product {
         if self.residual {
             parents.give(2, gradient);
         }
+    }
+}
+
+/// A vector times a number: a bias, which is small beside what a layer passes on.
+fn times(by: f32, vector: &[f32]) -> Cow<'_, [f32]> {
+    if by == 1.0 {
+        Cow::Borrowed(vector)
+    } else {
+        Cow::Owned(vector.iter().map(|entry| by * entry).collect())
     }
 }
 

@@ -152,25 +152,29 @@ fn linear_layers_agree() {
         let input = |leaves: &[Tensor<1>]| leaves[0].clone().reshape([batch, time, fan_in]);
         let weight = |leaves: &[Tensor<1>]| leaves[1].clone().reshape([fan_in, fan_out]);
         let residual = |leaves: &[Tensor<1>]| leaves[2].clone().reshape([batch, time, fan_out]);
-        agree(
-            "linear with residual and bias",
-            tolerance,
-            &lengths,
-            |leaves| {
+        for multiplier in [1.0, 0.3] {
+            agree(
+                "linear with residual and bias",
+                tolerance,
+                &lengths,
+                |leaves| {
+                    flat(residual_linear(
+                        &linear_of(&weight(leaves), Some(&leaves[3])),
+                        multiplier,
+                        input(leaves),
+                        residual(leaves),
+                    ))
+                },
+            );
+            agree("linear with residual", tolerance, &lengths[..3], |leaves| {
                 flat(residual_linear(
-                    &linear_of(&weight(leaves), Some(&leaves[3])),
+                    &linear_of(&weight(leaves), None),
+                    multiplier,
                     input(leaves),
                     residual(leaves),
                 ))
-            },
-        );
-        agree("linear with residual", tolerance, &lengths[..3], |leaves| {
-            flat(residual_linear(
-                &linear_of(&weight(leaves), None),
-                input(leaves),
-                residual(leaves),
-            ))
-        });
+            });
+        }
         let lengths = [lengths[0], lengths[1], fan_out];
         agree("scaled linear with bias", tolerance, &lengths, |leaves| {
             flat(scaled_linear(

@@ -24,6 +24,8 @@ pub struct Architecture {
     /// Blocks of a transformer, hidden matrices of a perceptron or convolutional network, blocks of
     /// each of the two stages of a residual network.
     pub depth: usize,
+    /// The same of the base.
+    pub base_depth: usize,
     /// Attention heads; only transformers have any.
     pub heads: Heads,
     /// Parts of a transformer in another form.
@@ -45,6 +47,7 @@ impl Architecture {
         Self {
             kind,
             depth: 2,
+            base_depth: 2,
             heads: Heads::Dim(16),
             variants: Variants::default(),
             data,
@@ -54,15 +57,15 @@ impl Architecture {
         }
     }
 
-    /// Scales for training at `width` what was tuned at `base_width`, inferred from the shapes of
-    /// the modules.
+    /// Scales for training at `width` what was tuned at `base_width` and [`Self::base_depth`],
+    /// inferred from the shapes of the modules.
     ///
-    /// The models apply multipliers of inputs, readout and attention: a rule that has others is
-    /// brought to the form of Table 8, as [`Plan::form`] then says.
+    /// The models apply multipliers of inputs, readout, attention and residual branches: a rule
+    /// that has others is brought to the form of Table 8, as [`Plan::form`] then says.
     ///
     /// # Errors
-    /// When a size is zero, heads do not tile a width, the rule has no table for the optimizer, or
-    /// burn has no such optimizer.
+    /// When a size is zero, heads do not tile a width, the rule has no table for the optimizer,
+    /// burn has no such optimizer, or depth differs where no rule transfers over it.
     pub fn plan(
         &self,
         base_width: usize,
@@ -70,13 +73,22 @@ impl Architecture {
         rule: impl Into<Parametrization>,
         optimizer: Optimizer,
     ) -> Result<Plan, Error> {
-        let mut widths = Widths::between(&self.shapes(base_width)?, &self.shapes(2 * base_width)?)?;
+        self.check_depth()?;
+        let base = Self {
+            depth: self.base_depth,
+            ..self.clone()
+        };
+        let mut widths = Widths::between(&base.shapes(base_width)?, &base.shapes(2 * base_width)?)?;
         if self.variants.has(Variant::Tied) {
             widths = widths.tie(READOUT, "tokens.weight")?;
         }
         if self.kind.is_transformer() {
             let (base, target) = (self.head_dim(base_width)?, self.head_dim(width)?);
-            widths = widths.with_sizes(Sizes::NONE.with(Size::HeadDim, base, target)?);
+            let sizes = Sizes::NONE.with(Size::HeadDim, base, target)?;
+            widths = widths
+                .with_sizes(sizes.with(Size::Depth, self.base_depth, self.depth)?)
+                .with_branch_ends("blocks.*.attention.output.*")?
+                .with_branch_ends("blocks.*.mlp.down.*")?;
         }
         let rule = without_hidden_multipliers(rule.into(), optimizer)?;
         let mut plan = Plan::new(&widths, &self.shapes(width)?, rule, optimizer)?;
@@ -148,6 +160,25 @@ impl Architecture {
                 given,
             })
         }
+    }
+
+    /// Checks that there is a rule over its depth, if that differs from the base's: residual
+    /// branches, all alike, with their norms before them.
+    fn check_depth(&self) -> Result<(), Error> {
+        let (kind, depth, base_depth) = (self.kind, self.depth, self.base_depth);
+        if depth == base_depth {
+            return Ok(());
+        }
+        if base_depth == 0 {
+            return Err(Error::Zero { what: "base_depth" });
+        }
+        if !kind.is_transformer() {
+            return Err(Error::NoDepth { kind });
+        }
+        if self.variants.has(Variant::PostNorm) {
+            return Err(Error::PostNorm { depth, base_depth });
+        }
+        Ok(())
     }
 
     /// Number of heads at a width; 1 without attention.

@@ -38,7 +38,7 @@ pub enum Error {
     /// A multiplier that no model applies.
     #[error(
         "`{name}`, a {role} parameter, is to be multiplied by {multiplier} in the forward pass; \
-         the built-in models multiply inputs, the readout and attention only"
+         the built-in models multiply inputs, the readout, attention and residual branches only"
     )]
     Multiplier {
         /// The parameter.
@@ -47,6 +47,23 @@ pub enum Error {
         role: Role,
         /// The number.
         multiplier: f64,
+    },
+    /// A depth that differs from the base's where branches are not alike, or where there are none.
+    #[error("{kind} has no rule over depth: its blocks are no residual branches of one size")]
+    NoDepth {
+        /// The model.
+        kind: Kind,
+    },
+    /// A depth that differs from the base's in a model with its norms after the branches.
+    #[error(
+        "no rule transfers over depth with norms after the branches; the depth is {depth}, the \
+         base's {base_depth}"
+    )]
+    PostNorm {
+        /// Blocks.
+        depth: usize,
+        /// Blocks of the base.
+        base_depth: usize,
     },
     /// A variant of transformers for another model.
     #[error("`{variant}` is a variant of transformers, and {kind} is none")]

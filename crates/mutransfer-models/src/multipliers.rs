@@ -17,6 +17,8 @@ pub(crate) struct Multipliers {
     pub(crate) input: f64,
     /// On the weight of the readout.
     pub(crate) readout: f64,
+    /// On the output of residual branches.
+    pub(crate) residual: f64,
 }
 
 impl Multipliers {
@@ -25,6 +27,7 @@ impl Multipliers {
         attention: 1.0,
         input: 1.0,
         readout: 1.0,
+        residual: 1.0,
     };
 
     /// Those of a plan at these hyperparameters.
@@ -35,6 +38,7 @@ impl Multipliers {
         let forward = plan.forward_at(hyper);
         let mut all = Self {
             attention: forward.attention.unwrap_or(1.0),
+            residual: forward.residual.unwrap_or(1.0),
             ..Self::ONE
         };
         for (name, param) in plan.params() {

@@ -72,6 +72,7 @@ impl BuiltIn {
         Architecture {
             kind: self.kind,
             depth: sizes.depth,
+            base_depth: sizes.base_depth(),
             heads: self.description.heads,
             variants: self.variants.clone(),
             data: self.dataset.format(),

@@ -18,13 +18,13 @@ use mutransfer_fused::{
 /// `depth` blocks of attention and a feed-forward layer; see [`crate::Architecture`] for its sizes.
 ///
 /// As it comes: layer norm before each branch, GELU, learned positions, a readout of its own. Each
-/// [`Variant`] replaces one of these.
+/// [`Variant`] replaces one of these. Branches are added times the plan's residual multiplier.
 #[derive(Module, Debug)]
 pub struct Transformer {
     tokens: Embedding,
     positions: Option<Embedding>,
     blocks: Vec<Block>,
-    norm: Norm,
+    norm: Option<Norm>,
     readout: Option<Linear>,
     input_multiplier: f64,
     readout_multiplier: f64,
@@ -32,11 +32,12 @@ pub struct Transformer {
 
 #[derive(Module, Debug)]
 struct Block {
-    attention_norm: Norm,
+    attention_norm: Option<Norm>,
     attention: Attention,
-    mlp_norm: Norm,
+    mlp_norm: Option<Norm>,
     mlp: FeedForward,
     is_post_norm: bool,
+    residual: f64,
 }
 
 #[derive(Module, Debug)]
@@ -93,7 +94,7 @@ impl Transformer {
             blocks: (0..config.depth)
                 .map(|_| Block::new(config, device))
                 .collect(),
-            norm: Norm::new(width, variants.has(Variant::RmsNorm), device),
+            norm: Norm::of(config, device),
             readout: has_readout.then(|| {
                 LinearConfig::new(width, config.vocabulary)
                     .with_bias(false)
@@ -117,7 +118,7 @@ impl Transformer {
         for (index, block) in self.blocks.iter().enumerate() {
             hidden = block.forward(hidden, index, probe);
         }
-        let hidden = self.norm.forward(hidden);
+        let hidden = normed(self.norm.as_ref(), hidden);
         probe.activation(|| ("norm".into(), Layer::Hidden, hidden.clone()));
         let logits = self.read_out(hidden, probe);
         probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
@@ -158,7 +159,22 @@ impl Transformer {
     }
 }
 
+/// What a norm makes of it, where there is one.
+fn normed(norm: Option<&Norm>, hidden: Tensor<3>) -> Tensor<3> {
+    match norm {
+        Some(norm) => norm.forward(hidden),
+        None => hidden,
+    }
+}
+
 impl Norm {
+    /// That of the residual stream, unless it goes without.
+    fn of(config: &TransformerConfig, device: &Device) -> Option<Self> {
+        let variants = &config.variants;
+        let is_rms = variants.has(Variant::RmsNorm);
+        (!variants.has(Variant::NoNorm)).then(|| Self::new(config.width, is_rms, device))
+    }
+
     fn new(width: usize, is_rms: bool, device: &Device) -> Self {
         let beta = (!is_rms).then(|| Param::from_tensor(Tensor::zeros([width], device)));
         Self {
@@ -179,48 +195,41 @@ impl Block {
     fn new(config: &TransformerConfig, device: &Device) -> Self {
         let (width, variants) = (config.width, &config.variants);
         let has_gate = variants.has(Variant::Swiglu);
-        let is_rms = variants.has(Variant::RmsNorm);
         Self {
-            attention_norm: Norm::new(width, is_rms, device),
+            attention_norm: Norm::of(config, device),
             attention: Attention::new(config, device),
-            mlp_norm: Norm::new(width, is_rms, device),
+            mlp_norm: Norm::of(config, device),
             mlp: FeedForward {
                 gate: has_gate.then(|| new_linear(width, 4 * width, device)),
                 up: new_linear(width, 4 * width, device),
                 down: new_linear(4 * width, width, device),
             },
             is_post_norm: variants.has(Variant::PostNorm),
+            residual: config.forward.residual,
         }
     }
 
     fn forward(&self, hidden: Tensor<3>, index: usize, probe: &mut Probe) -> Tensor<3> {
         let output = &self.attention.output;
-        let input = self.before(&self.attention_norm, hidden.clone());
+        let input = self.before(self.attention_norm.as_ref(), hidden.clone());
         let attended = self.attention.mix(input, index, probe);
         show_branch(["attention", "output"], index, output, &attended, probe);
-        let attended = residual_linear(output, attended, hidden);
-        let hidden = self.after(&self.attention_norm, attended);
+        let attended = residual_linear(output, self.residual, attended, hidden);
+        let hidden = self.after(self.attention_norm.as_ref(), attended);
         let down = &self.mlp.down;
-        let input = self.before(&self.mlp_norm, hidden.clone());
+        let input = self.before(self.mlp_norm.as_ref(), hidden.clone());
         let fed = self.mlp.hidden(input, index, probe);
         show_branch(["mlp", "down"], index, down, &fed, probe);
-        self.after(&self.mlp_norm, residual_linear(down, fed, hidden))
+        let fed = residual_linear(down, self.residual, fed, hidden);
+        self.after(self.mlp_norm.as_ref(), fed)
     }
 
-    fn before(&self, norm: &Norm, hidden: Tensor<3>) -> Tensor<3> {
-        if self.is_post_norm {
-            hidden
-        } else {
-            norm.forward(hidden)
-        }
+    fn before(&self, norm: Option<&Norm>, hidden: Tensor<3>) -> Tensor<3> {
+        normed(norm.filter(|_| !self.is_post_norm), hidden)
     }
 
-    fn after(&self, norm: &Norm, hidden: Tensor<3>) -> Tensor<3> {
-        if self.is_post_norm {
-            norm.forward(hidden)
-        } else {
-            hidden
-        }
+    fn after(&self, norm: Option<&Norm>, hidden: Tensor<3>) -> Tensor<3> {
+        normed(norm.filter(|_| self.is_post_norm), hidden)
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Variant {
     GroupedKv,
     /// Norms after each branch instead of before it, as in the first transformers.
     PostNorm,
+    /// No norm of the residual stream: none before branches, none before the readout.
+    NoNorm,
 }
 
 impl Variant {

@@ -77,14 +77,16 @@ impl Setup {
 
 const BOTH_WAYS: [Heads; 2] = [Heads::Dim(8), Heads::Count(2)];
 
-/// Every model, and the transformers with every variant by itself and with all of them.
+/// Every model, and the transformers with every variant by itself and with all of them that go
+/// together.
 fn every_model() -> Vec<Architecture> {
     let kinds = Kind::ALL
         .iter()
         .map(|kind| architecture(*kind, BOTH_WAYS[0]));
     let single = Variant::ALL.iter().map(|variant| vec![*variant]);
+    let all = Variant::ALL.iter().copied();
     let variants = single
-        .chain([Variant::ALL.to_vec()])
+        .chain([all.filter(|variant| *variant != Variant::NoNorm).collect()])
         .map(|variants| Architecture {
             variants: Variants(variants),
             ..architecture(Kind::Gpt, BOTH_WAYS[1])
@@ -427,7 +429,8 @@ fn multipliers_that_no_model_applies_are_errors() {
     assert_eq!(
         error.unwrap().to_string(),
         "`blocks.0.attention.key.weight`, a hidden parameter, is to be multiplied by 2 in the \
-         forward pass; the built-in models multiply inputs, the readout and attention only"
+         forward pass; the built-in models multiply inputs, the readout, attention and residual \
+         branches only"
     );
 }
 
@@ -470,5 +473,109 @@ fn forms_train_alike() {
                 );
             }
         }
+    }
+}
+
+/// Rules over depth are the standard parametrization at the base's width and depth, to the last bit.
+#[test]
+fn at_the_base_depth_rules_over_depth_and_sp_train_bit_identically() {
+    for architecture in every_model() {
+        let at = |rule, base_depth| {
+            let architecture = Architecture {
+                base_depth,
+                ..architecture.clone()
+            };
+            Setup {
+                architecture,
+                rule,
+                optimizer: Optimizer::AdamW,
+                base: 8,
+                width: 8,
+            }
+            .losses()
+        };
+        let name = format!("{} {:?}", architecture.kind, architecture.variants);
+        let sp = at(Rule::Sp, architecture.depth);
+        for rule in [
+            Rule::CompleteP,
+            Rule::CompleteDP,
+            Rule::DepthMup,
+            Rule::SpDepthInit,
+        ] {
+            let tied = architecture.variants.has(Variant::Tied);
+            if tied && rule == Rule::CompleteDP {
+                continue;
+            }
+            assert_eq!(at(rule, architecture.depth), sp, "{name} {rule}");
+            let has_depth =
+                architecture.kind.is_transformer() && !architecture.variants.has(Variant::PostNorm);
+            if has_depth {
+                assert_ne!(at(rule, 1), sp, "{name} {rule}");
+            }
+        }
+    }
+}
+
+/// The model multiplies its branches, or has that in the weights that end them: the same training,
+/// but for rounding.
+#[test]
+fn forms_train_alike_over_depth() {
+    let dataset = dataset(Kind::Gpt);
+    for variant in [None, Some(Variant::NoNorm), Some(Variant::QkNorm)] {
+        let architecture = Architecture {
+            depth: 6,
+            variants: Variants(variant.into_iter().collect()),
+            ..architecture(Kind::Gpt, BOTH_WAYS[0])
+        };
+        for (optimizer, eps) in [(Optimizer::AdamW, 1e-4), (Optimizer::Sgd, 1e-8)] {
+            let hyper = Hyper {
+                eps,
+                weight_decay: 0.1,
+                ..hyper()
+            };
+            let losses = |form: Option<Form>| -> Vec<f64> {
+                let rule = Parametrization::from(Rule::CompleteP);
+                let rule = form.map_or(rule.clone(), |form| rule.with_form(form));
+                let plan = architecture.plan(8, 16, rule, optimizer).unwrap();
+                assert_eq!(
+                    plan.forward().residual,
+                    form.map_or(Some(1.0 / 3.0), |_| None)
+                );
+                let mut trainer =
+                    trainer(&architecture, 16, &plan, &hyper, &dataset, BATCHES).unwrap();
+                (0..8).map(|_| trainer.step(1.0)).collect()
+            };
+            for (own, folded) in losses(None).into_iter().zip(losses(Some(Form::Folded))) {
+                assert!(
+                    (own - folded).abs() < 1e-4 * own,
+                    "{variant:?} {optimizer}: {own} and {folded}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn depths_without_a_rule_are_errors() {
+    let error = |kind, variants| {
+        let architecture = Architecture {
+            depth: 4,
+            variants: Variants(variants),
+            ..architecture(kind, BOTH_WAYS[0])
+        };
+        let plan = architecture.plan(8, 8, Rule::CompleteP, Optimizer::AdamW);
+        plan.unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(Kind::Gpt, vec![Variant::PostNorm]),
+        "no rule transfers over depth with norms after the branches; the depth is 4, the base's 2"
+    );
+    for kind in [Kind::Mlp, Kind::Cnn, Kind::ResNet] {
+        assert_eq!(
+            error(kind, Vec::new()),
+            format!(
+                "{kind} has no rule over depth: its blocks are no residual branches of one size"
+            )
+        );
     }
 }

@@ -37,6 +37,7 @@ pub fn check_sizes(sizes: &ModelSizes) -> Result<(), BadSize> {
     check("base_width", sizes.base_width, WIDTH)?;
     check("width", sizes.width, WIDTH)?;
     check("depth", sizes.depth, DEPTH)?;
+    check("base_depth", sizes.base_depth(), DEPTH)?;
     check("context", sizes.context, CONTEXT)
 }
 

@@ -85,8 +85,18 @@ pub struct ModelSizes {
     pub width: usize,
     /// Number of blocks.
     pub depth: usize,
+    /// Number of blocks at which every scale is 1; `depth` if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_depth: Option<usize>,
     /// Tokens in a sequence, where there are sequences.
     pub context: usize,
+}
+
+impl ModelSizes {
+    /// Number of blocks at which every scale is 1.
+    pub fn base_depth(&self) -> usize {
+        self.base_depth.unwrap_or(self.depth)
+    }
 }
 
 /// Which batches a session sees.

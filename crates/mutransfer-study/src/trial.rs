@@ -176,6 +176,7 @@ pub(crate) mod tests {
                 base_width: 8,
                 width: 8,
                 depth: 1,
+                base_depth: None,
                 context: 4,
             },
             hyper: Hyper::default(),

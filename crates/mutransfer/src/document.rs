@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+use crate::horizon::Horizon;
 use crate::hyper::{Factors, Hyper, Init, is_one};
 use crate::optimizer::Decay;
 use crate::options::Clip;
@@ -12,6 +14,8 @@ use crate::plan::Plan;
 use crate::role::Role;
 use crate::roles::Roles;
 use crate::shape::ParamName;
+use crate::size::Size;
+use crate::sizes::Sizes;
 
 /// Base values to multiply the scales with; what is not given leaves the scale itself. Factors
 /// multiply both.
@@ -147,6 +151,42 @@ pub struct PlanDocument {
     /// Gradient clipping, where it needs more than a constant threshold on the global norm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<ClipDocument>,
+    /// The stacks of blocks that differ in number, by name: blocks of the base and of the target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub depth: BTreeMap<String, [usize; 2]>,
+    /// What follows from batch and duration, where they differ from the proxy's. The numbers of the
+    /// parameters have it in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingDocument>,
+}
+
+/// How batch and duration change what is trained with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TrainingDocument {
+    /// Batch of the proxy and of the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<[usize; 2]>,
+    /// Training tokens of the proxy and of the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<[usize; 2]>,
+    /// Factor on every learning rate.
+    pub lr: f64,
+    /// Factor on every weight decay.
+    pub weight_decay: f64,
+    /// Factor on every epsilon.
+    pub eps: f64,
+    /// Factor on 1 - beta, for both betas of Adam.
+    pub one_minus_beta: f64,
+    /// Factor on the number of steps.
+    pub steps: f64,
+    /// The target's first beta, where the proxy's is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beta1: Option<f64>,
+    /// The target's second beta, where the proxy's is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beta2: Option<f64>,
 }
 
 /// One parameter.
@@ -206,6 +246,46 @@ pub struct ClipDocument {
     pub factors: BTreeMap<String, f64>,
 }
 
+impl PlanDocument {
+    /// The same for another batch and duration than the proxy's, with the proxy's betas where they
+    /// are known.
+    ///
+    /// # Errors
+    /// When a beta would leave (0, 1): the batch grew too much for it.
+    pub fn trained(
+        mut self,
+        horizon: &Horizon,
+        sizes: Sizes,
+        [beta1, beta2]: [Option<f64>; 2],
+    ) -> Result<Self, Error> {
+        let growth = horizon.growth(sizes, self.decay);
+        for param in self.params.values_mut() {
+            param.lr *= growth.learning_rate;
+            param.weight_decay *= growth.weight_decay;
+            param.eps *= growth.eps;
+        }
+        let pair = |size| {
+            sizes
+                .base(size)
+                .zip(sizes.target(size))
+                .map(<[usize; 2]>::from)
+        };
+        let beta = |name, beta: Option<f64>| beta.map(|beta| growth.beta(name, beta)).transpose();
+        self.training = Some(TrainingDocument {
+            batch: pair(Size::Batch),
+            tokens: pair(Size::Tokens),
+            lr: growth.learning_rate,
+            weight_decay: growth.weight_decay,
+            eps: growth.eps,
+            one_minus_beta: growth.forgetting,
+            steps: growth.steps,
+            beta1: beta("beta1", beta1)?,
+            beta2: beta("beta2", beta2)?,
+        });
+        Ok(self)
+    }
+}
+
 impl Plan {
     /// The plan with absolute numbers for what is given, and scales for what is not.
     pub fn document(&self, given: impl Into<Given>) -> PlanDocument {
@@ -240,6 +320,12 @@ impl Plan {
                     .collect(),
             },
             clip: self.clip_document(),
+            depth: self
+                .stacks()
+                .iter()
+                .map(|stack| (stack.name.clone(), [stack.base, stack.target]))
+                .collect(),
+            training: None,
         }
     }
 

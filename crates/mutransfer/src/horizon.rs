@@ -1,10 +1,14 @@
 //! Batch size and duration: how hyperparameters follow them, whatever the tensor.
 
+use std::str::FromStr;
+
 use num_rational::Rational32;
 
 use crate::error::{Error, HyperError};
 use crate::hyper::Hyper;
+use crate::names::UnknownName;
 use crate::optimizer::Decay;
+use crate::power::exponent_from;
 use crate::size::Size;
 use crate::sizes::Sizes;
 
@@ -62,6 +66,25 @@ impl BatchLaw {
     }
 }
 
+impl FromStr for BatchLaw {
+    type Err = UnknownName;
+
+    /// `sqrt`, `constant`, `linear`, or `surge:NOISE`.
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let noise = text.strip_prefix("surge:").map(str::parse);
+        match (text, noise) {
+            ("sqrt", _) => Ok(Self::SquareRoot),
+            ("constant", _) => Ok(Self::Constant),
+            ("linear", _) => Ok(Self::Linear),
+            (_, Some(Ok(noise))) if noise > 0.0 => Ok(Self::Surge { noise }),
+            _ => {
+                let known = ["sqrt", "constant", "linear", "surge:NOISE"];
+                Err(UnknownName::new("law of the batch", known, text))
+            }
+        }
+    }
+}
+
 /// Rises as the root of the batch up to the noise scale, and falls so from there (2405.14578).
 fn surge(noise: f64, batch: f64) -> f64 {
     2.0 / ((noise / batch).sqrt() + (batch / noise).sqrt())
@@ -87,6 +110,20 @@ impl Horizon {
         ("step-law", Rational32::new_raw(-307, 1000)),
     ];
 
+    /// A choice of [`Horizon::DURATION`] by its name, or an exponent.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn tokens_exponent(text: &str) -> Result<Rational32, UnknownName> {
+        let named = Self::DURATION.into_iter().find(|(name, _)| *name == text);
+        let exponent = named.map(|(_, exponent)| exponent);
+        exponent.or_else(|| exponent_from(text)).ok_or_else(|| {
+            let names = Self::DURATION.map(|(name, _)| name);
+            let known = names.into_iter().chain(["an exponent such as 0.3"]);
+            UnknownName::new("law of the duration", known, text)
+        })
+    }
+
     /// Whether the learning rate follows the default rule, so that betas, epsilon and decay fit it.
     pub fn keeps_noise(&self) -> bool {
         *self == Self::default()
@@ -97,8 +134,21 @@ impl Horizon {
     /// # Errors
     /// When `1 - beta` would leave (0, 1): the batch grew too much for the beta.
     pub fn apply(&self, sizes: Sizes, hyper: &Hyper, decay: Decay) -> Result<Hyper, Error> {
+        let growth = self.growth(sizes, decay);
+        Ok(Hyper {
+            learning_rate: hyper.learning_rate * growth.learning_rate,
+            weight_decay: hyper.weight_decay * growth.weight_decay,
+            eps: hyper.eps * growth.eps,
+            beta1: growth.beta("beta1", hyper.beta1)?,
+            beta2: growth.beta("beta2", hyper.beta2)?,
+            ..*hyper
+        })
+    }
+
+    /// What the hyperparameters of the proxy are multiplied by for the target.
+    pub fn growth(&self, sizes: Sizes, decay: Decay) -> Growth {
         let [batch, tokens] = [Size::Batch, Size::Tokens].map(|size| sizes.ratio(size));
-        let g2 = batch / tokens;
+        let forgetting = batch / tokens;
         let exponent =
             f64::from(*self.tokens_exponent.numer()) / f64::from(*self.tokens_exponent.denom());
         let spread = if decay == Decay::Independent {
@@ -106,26 +156,43 @@ impl Horizon {
         } else {
             tokens.sqrt()
         };
-        let weight_decay = self.batch_law.decay(batch, decay) / spread;
-        let learning_rate = self.batch_law.factor(batch) * tokens.powf(-exponent);
-        Ok(Hyper {
-            learning_rate: hyper.learning_rate * learning_rate,
-            weight_decay: hyper.weight_decay * weight_decay,
-            eps: hyper.eps / g2.sqrt(),
-            beta1: forgetting("beta1", hyper.beta1, g2)?,
-            beta2: forgetting("beta2", hyper.beta2, g2)?,
-            ..*hyper
-        })
+        Growth {
+            learning_rate: self.batch_law.factor(batch) * tokens.powf(-exponent),
+            weight_decay: self.batch_law.decay(batch, decay) / spread,
+            eps: forgetting.sqrt().recip(),
+            forgetting,
+            steps: sizes.iterations(),
+        }
     }
 }
 
-/// A beta that forgets `times` as much.
-fn forgetting(beta: &'static str, value: f64, times: f64) -> Result<f64, Error> {
-    let forgets = (1.0 - value) * times;
-    if forgets > 0.0 && forgets < 1.0 {
-        Ok(1.0 - forgets)
-    } else {
-        Err(HyperError::ForgetsAll { beta, forgets }.into())
+/// What batch and duration multiply, whatever the tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Growth {
+    /// Learning rates.
+    pub learning_rate: f64,
+    /// Weight decays.
+    pub weight_decay: f64,
+    /// Epsilons.
+    pub eps: f64,
+    /// `1 - beta`, for both betas.
+    pub forgetting: f64,
+    /// Steps.
+    pub steps: f64,
+}
+
+impl Growth {
+    /// The target's beta of this name, from that of the proxy.
+    ///
+    /// # Errors
+    /// When `1 - beta` would leave (0, 1): the batch grew too much for it.
+    pub fn beta(&self, name: &'static str, value: f64) -> Result<f64, Error> {
+        let (beta, forgets) = (name, (1.0 - value) * self.forgetting);
+        if forgets > 0.0 && forgets < 1.0 {
+            Ok(1.0 - forgets)
+        } else {
+            Err(HyperError::ForgetsAll { beta, forgets }.into())
+        }
     }
 }
 

@@ -69,6 +69,7 @@ mod param;
 mod parametrization;
 mod plan;
 mod power;
+mod published;
 mod role;
 mod roles;
 mod rules;
@@ -82,11 +83,13 @@ mod width;
 
 pub use check::{Check, Finding, LINTS, Lint, Settings};
 pub use dims::Dim;
-pub use document::{ClipDocument, ForwardDocument, Given, OwnBase, ParamDocument, PlanDocument};
+pub use document::{
+    ClipDocument, ForwardDocument, Given, OwnBase, ParamDocument, PlanDocument, TrainingDocument,
+};
 pub use error::{Error, Fix};
 pub use form::Form;
 pub use forward::Forward;
-pub use horizon::{BatchLaw, Horizon, decay_warm_up, residual_tau};
+pub use horizon::{BatchLaw, Growth, Horizon, decay_warm_up, residual_tau};
 pub use hyper::{Factors, Hyper, Init, Setting};
 pub use law::{Law, Table};
 pub use names::UnknownName;
@@ -100,6 +103,7 @@ pub use param::{ParamPlan, Scales};
 pub use parametrization::Parametrization;
 pub use plan::{Group, Plan};
 pub use power::{Power, Ratio, Ratios};
+pub use published::{PowerLaw, PublishedLaw, RELATIVE_LAWS, published_laws};
 pub use role::{Place, Role};
 pub use roles::Roles;
 pub use rules::{Ablation, Rule, SWITCHES};

@@ -281,6 +281,40 @@ fn complete_dp_table() {
     }
 }
 
+/// A plan as JSON has batch and duration in its numbers, and what else a trainer sets.
+#[test]
+fn a_document_over_batch_and_duration() {
+    for column in &COLUMNS {
+        let (plan, hyper, sizes) = complete_dp(column);
+        let unit = Hyper {
+            learning_rate: 1.0,
+            weight_decay: 1.0,
+            eps: 1.0,
+            ..Hyper::default()
+        };
+        let betas = [Some(unit.beta1), None];
+        let document = plan
+            .document(&unit)
+            .trained(&Horizon::default(), sizes, betas);
+        let document = document.unwrap();
+        for (name, param) in &document.params {
+            let setting = plan.setting(name, &hyper).unwrap();
+            close(param.lr, setting.learning_rate);
+            close(param.weight_decay, setting.weight_decay);
+            close(param.eps, setting.eps);
+        }
+        let training = document.training.unwrap();
+        close(training.one_minus_beta, column.forgets);
+        close(training.steps, column.iterations);
+        close(training.beta1.unwrap(), hyper.beta1);
+        assert_eq!(training.beta2, None);
+        assert_eq!(training.batch, Some([1, column.ratios[2]]));
+        let deeper = column.ratios[1] > 1;
+        assert_eq!(document.depth.contains_key("blocks"), deeper);
+        assert_eq!(document.hash, plan.hash());
+    }
+}
+
 /// It is μP with choices, which can be made one by one.
 #[test]
 fn complete_dp_is_mup_with_choices() {

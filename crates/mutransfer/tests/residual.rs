@@ -213,3 +213,44 @@ fn what_ends_branches_must_be_said_where_it_matters() {
     let error = widths.with_branch_ends("layers.*").unwrap_err();
     assert_eq!(error.to_string(), "no parameter matches `layers.*`");
 }
+
+/// Initial weights of GPT-2 with a multiplier on branches, and a multiplier with folded weights.
+#[test]
+fn depth_counted_twice_is_a_finding() {
+    let planned = |form| {
+        let rule = Parametrization::from(Rule::CompleteP).with_form(form);
+        planned(&rule, Optimizer::AdamW).document(&Hyper::default())
+    };
+    let own = planned(Form::Table8);
+    let settings = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut json = serde_json::to_value(&own).unwrap();
+        change(&mut json);
+        mutransfer::Settings::from_json(&json.to_string()).unwrap()
+    };
+    let found = |plan, own: &mutransfer::Settings| -> Vec<(&str, String)> {
+        let findings = own.compare(plan);
+        let named = |name: Option<mutransfer::ParamName>| name.map(|name| name.to_string());
+        findings
+            .into_iter()
+            .map(|one| (one.lint.code, named(one.parameter).unwrap_or_default()))
+            .collect()
+    };
+    assert_eq!(found(&own, &settings(&|_| {})), []);
+    let name = "blocks.3.down";
+    for (times, code) in [
+        ((2.0 / 6.0f64).sqrt(), "MU018"),
+        ((1.0 / 12.0f64).sqrt(), "MU018"),
+        (0.5, "MU012"),
+    ] {
+        let smaller = settings(&|json| {
+            let std = &mut json["params"][name]["init_std"];
+            *std = (std.as_f64().unwrap() * times).into();
+        });
+        assert_eq!(found(&own, &smaller), [(code, name.to_owned())]);
+    }
+    let folded = planned(Form::Folded);
+    let mut json = serde_json::to_value(&folded).unwrap();
+    json["forward"]["residual"] = (1.0 / 3.0).into();
+    let multiplied = mutransfer::Settings::from_json(&json.to_string()).unwrap();
+    assert_eq!(found(&folded, &multiplied), [("MU018", String::new())]);
+}

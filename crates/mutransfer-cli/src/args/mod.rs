@@ -23,8 +23,8 @@ pub(crate) use executor::ExecutorOptions;
 pub(crate) use power::PowerOptions;
 pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
 pub(crate) use rules::{
-    CheckOptions, ChoiceOptions, ExplainOptions, HyperOptions, ModelOptions, PlanOptions, Print,
-    RuleOptions, RulesOptions, TheoryOptions,
+    CheckOptions, ChoiceOptions, ExplainOptions, HorizonOptions, HyperOptions, LawsOptions,
+    ModelOptions, PlanOptions, Print, RuleOptions, RulesOptions, TheoryOptions,
 };
 
 /// Tune a small network, carry its learning rate to a large one, and prove that it transfers.
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     /// Show the rules: the table of each, and the choices there are
     #[command(after_long_help = format!("{}\n\n{}", rules::OPTION_KEYS, rules::TABLE_FORMAT))]
     Rules(RulesOptions),
+    /// Show published laws of learning rate and batch side by side, for a language model of a size
+    Laws(LawsOptions),
     /// Classify a parametrization in the limit of infinite width, with the reasons
     #[command(after_long_help = rules::TABLE_FORMAT)]
     Theory(TheoryOptions),
@@ -203,9 +205,11 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   widths = [32, 64, 128]    widths of the proxies
   target_width = 256        width that the optimum is carried to
   variants = []             of a transformer: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv,
-                            post-norm
+                            post-norm, no-norm
   depth = 2                 blocks of a transformer or of each stage of a resnet, hidden matrices of
                             mlp and cnn
+  base_depth = 2            blocks at which every rule is the standard one, of a transformer
+                            [default: depth]
   head_dim = 16             size of an attention head; the number of heads grows with width
   heads = 4                 or: number of heads; their size grows with width
   zero_readout = false      start the readout at zero
@@ -281,7 +285,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, default_value = "gpt")]
     pub(crate) model: String,
     /// Parts of a transformer in another form: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv,
-    /// post-norm
+    /// post-norm, no-norm
     #[arg(long = "variant", value_name = "VARIANT", value_delimiter = ',')]
     pub(crate) variants: Vec<String>,
     /// Rule, or a TOML file with a table of your own; repeat to compare [default: mup]
@@ -305,6 +309,9 @@ pub(crate) struct CoordOptions {
     /// [default: 2, and 1 for resnet]
     #[arg(long)]
     pub(crate) depth: Option<usize>,
+    /// Blocks at which every rule is the standard one, of a transformer [default: the same]
+    #[arg(long, value_name = "DEPTH")]
+    pub(crate) base_depth: Option<usize>,
     /// Size of an attention head; the number of heads grows with width
     #[arg(
         long,

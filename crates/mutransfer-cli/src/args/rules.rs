@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use mutransfer::{Decay, Form, Layout, Optimizer};
+use mutransfer::{BatchLaw, Decay, Form, Layout, Optimizer};
 
 use super::ForeignOptions;
 use crate::model::Value;
@@ -123,12 +123,65 @@ pub(crate) struct PlanOptions {
     pub(crate) rule: RuleOptions,
     #[command(flatten)]
     pub(crate) hyper: HyperOptions,
+    #[command(flatten)]
+    pub(crate) horizon: HorizonOptions,
     /// Print the plan as JSON, for any trainer; its schema is docs/plan.schema.json
     #[arg(long, conflicts_with = "bsh")]
     pub(crate) json: bool,
     /// Print the base shapes as a .bsh file for the Python package mup
     #[arg(long)]
     pub(crate) bsh: bool,
+}
+
+/// How long the model is trained, and on what batches, beside the proxy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HorizonOptions {
+    /// Batch of the proxy and of the target, in examples or tokens
+    #[arg(long, value_name = "BASE:TARGET", conflicts_with = "study")]
+    pub(crate) batch: Option<String>,
+    /// Training tokens, or examples, of the proxy and of the target
+    #[arg(long, value_name = "BASE:TARGET", conflicts_with = "study")]
+    pub(crate) tokens: Option<String>,
+    /// How the learning rate follows the batch: sqrt, constant, linear or surge:NOISE, with the
+    /// noise scale over the proxy's batch
+    #[arg(long, value_name = "LAW", default_value = "sqrt")]
+    pub(crate) batch_law: BatchLaw,
+    /// How it falls with the tokens: iso-horizon (by their root), bjorck, constant, step-law, or an
+    /// exponent such as 0.3
+    #[arg(long, value_name = "LAW", default_value = "iso-horizon")]
+    pub(crate) tokens_law: String,
+    /// First beta of the proxy's Adam
+    #[arg(long, value_name = "BETA")]
+    pub(crate) beta1: Option<f64>,
+    /// Second beta of the proxy's Adam
+    #[arg(long, value_name = "BETA")]
+    pub(crate) beta2: Option<f64>,
+    /// Steps of the proxy
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LawsOptions {
+    /// Parameters of the model, such as 1e9
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) params: f64,
+    /// Tokens that it is trained on, such as 2e10
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) tokens: f64,
+    /// Tokens in a batch, to compare learning rates at it
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) batch: Option<f64>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|number| *number > 0.0 && number.is_finite())
+        .ok_or_else(|| format!("`{text}` is no positive number"))
 }
 
 #[derive(Debug, clap::Args)]

@@ -82,18 +82,20 @@ impl Model {
         matches!(self.shapes, Source::Command(_))
     }
 
-    /// The plan at some sizes, from the shapes at every width.
+    /// The plan at some sizes, from the shapes at every width and depth.
     ///
     /// # Errors
     /// When shapes cannot be read, do not say what is needed, or do not fit the rule.
     pub(super) fn plan(
         &self,
-        shapes: &dyn Fn(usize) -> Result<Shapes, CommandError>,
+        shapes: &dyn Fn(usize, usize) -> Result<Shapes, CommandError>,
         sizes: &ModelSizes,
         rule: &Parametrization,
         optimizer: Optimizer,
     ) -> Result<Plan, crate::subject::Problem> {
-        let mut widths = Widths::between(&shapes(sizes.base_width)?, &shapes(self.delta_width)?)?;
+        let depth = sizes.base_depth();
+        let base = shapes(sizes.base_width, depth)?;
+        let mut widths = Widths::between(&base, &shapes(self.delta_width, depth)?)?;
         if let Some(layout) = self.layout {
             widths = widths.with_layout(layout);
         }
@@ -110,7 +112,12 @@ impl Model {
             });
             widths = widths.with_sizes(Sizes::NONE.with(Size::HeadDim, base, target)?);
         }
-        let mut plan = Plan::new(&widths, &shapes(sizes.width)?, rule.clone(), optimizer)?;
+        let mut plan = Plan::new(
+            &widths,
+            &shapes(sizes.width, sizes.depth)?,
+            rule.clone(),
+            optimizer,
+        )?;
         for pattern in &self.zero_init {
             plan = plan.with_zero_init(pattern)?;
         }

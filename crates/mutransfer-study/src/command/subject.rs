@@ -189,7 +189,13 @@ impl Subject for Command {
         rule: &Parametrization,
         optimizer: Optimizer,
     ) -> Result<Plan, Problem> {
-        let shapes = |width| self.shapes(&ModelSizes { width, ..*sizes });
+        let shapes = |width, depth| {
+            self.shapes(&ModelSizes {
+                width,
+                depth,
+                ..*sizes
+            })
+        };
         let model = &self.program.place()?.model;
         let mut plan = model.plan(&shapes, sizes, rule, optimizer)?;
         if self.starts_at_zero {

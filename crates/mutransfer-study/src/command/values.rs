@@ -30,6 +30,7 @@ impl Values {
         values.add("width", sizes.width);
         values.add("base_width", sizes.base_width);
         values.add("depth", sizes.depth);
+        values.add("base_depth", sizes.base_depth());
         values.add("context", sizes.context);
         match heads {
             Some(Heads::Dim(dim)) => values.add("head_dim", dim),

@@ -98,6 +98,7 @@ fn sizes(file: &StudyFile, path: &Path) -> Result<(ModelSizes, Vec<usize>), Read
         base_width: file.base_width.unwrap_or(narrowest),
         width: narrowest,
         depth: file.depth,
+        base_depth: file.base_depth,
         context: file.context,
     };
     proxies

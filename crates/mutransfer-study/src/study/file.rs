@@ -73,6 +73,9 @@ pub(crate) struct StudyFile {
     pub(super) target_width: usize,
     /// Blocks of a transformer, hidden matrices of a perceptron.
     pub(super) depth: usize,
+    /// Blocks at which every scale is 1; `depth` if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base_depth: Option<usize>,
     /// Size of an attention head; the number of heads grows with width.
     pub(super) head_dim: Option<usize>,
     /// Number of attention heads; their size grows with width. In place of `head_dim`.
@@ -258,6 +261,7 @@ impl Default for StudyFile {
             widths: vec![32, 64, 128],
             target_width: 256,
             depth: 2,
+            base_depth: None,
             head_dim: None,
             heads: None,
             variants: Vec::new(),

@@ -166,6 +166,15 @@ lints! {
              shares is often one of the data."
         fix "If it is of the data, declare the matrix input or output; if it is a width, hidden."
         source "TP5 (2203.03466) appendix B"
+    MU018 "depth counted twice"
+        what "Residual branches have a multiplier for depth, and the weights that end them start \
+              smaller by the root of the depth too; or the plan has the multiplier in those \
+              weights, and the forward pass multiplies as well."
+        why "Either makes the sum over blocks independent of their number. Both make branches \
+             vanish as networks grow deeper."
+        fix "Take one: the plan's multiplier with initial weights that do not know the depth \
+             (without the 1/sqrt(2 depth) of GPT-2, or with that of the base), or the form folded."
+        source "2505.01618 Table 1; GPT-2's initial weights"
 }
 
 impl FromStr for &'static Lint {

@@ -1,5 +1,6 @@
 //! A trainer's own numbers against the plan's.
 
+mod depth;
 mod groups;
 
 use std::collections::BTreeMap;
@@ -84,7 +85,12 @@ impl Settings {
         let mut findings = Vec::new();
         for (name, own) in &self.params {
             match plan.params.get(name) {
-                Some(planned) => findings.extend(own.compare(name, planned)),
+                Some(planned) => {
+                    let times = quotient(own.init_std, planned.init_std);
+                    let twice =
+                        times.and_then(|times| depth::twice_in_init(plan, name, times, true));
+                    findings.extend(twice.or_else(|| own.compare(name, planned)));
+                }
                 None => {
                     let message = format!("`{name}` is no parameter of the plan");
                     findings.push(Finding::general(MU012, message));
@@ -97,6 +103,7 @@ impl Settings {
                 findings.push(Finding::general(MU012, message));
             }
         }
+        findings.extend(depth::twice_in_forward(plan, self.forward.residual));
         for (name, own, planned) in self.forward.beside(&plan.forward) {
             if differs(own, planned) {
                 let message = format!("forward multiplier {name} is {own}, the plan has {planned}");
@@ -125,7 +132,17 @@ impl Settings {
                 .get(name)
                 .or(of_template.get(&template).copied());
             let message = match (self.params.get(name), base) {
-                (Some(own), Some(base)) => own.ratios(base, planned),
+                (Some(own), Some(base)) => {
+                    let grown = quotient(own.init_std, base.init_std);
+                    let times = quotient(grown, planned.init_std);
+                    let twice =
+                        times.and_then(|times| depth::twice_in_init(plan, name, times, false));
+                    if let Some(twice) = twice {
+                        findings.push(twice);
+                        continue;
+                    }
+                    own.ratios(base, planned)
+                }
                 (None, _) => Some("it is in no group of the trainer".to_owned()),
                 (_, None) => Some("the proxy has no such parameter".to_owned()),
             };
@@ -208,6 +225,12 @@ impl ParamSettings {
         }
         (!differing.is_empty()).then(|| differing.join("; "))
     }
+}
+
+/// One number over another, where both are known and there is something to divide by.
+fn quotient(own: Option<f64>, other: Option<f64>) -> Option<f64> {
+    own.zip(other.filter(|other| *other != 0.0))
+        .map(|(own, other)| own / other)
 }
 
 fn differs(own: f64, planned: f64) -> bool {

@@ -44,7 +44,7 @@ pub(super) const COMPLETE_P: Definition = Definition {
 
 pub(super) const COMPLETE_DP: Definition = Definition {
     name: "complete-d-p",
-    summary: "Complete(d)P: μP over depth, batch and duration, readout without multiplier",
+    summary: "Complete(d)P: μP over depth, batch and duration",
     source: "2512.22382 Table 1",
     eps: Eps::CompleteDP,
     usual_form: Some(Form::Table3),

@@ -59,7 +59,7 @@ pub(super) const PER_LAYER: Definition = Definition {
 
 pub(super) const DEPTH_INIT: Definition = Definition {
     name: "sp-depth-init",
-    summary: "standard with the ends of branches started smaller by the root of the depth",
+    summary: "standard, ends of branches start smaller by the root of depth",
     source: "GPT-2",
     depth: DepthLaw::RootInit,
     ..SP
