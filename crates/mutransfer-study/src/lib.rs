@@ -8,8 +8,8 @@
 //! # Scope
 //!
 //! For many short trainings on one machine or a cluster, each in a process of its own. It is not
-//! for one long training, and not for search over many hyperparameters at once; it computes no scale
-//! (`mutransfer`) and no verdict (`mutransfer-analysis`). It knows no model and no command line:
+//! for one long training; it computes no scale (`mutransfer`) and no verdict
+//! (`mutransfer-analysis`). [`search`] finds a few hyperparameters in few runs, and is pure. It knows no model and no command line:
 //! subjects are given by who uses it, and what to do about an error is said by them.
 
 pub mod allowance;
@@ -30,6 +30,7 @@ pub mod limits;
 pub mod recipe;
 pub mod rule;
 pub mod schedule;
+pub mod search;
 pub mod shapes;
 pub mod store;
 pub mod study;

@@ -1,0 +1,224 @@
+//! What a search has found, in octaves and units of the loss.
+
+use serde::{Deserialize, Serialize};
+
+use super::belief::Belief;
+use super::evidence::Evidence;
+use super::next::Manner;
+use super::search::{Search, mean};
+
+/// How close to a limit the chosen point is at it, in octaves.
+const AT_LIMIT: f64 = 0.125;
+
+/// How far the points that confirm the choice are from it on either side, in octaves.
+const NEIGHBOUR: f64 = 0.5;
+
+/// How far from the chosen point the curvature and the shares are measured, in octaves.
+const WINDOW: f64 = 1.0;
+
+/// Noise over the tolerance from which on more seeds are what is missing.
+const NOISY: f64 = 2.5;
+
+/// What should be known about a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Flag {
+    /// The best point is at a limit of its range: there may be better ones beyond.
+    Edge,
+    /// More than half of the runs diverged or are so bad that they only say where not to look.
+    Censored,
+    /// Runs scatter by more than what should be told apart: more seeds are needed.
+    Noise,
+    /// The runs were used up before the expected regret was below the tolerance.
+    Budget,
+}
+
+/// What was found along one axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The axis.
+    pub name: String,
+    /// Its recommended coordinate, in octaves.
+    pub at: f64,
+    /// Where the optimum is with 95 % probability.
+    pub interval: (f64, f64),
+    /// Second derivative of the loss by octaves.
+    pub curvature: f64,
+    /// Its part in what the loss varies within an octave of the optimum, from 0 to 1.
+    pub share: f64,
+}
+
+/// What a search has found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// What was found along each axis.
+    pub findings: Vec<Finding>,
+    /// The loss that is expected there.
+    pub loss: f64,
+    /// How far that is above the best there is, on average.
+    pub expected_regret: f64,
+    /// And at most, with 95 % probability.
+    pub regret_bound: f64,
+    /// Standard deviation of a run, the mean of its seeds.
+    pub noise: f64,
+    /// Runs that it took.
+    pub runs: usize,
+    /// Those of them that diverged.
+    pub diverged: usize,
+    /// Points of an octave grid over what was searched.
+    pub octave_grid: usize,
+    /// What should be known about it.
+    pub flags: Vec<Flag>,
+    /// The recommended point and its neighbours on the first axis, to be run with shared seeds.
+    pub confirm: Vec<Vec<f64>>,
+}
+
+impl Report {
+    pub(super) fn of(search: &Search, evidence: &Evidence, belief: &Belief) -> Self {
+        let regrets = belief.regrets();
+        let manner = Manner::of(search.axes().len());
+        let processes = evidence.processes();
+        let noise: f64 = processes
+            .iter()
+            .map(|(share, process)| share * process.shape().noise)
+            .sum();
+        let at = &belief.points[belief.chosen];
+        let mut report = Self {
+            findings: findings(search, evidence, belief),
+            loss: belief.mean[belief.chosen],
+            expected_regret: manner.inflation * mean(&regrets),
+            regret_bound: manner.quantile_inflation * quantile(&regrets, 0.95),
+            noise,
+            runs: evidence.losses.len(),
+            diverged: evidence
+                .losses
+                .iter()
+                .filter(|loss| loss.is_infinite())
+                .count(),
+            octave_grid: octave_grid(evidence),
+            flags: Vec::new(),
+            confirm: neighbours(at, search.limits()[0]),
+        };
+        report.flags = report.flags(search, evidence);
+        report
+    }
+
+    /// The recommended point.
+    pub fn point(&self) -> Vec<f64> {
+        self.findings.iter().map(|finding| finding.at).collect()
+    }
+
+    fn flags(&self, search: &Search, evidence: &Evidence) -> Vec<Flag> {
+        let point = self.point();
+        let is_near = |at: f64, limit: f64| (at - limit).abs() <= AT_LIMIT;
+        let mut limits = point.iter().zip(search.limits());
+        let ceiling = evidence.ceiling(self.noise);
+        let cut = evidence
+            .losses
+            .iter()
+            .filter(|loss| **loss > ceiling)
+            .count();
+        let settings = search.settings();
+        let table = [
+            (
+                Flag::Edge,
+                limits.any(|(at, (low, high))| is_near(*at, low) || is_near(*at, high)),
+            ),
+            (Flag::Censored, 2 * cut > self.runs),
+            (Flag::Noise, self.noise > NOISY * settings.tolerance),
+            (Flag::Budget, self.expected_regret >= settings.tolerance),
+        ];
+        let raised = table.into_iter().filter(|(_, is_raised)| *is_raised);
+        raised.map(|(flag, _)| flag).collect()
+    }
+}
+
+fn findings(search: &Search, evidence: &Evidence, belief: &Belief) -> Vec<Finding> {
+    let point = &belief.points[belief.chosen];
+    let around = slices(evidence, point);
+    let total: f64 = around.iter().map(|(_, variance)| variance).sum();
+    let axes = search.axes().iter().enumerate();
+    axes.map(|(axis, of)| {
+        let mut places: Vec<f64> = belief
+            .minima()
+            .map(|index| belief.points[index][axis])
+            .collect();
+        places.sort_by(f64::total_cmp);
+        let (curvature, variance) = around[axis];
+        Finding {
+            name: of.name.clone(),
+            at: point[axis],
+            interval: (quantile(&places, 0.025), quantile(&places, 0.975)),
+            curvature,
+            share: if total > 0.0 { variance / total } else { 0.0 },
+        }
+    })
+    .collect()
+}
+
+/// Curvature and variance of the mean along each axis through a point.
+fn slices(evidence: &Evidence, point: &[f64]) -> Vec<(f64, f64)> {
+    const STEPS: i32 = 4;
+    let processes = evidence.processes();
+    let mean_of = |points: &[Vec<f64>]| -> Vec<f64> {
+        let mut mean = vec![0.0; points.len()];
+        for (share, process) in &processes {
+            let (own, _) = process.means(points);
+            mean.iter_mut()
+                .zip(own.iter())
+                .for_each(|(mean, own)| *mean += share * own);
+        }
+        mean
+    };
+    let slice = |axis: usize| {
+        let moved = |step: i32| {
+            let mut moved = point.to_vec();
+            moved[axis] += WINDOW * f64::from(step) / f64::from(STEPS);
+            moved
+        };
+        let losses = mean_of(&(-STEPS..=STEPS).map(moved).collect::<Vec<_>>());
+        let (first, middle, last) = (losses[0], losses[STEPS as usize], losses[losses.len() - 1]);
+        let level = mean(&losses);
+        let squares: Vec<f64> = losses.iter().map(|loss| (loss - level).powi(2)).collect();
+        (
+            (first + last - 2.0 * middle) / WINDOW.powi(2),
+            mean(&squares),
+        )
+    };
+    (0..point.len()).map(slice).collect()
+}
+
+/// The value below which a share of ascending ones lies.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let index = (share * values.len() as f64) as usize;
+    values
+        .get(index.min(values.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
+}
+
+/// Points of a grid of one octave over the runs.
+fn octave_grid(evidence: &Evidence) -> usize {
+    let axes = 0..evidence.points[0].len();
+    let span = |axis: usize| {
+        let places = || evidence.points.iter().map(|point| point[axis]);
+        let (low, high) = (
+            places().fold(f64::INFINITY, f64::min),
+            places().fold(f64::NEG_INFINITY, f64::max),
+        );
+        (high - low).ceil() as usize + 1
+    };
+    axes.map(span).fold(1, usize::saturating_mul)
+}
+
+fn neighbours(at: &[f64], (low, high): (f64, f64)) -> Vec<Vec<f64>> {
+    let mut points: Vec<Vec<f64>> = vec![at.to_vec()];
+    for side in [-NEIGHBOUR, NEIGHBOUR] {
+        let mut point = at.to_vec();
+        point[0] = (point[0] + side).clamp(low, high);
+        if point[0] != at[0] {
+            points.push(point);
+        }
+    }
+    points
+}

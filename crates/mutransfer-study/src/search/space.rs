@@ -1,0 +1,193 @@
+//! Coordinates in which the optimum of one hyperparameter depends little on the others.
+
+use serde::{Deserialize, Serialize};
+
+use super::axis::Axis;
+use super::error::SearchError;
+
+/// What a hyperparameter is, which says what its coordinate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A learning rate: log2 of it, over the root of the batch size where that is searched too.
+    LearningRate,
+    /// A batch size: log2 of it.
+    Batch,
+    /// Weight decay that is multiplied by the learning rate: log2 of learning rate × decay × steps,
+    /// which is how many times over the weights decay in a training.
+    Decay,
+    /// Anything else that is positive: log2 of it. Multipliers, initial sizes, decay by itself.
+    Factor,
+    /// A mean over the past, as Adam's betas: log2 of one minus it.
+    Average,
+}
+
+/// A hyperparameter to be found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hyperparameter {
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its value where the search begins.
+    pub start: f64,
+    /// Its smallest value, if it has one.
+    pub from: Option<f64>,
+    /// Its largest value, if it has one.
+    pub to: Option<f64>,
+}
+
+/// Hyperparameters to be found, and what is fixed that their coordinates depend on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Space {
+    parameters: Vec<Hyperparameter>,
+    learning_rate: Option<usize>,
+    batch: Option<usize>,
+}
+
+impl Space {
+    /// A space of hyperparameters. The learning rate, if it is among them, comes first.
+    ///
+    /// # Errors
+    /// Where a start or the end of a range is not what its kind can be, or a start is out of range.
+    pub fn new(mut parameters: Vec<Hyperparameter>) -> Result<Self, SearchError> {
+        parameters.sort_by_key(|parameter| parameter.kind != Kind::LearningRate);
+        for parameter in &parameters {
+            parameter.check()?;
+        }
+        let find = |kind| {
+            parameters
+                .iter()
+                .position(|parameter| parameter.kind == kind)
+        };
+        Ok(Self {
+            learning_rate: find(Kind::LearningRate),
+            batch: find(Kind::Batch),
+            parameters,
+        })
+    }
+
+    /// The hyperparameters, in the order of their axes.
+    pub fn parameters(&self) -> &[Hyperparameter] {
+        &self.parameters
+    }
+
+    /// Their axes. Ranges of those whose coordinate depends on another are kept by
+    /// [`values`](Self::values).
+    pub fn axes(&self) -> Vec<Axis> {
+        let starts: Vec<f64> = self
+            .parameters
+            .iter()
+            .map(|parameter| parameter.start)
+            .collect();
+        let axis = |(index, parameter): (usize, &Hyperparameter)| {
+            let scaled = |value: f64| self.shift(index, &starts) + parameter.kind.log2(value);
+            let (from, to) = (parameter.from.map(scaled), parameter.to.map(scaled));
+            // One minus a mean falls where the mean rises.
+            let (low, high) = if parameter.kind == Kind::Average {
+                (to, from)
+            } else {
+                (from, to)
+            };
+            let start = scaled(parameter.start);
+            let name = parameter.name.clone();
+            let is_free = self.depends(index);
+            Axis {
+                name,
+                start,
+                low: low.filter(|_| !is_free),
+                high: high.filter(|_| !is_free),
+            }
+        };
+        self.parameters.iter().enumerate().map(axis).collect()
+    }
+
+    /// The values at a point, in the order of the axes, each within its range.
+    pub fn values(&self, point: &[f64]) -> Vec<f64> {
+        let mut values: Vec<f64> = self
+            .parameters
+            .iter()
+            .map(|parameter| parameter.start)
+            .collect();
+        // Those that others depend on come first.
+        let mut order: Vec<usize> = (0..point.len()).collect();
+        order.sort_by_key(|index| match self.parameters[*index].kind {
+            Kind::Batch => 0,
+            Kind::LearningRate => 1,
+            _ => 2,
+        });
+        for index in order {
+            let parameter = &self.parameters[index];
+            let value = parameter
+                .kind
+                .exp2(point[index] - self.shift(index, &values));
+            values[index] = parameter.within(value);
+        }
+        values
+    }
+
+    /// Whether its coordinate depends on another hyperparameter.
+    fn depends(&self, index: usize) -> bool {
+        match self.parameters[index].kind {
+            Kind::LearningRate => self.batch.is_some(),
+            Kind::Decay => self.learning_rate.is_some(),
+            Kind::Batch | Kind::Factor | Kind::Average => false,
+        }
+    }
+
+    /// What the others add to its coordinate.
+    fn shift(&self, index: usize, values: &[f64]) -> f64 {
+        let log2 = |of: Option<usize>| of.map_or(0.0, |of| values[of].log2());
+        match self.parameters[index].kind {
+            Kind::LearningRate => -0.5 * log2(self.batch),
+            Kind::Decay => log2(self.learning_rate),
+            Kind::Batch | Kind::Factor | Kind::Average => 0.0,
+        }
+    }
+}
+
+impl Kind {
+    fn log2(self, value: f64) -> f64 {
+        match self {
+            Self::Average => (1.0 - value).log2(),
+            _ => value.log2(),
+        }
+    }
+
+    fn exp2(self, coordinate: f64) -> f64 {
+        match self {
+            Self::Average => 1.0 - coordinate.exp2(),
+            _ => coordinate.exp2(),
+        }
+    }
+}
+
+impl Hyperparameter {
+    fn within(&self, value: f64) -> f64 {
+        let at_least = self.from.map_or(value, |from| value.max(from));
+        self.to.map_or(at_least, |to| at_least.min(to))
+    }
+
+    fn check(&self) -> Result<(), SearchError> {
+        let low = self.from.unwrap_or(0.0);
+        let most = if self.kind == Kind::Average {
+            1.0
+        } else {
+            f64::INFINITY
+        };
+        let high = self.to.unwrap_or(most);
+        let is_right = |value: f64| self.kind.log2(value).is_finite();
+        let ends = self.from.iter().chain(&self.to);
+        if ends.chain([&self.start]).all(|value| is_right(*value))
+            && self.within(self.start) == self.start
+        {
+            return Ok(());
+        }
+        Err(SearchError::Range {
+            name: self.name.clone(),
+            start: self.start,
+            low,
+            high,
+        })
+    }
+}
