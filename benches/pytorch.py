@@ -1,11 +1,13 @@
-"""The built-in GPT and the same GPT in PyTorch, from the same weights on the same batches, timed alternately.
+"""The built-in models and the same ones in PyTorch, from the same weights on the same batches, timed alternately.
 
     cargo build --release --workspace --benches
     pip install torch numpy
     python benches/pytorch.py step ROUNDS [WIDTH ...]     # milliseconds per step, losses after 20 steps
+    python benches/pytorch.py images ROUNDS [MODEL:WIDTH ...]  # the same for cnn and resnet
     python benches/pytorch.py sweep ROUNDS STUDY.toml     # trials per minute of a whole study, from a cold start
 
-Depth 2, heads of 32, vocabulary 256, AdamW, f32, one thread each. Not part of the tests: PyTorch is large.
+GPT: depth 2, heads of 32, vocabulary 256, AdamW. CNN of depth 2, ResNet of depth 1: images of 28 x 28, Adam, batches of
+64, or 32 from width 64 of the ResNet on. f32, one thread each. Not part of the tests: PyTorch is large.
 """
 import json
 import os
@@ -92,18 +94,103 @@ class Gpt(nn.Module):
         linear(self.readout, ["readout"])
 
 
+def reader(folder):
+    return lambda name: torch.from_numpy(numpy.fromfile(os.path.join(folder, name), "<f4"))
+
+
+def load_images(model, folder):
+    """Weights of images' models: names are the same on both sides, but for gains and matrices [in, out]."""
+    read = reader(folder)
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Linear):
+                module.weight.copy_(read(f"{name}.weight").view(module.in_features, -1).t())
+            elif isinstance(module, nn.Conv2d):
+                module.weight.copy_(read(f"{name}.weight").view_as(module.weight))
+            elif isinstance(module, nn.BatchNorm2d):
+                module.weight.copy_(read(f"{name}.gamma"))
+                module.bias.copy_(read(f"{name}.beta"))
+            if isinstance(module, (nn.Linear, nn.Conv2d)) and module.bias is not None:
+                module.bias.copy_(read(f"{name}.bias"))
+
+
+class Cnn(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        narrow = width // 4
+        self.first = nn.Conv2d(1, narrow, 3, 2, 1)
+        self.second = nn.Conv2d(narrow, narrow, 3, 2, 1)
+        self.hidden = nn.ModuleList(nn.Linear(fan_in, width) for fan_in in (narrow, width))
+        self.readout = nn.Linear(width, 10)
+
+    def forward(self, images, labels):
+        seen = F.relu(self.second(F.relu(self.first(images)))).mean((2, 3))
+        for layer in self.hidden:
+            seen = F.relu(layer(seen))
+        return F.cross_entropy(self.readout(seen), labels)
+
+
+class Residual(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(outputs)
+        self.second = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(outputs)
+        if inputs != outputs:
+            self.shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.shortcut_norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, seen):
+        hidden = self.second_norm(self.second(F.relu(self.first_norm(self.first(seen)))))
+        if hasattr(self, "shortcut"):
+            seen = self.shortcut_norm(self.shortcut(seen))
+        return F.relu(hidden + seen)
+
+
+class ResNet(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.stem = nn.Conv2d(1, width, 3, 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.blocks = nn.ModuleList([Residual(width, width, 1), Residual(width, 2 * width, 2)])
+        self.readout = nn.Linear(2 * width, 10)
+
+    def forward(self, images, labels):
+        seen = F.relu(self.norm(self.stem(images)))
+        for block in self.blocks:
+            seen = block(seen)
+        return F.cross_entropy(self.readout(seen.mean((2, 3))), labels)
+
+
+IMAGES = {"cnn": Cnn, "resnet": ResNet}
+
+
 class PyTorch:
     """Eager (one tensor operation after the other), fused (one optimizer kernel), or compiled."""
 
-    def __init__(self, arm, width, folder):
-        self.model = Gpt(width)
-        self.model.load(folder)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.01, fused=arm != "eager")
+    def __init__(self, arm, model, width, folder):
+        self.step = 0
+        self.model, self.batches = self.text(width, folder) if model == "gpt" else self.images(arm, model, width, folder)
+        kind, decay = (torch.optim.AdamW, 0.01) if model == "gpt" else (torch.optim.Adam, 0)
+        self.optimizer = kind(self.model.parameters(), lr=1e-3, weight_decay=decay, fused=arm != "eager")
         self.loss = torch.compile(self.model) if arm == "compile" else self.model
+
+    def text(self, width, folder):
+        model = Gpt(width)
+        model.load(folder)
         tokens = numpy.fromfile(os.path.join(folder, "batches"), "u1").reshape(SERVED, BATCH, CONTEXT + 1)
         tokens = torch.from_numpy(tokens.astype("i8"))
-        self.batches = [(batch[:, :-1].contiguous(), batch[:, 1:].contiguous()) for batch in tokens]
-        self.step = 0
+        return model, [(batch[:, :-1].contiguous(), batch[:, 1:].contiguous()) for batch in tokens]
+
+    def images(self, arm, model, width, folder):
+        model = IMAGES[model](width)
+        load_images(model, folder)
+        pixels = reader(folder)("batches").view(SERVED, -1, 1, 28, 28)
+        labels = numpy.fromfile(os.path.join(folder, "labels"), "u1").reshape(SERVED, -1)
+        if arm == "channels-last":
+            model = model.to(memory_format=torch.channels_last)
+        return model, list(zip(pixels, torch.from_numpy(labels.astype("i8"))))
 
     def run(self, steps):
         """Seconds, and the loss of the last step."""
@@ -119,13 +206,13 @@ class PyTorch:
 
 
 class Ours:
-    def __init__(self, width, folder):
+    def __init__(self, model, width, folder):
         command = ["cargo", "bench", "--workspace", "--bench", "step", "--no-run", "--message-format", "json"]
         built = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
         messages = [json.loads(line) for line in built]
         program = next(m["executable"] for m in messages if m.get("target", {}).get("name") == "step")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen([program, "serve", str(width), folder], text=True, **pipes)
+        self.process = subprocess.Popen([program, "serve", model, str(width), folder], text=True, **pipes)
         assert self.process.stdout.readline() == "ready\n"
 
     def run(self, steps):
@@ -139,23 +226,30 @@ def median(values):
     return sorted(values)[len(values) // 2]
 
 
-def compare_steps(rounds, widths):
-    for width in widths:
+PEERS = {"gpt": ("eager", "fused", "compile")}
+PEERS["cnn"] = PEERS["resnet"] = (*PEERS["gpt"], "channels-last")
+
+
+def compare_steps(rounds, models):
+    for model, width in models:
         with tempfile.TemporaryDirectory() as folder:
-            arms = {"ours": Ours(width, folder)}
-            arms |= {arm: PyTorch(arm, width, folder) for arm in ("eager", "fused", "compile")}
+            arms = {"ours": Ours(model, width, folder)}
+            arms |= {arm: PyTorch(arm, model, width, folder) for arm in PEERS[model]}
             losses = {name: arm.run(SERVED)[1] for name, arm in arms.items()}
-            steps = max(1, 192 // width)  # short turns: other users of the machine then slow all arms alike
+            # Short turns: other users of the machine then slow all arms alike.
+            steps = max(1, 192 // width) if model == "gpt" else max(1, int(0.1 / (arms["ours"].run(5)[0] / 5)))
+            for arm in list(arms.values())[1:]:
+                arm.run(5 if model != "gpt" else 0)
             times = {name: [] for name in arms}
             for _ in range(rounds):
                 for name in random.sample(list(arms), len(arms)):
                     times[name].append(1e3 * arms[name].run(steps)[0] / steps)
-        print(f"width {width}: {arms['ours'].megabytes} MB at most in ours")
+        print(f"{model} {width}: {arms['ours'].megabytes} MB at most in ours")
         for name in arms:
             ratios = sorted(own / ours for own, ours in zip(times[name], times["ours"]))
             low, middle, high = (ratios[len(ratios) * part // 4] for part in (1, 2, 3))
             print(
-                f"  {name:8} min {min(times[name]):8.2f}  median {median(times[name]):8.2f} ms"
+                f"  {name:13} min {min(times[name]):8.2f}  median {median(times[name]):8.2f} ms"
                 f"  of ours {middle:5.2f} ({low:.2f} to {high:.2f})  loss after {SERVED} steps {losses[name]:.6f}",
                 flush=True,
             )
@@ -213,7 +307,10 @@ def compare_sweeps(rounds, path):
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["step", rounds, *widths]:
-            compare_steps(int(rounds), [int(width) for width in widths] or [64, 128, 256, 512])
+            compare_steps(int(rounds), [("gpt", int(width)) for width in widths or (64, 128, 256, 512)])
+        case ["images", rounds, *models]:
+            models = [model.split(":") for model in models or ("cnn:128", "cnn:512", "resnet:16", "resnet:64")]
+            compare_steps(int(rounds), [(model, int(width)) for model, width in models])
         case ["sweep", rounds, study]:
             compare_sweeps(int(rounds), study)
         case ["share", study, arm, index]:

@@ -31,6 +31,8 @@
 
 mod activation;
 mod attention;
+mod batch_norm;
+mod convolution;
 mod embedding;
 mod kernels;
 mod linear;
@@ -47,6 +49,8 @@ mod tensor;
 
 pub use activation::{gelu, swiglu};
 pub use attention::{Heads, attention, attention_logits};
+pub use batch_norm::{batch_norm, rectified_batch_norm, residual_batch_norm};
+pub use convolution::{convolution, mean_over_positions, rectified_convolution};
 pub use embedding::{embedding, positioned_embedding};
 pub use kernels::without_kernels;
 pub use linear::{linear, residual_linear, scaled_linear, tied_readout};

@@ -1,128 +1,17 @@
 //! Each fused operation against the composition of burn's own, forward and backward.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use burn::module::Param;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use mutransfer_fused::{
     Heads, attention, cross_entropy, embedding, gelu, layer_norm, linear, positioned_embedding,
-    residual_linear, rms_norm, scaled_linear, swiglu, tied_readout, without_kernels,
+    residual_linear, rms_norm, scaled_linear, swiglu, tied_readout,
 };
-use rand::{Rng, SeedableRng};
 
-/// Of a difference quotient.
-const STEP: f32 = 2e-3;
-
-/// The same computation with the kernels and without.
-fn both<T>(compute: impl Fn() -> T) -> [T; 2] {
-    [compute(), without_kernels(compute)]
-}
-
-fn device() -> Device {
-    Device::flex().autodiff()
-}
-
-#[track_caller]
-fn close(what: &str, [fused, own]: [Vec<f32>; 2], tolerance: f32) {
-    assert_eq!(fused.len(), own.len(), "{what}");
-    let scale = own
-        .iter()
-        .fold(1.0f32, |scale, value| scale.max(value.abs()));
-    for (index, (fused, own)) in fused.iter().zip(&own).enumerate() {
-        assert!(
-            (fused - own).abs() <= tolerance * f32::EPSILON * scale,
-            "{what} {index}: {fused} is not {own}"
-        );
-    }
-}
-
-/// Compares a computation on vectors of these lengths, and the gradients of a random projection of
-/// it, with kernels and without, and the gradients with finite differences.
-#[track_caller]
-fn agree(
-    what: &str,
-    tolerance: f32,
-    lengths: &[usize],
-    compute: impl Fn(&[Tensor<1>]) -> Tensor<1>,
-) {
-    let draw = |seed: usize| -> Vec<Vec<f32>> {
-        let numbers =
-            |(index, &length)| mutransfer_burn::normal((seed + index) as u64, what, length);
-        lengths.iter().enumerate().map(numbers).collect()
-    };
-    let (point, direction) = (draw(0), draw(10));
-    let tensor = |numbers: Vec<f32>| Tensor::<1>::from_data(numbers.as_slice(), &device());
-    let values = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
-    let found = both(|| {
-        let leaves: Vec<Tensor<1>> = point
-            .iter()
-            .map(|leaf| tensor(leaf.clone()).require_grad())
-            .collect();
-        let output = compute(&leaves);
-        let weights = mutransfer_burn::normal(99, what, output.shape().num_elements());
-        let gradients = (output.clone() * tensor(weights)).sum().backward();
-        let gradient = |leaf: &Tensor<1>| values(leaf.grad(&gradients).unwrap());
-        [values(output)]
-            .into_iter()
-            .chain(leaves.iter().map(gradient))
-            .collect::<Vec<_>>()
-    });
-    let dot = |a: &[f32], b: &[f32]| {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum::<f64>()
-    };
-    let slope: f64 = found[0][1..]
-        .iter()
-        .zip(&direction)
-        .map(|(gradient, along)| dot(gradient, along))
-        .sum();
-    let at = |step: f32| {
-        let moved = |(from, along): (&Vec<f32>, &Vec<f32>)| {
-            tensor(
-                from.iter()
-                    .zip(along)
-                    .map(|(from, along)| from + step * along)
-                    .collect(),
-            )
-        };
-        let output = values(compute(
-            &point.iter().zip(&direction).map(moved).collect::<Vec<_>>(),
-        ));
-        dot(&output, &mutransfer_burn::normal(99, what, output.len()))
-    };
-    let difference = (at(STEP) - at(-STEP)) / (2.0 * f64::from(STEP));
-    let size: f64 = found[0][1..]
-        .iter()
-        .map(|gradient| dot(gradient, gradient))
-        .sum();
-    let error = (slope - difference).abs() / size.sqrt();
-    assert!(
-        error < 1e-2,
-        "{what} {lengths:?}: a slope of {slope}, but differences of {difference}"
-    );
-
-    let [fused, own] = found;
-    for (index, pair) in fused.into_iter().zip(own).enumerate() {
-        close(
-            &format!("{what} {lengths:?}, part {index}"),
-            pair.into(),
-            tolerance,
-        );
-    }
-}
-
-/// Random sizes from 1 to each of these limits, the same in every run.
-fn sizes<const N: usize>(limits: [u64; N]) -> impl Iterator<Item = [usize; N]> {
-    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-    (0..12).map(move |_| limits.map(|limit| 1 + (random.next_u64() % limit) as usize))
-}
-
-fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
-    let count = tensor.shape().num_elements();
-    tensor.reshape([count])
-}
+use common::{agree, device, flat, sizes};
 
 fn linear_of(weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Linear {
     let [fan_in, fan_out] = weight.dims();

@@ -1,9 +1,10 @@
-//! The operations of a training step on one processor core: matrix products, attention, norms,
-//! activations, loss, embeddings and optimizer steps, forward and backward, on slices of `f32`.
+//! The operations of a training step on one processor core: matrix products, convolutions,
+//! attention, norms, activations, loss, embeddings and optimizer steps, forward and backward, on
+//! slices of `f32`.
 //!
 //! The crate knows no tensor library. Every function takes a [`Workspace`], reads slices or
 //! [`Matrix`] views and writes into slices that the caller owns; apart from the workspace, which
-//! grows to the largest call and is kept, nothing is allocated.
+//! grows to the largest call and is kept, nothing of the size of an operand is allocated.
 //!
 //! ```
 //! use mutransfer_kernels::{Matrix, MatrixMut, Workspace, linear_forward};
@@ -26,7 +27,7 @@
 //!
 //! For whoever trains small networks on processor cores, many at a time, and holds their numbers in
 //! slices. It is not for one training over several cores, as no function starts a thread; nor for
-//! other number formats, convolutions, dropout, or anything that needs to know what a model is. As
+//! other number formats, dropout, or anything that needs to know what a model is. As
 //! operations of burn, with gradients, the same kernels are in `mutransfer-fused`.
 
 #![expect(
@@ -36,6 +37,8 @@
 
 pub mod activation;
 pub mod attention;
+pub mod batch_norm;
+pub mod convolution;
 pub mod embedding;
 pub mod linear;
 pub mod loss;
@@ -53,6 +56,7 @@ pub mod optim;
     reason = "packed numbers go where the tile reads them without a test"
 )]
 mod pack;
+pub mod positions;
 #[expect(unsafe_code, reason = "a processor may lack the instructions")]
 mod simd;
 #[expect(
@@ -66,6 +70,13 @@ pub use activation::{
     swiglu_forward,
 };
 pub use attention::{Attention, Heads, HeadsMut, attention_backward, attention_forward};
+pub use batch_norm::{
+    BatchNorm, BatchNormGradients, batch_norm_backward, batch_norm_forward, batch_statistics,
+};
+pub use convolution::{
+    Convolution, convolution_backward_input, convolution_backward_weight, convolution_forward,
+    rectifier_backward,
+};
 pub use embedding::{embedding_backward, embedding_forward};
 pub use linear::{linear_backward_input, linear_backward_weight, linear_forward};
 pub use loss::cross_entropy;
@@ -76,4 +87,5 @@ pub use norm::{
     rms_norm_forward,
 };
 pub use optim::{Adam, Decay, Sgd, adam_step, sgd_step};
+pub use positions::{mean_over_positions, mean_over_positions_backward};
 pub use simd::Isa;

@@ -1,5 +1,6 @@
 //! Views of matrices inside slices, and the scratch memory of the kernels.
 
+use crate::convolution::Scratch;
 use crate::simd::Isa;
 use std::marker::PhantomData;
 
@@ -274,6 +275,7 @@ pub struct Workspace {
     pub(crate) pack_a: Vec<f32>,
     pub(crate) pack_b: Vec<f32>,
     pub(crate) heads: Vec<f32>,
+    pub(crate) convolution: Scratch,
 }
 
 impl Workspace {
@@ -291,6 +293,7 @@ impl Workspace {
             pack_a: Vec::new(),
             pack_b: Vec::new(),
             heads: Vec::new(),
+            convolution: Scratch::default(),
         }
     }
 

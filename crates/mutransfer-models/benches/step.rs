@@ -6,9 +6,10 @@
 //! attention, of the matrix-product rate measured in the same run on the largest product of the
 //! model.
 //!
-//! `serve WIDTH FOLDER` is for `benches/pytorch.py`: it leaves the initial weights and the first
-//! batches in the folder, then for every line `N` on standard input trains N steps and prints their
-//! seconds, the last loss and peak megabytes.
+//! `serve MODEL WIDTH FOLDER` is for `benches/pytorch.py`: it leaves the initial weights and the
+//! first batches of this GPT, or of a CNN or ResNet for images of 28 x 28 under Adam, in the folder,
+//! then for every line `N` on standard input trains N steps and prints their seconds, the last loss
+//! and peak megabytes.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use std::error::Error;
@@ -19,77 +20,130 @@ use std::time::Instant;
 
 use mutransfer::{Hyper, Optimizer, Rule};
 use mutransfer_kernels::{Matrix, MatrixMut, Workspace, matmul};
-use mutransfer_models::data::{Corpus, Dataset, Format, Text};
+use mutransfer_models::data::{Corpus, Dataset, Format, Images, Text};
 use mutransfer_models::{Architecture, Batches, Heads, Kind, Training, trainer};
 
 const STEPS: usize = 15;
-const BATCHES: Batches = Batches {
-    size: 16,
-    seed: 0,
-    is_fixed: false,
-};
+/// Sequences of a batch.
+const SEQUENCES: usize = 16;
+/// Side of the images, and how many there are.
+const SIDE: usize = 28;
+const IMAGES: u32 = 2000;
 const CONTEXT: usize = 128;
 /// Batches that the peer gets.
 const SERVED: usize = 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("text");
-    std::fs::write(
-        &path,
-        (0..200_000u32)
-            .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
-            .collect::<Vec<_>>(),
-    )?;
-    let corpus = Dataset::Text(Corpus::Text(Text::read(&path)?));
     let arguments: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
     match &arguments[..] {
-        [] => table(&corpus),
-        [mode, width, folder] if mode == "serve" => {
-            serve(&corpus, width.parse()?, Path::new(folder))
+        [] => table(&text(folder.path())?),
+        [mode, model, width, to] if mode == "serve" => {
+            let kind: Kind = model.parse()?;
+            let data = match kind {
+                Kind::Gpt => text(folder.path())?,
+                _ => images(folder.path())?,
+            };
+            serve(kind, &data, width.parse()?, Path::new(to))
         }
-        _ => Err("usage: step [serve WIDTH FOLDER]".into()),
+        _ => Err("usage: step [serve gpt|cnn|resnet WIDTH FOLDER]".into()),
     }
 }
 
-fn architecture(corpus: &Dataset) -> Architecture {
+/// Bytes without any order.
+fn bytes(count: u32) -> Vec<u8> {
+    let byte = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8;
+    (0..count).map(byte).collect()
+}
+
+fn text(folder: &Path) -> Result<Dataset, Box<dyn Error>> {
+    let path = folder.join("text");
+    std::fs::write(&path, bytes(200_000))?;
+    Ok(Dataset::Text(Corpus::Text(Text::read(&path)?)))
+}
+
+/// Images as MNIST has them: stripes of a width and slope of their class under some noise, so that
+/// there is something to learn and gradients stand out from rounding.
+fn images(folder: &Path) -> Result<Dataset, Box<dyn Error>> {
+    let side = SIDE as u32;
+    let file = |kind: u32, sizes: &[u32], bytes: Vec<u8>| -> Vec<u8> {
+        let header = std::iter::once(&kind).chain(sizes);
+        header
+            .flat_map(|word| word.to_be_bytes())
+            .chain(bytes)
+            .collect()
+    };
+    let pixel = |(at, noise): (u32, u8)| {
+        let (image, row, column) = (at / (side * side), at / side % side, at % side);
+        let stripe = (column * (1 + image % 5) + row * (image % 10)) % side < side / 2;
+        noise / 4 + if stripe { 160 } else { 20 }
+    };
+    let noisy = (0..).zip(bytes(IMAGES * side * side)).map(pixel).collect();
+    let pixels = file(0x803, &[IMAGES, side, side], noisy);
+    let labels = (0..IMAGES).map(|at| (at % 10) as u8).collect();
+    std::fs::write(folder.join("train-images-idx3-ubyte"), pixels)?;
+    std::fs::write(
+        folder.join("train-labels-idx1-ubyte"),
+        file(0x801, &[IMAGES], labels),
+    )?;
+    Ok(Dataset::Images(Images::read(folder)?))
+}
+
+/// The widest ResNet of the comparison has smaller batches.
+fn batches(kind: Kind, width: usize) -> Batches {
+    let size = match kind {
+        Kind::Gpt => SEQUENCES,
+        Kind::ResNet if width >= 64 => 32,
+        _ => 64,
+    };
+    Batches {
+        size,
+        seed: 0,
+        is_fixed: false,
+    }
+}
+
+fn architecture(kind: Kind, data: &Dataset) -> Architecture {
     Architecture {
         heads: Heads::Dim(32),
         context: CONTEXT,
-        ..Architecture::new(Kind::Gpt, corpus.format())
+        depth: if kind == Kind::ResNet { 1 } else { 2 },
+        ..Architecture::new(kind, data.format())
     }
 }
 
-fn start(corpus: &Dataset, width: usize) -> Result<Box<dyn Training + '_>, Box<dyn Error>> {
-    let architecture = architecture(corpus);
-    let plan = architecture.plan(width, width, Rule::Sp, Optimizer::AdamW)?;
+fn start(
+    kind: Kind,
+    data: &Dataset,
+    width: usize,
+) -> Result<Box<dyn Training + '_>, Box<dyn Error>> {
+    let architecture = architecture(kind, data);
+    let (optimizer, weight_decay) = match kind {
+        Kind::Gpt => (Optimizer::AdamW, 0.01),
+        _ => (Optimizer::Adam, 0.0),
+    };
+    let plan = architecture.plan(width, width, Rule::Sp, optimizer)?;
     let hyper = Hyper {
         learning_rate: 1e-3,
-        weight_decay: 0.01,
+        weight_decay,
         beta2: 0.999,
         ..Hyper::default()
     };
-    Ok(trainer(
-        &architecture,
-        width,
-        &plan,
-        &hyper,
-        corpus,
-        BATCHES,
-    )?)
+    let batches = batches(kind, width);
+    Ok(trainer(&architecture, width, &plan, &hyper, data, batches)?)
 }
 
 fn table(corpus: &Dataset) -> Result<(), Box<dyn Error>> {
     println!("width  steps/s  ms/step  GFLOP/s  matrix product  share");
     for width in [64, 128, 256, 512] {
-        let mut trainer = start(corpus, width)?;
+        let mut trainer = start(Kind::Gpt, corpus, width)?;
         let step = median(STEPS, || {
             black_box(trainer.step(1.0));
         });
-        let rate = flops(&architecture(corpus), width)? / step / 1e9;
+        let rate = flops(&architecture(Kind::Gpt, corpus), width)? / step / 1e9;
         let ceiling = matrix_rate(width);
         let share = 100.0 * rate / ceiling;
         println!(
@@ -101,21 +155,28 @@ fn table(corpus: &Dataset) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn serve(corpus: &Dataset, width: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let mut trainer = start(corpus, width)?;
-    for (name, values) in trainer.parameters() {
+fn serve(kind: Kind, data: &Dataset, width: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let mut trainer = start(kind, data, width)?;
+    let write = |name: &str, values: Vec<f32>| {
         let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
-        std::fs::write(folder.join(name), bytes)?;
-    }
-    let Dataset::Text(text) = corpus else {
-        return Err("the peer reads text".into());
+        std::fs::write(folder.join(name), bytes)
     };
-    let batches =
-        (0..SERVED).flat_map(|step| text.batch(BATCHES.seed, step, BATCHES.size, CONTEXT + 1));
-    std::fs::write(
-        folder.join("batches"),
-        batches.flatten().collect::<Vec<u8>>(),
-    )?;
+    for (name, values) in trainer.parameters() {
+        write(&name, values)?;
+    }
+    let Batches { size, seed, .. } = batches(kind, width);
+    match data {
+        Dataset::Text(text) => {
+            let all = (0..SERVED).flat_map(|step| text.batch(seed, step, size, CONTEXT + 1));
+            std::fs::write(folder.join("batches"), all.flatten().collect::<Vec<u8>>())?;
+        }
+        Dataset::Images(images) => {
+            let all = (0..SERVED).map(|step| images.batch(seed, step, size));
+            let (pixels, labels): (Vec<_>, Vec<_>) = all.unzip();
+            write("batches", pixels.concat())?;
+            std::fs::write(folder.join("labels"), labels.concat())?;
+        }
+    }
     println!("ready");
     for line in std::io::stdin().lock().lines() {
         let steps: usize = line?.trim().parse()?;
@@ -147,7 +208,7 @@ fn peak_megabytes() -> Result<f64, Box<dyn Error>> {
 /// Operations of a step: every parameter but the look-up tables is in three products, and attention
 /// is half full.
 fn flops(architecture: &Architecture, width: usize) -> Result<f64, Box<dyn Error>> {
-    let tokens = (BATCHES.size * CONTEXT) as f64;
+    let tokens = (SEQUENCES * CONTEXT) as f64;
     let Format::Tokens { vocabulary } = architecture.data else {
         return Err("text has tokens".into());
     };
@@ -159,7 +220,7 @@ fn flops(architecture: &Architecture, width: usize) -> Result<f64, Box<dyn Error
 
 /// GFLOP/s of the product of the feed-forward layer.
 fn matrix_rate(width: usize) -> f64 {
-    let (rows, inner, columns) = (BATCHES.size * CONTEXT, width, 4 * width);
+    let (rows, inner, columns) = (SEQUENCES * CONTEXT, width, 4 * width);
     let (left, right) = (vec![0.5; rows * inner], vec![0.25; inner * columns]);
     let mut product = vec![0.0; rows * columns];
     let mut workspace = Workspace::new();

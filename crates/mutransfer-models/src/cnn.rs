@@ -7,7 +7,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
-use mutransfer_fused::linear;
+use mutransfer_fused::{linear, mean_over_positions, rectified_convolution};
 
 use crate::kind::CHANNELS;
 use crate::multipliers::{Multipliers, scaled};
@@ -36,19 +36,20 @@ pub(crate) struct VisionConfig {
 }
 
 /// A 3 × 3 convolution that keeps the size of an image, or halves it.
-pub(crate) fn convolution(channels: [usize; 2], stride: usize) -> Conv2dConfig {
+pub(crate) fn three_by_three(channels: [usize; 2], stride: usize) -> Conv2dConfig {
     Conv2dConfig::new(channels, [3, 3])
         .with_stride([stride; 2])
         .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
 }
 
-/// `[batch, channels, height, width]` to `[batch, channels]`.
-pub(crate) fn mean_over_positions(images: Tensor<4>) -> Tensor<2> {
-    let [batch, channels, height, width] = images.dims();
-    images
-        .reshape([batch, channels, height * width])
-        .mean_dim(2)
-        .reshape([batch, channels])
+/// `[batch, channels, height, width]` to `[batch, height, width, channels]`.
+pub(crate) fn channels_last(images: Tensor<4>) -> Tensor<4> {
+    images.permute([0, 2, 3, 1])
+}
+
+/// And back.
+pub(crate) fn channels_first(images: Tensor<4>) -> Tensor<4> {
+    images.permute([0, 3, 1, 2])
 }
 
 impl Cnn {
@@ -63,8 +64,8 @@ impl Cnn {
         let narrow = width / CHANNELS;
         let fan_ins = std::iter::once(narrow).chain(std::iter::repeat(width));
         Self {
-            first: convolution([channels, narrow], 2).init(device),
-            second: convolution([narrow, narrow], 2).init(device),
+            first: three_by_three([channels, narrow], 2).init(device),
+            second: three_by_three([narrow, narrow], 2).init(device),
             hidden: fan_ins
                 .take(depth)
                 .map(|fan_in| LinearConfig::new(fan_in, width).init(device))
@@ -79,10 +80,13 @@ impl Cnn {
     pub fn forward(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
         let images = scaled(images, self.input_multiplier);
         probe.convolution(|| ("first".into(), Layer::Input, &self.first, images.clone()));
-        let seen = relu(self.first.forward(images));
+        let seen = rectified_convolution(&self.first, channels_last(images));
         probe.activation(|| ("first".into(), Layer::Input, seen.clone()));
-        probe.convolution(|| ("second".into(), Layer::Hidden, &self.second, seen.clone()));
-        let seen = relu(self.second.forward(seen));
+        probe.convolution(|| {
+            let seen = channels_first(seen.clone());
+            ("second".into(), Layer::Hidden, &self.second, seen)
+        });
+        let seen = rectified_convolution(&self.second, seen);
         probe.activation(|| ("second".into(), Layer::Hidden, seen.clone()));
         let mut hidden = mean_over_positions(seen);
         for (index, layer) in self.hidden.iter().enumerate() {

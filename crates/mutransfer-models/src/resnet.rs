@@ -3,12 +3,14 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
+use mutransfer_fused::{
+    batch_norm, convolution, mean_over_positions, rectified_batch_norm, residual_batch_norm,
+};
 
-use crate::cnn::{VisionConfig, convolution, mean_over_positions};
+use crate::cnn::{VisionConfig, channels_first, channels_last, three_by_three};
 use crate::multipliers::scaled;
 use crate::readout::read_out;
 
@@ -48,7 +50,7 @@ impl ResNet {
         let widening = std::iter::once(([width, 2 * width], 2));
         let wide = std::iter::repeat_n(([2 * width, 2 * width], 1), depth - 1);
         Self {
-            stem: convolution([channels, width], 2)
+            stem: three_by_three([channels, width], 2)
                 .with_bias(false)
                 .init(device),
             norm: BatchNormConfig::new(width).init(device),
@@ -67,7 +69,8 @@ impl ResNet {
     pub fn forward(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
         let images = scaled(images, self.input_multiplier);
         probe.convolution(|| ("stem".into(), Layer::Input, &self.stem, images.clone()));
-        let mut hidden = relu(self.norm.forward(self.stem.forward(images)));
+        let stem = convolution(&self.stem, channels_last(images));
+        let mut hidden = rectified_batch_norm(&self.norm, stem);
         probe.activation(|| ("stem".into(), Layer::Input, hidden.clone()));
         for (index, block) in self.blocks.iter().enumerate() {
             hidden = block.forward(hidden, index, probe);
@@ -84,9 +87,11 @@ impl Block {
         let norm = BatchNormConfig::new(output);
         let has_shortcut = input != output;
         Self {
-            first: convolution(channels, stride).with_bias(false).init(device),
+            first: three_by_three(channels, stride)
+                .with_bias(false)
+                .init(device),
             first_norm: norm.init(device),
-            second: convolution([output, output], 1)
+            second: three_by_three([output, output], 1)
                 .with_bias(false)
                 .init(device),
             second_norm: norm.init(device),
@@ -100,19 +105,21 @@ impl Block {
         }
     }
 
+    /// Channels lie side by side.
     fn forward(&self, input: Tensor<4>, index: usize, probe: &mut Probe) -> Tensor<4> {
         show("first", index, &self.first, &input, probe);
-        let hidden = relu(self.first_norm.forward(self.first.forward(input.clone())));
+        let hidden = convolution(&self.first, input.clone());
+        let hidden = rectified_batch_norm(&self.first_norm, hidden);
         show("second", index, &self.second, &hidden, probe);
-        let hidden = self.second_norm.forward(self.second.forward(hidden));
+        let hidden = convolution(&self.second, hidden);
         let shortcut = match (&self.shortcut, &self.shortcut_norm) {
             (Some(projection), Some(norm)) => {
                 show("shortcut", index, projection, &input, probe);
-                norm.forward(projection.forward(input))
+                batch_norm(norm, convolution(projection, input))
             }
             _ => input,
         };
-        relu(hidden + shortcut)
+        residual_batch_norm(&self.second_norm, hidden, shortcut)
     }
 }
 
@@ -123,7 +130,7 @@ fn show(part: &str, index: usize, layer: &Conv2d, input: &Tensor<4>, probe: &mut
             format!("blocks.{index}.{part}"),
             Layer::Hidden,
             layer,
-            input.clone(),
+            channels_first(input.clone()),
         )
     });
 }

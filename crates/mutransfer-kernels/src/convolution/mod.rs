@@ -1,0 +1,359 @@
+//! Convolutions of images whose channels lie side by side: `[images, height, width, channels]`.
+//!
+//! Each is one matrix product with the windows of its input as rows. A block of windows at a time
+//! is copied to where it fits the nearer caches, so that the product reads dense rows and no copy
+//! of all windows ever exists. The gradient of the input is such a product too, of the windows of
+//! the output's gradient; at a larger stride one for every place that a number can have between
+//! two windows.
+
+mod weights;
+mod windows;
+
+use crate::linear::linear_forward;
+use crate::matmul::{Terms, matmul, multiply_add};
+use crate::matrix::{Matrix, MatrixMut, Workspace, reserve};
+use crate::simd::{Simd, kernel, spans};
+use crate::tile::Start;
+use weights::{from_rows, to_rows};
+use windows::{Tap, Windows};
+
+/// Numbers of a block of windows: an eighth of a megabyte.
+const BLOCK: usize = 1 << 15;
+/// Windows of a block at least, that the product repays packing its weights.
+const FEWEST: usize = 96;
+
+/// Sizes of a convolution with square windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Images of a batch.
+    pub images: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// Channels of the input.
+    pub inputs: usize,
+    /// Channels of the output.
+    pub outputs: usize,
+    /// Side of a window.
+    pub window: usize,
+    /// Distance of one window to the next.
+    pub stride: usize,
+    /// Rows and columns of zeros around an image.
+    pub padding: usize,
+}
+
+impl Convolution {
+    /// Rows and columns of an image of the output; zero where no window fits.
+    #[must_use]
+    pub fn output_size(&self) -> [usize; 2] {
+        [self.height, self.width].map(|size| {
+            let room = (size + 2 * self.padding).checked_sub(self.window);
+            room.map_or(0, |room| room / self.stride + 1)
+        })
+    }
+
+    /// Numbers of the input.
+    #[must_use]
+    pub fn input_len(&self) -> usize {
+        self.images * self.height * self.width * self.inputs
+    }
+
+    /// Numbers of the output.
+    #[must_use]
+    pub fn output_len(&self) -> usize {
+        self.windows() * self.outputs
+    }
+
+    /// Numbers of the weight, `[outputs, inputs, window, window]`.
+    #[must_use]
+    pub fn weight_len(&self) -> usize {
+        self.outputs * self.inputs * self.taps()
+    }
+
+    fn windows(&self) -> usize {
+        self.images * self.output_size().iter().product::<usize>()
+    }
+
+    fn taps(&self) -> usize {
+        self.window * self.window
+    }
+
+    /// The windows of the input, one for each position of the output.
+    fn of_input<'a>(&self, x: &'a [f32]) -> Windows<'a> {
+        let place = |at: usize| at as isize - self.padding as isize;
+        let tap = |at: usize| Tap {
+            row: place(at / self.window),
+            column: place(at % self.window),
+            weight: at,
+        };
+        Windows {
+            source: x,
+            images: self.images,
+            size: [self.height, self.width],
+            channels: self.inputs,
+            grid: self.output_size(),
+            step: self.stride,
+            taps: (0..self.taps()).map(tap).collect(),
+        }
+    }
+
+    /// The windows of the output, one for each position of the input that lies as far behind a
+    /// multiple of the stride as `phase` says.
+    fn of_output<'a>(&self, dy: &'a [f32], phase: [usize; 2]) -> Windows<'a> {
+        let place = |phase: usize, at: usize| {
+            let ahead = (phase + self.padding) as isize - at as isize;
+            let stride = self.stride as isize;
+            (ahead % stride == 0).then_some(ahead / stride)
+        };
+        let tap = |at: usize| {
+            Some(Tap {
+                row: place(phase[0], at / self.window)?,
+                column: place(phase[1], at % self.window)?,
+                weight: at,
+            })
+        };
+        let mut taps: Vec<Tap> = (0..self.taps()).filter_map(tap).collect();
+        taps.reverse();
+        let count = |size: usize, phase: usize| size.saturating_sub(phase).div_ceil(self.stride);
+        Windows {
+            source: dy,
+            images: self.images,
+            size: self.output_size(),
+            channels: self.outputs,
+            grid: [count(self.height, phase[0]), count(self.width, phase[1])],
+            step: 1,
+            taps,
+        }
+    }
+
+    #[track_caller]
+    fn check(&self, x: usize, weight: usize, y: usize) {
+        assert!(self.stride > 0 && self.window > 0, "a size is zero");
+        assert_eq!(
+            (x, weight, y),
+            (self.input_len(), self.weight_len(), self.output_len()),
+            "input, weight and output of {self:?}"
+        );
+    }
+}
+
+/// `y = x ∗ weight + bias`, and where asked for zero in place of what is below it.
+///
+/// # Panics
+/// If a length does not fit.
+#[track_caller]
+pub fn convolution_forward(
+    workspace: &mut Workspace,
+    sizes: &Convolution,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    is_rectified: bool,
+    y: &mut [f32],
+) {
+    sizes.check(x.len(), weight.len(), y.len());
+    let windows = sizes.of_input(x);
+    let isa = workspace.isa();
+    let mut scratch = Scratch::take(workspace);
+    let rows = reserve(&mut scratch.weight, weight.len());
+    to_rows(weight, sizes, &windows.taps, false, rows);
+    let weight = Matrix::new(rows, windows.len(), sizes.outputs);
+    windows.blocks(isa, &mut scratch.windows, |at, block| {
+        let count = block.rows();
+        let part = &mut y[at * sizes.outputs..][..count * sizes.outputs];
+        let out = MatrixMut::new(part, count, sizes.outputs);
+        linear_forward(workspace, 1.0, block, weight, bias, None, out);
+        if is_rectified {
+            rectify(workspace.isa(), part);
+        }
+    });
+    scratch.give_back(workspace);
+}
+
+/// The gradient of the input of [`convolution_forward`] from that of its output, before anything
+/// was rectified.
+///
+/// # Panics
+/// If a length does not fit.
+#[track_caller]
+pub fn convolution_backward_input(
+    workspace: &mut Workspace,
+    sizes: &Convolution,
+    weight: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    sizes.check(dx.len(), weight.len(), dy.len());
+    let isa = workspace.isa();
+    let mut scratch = Scratch::take(workspace);
+    for phase in (0..sizes.stride).flat_map(|row| (0..sizes.stride).map(move |at| [row, at])) {
+        let windows = sizes.of_output(dy, phase);
+        let rows = reserve(&mut scratch.weight, windows.len() * sizes.inputs);
+        to_rows(weight, sizes, &windows.taps, true, rows);
+        let weight = Matrix::new(rows, windows.len(), sizes.inputs);
+        let products = &mut scratch.products;
+        windows.blocks(isa, &mut scratch.windows, |at, block| {
+            let count = block.rows();
+            let mut product = |to: &mut [f32]| {
+                let out = MatrixMut::new(to, count, sizes.inputs);
+                matmul(workspace, 1.0, block, weight, 0.0, out);
+            };
+            if sizes.stride == 1 {
+                product(&mut dx[at * sizes.inputs..][..count * sizes.inputs]);
+            } else {
+                let to = reserve(products, count * sizes.inputs);
+                product(to);
+                scatter(sizes, &windows, phase, at, to, dx);
+            }
+        });
+    }
+    scratch.give_back(workspace);
+}
+
+/// Puts what belongs to a block of positions of one phase where it belongs.
+fn scatter(
+    sizes: &Convolution,
+    windows: &Windows<'_>,
+    phase: [usize; 2],
+    first: usize,
+    from: &[f32],
+    dx: &mut [f32],
+) {
+    for (index, from) in from.chunks_exact(sizes.inputs).enumerate() {
+        let [image, row, column] = windows.place(first + index);
+        let row = (image * sizes.height) + row * sizes.stride + phase[0];
+        let at = row * sizes.width + column * sizes.stride + phase[1];
+        dx[at * sizes.inputs..][..sizes.inputs].copy_from_slice(from);
+    }
+}
+
+/// The gradients of weight and bias of [`convolution_forward`].
+///
+/// # Panics
+/// If a length does not fit.
+#[track_caller]
+pub fn convolution_backward_weight(
+    workspace: &mut Workspace,
+    sizes: &Convolution,
+    x: &[f32],
+    dy: &[f32],
+    dweight: &mut [f32],
+    dbias: Option<&mut [f32]>,
+) {
+    sizes.check(x.len(), dweight.len(), dy.len());
+    let windows = sizes.of_input(x);
+    let isa = workspace.isa();
+    let mut scratch = Scratch::take(workspace);
+    let rows = reserve(&mut scratch.weight, dweight.len());
+    let depth = windows.len();
+    rows.fill(0.0);
+    windows.blocks(isa, &mut scratch.windows, |at, block| {
+        let count = block.rows();
+        let part = &dy[at * sizes.outputs..][..count * sizes.outputs];
+        multiply_add(
+            workspace,
+            Terms {
+                alpha: 1.0,
+                a: block.transposed(),
+                b: Matrix::new(part, count, sizes.outputs),
+                start: Start::Output(1.0),
+                bias: None,
+                sums: None,
+                c: MatrixMut::new(rows, depth, sizes.outputs),
+            },
+        );
+    });
+    from_rows(rows, sizes, dweight);
+    scratch.give_back(workspace);
+    if let Some(dbias) = dbias {
+        column_sums(workspace, dy, dbias);
+    }
+}
+
+/// Sums over the rows of a matrix with as many columns as there are sums.
+#[track_caller]
+fn column_sums(workspace: &mut Workspace, from: &[f32], sums: &mut [f32]) {
+    let whole = from.len().is_multiple_of(sums.len().max(1));
+    assert!(
+        whole,
+        "the gradient of the bias is not one number per output"
+    );
+    column_sums_kernel(workspace.isa(), from, sums);
+}
+
+/// Rows that are added up before their sum is added to the others': the fewer numbers of like size
+/// are added one after the other, the less is lost.
+const TOGETHER: usize = 64;
+
+kernel! { fn column_sums_kernel(from: &[f32], sums: &mut [f32]) = column_sums_body }
+
+#[inline(always)]
+fn column_sums_body<S: Simd>(s: S, from: &[f32], sums: &mut [f32]) {
+    let width = sums.len();
+    sums.fill(0.0);
+    for rows in from.chunks(TOGETHER * width.max(1)) {
+        spans!(s, width, |p| {
+            let mut sum = s.splat(0.0);
+            for row in rows.chunks_exact(width) {
+                sum = s.add(sum, p.load(row));
+            }
+            p.store(sums, s.add(p.load(sums), sum));
+        });
+    }
+}
+
+/// `dx = dy` where `y` is above zero, and zero elsewhere.
+///
+/// # Panics
+/// If the lengths differ.
+#[track_caller]
+pub fn rectifier_backward(workspace: &mut Workspace, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let fits = (y.len(), y.len()) == (dy.len(), dx.len());
+    assert!(fits, "the gradients have another length");
+    rectifier_backward_kernel(workspace.isa(), y, dy, dx);
+}
+
+kernel! { fn rectify(y: &mut [f32]) = rectify_body }
+kernel! {
+    fn rectifier_backward_kernel(y: &[f32], dy: &[f32], dx: &mut [f32]) = rectifier_backward_body
+}
+
+#[inline(always)]
+fn rectify_body<S: Simd>(s: S, y: &mut [f32]) {
+    // What is not a number stays so.
+    spans!(s, y.len(), |p| {
+        let v = p.load(y);
+        p.store(y, s.select_negative(v, s.splat(0.0), v));
+    });
+}
+
+#[inline(always)]
+fn rectifier_backward_body<S: Simd>(s: S, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    spans!(s, y.len(), |p| {
+        let zero = s.splat(0.0);
+        let is_above = s.sub(zero, p.load(y));
+        p.store(dx, s.select_negative(is_above, p.load(dy), zero));
+    });
+}
+
+/// What convolutions keep in the workspace.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// A block of windows.
+    windows: Vec<f32>,
+    /// The weight, or its gradient, as the rows of a product.
+    weight: Vec<f32>,
+    /// The gradient of a block of the input.
+    products: Vec<f32>,
+}
+
+impl Scratch {
+    fn take(workspace: &mut Workspace) -> Self {
+        std::mem::take(&mut workspace.convolution)
+    }
+
+    fn give_back(self, workspace: &mut Workspace) {
+        workspace.convolution = self;
+    }
+}
