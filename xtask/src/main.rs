@@ -140,6 +140,8 @@ fn run(arguments: Vec<String>) -> Result<()> {
     }
     for name in arguments {
         if name == "ci" {
+            // What the network brings comes while the processors build.
+            std::thread::spawn(python::prepare);
             CI.iter().try_for_each(take)?;
             continue;
         }

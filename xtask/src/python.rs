@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 
@@ -15,6 +16,11 @@ const INSTALLER: &str = "uv==0.13.8";
 /// What the drop-in is compared with, without the frameworks that it asks for.
 const PEER: &str = "mup==1.0.0";
 const MANIFEST: &str = "--manifest-path=bindings/python/Cargo.toml";
+
+/// Makes the environment ahead of the step; what goes wrong the step finds again, and says.
+pub(crate) fn prepare() {
+    drop(Environment::ready());
+}
 
 pub(crate) fn check() -> Result<()> {
     let environment = Environment::ready()?;
@@ -51,6 +57,8 @@ struct Environment {
 impl Environment {
     /// Makes it if it is not there, and installs what it lacks.
     fn ready() -> Result<Self> {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock();
         let root = std::env::current_dir().context("no working folder")?;
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
         let found = Self {

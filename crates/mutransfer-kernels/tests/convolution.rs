@@ -68,8 +68,8 @@ fn reference(sizes: &Convolution, x: &[f64], weight: &[f64], bias: &[f64]) -> Ve
     let mut y = Vec::new();
     for image in 0..sizes.images {
         for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
-            for output in 0..sizes.outputs {
-                let mut sum = bias[output];
+            for (output, bias) in bias.iter().enumerate() {
+                let mut sum = *bias;
                 for (i, j) in (0..k).flat_map(|i| (0..k).map(move |j| (i, j))) {
                     let at = |place: usize, offset: usize, size: usize| {
                         let at = (place * sizes.stride + offset).checked_sub(sizes.padding);
