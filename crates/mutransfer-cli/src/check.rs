@@ -67,9 +67,9 @@ fn findings(options: &CheckOptions) -> Result<Vec<Finding>, Failure> {
         clips: options.clip,
         zero_init: &options.model.zero_init,
     };
-    let mut findings = check.findings()?;
+    let (plan, mut findings) = check.planned()?;
     if let Some(settings) = settings {
-        let plan = model::plan(&widths, &target, &rule, &options.model, optimizer)?;
+        let plan = model::completed(plan?, &options.model)?;
         model::have_parameters(&given, &plan)?;
         findings.extend(match proxy {
             // Whether biases and gains decay is seen from the proxy.

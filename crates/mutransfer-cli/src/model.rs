@@ -141,14 +141,7 @@ impl<'a> Declared<'a> {
 }
 
 /// The plan of a model, with everything declared about its forward pass.
-pub(crate) fn plan(
-    widths: &Widths,
-    target: &Shapes,
-    rule: &Parametrization,
-    model: &ModelOptions,
-    optimizer: mutransfer::Optimizer,
-) -> Result<Plan, Error> {
-    let mut plan = Plan::new(widths, target, rule.clone(), optimizer)?;
+pub(crate) fn completed(mut plan: Plan, model: &ModelOptions) -> Result<Plan, Error> {
     for pattern in &model.zero_init {
         plan = plan.with_zero_init(pattern)?;
     }

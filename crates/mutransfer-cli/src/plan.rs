@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use mutransfer::{
-    Check, Dim, Given, Hyper, Optimizer, ParamName, ParamPlan, Plan, PlanDocument, Role,
+    Check, Dim, Finding, Given, Hyper, Optimizer, ParamName, ParamPlan, Plan, PlanDocument, Role,
 };
 
 use mutransfer_study::limits;
@@ -39,14 +39,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
     let target =
         target.ok_or_else(|| Failure::usage("no model to plan for", Some("give --target")))?;
     let rule = model::parametrization(&options.rule)?;
-    let plan = model::plan(
-        &widths,
-        &target,
-        &rule,
-        &options.model,
-        options.rule.optimizer,
-    )?;
-    warn(&Check {
+    let check = Check {
         widths: &widths,
         target: &target,
         rule: &rule,
@@ -54,7 +47,10 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
         decays: given.weight_decay.is_some_and(|decay| decay > 0.0),
         clips: false,
         zero_init: &options.model.zero_init,
-    })?;
+    };
+    let (plan, findings) = check.planned()?;
+    let plan = model::completed(plan?, &options.model)?;
+    warn(&findings);
     say_what_decays(options, &given);
     horizon.note();
     tell(&plan, given, &horizon, options.json)
@@ -100,8 +96,8 @@ fn say_what_decays(options: &PlanOptions, given: &Given) {
     }
 }
 
-fn warn(check: &Check) -> Result<(), Failure> {
-    for finding in check.findings()? {
+fn warn(findings: &[Finding]) {
+    for finding in findings {
         let code = finding.lint.code;
         if !WARNINGS.contains(&code) {
             continue;
@@ -112,7 +108,6 @@ fn warn(check: &Check) -> Result<(), Failure> {
         };
         note!("warning[{code}]: {about}{}", finding.message);
     }
-    Ok(())
 }
 
 fn print(plan: &Plan, document: &PlanDocument) {

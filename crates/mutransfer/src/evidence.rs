@@ -168,6 +168,9 @@ impl Evidence {
 
     /// Takes what a declared role says of the sizes.
     fn declared(&mut self, one: &Known) {
+        if one.growth.declared.is_none() {
+            return;
+        }
         let data = self.data_axis(one);
         for (axis, class) in classes(one) {
             match one.growth.declared {
@@ -190,11 +193,11 @@ impl Evidence {
 
     /// The axis of a declared embedding or readout that is of the data, where both differ.
     fn data_axis(&self, one: &Known) -> Option<usize> {
+        let role = one.growth.declared?;
         let growing: Vec<(usize, Class)> = classes(one).collect();
         let [(first, left), (second, right)] = growing[..] else {
             return None;
         };
-        let role = one.growth.declared?;
         let given = one.growth.axes.or(one.shape.axes);
         let stored = |layout: Layout| layout.axes(one.shape.dims.len());
         let end = |axes: Axes| match role {
@@ -227,7 +230,8 @@ impl Evidence {
 
     /// The sizes that a parameter shows to be widths.
     fn shown_by(&self, one: &Known, uses: &Uses) -> Vec<Class> {
-        if one.growth.declared.is_some() {
+        let is_known = |class| self.widths.contains(&class);
+        if one.growth.declared.is_some() || classes(one).all(|(_, class)| is_known(class)) {
             return Vec::new();
         }
         let own: Vec<Class> = classes(one).map(|(_, class)| class).collect();
@@ -275,24 +279,25 @@ impl Uses {
             let rank = one.shape.dims.len();
             let stored = layout.filter(|_| rank > 1).map(|layout| layout.axes(rank));
             let axes = one.growth.axes.or(one.shape.axes).or(stored);
-            let own: BTreeMap<Class, Vec<usize>> =
-                classes(one).fold(BTreeMap::new(), |mut own, (axis, class)| {
-                    own.entry(class).or_default().push(axis);
-                    own
-                });
-            for (class, at) in own {
+            let is_end = is_named_as_an_end(one.name);
+            for (first, class) in classes(one) {
+                let has_it = |axis: usize| classes(one).any(|own| own == (axis, class));
+                // Once for a class, however many axes have it.
+                if (0..first).any(has_it) {
+                    continue;
+                }
                 let entry = uses.entry(class).or_default();
                 entry.parameters += 1;
                 entry.matrices += usize::from(rank > 1);
                 entry.in_block |= one.in_block;
-                let others = (0..rank).filter(|axis| !at.contains(axis) && rank > 1);
+                let others = (0..rank).filter(|axis| !has_it(*axis) && rank > 1);
                 entry
                     .partners
                     .extend(others.filter_map(|axis| size(one, axis)));
                 let fan_in = axes.and_then(|axes| axes.fan_in);
-                entry.is_read |= fan_in.is_some_and(|axis| at.contains(&axis));
-                entry.is_square |= at.len() > 1;
-                entry.at_an_end |= is_named_as_an_end(one.name);
+                entry.is_read |= fan_in.is_some_and(has_it);
+                entry.is_square |= (first + 1..rank).any(has_it);
+                entry.at_an_end |= is_end;
             }
         }
         Self(uses)
@@ -414,12 +419,18 @@ const DATA: [&str; 5] = ["embed", "position", "vocab", "token", "class"];
 
 /// Whether the module that has the parameter is called as an embedding or a readout.
 fn is_named_as_an_end(name: &ParamName) -> bool {
-    let module = name.module().to_ascii_lowercase();
+    let module = name.module();
     let mut words = module.split(['_', '-']);
-    words.any(|word| ENDS.contains(&word)) || module.contains("embed")
+    let is_end = |word: &str| ENDS.iter().any(|end| word.eq_ignore_ascii_case(end));
+    words.any(is_end) || contains(module, "embed")
 }
 
 fn is_named_as_data(name: &ParamName) -> bool {
-    let lower = name.as_str().to_ascii_lowercase();
-    DATA.iter().any(|word| lower.contains(word))
+    DATA.iter().any(|word| contains(name.as_str(), word))
+}
+
+/// Whether a text has a word in it, in letters of any case.
+fn contains(text: &str, word: &str) -> bool {
+    let mut parts = text.as_bytes().windows(word.len());
+    parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }

@@ -48,6 +48,7 @@ pub(crate) struct Growth {
 }
 
 /// A parameter of the target model, placed.
+#[derive(Clone)]
 pub(crate) struct Placed {
     pub(crate) role: Role,
     pub(crate) ratios: Ratios,

@@ -18,7 +18,7 @@ use crate::role::Role;
 use crate::shape::{ParamName, Shapes};
 use crate::stack::Stack;
 use crate::theory::Exponents;
-use crate::width::Widths;
+use crate::width::{Survey, Widths};
 
 /// How to train the target model so that the proxy's hyperparameters hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -74,17 +74,28 @@ impl Plan {
         optimizer: Optimizer,
     ) -> Result<Self, Error> {
         let rule = rule.into();
-        let table = rule.table(optimizer)?;
-        let (base, clip) = (rule.definition().base, rule.options().clip);
-        let mut params = BTreeMap::new();
-        let stacks = widths.stacks(target)?;
-        for (name, placed) in widths.place(target, &stacks, base)? {
-            params.insert(
-                name.clone(),
-                ParamPlan::new(placed, &table, optimizer, clip),
-            );
-        }
-        let forward = Forward::new(&rule, &table, widths, &stacks, &params)?;
+        let base = rule.definition().base;
+        // A rule without a table for the optimizer is wrong whatever the sizes.
+        rule.table(optimizer)?;
+        Self::of_survey(widths, &widths.survey(target, base)?, &rule, optimizer)
+    }
+
+    /// The same where the target has been surveyed already, at ratios to the rule's base.
+    pub(crate) fn of_survey(
+        widths: &Widths,
+        survey: &Survey,
+        rule: &Parametrization,
+        optimizer: Optimizer,
+    ) -> Result<Self, Error> {
+        let (table, clip) = (rule.table(optimizer)?, rule.options().clip);
+        let planned = |(name, placed): (&ParamName, _)| {
+            let param = ParamPlan::new(placed, &table, optimizer, clip);
+            (name.clone(), param)
+        };
+        let placed = widths.placed(survey)?.into_iter();
+        let params: BTreeMap<ParamName, ParamPlan> = placed.map(planned).collect();
+        let stacks = &survey.stacks;
+        let forward = Forward::new(rule, &table, widths, stacks, &params)?;
         Ok(Self {
             rule: rule.name(),
             form: rule.form(),

@@ -42,22 +42,40 @@ const STACKED: &str = "the stacked tensors";
 /// A block has more tensors than a layer, which has a weight and a bias.
 const BLOCK: usize = 3;
 
+/// A name of the base, with its growth, or of the target, from one of its numbers on.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    number: &'a str,
+    rest: &'a str,
+    growth: Option<&'a Growth>,
+}
+
+impl Entry<'_> {
+    /// Whether both have the same tensor under their numbers.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.rest, self.growth) == (other.rest, other.growth)
+    }
+}
+
 /// What stands below every index of something numbered.
-type Contents<'a, T> = BTreeMap<usize, Vec<(&'a str, T)>>;
+type Contents<'a> = BTreeMap<usize, Vec<Entry<'a>>>;
 
 /// Something numbered, in both models.
 #[derive(Default)]
 struct Numbered<'a> {
-    base: Contents<'a, &'a Growth>,
-    target: Contents<'a, ()>,
+    base: Contents<'a>,
+    target: Contents<'a>,
 }
+
+/// What stands before the numbers that are still to be decided, and what has them.
+type Undecided<'a> = BTreeMap<String, Numbered<'a>>;
 
 impl Stacks {
     /// The stacks of two models: what is declared, what differs in number, whatever else repeats
     /// the same tensors, and what is stacked in one tensor.
     pub(crate) fn find<'a>(
         base: &'a BTreeMap<ParamName, Growth>,
-        target: impl Iterator<Item = &'a ParamName> + Clone,
+        target: impl Iterator<Item = &'a ParamName>,
         stacked: BTreeSet<(usize, usize)>,
         declared: &[Declared],
     ) -> Result<Self, WidthsError> {
@@ -67,47 +85,33 @@ impl Stacks {
             let key = format!("{name}, {base} and {target}");
             stacks.0.insert(key, Stack { name, base, target });
         }
-        let mut plain = BTreeSet::new();
-        loop {
-            let found = stacks.undecided_in(base, target.clone(), &plain);
-            if found.is_empty() {
-                break;
-            }
-            for (before, numbered) in found {
-                if numbered.is_stack(&before, declared)? {
+        // Number by number: what one counts says which numbers stand beside each other behind it.
+        let mut open = Undecided::new();
+        for (name, growth) in base {
+            add(&mut open, "", name.as_str(), Some(growth));
+        }
+        for name in target {
+            add(&mut open, "", name.as_str(), None);
+        }
+        while !open.is_empty() {
+            let mut next = Undecided::new();
+            for (before, numbered) in open {
+                let is_stack = numbered.is_stack(&before, declared)?;
+                for entry in numbered.entries() {
+                    let number = if is_stack { "*" } else { entry.number };
+                    let before = format!("{before}{number}");
+                    add(&mut next, &before, entry.rest, entry.growth);
+                }
+                if is_stack {
                     let (base, target) = (numbered.base.len(), numbered.target.len());
                     let name = shown(&before).to_owned();
                     stacks.0.insert(before, Stack { name, base, target });
-                } else {
-                    plain.insert(before);
                 }
             }
+            open = next;
         }
         stacks.are_as_declared(declared)?;
         Ok(stacks)
-    }
-
-    /// What is numbered in both models of which it is not known whether it counts blocks.
-    fn undecided_in<'a>(
-        &self,
-        base: &'a BTreeMap<ParamName, Growth>,
-        target: impl Iterator<Item = &'a ParamName>,
-        plain: &BTreeSet<String>,
-    ) -> BTreeMap<String, Numbered<'a>> {
-        let mut found: BTreeMap<String, Numbered> = BTreeMap::new();
-        for (name, growth) in base {
-            if let Some((before, index, rest)) = self.undecided(name, plain) {
-                let contents = &mut found.entry(before).or_default().base;
-                contents.entry(index).or_default().push((rest, growth));
-            }
-        }
-        for name in target {
-            if let Some((before, index, rest)) = self.undecided(name, plain) {
-                let contents = &mut found.entry(before).or_default().target;
-                contents.entry(index).or_default().push((rest, ()));
-            }
-        }
-        found
     }
 
     /// Those that differ in number.
@@ -122,55 +126,41 @@ impl Stacks {
 
     /// The name with `*` for the number of every stack that it is in: the same for all blocks.
     pub(crate) fn template(&self, name: &ParamName) -> String {
-        self.walk(name).0
+        let mut template = String::new();
+        let rest = self.walk(name, &mut template, |_| ());
+        template + rest
     }
 
     /// Blocks over blocks of the base, of the stacks that the parameter is in; none outside of all.
     pub(crate) fn ratio(&self, name: &ParamName, base: Base) -> Option<f64> {
-        let within = self.walk(name).1;
-        let ratio = |stack: &&Stack| stack.target as f64 / base.of(stack.base) as f64;
-        (!within.is_empty()).then(|| within.iter().map(ratio).product())
+        let mut product = None;
+        self.walk(name, &mut String::new(), |stack| {
+            let ratio = stack.target as f64 / base.of(stack.base) as f64;
+            product = Some(product.unwrap_or(1.0) * ratio);
+        });
+        product
     }
 
-    fn walk(&self, name: &ParamName) -> (String, Vec<&Stack>) {
-        let (text, mut template, mut at) = (name.as_str(), String::new(), 0);
-        let mut within = Vec::new();
-        for number in numbers(text) {
-            template.push_str(&text[at..number.start]);
-            match self.0.get(&template) {
-                Some(stack) => {
-                    within.push(stack);
-                    template.push('*');
-                }
-                None => template.push_str(&text[number.clone()]),
-            }
-            at = number.end;
-        }
-        template.push_str(&text[at..]);
-        (template, within)
-    }
-
-    /// The first number of a name of which it is not known what it counts: what stands before it,
-    /// the number, and what stands after it.
-    fn undecided<'a>(
+    /// Goes through the stacks that a name is in, and gives what stands after its last number.
+    fn walk<'a>(
         &self,
         name: &'a ParamName,
-        plain: &BTreeSet<String>,
-    ) -> Option<(String, usize, &'a str)> {
-        let (text, mut template, mut at) = (name.as_str(), String::new(), 0);
+        template: &mut String,
+        mut within: impl FnMut(&Stack),
+    ) -> &'a str {
+        let (text, mut at) = (name.as_str(), 0);
         for number in numbers(text) {
             template.push_str(&text[at..number.start]);
             at = number.end;
-            if self.0.contains_key(&template) {
-                template.push('*');
-            } else if plain.contains(&template) {
-                template.push_str(&text[number]);
-            } else {
-                let index = text[number].parse().ok()?;
-                return Some((template, index, &text[at..]));
+            match self.0.get(template.as_str()) {
+                Some(stack) => {
+                    within(stack);
+                    template.push('*');
+                }
+                None => template.push_str(&text[number]),
             }
         }
-        None
+        &text[at..]
     }
 
     /// Whether every declaration is about a stack, and counts as the names do.
@@ -201,7 +191,34 @@ impl Stacks {
     }
 }
 
-impl Numbered<'_> {
+/// Takes the first number of the rest of a name for undecided, if there is one.
+fn add<'a>(open: &mut Undecided<'a>, before: &str, text: &'a str, growth: Option<&'a Growth>) {
+    let Some(at) = numbers(text).next() else {
+        return;
+    };
+    let Ok(index) = text[at.clone()].parse() else {
+        return;
+    };
+    let entry = Entry {
+        number: &text[at.clone()],
+        rest: &text[at.end..],
+        growth,
+    };
+    let before = format!("{before}{}", &text[..at.start]);
+    let numbered = open.entry(before).or_default();
+    let contents = match growth {
+        Some(_) => &mut numbered.base,
+        None => &mut numbered.target,
+    };
+    contents.entry(index).or_default().push(entry);
+}
+
+impl<'a> Numbered<'a> {
+    fn entries(&self) -> impl Iterator<Item = Entry<'a>> {
+        let all = self.base.values().chain(self.target.values());
+        all.flatten().copied()
+    }
+
     fn is_stack(&self, before: &str, declared: &[Declared]) -> Result<bool, WidthsError> {
         let name = shown(before);
         let (base, target) = (self.base.len(), self.target.len());
@@ -239,7 +256,13 @@ impl Numbered<'_> {
                 .keys()
                 .zip(self.base.keys().skip(1))
                 .all(|(a, b)| a + 1 == *b)
-            && first.is_some_and(|first| first.len() >= enough && all.all(|other| other == first))
+            && first.is_some_and(|first| {
+                let is_like = |other: &Vec<Entry>| {
+                    other.len() == first.len()
+                        && other.iter().zip(first).all(|(one, own)| one.is_like(own))
+                };
+                first.len() >= enough && all.all(is_like)
+            })
     }
 }
 

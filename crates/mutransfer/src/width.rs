@@ -1,5 +1,6 @@
 //! What grows when a model is made wider.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, WidthsError};
@@ -23,12 +24,21 @@ pub struct Widths {
     depths: Vec<Declared>,
 }
 
+/// Role, ratios and dimensions of every parameter of a target, in order of names, each for itself,
+/// and its stacks of blocks.
+pub(crate) struct Survey<'a> {
+    pub(crate) stacks: Stacks,
+    pub(crate) params: Vec<Surveyed<'a>>,
+}
+
 /// A parameter of the target, and what became of it; nothing where the base lacks it.
 pub(crate) struct Surveyed<'a> {
     pub(crate) name: &'a ParamName,
     pub(crate) shape: &'a Shape,
     pub(crate) growth: Option<&'a Growth>,
     pub(crate) placed: Option<Result<Placed, WidthsError>>,
+    /// Blocks over blocks of the base, of the stacks that it is in.
+    depth: Option<f64>,
 }
 
 impl Widths {
@@ -45,11 +55,11 @@ impl Widths {
             delta.iter().map(|(name, _)| name),
             "delta",
         )?;
-        let mut params = BTreeMap::new();
-        for ((name, base), (_, delta)) in base.iter().zip(delta.iter()) {
-            params.insert(name.clone(), Growth::between(name, base, delta, "delta")?);
-        }
-        Self::of(params)
+        let pairs = base.iter().zip(delta.iter());
+        let grown = pairs.map(|((name, base), (_, delta))| {
+            Ok((name.clone(), Growth::between(name, base, delta, "delta")?))
+        });
+        Self::of(grown.collect::<Result<_, WidthsError>>()?)
     }
 
     /// Finds what grows from the base and the model to train, where there is no third. A dimension
@@ -59,27 +69,30 @@ impl Widths {
     /// As [`Widths::between`], but that the target may have more or fewer blocks, and then nothing
     /// else need grow.
     pub fn inferred(base: &Shapes, target: &Shapes) -> Result<Self, Error> {
-        let mut params = BTreeMap::new();
-        for (name, shape) in base.iter() {
-            params.insert(name.clone(), Growth::of(name, shape)?);
-        }
+        let fixed = base
+            .iter()
+            .map(|(name, shape)| Ok((name.clone(), Growth::of(name, shape)?)));
+        let mut params: BTreeMap<ParamName, Growth> = fixed.collect::<Result<_, WidthsError>>()?;
         let stacks = Stacks::find(
             &params,
             target.iter().map(|(name, _)| name),
             BTreeSet::new(),
             &[],
         )?;
-        let templates: BTreeMap<String, &Shape> = target
-            .iter()
-            .map(|(name, shape)| (stacks.template(name), shape))
-            .collect();
-        for (name, base) in base.iter() {
+        // Blocks that the target lacks are as those that it has.
+        let templates = LazyCell::new(|| -> BTreeMap<String, &Shape> {
+            let named = target.iter();
+            named
+                .map(|(name, shape)| (stacks.template(name), shape))
+                .collect()
+        });
+        for ((name, growth), (_, base)) in params.iter_mut().zip(base.iter()) {
             let shape = target.get(name.as_str());
             let Some(shape) = shape.or_else(|| templates.get(&stacks.template(name)).copied())
             else {
                 return Err(missing(name, "base", "target").into());
             };
-            params.insert(name.clone(), Growth::between(name, base, shape, "target")?);
+            *growth = Growth::between(name, base, shape, "target")?;
         }
         let widths = if stacks.growing().next().is_some() {
             Self::unchecked(params)
@@ -278,7 +291,7 @@ impl Widths {
     }
 
     /// The stacks of blocks of base and target.
-    pub(crate) fn stacks(&self, target: &Shapes) -> Result<Stacks, WidthsError> {
+    fn stacks(&self, target: &Shapes) -> Result<Stacks, WidthsError> {
         let [base, deep] = [Sizes::base, Sizes::target].map(|size| size(self.sizes, Size::Depth));
         let all = base.zip(deep).map(|(base, target)| Declared {
             name: None,
@@ -329,15 +342,14 @@ impl Widths {
             .collect())
     }
 
-    /// Role, ratios and dimensions of every parameter of the target, in order of names, each for
-    /// itself.
+    /// What is known of every parameter of the target, at ratios to this base.
     pub(crate) fn survey<'a>(
         &'a self,
         target: &'a Shapes,
-        stacks: &Stacks,
         base: Base,
-    ) -> Result<Vec<Surveyed<'a>>, WidthsError> {
-        let templates = self.templates(stacks)?;
+    ) -> Result<Survey<'a>, WidthsError> {
+        let stacks = self.stacks(target)?;
+        let templates = self.templates(&stacks)?;
         let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
         let mut surveyed: Vec<Surveyed> = planned
             .map(|(name, shape)| {
@@ -350,15 +362,16 @@ impl Widths {
                     shape,
                     growth,
                     placed,
+                    depth: stacks.ratio(name, base),
                 }
             })
             .collect();
-        let known: Vec<Option<Known>> = surveyed.iter().map(|one| one.known(stacks)).collect();
+        let known: Vec<Option<Known>> = surveyed.iter().map(Surveyed::known).collect();
         let all: Vec<Known> = known.iter().copied().flatten().collect();
         let evidence = Evidence::of(&all, self.layout, self.compared);
         for (one, known) in surveyed.iter_mut().zip(known) {
             if let Some(known) = known {
-                let depth = stacks.ratio(one.name, base);
+                let depth = one.depth;
                 let placed = evidence.settle(&known).and_then(|growth| {
                     let placed = growth.place(one.name, one.shape, self.layout, base)?;
                     in_its_place(&known, placed)
@@ -369,23 +382,21 @@ impl Widths {
                 }));
             }
         }
-        Ok(surveyed)
+        Ok(Survey {
+            stacks,
+            params: surveyed,
+        })
     }
 
-    /// The same where all parameters must be known and right.
-    pub(crate) fn place<'a>(
-        &'a self,
-        target: &'a Shapes,
-        stacks: &Stacks,
-        base: Base,
+    /// All parameters of a survey, where they must be known and right.
+    pub(crate) fn placed<'a>(
+        &self,
+        survey: &Survey<'a>,
     ) -> Result<Vec<(&'a ParamName, Placed)>, WidthsError> {
-        let surveyed = self.survey(target, stacks, base)?;
-        self.has_parameters(&surveyed, stacks)?;
-        let placed = surveyed.into_iter().map(|one| {
-            let placed = one
-                .placed
-                .ok_or_else(|| missing(one.name, "target", "base"))?;
-            Ok((one.name, placed?))
+        self.has_parameters(&survey.params, &survey.stacks)?;
+        let placed = survey.params.iter().map(|one| match &one.placed {
+            Some(placed) => Ok((one.name, placed.clone()?)),
+            None => Err(missing(one.name, "target", "base")),
         });
         placed.collect()
     }
@@ -412,14 +423,13 @@ impl Widths {
 
 impl<'a> Surveyed<'a> {
     /// What is known of it, unless something is wrong already.
-    fn known(&self, stacks: &Stacks) -> Option<Known<'a>> {
+    fn known(&self) -> Option<Known<'a>> {
         let growth = self.growth.filter(|_| self.placed.is_none())?;
-        let in_stack = stacks.ratio(self.name, Base::Model).is_some();
         Some(Known {
             name: self.name,
             growth,
             shape: self.shape,
-            in_block: growth.stacked.is_some() || in_stack,
+            in_block: growth.stacked.is_some() || self.depth.is_some(),
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::power::{Ratio, Ratios};
 use crate::role::Role;
 use crate::shape::{ParamName, Shapes};
 use crate::sizes::Base;
-use crate::width::Widths;
+use crate::width::{Surveyed, Widths};
 
 /// What to check.
 #[derive(Clone, Copy, Debug)]
@@ -43,16 +43,34 @@ impl<'a> Check<'a> {
     /// # Errors
     /// When the rule has no table for the optimizer.
     pub fn findings(&self) -> Result<Vec<Finding>, Error> {
-        self.findings_of(&self.plan())
+        Ok(self.planned()?.1)
     }
 
-    /// The same where it has been planned already: with that plan, or with what was in its way.
+    /// The plan, or what is in its way, with everything found; sizes and names are looked at once
+    /// for both.
     ///
     /// # Errors
     /// When the rule has no table for the optimizer.
-    pub fn findings_of(&self, plan: &Result<Plan, Error>) -> Result<Vec<Finding>, Error> {
+    pub fn planned(&self) -> Result<(Result<Plan, Error>, Vec<Finding>), Error> {
+        let survey = self.widths.survey(self.target, Base::Model);
+        let plan = match &survey {
+            Ok(survey) if self.rule.definition().base == Base::Model => {
+                Plan::of_survey(self.widths, survey, self.rule, self.optimizer)
+            }
+            _ => Plan::new(self.widths, self.target, self.rule.clone(), self.optimizer),
+        };
+        let params = survey.map_or(Vec::new(), |survey| survey.params);
+        let findings = self.findings_of(&plan, params)?;
+        Ok((plan, findings))
+    }
+
+    fn findings_of(
+        &self,
+        plan: &Result<Plan, Error>,
+        surveyed: Vec<Surveyed<'a>>,
+    ) -> Result<Vec<Finding>, Error> {
         let mut findings = self.rules().findings(self.decays)?;
-        let (placed, flaws) = self.place();
+        let (placed, flaws) = self.place(surveyed);
         let failed = flaws
             .iter()
             .any(|finding| finding.parameter.is_some() && finding.lint != MU001);
@@ -80,20 +98,12 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn plan(&self) -> Result<Plan, Error> {
-        Plan::new(self.widths, self.target, self.rule.clone(), self.optimizer)
-    }
-
     /// The parameters whose role is known, and what is wrong with the others or their declarations.
-    fn place(&self) -> (Vec<Found<'a>>, Vec<Finding>) {
+    /// What is wrong with the whole is found by planning.
+    fn place(&self, surveyed: Vec<Surveyed<'a>>) -> (Vec<Found<'a>>, Vec<Finding>) {
         let (mut placed, mut flaws) = (Vec::new(), Vec::new());
         let layout = self.widths.layout;
-        // What is wrong with the whole is found by planning.
-        let surveyed = self
-            .widths
-            .stacks(self.target)
-            .and_then(|stacks| self.widths.survey(self.target, &stacks, Base::Model));
-        for one in surveyed.unwrap_or_default() {
+        for one in surveyed {
             let (Some(growth), Some(found)) = (one.growth, one.placed) else {
                 continue;
             };
