@@ -35,12 +35,17 @@ pub(crate) struct Choices {
     pub(crate) clips: bool,
 }
 
+/// A built-in rule, or that of a table in TOML.
+pub(crate) fn named(rule: &str, table: Option<&str>) -> Result<Parametrization, Error> {
+    match table {
+        Some(table) => Parametrization::from_toml(rule, table),
+        None => Ok(rule.parse::<Rule>()?.into()),
+    }
+}
+
 impl Choices {
     pub(crate) fn parametrization(&self) -> Result<Parametrization, Error> {
-        let mut rule = match &self.table {
-            Some(table) => Parametrization::from_toml(&self.rule, table)?,
-            None => self.rule.parse::<Rule>()?.into(),
-        };
+        let mut rule = named(&self.rule, self.table.as_deref())?;
         if let Some(form) = &self.form {
             rule = rule.with_form(form.parse::<Form>()?);
         }

@@ -1,9 +1,11 @@
 //! What the core knows of rules, names and lints.
 
+use mutransfer::theory::Theory;
 use mutransfer::{LINTS, Lint, Optimizer, ParamName, Parametrization, Ratio, Ratios, Role, Rule};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
+use crate::choices::named;
 use crate::error::guarded;
 
 fn described(lint: &Lint) -> Value {
@@ -28,6 +30,22 @@ pub(crate) fn lints() -> String {
 #[pyfunction]
 pub(crate) fn explain(py: Python<'_>, code: String) -> PyResult<String> {
     guarded(py, || Ok(described(code.parse::<&Lint>()?).to_string()))
+}
+
+/// What a rule does in the limit of infinite width, as `mutransfer theory --json` prints it.
+#[pyfunction]
+pub(crate) fn theory(
+    py: Python<'_>,
+    rule: String,
+    table: Option<String>,
+    optimizer: String,
+) -> PyResult<String> {
+    guarded(py, || {
+        let rule = named(&rule, table.as_deref())?;
+        let optimizer = optimizer.parse::<Optimizer>()?;
+        let theory = Theory::of_rule(&rule, optimizer)?;
+        Ok(theory.to_json(&rule.name(), optimizer).to_string())
+    })
 }
 
 /// Names and summaries of the rules that take no parameters.

@@ -9,6 +9,7 @@ mod coordinates;
 mod error;
 mod know;
 mod plan;
+mod program;
 mod shapes;
 
 #[pyo3::pymodule]
@@ -18,9 +19,11 @@ mod _core {
     #[pymodule_export]
     use super::coordinates::{figure, judge_coordinates, looks};
     #[pymodule_export]
-    use super::know::{explain, lints, matches, optimizers, rules, scales};
+    use super::know::{explain, lints, matches, optimizers, rules, scales, theory};
     #[pymodule_export]
     use super::plan::{check_settings, plan, read_plan};
+    #[pymodule_export]
+    use super::program::main;
     #[pymodule_export]
     use super::shapes::{json_shapes, safetensors_shapes};
 

@@ -1,38 +1,35 @@
 //! Shapes and choices in, a plan and what is wrong with it out.
 
-use std::collections::BTreeMap;
-
 use mutransfer::{
-    Check, Error, Finding, Given, Init, ParamName, ParamPlan, Plan, PlanDocument, Settings, Shapes,
-    Widths,
+    Check, Error, Finding, Given, Init, ParamName, ParamPlan, Plan, PlanDocument, Settings, Shapes, Widths,
 };
 use pyo3::prelude::*;
 use serde::Serialize;
 
 use crate::choices::Choices;
 use crate::error::{Problem, guarded};
-use crate::shapes::{Written, read};
+use crate::shapes::Model;
 
 /// A base as shapes, or as the text of a `.bsh` file.
 #[derive(FromPyObject)]
 pub(crate) enum Base {
-    Shapes(Written),
+    Shapes(Model),
     Bsh(String),
 }
 
-/// `{"plan": ..., "findings": [...], "laws": {...}}` for a model; the plan holds scales, as no base
+/// `{"plan": ..., "findings": [...], "laws": [...], "law_of": [...]}` for a model; the plan holds scales, as no base
 /// values are given.
 #[pyfunction]
 pub(crate) fn plan(
     py: Python<'_>,
     base: Base,
-    target: Written,
-    delta: Option<Written>,
+    target: Model,
+    delta: Option<Model>,
     choices: String,
 ) -> PyResult<String> {
     guarded(py, || {
         let choices: Choices = serde_json::from_str(&choices).map_err(Problem::internal)?;
-        planned(base, &read(target), delta.map(read), &choices)
+        planned(base, &target.0, delta.map(|delta| delta.0), &choices)
     })
 }
 
@@ -44,8 +41,8 @@ fn planned(
 ) -> Result<String, Problem> {
     let widths = match (base, delta) {
         (Base::Bsh(text), _) => Widths::from_bsh(&text),
-        (Base::Shapes(base), Some(delta)) => Widths::between(&read(base), &delta),
-        (Base::Shapes(base), None) => Widths::inferred(&read(base), target),
+        (Base::Shapes(base), Some(delta)) => Widths::between(&base.0, &delta),
+        (Base::Shapes(base), None) => Widths::inferred(&base.0, target),
     };
     let widths = choices.declared(widths?)?;
     let (rule, optimizer) = (choices.parametrization()?, choices.optimizer()?);
@@ -58,20 +55,26 @@ fn planned(
         clips: choices.clips,
         zero_init: &choices.zero_init,
     };
-    let planned = Plan::new(&widths, target, rule.clone(), optimizer);
-    let findings = check.findings_of(&planned)?;
+    let (planned, findings) = check.planned()?;
     let findings: Vec<_> = findings.iter().map(Found::of).collect();
     let plan = match planned.and_then(|plan| choices.completed(plan)) {
         Ok(plan) => plan,
         Err(error) => return Err(with_all(error, &findings)),
     };
-    let laws = plan.params();
+    let (mut laws, mut law_of) = (Vec::new(), Vec::new());
+    for (_, param) in plan.params() {
+        let own = Laws::of(param);
+        let known = laws.iter().position(|known| *known == own);
+        law_of.push(known.unwrap_or(laws.len()));
+        if known.is_none() {
+            laws.push(own);
+        }
+    }
     let planned = Planned {
         plan: plan.document(Given::default()),
         findings,
-        laws: laws
-            .map(|(name, param)| (name.as_str(), Laws::of(param)))
-            .collect(),
+        laws,
+        law_of,
     };
     serde_json::to_string(&planned).map_err(Problem::internal)
 }
@@ -80,12 +83,15 @@ fn planned(
 struct Planned<'a> {
     plan: PlanDocument,
     findings: Vec<Found<'a>>,
-    laws: BTreeMap<&'a str, Laws>,
+    /// Those that differ; few, however many parameters there are.
+    laws: Vec<Laws>,
+    /// Which of them are each parameter's, in the order of names.
+    law_of: Vec<usize>,
 }
 
 /// By how much the standard deviation of a framework's own initialiser differs between base and
 /// target, by the law that it follows.
-#[derive(Serialize)]
+#[derive(PartialEq, Serialize)]
 struct Laws {
     constant: f64,
     #[serde(flatten)]
@@ -95,7 +101,7 @@ struct Laws {
 }
 
 /// Those of matrices.
-#[derive(Serialize)]
+#[derive(PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Drawn {
     fan_in: f64,

@@ -4,22 +4,35 @@ use std::collections::BTreeMap;
 
 use mutransfer::{Axes, Shape, Shapes};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::error::guarded;
 
-/// `(dims, fan_in, fan_out)` of every parameter.
-pub(crate) type Written = BTreeMap<String, (Vec<usize>, Option<usize>, Option<usize>)>;
+/// `(dims, fan_in, fan_out)` of a parameter.
+type Written = (Vec<usize>, Option<usize>, Option<usize>);
 
-pub(crate) fn read(written: Written) -> Shapes {
-    let shape = |(dims, fan_in, fan_out): (Vec<usize>, _, _)| match (fan_in, fan_out) {
-        (None, None) => Shape::new(dims),
-        _ => Shape::new(dims).with_axes(Axes { fan_in, fan_out }),
-    };
-    let named = written.into_iter();
-    named.map(|(name, own)| (name, shape(own))).collect()
+/// Shapes as Python has them, `{name: (dims, fan_in, fan_out)}`.
+pub(crate) struct Model(pub(crate) Shapes);
+
+impl<'py> FromPyObject<'_, 'py> for Model {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let named = given.cast::<PyDict>()?.iter().map(|(name, own)| {
+            let (dims, fan_in, fan_out): Written = own.extract()?;
+            let shape = match (fan_in, fan_out) {
+                (None, None) => Shape::new(dims),
+                _ => Shape::new(dims).with_axes(Axes { fan_in, fan_out }),
+            };
+            Ok((name.extract::<String>()?, shape))
+        });
+        Ok(Self(
+            named.collect::<PyResult<Vec<_>>>()?.into_iter().collect(),
+        ))
+    }
 }
 
-fn write(shapes: &Shapes) -> Written {
+fn write(shapes: &Shapes) -> BTreeMap<String, Written> {
     let shape = |shape: &Shape| {
         let axes = shape.axes.filter(|_| shape.dims.len() > 1);
         let [fan_in, fan_out] = [axes.and_then(|a| a.fan_in), axes.and_then(|a| a.fan_out)];
@@ -33,13 +46,16 @@ fn write(shapes: &Shapes) -> Written {
 
 /// What of a model is trained, from its shapes as JSON.
 #[pyfunction]
-pub(crate) fn json_shapes(py: Python<'_>, text: String) -> PyResult<Written> {
+pub(crate) fn json_shapes(py: Python<'_>, text: String) -> PyResult<BTreeMap<String, Written>> {
     guarded(py, || Ok(write(&Shapes::from_json(&text)?.trained()?.0)))
 }
 
 /// What of a model is trained, from the beginning of a safetensors file.
 #[pyfunction]
-pub(crate) fn safetensors_shapes(py: Python<'_>, header: Vec<u8>) -> PyResult<Written> {
+pub(crate) fn safetensors_shapes(
+    py: Python<'_>,
+    header: Vec<u8>,
+) -> PyResult<BTreeMap<String, Written>> {
     guarded(py, || {
         Ok(write(&Shapes::from_safetensors(&header)?.trained()?.0))
     })

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use mutransfer::theory::{Expectation, Layer, Quantity, Theory};
-use mutransfer::{Hyper, Init, Optimizer, Parametrization, Rule};
+use mutransfer::{Hyper, Init, Optimizer, Parametrization, PlanDocument, Rule};
 use mutransfer_analysis::{
     Cell, Check, Coordinate, CoordinateError, Layers, Looks, Measurements, TOLERANCE, Verdict,
     display_name, figures, to_csv,
@@ -49,7 +49,7 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     let rules = rules(options, study.as_ref())?;
     let (description, optimizer) = match &study {
         Some(study) => (study.subject().clone(), study.optimizer()),
-        None => (description(options), options.optimizer),
+        None => (description(options)?, options.optimizer),
     };
     let expect = options.expect.as_deref().map(rule).transpose()?;
     let judge = |coordinates: &[Coordinate], looks: &Looks| {
@@ -183,14 +183,22 @@ fn layers(options: &CoordOptions) -> Result<Layers, Failure> {
     for module in &options.embedding {
         layers = layers.with_embedding(module);
     }
-    if let Some(path) = &options.plan {
-        let plan = serde_json::from_str(&crate::model::text(path)?).map_err(|error| {
-            let message = format!("{} is no plan as JSON: {error}", path.display());
-            Failure::usage(message, Some("`mutransfer plan … --json` writes one"))
-        })?;
+    if let Some(plan) = plan(options)? {
         layers = layers.with_plan(&plan);
     }
     Ok(layers)
+}
+
+/// The plan by which models of a foreign table were trained.
+fn plan(options: &CoordOptions) -> Result<Option<PlanDocument>, Failure> {
+    let Some(path) = &options.plan else {
+        return Ok(None);
+    };
+    let plan = serde_json::from_str(&crate::model::text(path)?).map_err(|error| {
+        let message = format!("{} is no plan as JSON: {error}", path.display());
+        Failure::usage(message, Some("`mutransfer plan … --json` writes one"))
+    })?;
+    Ok(Some(plan))
 }
 
 /// What a module at an end of the network is called.
@@ -281,17 +289,22 @@ fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn description(options: &CoordOptions) -> Description {
-    Description {
+fn description(options: &CoordOptions) -> Result<Description, Failure> {
+    let mut variants = options.variants.clone();
+    let is_planned = |plan: PlanDocument| !plan.forward.readout.is_empty();
+    if options.tied || plan(options)?.is_some_and(is_planned) {
+        variants.push("tied".to_owned());
+    }
+    Ok(Description {
         family: options.model.clone(),
         heads: options
             .heads
             .map_or(Heads::Dim(options.head_dim), Heads::Count),
-        variants: options.variants.clone(),
+        variants,
         zero_readout: !options.random_init,
         zero_query: !options.random_init,
         program: None,
-    }
+    })
 }
 
 /// The protocol of a study, but for what was typed.

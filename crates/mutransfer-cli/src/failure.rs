@@ -3,8 +3,6 @@
 mod analysis;
 mod store;
 
-use std::process::ExitCode;
-
 use mutransfer::Fix;
 use mutransfer::error::WidthsError;
 
@@ -163,7 +161,7 @@ impl Failure {
     }
 
     /// Says what went wrong, on stderr, and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> u8 {
         note!("error: {}", self.error);
         let mut last = String::new();
         for cause in self.error.chain().skip(1) {
@@ -177,7 +175,7 @@ impl Failure {
         if let Some(hint) = &self.hint {
             note!("hint: {hint}");
         }
-        ExitCode::from(self.code)
+        self.code
     }
 }
 
@@ -253,8 +251,18 @@ impl From<BadSize> for Failure {
 /// A subject may be of any kind; those that are built in are known.
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
+        #[cfg(feature = "train")]
         let problem = match problem.downcast::<mutransfer_models::Error>() {
             Ok(error) => return (*error).into(),
+            Err(problem) => problem,
+        };
+        #[cfg(not(feature = "train"))]
+        let problem = match problem.downcast::<crate::subject::Untrained>() {
+            Ok(error) => {
+                let hint = "in a clone, `cargo install --path crates/mutransfer-cli` makes the \
+                            program that trains";
+                return Self::with(USAGE, *error, Some(hint));
+            }
             Err(problem) => problem,
         };
         let problem = match problem.downcast::<mutransfer::Error>() {
@@ -295,6 +303,7 @@ impl From<CommandError> for Failure {
     }
 }
 
+#[cfg(feature = "train")]
 impl From<mutransfer_models::Error> for Failure {
     fn from(error: mutransfer_models::Error) -> Self {
         use mutransfer_models::Error;

@@ -22,7 +22,7 @@ use crate::{signals, subject};
 
 pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
     // It was started by a path that says nothing to who looks at the list of processes.
-    let _ = std::fs::write("/proc/self/comm", env!("CARGO_BIN_NAME"));
+    let _ = std::fs::write("/proc/self/comm", crate::NAME);
     let stop = signals::stop().context("cannot listen for signals")?;
     if options.end_with_stdin {
         worker::die_with_parent();

@@ -3,14 +3,17 @@
 use anyhow::Context;
 use mutransfer::theory::{Condition, Exponents, Theory, shift};
 use mutransfer::{Optimizer, Parametrization, Rational32, Role, Rule};
-use serde_json::{Value, json};
+#[cfg(not(feature = "train"))]
+use mutransfer_study::subject::Problem;
+use serde_json::Value;
 
 use crate::args::{Print, TheoryOptions};
 use crate::failure::Failure;
-use crate::kernel;
 use crate::model;
 use crate::rules::grid;
 use crate::say::{note, say};
+#[cfg(not(feature = "train"))]
+use crate::subject::Untrained;
 
 /// A rule under an optimizer, classified.
 struct Classified {
@@ -21,7 +24,7 @@ struct Classified {
 
 pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
     if options.measure {
-        return kernel::measure(options);
+        return measure(options);
     }
     let optimizers = match options.optimizer {
         Some(optimizer) => vec![optimizer],
@@ -33,7 +36,10 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
     };
     let classified = classify(options, &rules, &optimizers)?;
     if options.json {
-        let all: Vec<Value> = classified.iter().map(to_json).collect();
+        let all: Vec<Value> = classified
+            .iter()
+            .map(|one| one.theory.to_json(&one.rule, one.optimizer))
+            .collect();
         let text = serde_json::to_string_pretty(&all).context("cannot print JSON")?;
         say!("{text}");
     } else if options.rule.is_some() {
@@ -48,6 +54,16 @@ pub(crate) fn theory(options: &TheoryOptions) -> Result<(), Failure> {
         (Some(other), Some(rule)) => compare(rule, other, options, &optimizers),
         _ => Ok(()),
     }
+}
+
+#[cfg(feature = "train")]
+use crate::kernel::measure;
+
+/// It trains a perceptron.
+#[cfg(not(feature = "train"))]
+fn measure(_: &TheoryOptions) -> Result<(), Failure> {
+    let refused: Problem = Untrained.into();
+    Err(refused.into())
 }
 
 fn classify(
@@ -225,47 +241,4 @@ fn compare(
         }
     }
     Ok(())
-}
-
-fn to_json(classified: &Classified) -> Value {
-    let theory = &classified.theory;
-    let layers: serde_json::Map<String, Value> = theory
-        .exponents
-        .named()
-        .into_iter()
-        .zip(theory.named_updates())
-        .map(|((layer, own), (_, r))| {
-            let exponents = json!({
-                "a": own.a.to_string(),
-                "b": own.b.to_string(),
-                "c": own.c.to_string(),
-                "d": own.d.to_string(),
-                "r": r.to_string(),
-                "updated_maximally": r == Rational32::from(0),
-            });
-            (layer.to_string(), exponents)
-        })
-        .collect();
-    json!({
-        "rule": classified.rule,
-        "optimizer": classified.optimizer,
-        "regime": theory.regime,
-        "stable": theory.broken().next().is_none(),
-        "nontrivial": theory.is_nontrivial,
-        "maximal_update": theory.is_mup(),
-        "r": theory.r.to_string(),
-        "layers": layers,
-        "stability": theory.stability.iter().map(condition_json).collect::<Vec<_>>(),
-        "faithfulness": theory.faithfulness.iter().map(condition_json).collect::<Vec<_>>(),
-        "attention_growth": theory.attention.to_string(),
-    })
-}
-
-fn condition_json(condition: &Condition) -> Value {
-    json!({
-        "layer": condition.layer,
-        "statement": condition.statement,
-        "value": condition.value.to_string(),
-        "holds": condition.holds,
-    })
 }

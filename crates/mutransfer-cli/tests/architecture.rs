@@ -109,11 +109,20 @@ fn the_python_package_converts_and_needs_no_tensors() {
         [
             "mutransfer",
             "mutransfer-analysis",
+            "mutransfer-cli",
             "pyo3",
             "serde",
             "serde_json"
         ]
     );
+    let lock = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../bindings/python/Cargo.lock"
+    );
+    let lock = std::fs::read_to_string(lock).unwrap();
+    let has = |name: &str| lock.contains(&format!("name = \"{name}\""));
+    assert!(has("mutransfer-cli") && has("clap"));
+    assert!(!has("burn") && !has("mutransfer-models"));
 }
 
 fn cargo(arguments: &[&str]) -> String {

@@ -139,3 +139,37 @@ fn bad_tables_are_refused() {
         );
     }
 }
+
+/// Its first logits are of any size, and only what its own updates do is judged.
+#[test]
+fn a_readout_that_is_an_embedding_is_said_or_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| write(folder.path(), name, text);
+    let mut table = "width,seed,step,module,quantity,l1\n".to_owned();
+    for width in [64, 128, 256, 512] {
+        for seed in 0..4 {
+            let noise = 1.0 + f64::from(seed) / 1e3;
+            let logits = noise * f64::from(width).sqrt();
+            table += &format!("{width},{seed},1,head,activation,{logits}\n");
+            table += &format!("{width},{seed},1,head,own-update,{noise}\n");
+        }
+    }
+    let table = file("table.csv", &table);
+    let from = ["--from", &table, "--embedding", "none"];
+    let verdict = |more: &[&str]| coord(&folder.path().join("out"), &[&from[..], more].concat()).0;
+    assert_eq!(verdict(&["--readout", "head"]), Some(1));
+    assert_eq!(verdict(&["--readout", "head", "--tied"]), Some(0));
+
+    let shapes =
+        |width| format!("{{\"token.weight\": [50, {width}], \"mix.weight\": [{width}, {width}]}}");
+    let base = file("base.json", &shapes(64));
+    let target = file("target.json", &shapes(256));
+    let planned = mutransfer()
+        .args(["plan", "--base", &base, "--target", &target, "--json"])
+        .args(["--layout", "out-in", "--declare", "token.weight=input"])
+        .args(["--tie", "head.weight=token.weight"])
+        .output()
+        .unwrap();
+    let plan = file("plan.json", &String::from_utf8(planned.stdout).unwrap());
+    assert_eq!(verdict(&["--plan", &plan]), Some(0));
+}

@@ -7,6 +7,7 @@ crate `mutransfer`.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from mutransfer import _core
@@ -23,7 +24,7 @@ from mutransfer.errors import (
     ScheduleError,
     TableError,
 )
-from mutransfer.plan import Finding, Forward, ParamPlan, Plan, Setting, plan
+from mutransfer.plan import Finding, Forward, ParamPlan, Plan, Setting, named, plan
 from mutransfer.shapes import Shape, Shapes
 
 __version__ = _core.VERSION
@@ -52,6 +53,7 @@ __all__ = [
     "optimizers",
     "plan",
     "rules",
+    "theory",
 ]
 
 
@@ -71,6 +73,26 @@ def optimizers() -> list[str]:
     True
     """
     return _core.optimizers()
+
+
+def theory(rule: str | Path, optimizer: str) -> dict[str, Any]:
+    """What a rule does in the limit of infinite width, as `mutransfer theory` says it.
+
+    Args:
+        rule: A name of `rules()`, or the path of a table in TOML.
+        optimizer: A name of `optimizers()`.
+
+    Returns:
+        Regime, exponents and updates of each layer, and the conditions that are met or not.
+
+    Raises:
+        PlanError: If the rule has no table for the optimizer.
+
+    >>> theory("mup", "adam")["maximal_update"]
+    True
+    """
+    found: dict[str, Any] = json.loads(_core.theory(*named(rule), optimizer))
+    return found
 
 
 def lints() -> list[dict[str, str]]:

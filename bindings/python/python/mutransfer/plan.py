@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -30,6 +33,9 @@ class ParamPlan(NamedTuple):
     eps: float
     init_scale: float
     multiplier: float
+
+
+_NUMBERS = itemgetter(*ParamPlan._fields)
 
 
 class Setting(NamedTuple):
@@ -95,8 +101,7 @@ class Plan:
             decay=document["decay"],
             hash=document["hash"],
             params={
-                name: ParamPlan(*(param[key] for key in ParamPlan._fields))
-                for name, param in document["params"].items()
+                name: ParamPlan._make(_NUMBERS(param)) for name, param in document["params"].items()
             },
             forward=Forward(
                 forward.get("attention"),
@@ -246,7 +251,7 @@ def plan(
     >>> p.params["down"].multiplier
     0.125
     """
-    name, table = _rule(rule)
+    name, table = named(rule)
     choices = {
         "rule": name,
         "table": table,
@@ -264,22 +269,39 @@ def plan(
         "decays": decays,
         "clips": clips,
     }
-    planned = json.loads(
-        _core.plan(
-            shapes.base(base),
-            shapes.read(target),
-            None if delta is None else shapes.read(delta),
-            json.dumps(choices),
+    with _undisturbed():
+        planned = json.loads(
+            _core.plan(
+                shapes.base(base),
+                shapes.read(target),
+                None if delta is None else shapes.read(delta),
+                json.dumps(choices),
+            )
         )
-    )
-    made = Plan.from_document(
-        planned["plan"], planned["findings"], laws=planned["laws"], head_dim=head_dim
-    )
+        laws = (planned["laws"][at] for at in planned["law_of"])
+        made = Plan.from_document(
+            planned["plan"],
+            planned["findings"],
+            laws=dict(zip(planned["plan"]["params"], laws, strict=True)),
+            head_dim=head_dim,
+        )
     _tell(made.findings, strict=strict)
     return made
 
 
-def _rule(rule: str | Path) -> tuple[str, str | None]:
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Without collections of garbage, which would look through all of a large plan many times."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def named(rule: str | Path) -> tuple[str, str | None]:
     """A name, or the name and text of a table in a file."""
     path = Path(rule)
     if path.suffix == ".toml":
@@ -319,6 +341,6 @@ def _caller() -> int:
 
 _HINTS = {
     "MU001": 'declare=[("NAME", "output")] for a readout, classifier or value head (in '
-    'mutransfer.torch: readout=["MODULE"]), "input" for an embedding, "hidden" for keys and values '
-    "of a fixed number of heads",
+    'mutransfer.torch: readout=["MODULE"], and router=["MODULE"] for what chooses experts), '
+    '"input" for an embedding, "hidden" for keys and values of a fixed number of heads',
 }

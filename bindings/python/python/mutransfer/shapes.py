@@ -46,11 +46,12 @@ def base(given: Shapes | str | Path) -> _Written | str:
 
 
 def _shape(name: str, own: Sequence[int] | Shape) -> tuple[Sequence[int], int | None, int | None]:
-    shape = own if isinstance(own, Shape) else Shape(tuple(own))
-    if not all(isinstance(size, int) and size >= 0 for size in shape.dims):
-        message = f"parameter `{name}` has the sizes {shape.dims!r}; they must be whole numbers"
-        raise PlanError(message, parameters=[name])
-    return shape.dims, shape.fan_in, shape.fan_out
+    dims, fan_in, fan_out = own if isinstance(own, Shape) else (tuple(own), None, None)
+    for size in dims:
+        if not isinstance(size, int) or size < 0:
+            message = f"parameter `{name}` has the sizes {dims!r}; they must be whole numbers"
+            raise PlanError(message, parameters=[name])
+    return dims, fan_in, fan_out
 
 
 def _header(path: Path) -> bytes:

@@ -48,6 +48,12 @@ impl std::fmt::Display for Evidence {
     }
 }
 
+/// The module that has a parameter.
+fn module(name: &str) -> &str {
+    name.rsplit_once(['.', '/'])
+        .map_or(name, |(module, _)| module)
+}
+
 /// Says that there is none.
 const NONE: &str = "none";
 
@@ -79,10 +85,11 @@ impl Layers {
                 Role::Output => Layer::Output,
                 Role::Fixed | Role::Vector => continue,
             };
-            let module = name
-                .rsplit_once(['.', '/'])
-                .map_or(name.as_str(), |(module, _)| module);
-            self.planned.insert(module.to_owned(), layer);
+            self.planned.insert(module(name).to_owned(), layer);
+        }
+        // Readouts that have an embedding's tensor.
+        for name in plan.forward.readout.keys() {
+            self.planned.insert(module(name).to_owned(), Layer::Output);
         }
         self
     }

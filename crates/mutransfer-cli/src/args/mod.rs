@@ -374,6 +374,10 @@ pub(crate) struct CoordOptions {
     /// Module that is the embedding or first layer, likewise
     #[arg(long, value_name = "MODULE", requires = "from")]
     pub(crate) embedding: Vec<String>,
+    /// The readout is the tensor of the embedding, so that of its rows only its own updates are
+    /// judged; a --plan says it too
+    #[arg(long, requires = "from")]
+    pub(crate) tied: bool,
     /// Plan as JSON that the measured models were trained by, whose roles say what modules are
     #[arg(long, value_name = "PLAN.json", requires = "from")]
     pub(crate) plan: Option<PathBuf>,

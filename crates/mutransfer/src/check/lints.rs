@@ -175,6 +175,23 @@ lints! {
         fix "Take one: the plan's multiplier with initial weights that do not know the depth \
              (without the 1/sqrt(2 depth) of GPT-2, or with that of the base), or the form folded."
         source "2505.01618 Table 1; GPT-2's initial weights"
+    MU019 "a factor of its own in the forward pass"
+        what "A module has a number that differs between base and target, such as an embedding \
+              that is multiplied by the root of the width."
+        why "The plan has every factor that follows the width already. One that the model has by \
+             itself is applied on top of it, so that activations grow with the width."
+        fix "Fix the factor to its value in the base. The coordinate check shows those that no \
+             module has as a number."
+        source "TP5 (2203.03466) Table 8; Gemma and T5 in transformers scale embeddings and logits \
+                by their width"
+    MU020 "checkpoint of another plan"
+        what "The weights of a model carry the record of another plan than the one that its \
+              optimizer is to follow."
+        why "Multipliers and weights belong together: with those of another base, rule or form the \
+             logits are off by the ratio of the widths, and nothing says so."
+        fix "Plan with the base, rule and optimizer that the checkpoint was trained with, or fold \
+             it into a plain model before it is saved."
+        source "microsoft/mup issue 21, where the multiplier is lost with the base shapes"
 }
 
 impl FromStr for &'static Lint {

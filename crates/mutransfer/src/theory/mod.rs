@@ -9,6 +9,7 @@ mod alignment;
 mod classify;
 mod conditions;
 mod coordinates;
+mod document;
 mod exponents;
 mod symmetry;
 
