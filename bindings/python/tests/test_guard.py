@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import MODELS, losses, mlp, seeded, vectors
 from mutransfer import PlanError, PlanMismatch, PlanWarning, ScheduleError
-from torch import optim
+from torch import nn, optim
 from torch.optim import lr_scheduler as schedules
 
 RATES = lambda made: [group["lr"] for group in made.param_groups]
@@ -170,8 +170,9 @@ def test_subclasses_count_as_their_base():
 
 
 def test_optimizers_that_no_rule_is_for():
-    with pytest.raises(PlanError, match="no rule is known for the optimizer LBFGS"):
-        mt.plan(mlp(32), mlp(8), readout=["4"], optimizer=optim.LBFGS)
+    for cls in (optim.LBFGS, optim.ASGD, optim.Rprop, optim.Adadelta):
+        with pytest.raises(PlanError, match=f"no rule is known for the optimizer {cls.__name__}"):
+            mt.plan(mlp(32), mlp(8), readout=["4"], optimizer=cls)
     with pytest.raises(PlanError, match="no rule holds for optimizer `adadelta`"):
         mt.plan(mlp(32), mlp(8), readout=["4"], optimizer="adadelta")
 
@@ -228,3 +229,53 @@ def test_the_plan_is_checked_against_a_trainer():
     del made.param_groups[0]
     found = mt.check(model, plan, made, lr=0.1, weight_decay=0.5)
     assert "is in no group of the trainer" in found[0].message
+
+
+def test_a_checkpoint_of_another_plan_is_found():
+    """Where nothing loaded it by `load_state_dict`, which refuses it itself."""
+    plan, other = (
+        mt.plan(mlp(64), mlp(width), delta=mlp(2 * width), readout=["4"]) for width in (8, 16)
+    )
+    model = mt.apply(seeded(mlp, 64), plan, init="fan-in")
+    assert mt.check(model, plan) == []
+    found = [one for one in mt.check(model, other) if one.code == "MU020"]
+    assert [(one.title, one.parameter, one.message) for one in found] == [
+        (
+            "checkpoint of another plan",
+            None,
+            f"the record of the weights is {plan.hash[:16]}, the plan is {other.hash[:16]}",
+        )
+    ]
+
+
+class Scaled(nn.Module):
+    """Multiplies its embedding by the root of the width, as some do."""
+
+    def __init__(self, width, scale=None):
+        super().__init__()
+        self.table, self.head = nn.Embedding(8, width), nn.Linear(width, 8)
+        self.embed_scale = scale or width**0.5
+        self.register_buffer("logit_scale", torch.tensor(1 / width))
+
+    def forward(self, ids):
+        return self.head(self.table(ids) * self.embed_scale) * self.logit_scale
+
+
+def test_factors_of_the_models_own_are_found():
+    plan = mt.plan(Scaled(64), Scaled(16), delta=Scaled(32), readout=["head"])
+    model = mt.apply(Scaled(64), plan, init="fan-in")
+    found = mt.check(model, plan, base=Scaled(16))
+    assert [(one.code, one.parameter, one.message) for one in found] == [
+        ("MU019", "", "`embed_scale` is 4 in the base and 8 here"),
+        ("MU019", "", "`logit_scale` is 0.0625 in the base and 0.015625 here"),
+    ]
+    fixed = mt.apply(Scaled(64, scale=4.0), plan, init="fan-in")
+    assert [one.message for one in mt.check(fixed, plan, base=Scaled(16))] == [found[1].message]
+
+
+def test_an_optimizer_is_compared_with_a_rate():
+    plan = mt.plan(mlp(64), mlp(8), delta=mlp(16), readout=["4"])
+    made = optim.AdamW(mlp(64).parameters())
+    with pytest.raises(PlanError) as refused:
+        mt.check(mlp(64), plan, made)
+    assert str(refused.value) == ("an optimizer is to be compared\n  hint: give lr=, the base's")

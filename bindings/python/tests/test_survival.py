@@ -156,10 +156,33 @@ def joined(rank, port, queue, folder):
         model, made, model_state_dict=state["model"], optim_state_dict=state["optimizer"]
     )
     found["fsdp"] += losses(model, made, ids, 2)
+    found["meta"] = losses(*from_meta(mesh), ids, 4)
+    found["untied"] = untied(mesh)
     if rank == 0:
         queue.put(found)
     dist.barrier()
     dist.destroy_process_group()
+
+
+def from_meta(mesh):
+    """Sharded before it has weights, which are drawn, and then scaled by an explicit law."""
+    model = mt.install(meta(build, 32), planned())
+    for block in model.blocks:
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh).to_empty(device="cpu")
+    options = states.StateDictOptions(full_state_dict=True, strict=False)
+    states.set_model_state_dict(model, seeded(build, 32).state_dict(), options=options)
+    mt.scale_init(model, planned(), init="fan-in")
+    return model, optimizer(model)
+
+
+def untied(mesh):
+    """Losses of plain, DDP and FSDP2 training where the readout has a tensor of its own."""
+    plan = mt.plan(meta(GPT, 32), meta(GPT, 8), delta=meta(GPT, 16), readout=["head"])
+    models = [mt.apply(seeded(GPT, 32), plan, init="fan-in") for _ in range(3)]
+    models[1] = DistributedDataParallel(models[1])
+    fully_shard(models[2], mesh=mesh)
+    return [losses(model, optimizer(model, plan), ids, 4) for model in models]
 
 
 def test_two_processes(tmp_path, expected):
@@ -174,3 +197,8 @@ def test_two_processes(tmp_path, expected):
     assert found["shapes"]
     assert found["ddp"] == pytest.approx(expected, rel=1e-5)
     assert found["fsdp"] == pytest.approx(expected, rel=1e-5)
+    assert found["meta"] == pytest.approx(expected, rel=1e-5)
+    plain, *wrapped = found["untied"]
+    assert plain[-1] < plain[0]
+    for own in wrapped:
+        assert own == pytest.approx(plain, rel=1e-5)

@@ -1,6 +1,7 @@
 """Initial weights, multipliers and groups in PyTorch."""
 
 import copy
+from types import SimpleNamespace
 
 import mutransfer.torch as mt
 import pytest
@@ -293,7 +294,7 @@ def test_what_no_module_has_is_folded_alone():
 def test_readouts_are_named():
     with pytest.raises(PlanError, match=r"`4\.weight`: readout not declared"):
         mt.plan(mlp(32), mlp(8), delta=mlp(16))
-    with pytest.raises(PlanError, match="no module or parameter matches readout `9`"):
+    with pytest.raises(PlanError, match="no module or parameter matches `9`"):
         mt.plan(mlp(32), mlp(8), delta=mlp(16), readout=["9"])
     by_module = mt.plan(mlp(32), mlp(8), delta=mlp(16), readout=["4"])
     assert by_module == mt.plan(mlp(32), mlp(8), delta=mlp(16), readout=["4.weight"])
@@ -378,3 +379,71 @@ def test_what_grows_may_follow_from_the_target():
     assert planned(MODELS["resnet"], delta=None).params["1.first.weight"].role == "hidden"
     assert resnet(8)(torch.zeros(1, 1, 8, 8)).shape == (1, CLASSES)
     assert GPT(8)(ids(None)).shape == (4, 16, 24)
+
+
+def test_routers_write_to_a_fixed_number_of_experts():
+    def build(width):
+        return nn.ModuleDict(
+            {
+                "read": nn.Linear(9, width),
+                "router": nn.Linear(width, 4),
+                "up": nn.Linear(width, width),
+                "head": nn.Linear(width, 9),
+            }
+        )
+
+    with pytest.raises(PlanError, match=r"`router\.weight`: readout not declared") as refused:
+        mt.plan(build(32), build(8), delta=build(16), readout=["head"])
+    assert 'router=["MODULE"] for what chooses experts' in refused.value.hint
+    given = {"delta": build(16), "readout": ["head"], "router": ["router"]}
+    plan = mt.plan(build(32), build(8), **given)
+    assert plan.params["router.weight"].role == "output"
+
+
+def test_sizes_of_heads_are_read_from_a_config():
+    def build(width, **config):
+        model = nn.Sequential(nn.Linear(9, width), nn.Linear(width, 9))
+        model.config = SimpleNamespace(**config)
+        return model
+
+    def sizes(base, target):
+        models = build(32, **target), build(8, **base)
+        return mt.plan(*models, delta=build(16), readout=["1"]).head_dim
+
+    heads = {"num_attention_heads": 4}
+    assert sizes(heads | {"hidden_size": 8}, heads | {"hidden_size": 32}) == (2, 8)
+    assert sizes({"head_dim": 8}, {"head_dim": 32}) == (8, 32)
+    # Heads of a fixed size, more of them; and models without a config.
+    assert sizes({"head_dim": 8}, {"head_dim": 8}) is None
+    assert sizes({}, {}) is None
+
+
+def clipped(width, form, max_norm):
+    """Norm and gradients after one pass of a perceptron."""
+    plan = mt.plan(mlp(width), mlp(8), delta=mlp(16), readout=["4"], form=form, clips=False)
+    model = mt.apply(seeded(mlp, width), plan, init="fan-in")
+    model(torch.ones(3, 12)).square().sum().backward()
+    before = [own.grad.clone() for own in model.parameters()]
+    norm = mt.clip_grad_norm_(model, plan, max_norm)
+    return plan, model, before, norm
+
+
+def test_clipping_in_the_default_form_is_that_of_torch():
+    plan, model, before, norm = clipped(64, None, 1e-3)
+    assert plan.clip is None
+    assert norm == torch.nn.utils.get_total_norm(before)
+    assert torch.nn.utils.get_total_norm([p.grad for p in model.parameters()]) <= 1e-3
+
+
+def test_clipping_counts_every_tensor_by_the_plan():
+    """Forms train alike, so they have one norm and are clipped alike."""
+    _, model, _, norm = clipped(64, None, 1e-3)
+    plan, folded, before, same = clipped(64, "folded", 1e-3)
+    factors = plan.clip["factors"]
+    assert set(factors) == {"4.weight"}
+    assert same == pytest.approx(float(norm), rel=1e-5)
+    assert float(torch.nn.utils.get_total_norm(before)) != pytest.approx(float(norm), rel=1e-2)
+    shrunk = [p.grad / q for p, q in zip(folded.parameters(), before, strict=True)]
+    ratio = 1e-3 / (float(norm) + 1e-6)
+    assert all(torch.allclose(own, torch.tensor(ratio), rtol=1e-4) for own in shrunk[:1])
+    assert model[0].weight.grad.norm() == pytest.approx(folded[0].weight.grad.norm(), rel=1e-5)

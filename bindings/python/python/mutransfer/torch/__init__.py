@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from mutransfer.plan import Plan
 from mutransfer.torch.check import check
+from mutransfer.torch.clip import clip_grad_norm_
 from mutransfer.torch.coordinates import coordinates
 from mutransfer.torch.forward import Multiplier, fold, install, multipliers
 from mutransfer.torch.init import apply, scale_init
@@ -28,6 +29,7 @@ __all__ = [
     "Verdict",
     "apply",
     "check",
+    "clip_grad_norm_",
     "coordinates",
     "fold",
     "guard",

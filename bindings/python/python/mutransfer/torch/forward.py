@@ -64,6 +64,14 @@ def record(plan_hash: str) -> torch.Tensor:
     return torch.tensor([int(plan_hash[at : at + 15], 16) for at in range(0, 60, 15)], device="cpu")
 
 
+def recorded(model: nn.Module) -> str | None:
+    """The beginning of the hash of the plan that the weights of a model were trained by."""
+    held = getattr(unwrapped(model), _RECORD, None)
+    if not isinstance(held, torch.Tensor) or held.is_meta:
+        return None
+    return "".join(f"{int(part):015x}" for part in held)
+
+
 def install(
     model: nn.Module,
     plan: Plan,

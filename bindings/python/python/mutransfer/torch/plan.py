@@ -30,11 +30,12 @@ def plan(
     optimizer: str | type[torch.optim.Optimizer] | torch.optim.Optimizer = "adamw",
     rule: str | Path = "mup",
     readout: Sequence[str] = (),
+    router: Sequence[str] = (),
     declare: Pairs = (),
     axes: Axes | None = None,
     ties: Pairs = (),
     zero_init: Sequence[str] = (),
-    head_dim: tuple[int, int] | None = None,
+    head_dim: tuple[int, int] | str | None = "auto",
     depth: tuple[int, int] | None = None,
     form: str | None = None,
     decay: str | None = None,
@@ -53,11 +54,14 @@ def plan(
         optimizer: A class of torch, an instance or a name.
         rule: A name of `mutransfer.rules()`, or the path of a table in TOML.
         readout: Patterns of modules (or parameters) that are readouts: heads, classifiers.
+        router: Patterns of modules (or parameters) that choose experts, and write to a fixed number
+            of them: readouts, to the plan.
         declare: Patterns of parameters with roles, where types do not tell.
         axes: Patterns of parameters with their fan-in and fan-out axes, where types do not tell.
         ties: Readouts with the embeddings whose tensor they use, beside those that share it.
         zero_init: Patterns of parameters that start at zero.
-        head_dim: Size of an attention head in base and target, where heads grow.
+        head_dim: Size of an attention head in base and target, where heads grow; `auto` reads it
+            from a `config` as models of transformers have it.
         depth: Number of blocks in base and target, to be checked against the names.
         form: `folded` for models that must not be touched; without it the rule's own.
         decay: `l2`, `times-lr` or `independent`; without it the optimizer's own.
@@ -94,10 +98,10 @@ def plan(
         delta=shapes.get("delta"),
         rule=rule,
         optimizer=name,
-        declare=[*declare, *_readouts(target, models["target"], readout)],
+        declare=[*declare, *_readouts(target, models["target"], [*readout, *router])],
         ties=[*ties, *models["target"].ties],
         zero_init=zero_init,
-        head_dim=head_dim,
+        head_dim=_head_dim(base, target) if head_dim == "auto" else head_dim,
         depth=depth,
         form=form,
         decay=decay or own_decay,
@@ -171,11 +175,25 @@ def _readouts(target: Any, model: Known, patterns: Sequence[str]) -> list[tuple[
         named = [name for name in model.shapes if both(name) and len(model.shapes[name].dims) > 1]
         if not named and not any(both(name) for name in tied):
             raise PlanError(
-                f"no module or parameter matches readout `{pattern}`",
+                f"no module or parameter matches `{pattern}`",
                 hint="give the name of the module, as named_modules() has it",
             )
         found |= dict.fromkeys(named)
     return [(name, "output") for name in found if name in model.shapes]
+
+
+def _head_dim(*models: Model) -> tuple[int, int] | None:
+    """Sizes of the heads of base and target as their configs have them, if they differ."""
+    base, target = (_config_head_dim(getattr(model, "config", None)) for model in models)
+    return None if base is None or target is None or base == target else (base, target)
+
+
+def _config_head_dim(config: Any) -> int | None:
+    own = getattr(config, "head_dim", None)
+    width, heads = (getattr(config, key, None) for key in ("hidden_size", "num_attention_heads"))
+    if not isinstance(own, int) and isinstance(width, int) and isinstance(heads, int) and heads:
+        return width // heads
+    return own if isinstance(own, int) else None
 
 
 def _own_readouts(target: nn.Module) -> list[str]:
