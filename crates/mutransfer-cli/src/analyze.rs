@@ -103,7 +103,7 @@ fn request(options: &AnalyzeOptions) -> Result<Request, Failure> {
         reference: options.reference.clone(),
         target: options.target_width,
         tolerance: options.tolerance,
-        replicates: options.replicates,
+        replicates: options.replicates as usize,
         max_octaves: options.max_octaves,
         seeds: options.seeds.into(),
     })

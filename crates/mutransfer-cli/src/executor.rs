@@ -15,6 +15,7 @@ use mutransfer_study::executor::local::Local;
 use mutransfer_study::executor::queue::{Queue, Runner};
 use mutransfer_study::executor::settings::{Kind, Settings};
 use mutransfer_study::executor::slurm::Slurm;
+use mutransfer_study::limits;
 use mutransfer_study::workbench::Workbench;
 
 use crate::args::RunOptions;
@@ -64,8 +65,27 @@ fn here(
     abandon(bench.store().root()).context("cannot take back what is queued in a cluster")?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = share(bench, options);
-    let (local, jobs) = sharing(jobs.unwrap_or(cores), share)?;
+    let jobs = jobs.unwrap_or(cores).min(room(bench)?);
+    let (local, jobs) = sharing(jobs, share)?;
     Ok((Box::new(local), format!("{jobs} at a time")))
+}
+
+/// How many of the largest trials this machine has memory for.
+fn room(bench: &Workbench) -> Result<usize, Failure> {
+    let (Some((width, needed)), Some(there)) = (bench.largest(), limits::memory()) else {
+        return Ok(usize::MAX);
+    };
+    let room = there.checked_div(needed).unwrap_or(u64::MAX);
+    if room == 0 {
+        let [needed, there] = [needed, there].map(|bytes| bytes >> 20);
+        let message = format!(
+            "a trial at width {width} takes {needed} MiB of memory at least, for weights, gradients \
+             and moments, and this machine has {there} MiB"
+        );
+        let hint = "choose narrower widths, or run it elsewhere with --executor";
+        return Err(Failure::usage(message, Some(hint)));
+    }
+    Ok(usize::try_from(room).unwrap_or(usize::MAX))
 }
 
 /// What each worker of a study gets.

@@ -134,6 +134,15 @@ impl Failure {
         }
     }
 
+    pub(crate) fn no_threads(error: rayon::ThreadPoolBuildError) -> Self {
+        let error = anyhow::Error::from(error).context("cannot start threads");
+        Self {
+            code: USAGE,
+            error,
+            hint: Some("allow more processes (`ulimit -u`)".to_owned()),
+        }
+    }
+
     pub(crate) fn unreadable(path: &std::path::Path, error: std::io::Error) -> Self {
         let error = anyhow::Error::from(error).context(format!("cannot read {}", path.display()));
         Self {
@@ -232,6 +241,10 @@ impl From<RunError> for Failure {
             }
             RunError::Spawn(ref source) if is_full_of_files(source) => {
                 Self::with(USAGE, error, Some(store::hint(error::Fix::AllowFiles)))
+            }
+            RunError::Spawn(_) => {
+                let hint = "allow more processes (`ulimit -u`), or run fewer trials with --jobs";
+                Self::with(USAGE, error, Some(hint))
             }
             RunError::OtherBuild => {
                 let hint = "start the study again, with this program or with that one";

@@ -28,12 +28,12 @@ pub(crate) fn import(options: &ImportOptions) -> Result<(), Failure> {
     if !tables.is_empty() {
         imported = sum(imported, table(&bench, &tables, options)?);
     }
-    let (Imported { taken, known }, folder) = (imported, bench.store().root());
+    let Imported { taken, known } = imported;
+    let folder = bench.store().root().display().to_string();
     if options.run.json {
         let line = serde_json::json!({ "imported": taken, "known": known, "folder": folder });
         say!("{line}");
     } else {
-        let folder = folder.display();
         say!("{taken} trials were imported into {folder}, {known} had ended before.");
     }
     Ok(())

@@ -11,6 +11,7 @@ use mutransfer::{Optimizer, Parametrization, Rational32, Rule};
 use mutransfer_analysis::{Changed, Slope, TangentRow, display_name, figures, slopes, to_csv};
 use mutransfer_models::Error;
 use mutransfer_models::kernel::kernel_change;
+use mutransfer_study::limits;
 use mutransfer_study::store::Store;
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{ParallelBridge, ParallelIterator};
@@ -36,6 +37,7 @@ struct Run<'a> {
 }
 
 pub(crate) fn measure(options: &TheoryOptions) -> Result<(), Failure> {
+    limits::check_seeds("seeds", options.seeds)?;
     let widths = widths(options)?;
     let rules = rules(options)?;
     let mut exponents = BTreeMap::new();

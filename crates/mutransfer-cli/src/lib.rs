@@ -35,6 +35,7 @@ mod transfer;
 mod watch;
 mod written;
 
+use std::error::Error;
 use std::ffi::OsString;
 
 use clap::FromArgMatches;
@@ -62,7 +63,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn execute(args: Args) -> Result<(), Failure> {
-    match args.command.unwrap_or_default() {
+    let command = args.command.unwrap_or_default();
+    // Workers train on one thread, and there may be many.
+    if !matches!(command, Command::RunTrial(_) | Command::Guard(_)) {
+        start_threads()?;
+    }
+    match command {
         Command::Demo(options) => transfer::demo(&options),
         Command::Transfer(options) => transfer::transfer(&options),
         Command::Sweep(options) => sweep::sweep(&options),
@@ -83,6 +89,14 @@ fn execute(args: Args) -> Result<(), Failure> {
         Command::Recipe(options) => recipe::recipe(&options.command),
         Command::RunTrial(options) => run_trial::run_trial(&options),
         Command::Guard(options) => run_trial::guard(&options),
+    }
+}
+
+/// Starts the threads that commands share, unless there are some: a process may run several commands.
+fn start_threads() -> Result<(), Failure> {
+    match rayon::ThreadPoolBuilder::new().build_global() {
+        Err(error) if error.source().is_some() => Err(Failure::no_threads(error)),
+        _ => Ok(()),
     }
 }
 

@@ -180,7 +180,6 @@ impl Bar {
         let style = ProgressStyle::with_template("{bar:32} {pos}/{len} trials {msg}");
         let bar = ProgressBar::new(trials.len() as u64)
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(500));
         let cost = trials.iter().map(|trial| cost_of(&costs, trial)).sum();
         let pace = (!stderr().is_terminal()).then(|| Pace::new(Instant::now()));
         Self {
@@ -208,6 +207,8 @@ impl Bar {
             _ => {}
         }
         self.bar.set_message(self.message());
+        // A moment without news is an event too.
+        self.bar.tick();
         if let Some(pace) = &mut self.pace
             && pace.is_due(Instant::now())
         {

@@ -5,6 +5,7 @@ use std::io::{Read, stdin};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -27,7 +28,8 @@ pub(crate) fn run_trial(options: &RunTrialOptions) -> Result<(), Failure> {
     if options.end_with_stdin {
         worker::die_with_parent();
         let stop = Arc::clone(&stop);
-        std::thread::spawn(move || end_with_stdin(&stop));
+        let listen = Builder::new().spawn(move || end_with_stdin(&stop));
+        listen.context("cannot start a thread")?;
     }
     if let (Some(batch), Some(element)) = (&options.batch, options.element) {
         return run_element(batch, element, options.jobs, &stop);

@@ -1,7 +1,7 @@
 //! `mutransfer status`: how far a study is.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use mutransfer_analysis::display_name;
@@ -27,7 +27,7 @@ struct Count {
 #[derive(Serialize)]
 struct Status {
     /// The file of the study; none where the folder does not say it.
-    study: Option<PathBuf>,
+    study: Option<String>,
     /// Who runs the study now.
     running: Option<String>,
     /// By rule and width.
@@ -92,7 +92,7 @@ fn print(status: &Status, folder: &Path) {
     }
     say!("{table}");
     if let Some(study) = &status.study {
-        say!("The study is {}.", study.display());
+        say!("The study is {study}.");
     }
     match (&status.running, missing) {
         (Some(who), _) => say!("Run by {who}."),

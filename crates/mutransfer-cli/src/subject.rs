@@ -37,6 +37,11 @@ pub(crate) fn open_typed(
         let hint = "name the data in the command, as in \"--data=text.txt\"";
         return Err(Failure::usage(message, Some(hint)));
     }
+    if let Some(data) = data.filter(|data| data.to_str().is_none()) {
+        let message = format!("the path {} is no text in UTF-8", data.display());
+        let hint = "rename the data, or give a link to it with another name";
+        return Err(Failure::usage(message, Some(hint)));
+    }
     Ok(open_knowing(description, data, known)?)
 }
 

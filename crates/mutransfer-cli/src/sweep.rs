@@ -32,7 +32,8 @@ pub(crate) fn sweep(options: &SweepOptions) -> Result<(), Failure> {
         .iter()
         .filter(|(_, outcome)| is_diverged(outcome))
         .count();
-    let (all, folder) = (ended.len(), bench.store().root());
+    let all = ended.len();
+    let folder = bench.store().root().display().to_string();
     if options.run.json {
         let line = serde_json::json!({ "trials": all, "diverged": diverged, "folder": folder });
         say!("{line}");

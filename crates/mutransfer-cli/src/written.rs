@@ -28,7 +28,8 @@ pub(crate) struct Written {
     study: Study,
     text: String,
     data: Option<PathBuf>,
-    origin: Origin,
+    /// None where a path is no text.
+    origin: Option<Origin>,
     /// The folder that it was found in, where it was begun.
     begun: Option<PathBuf>,
 }
@@ -37,9 +38,27 @@ pub(crate) struct Written {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Origin {
     /// Its file, which the files that it names lie beside.
-    pub(crate) study: PathBuf,
+    pub(crate) study: String,
     /// The data of a built-in model, from wherever it is run.
-    data: Option<PathBuf>,
+    data: Option<String>,
+}
+
+impl Origin {
+    fn of(study: &Path, data: Option<&Path>) -> Option<Self> {
+        let text = |path: &Path| {
+            std::path::absolute(path)
+                .ok()?
+                .into_os_string()
+                .into_string()
+                .ok()
+        };
+        let data = match data {
+            None => None,
+            Some(data) => Some(text(data)?),
+        };
+        let study = text(study)?;
+        Some(Self { study, data })
+    }
 }
 
 impl Written {
@@ -58,11 +77,11 @@ impl Written {
             return Err(Failure::usage(message, Some(hint)));
         };
         let text = model::text(&typed.join(TEXT))?;
-        let data = data.or(origin.data.as_deref());
+        let data = data.or(origin.data.as_deref().map(Path::new));
         let begun = Some(typed.to_owned());
         Ok(Self {
             begun,
-            ..Self::of(text, &origin.study, data)?
+            ..Self::of(text, Path::new(&origin.study), data)?
         })
     }
 
@@ -71,16 +90,11 @@ impl Written {
     /// # Errors
     /// When it makes no sense.
     pub(crate) fn of(text: String, path: &Path, data: Option<&Path>) -> Result<Self, Failure> {
-        let absolute =
-            |path: &Path| std::path::absolute(path).context("there is no current folder");
         Ok(Self {
             study: Study::parse(&text, path)?,
             text,
             data: data.map(Path::to_owned),
-            origin: Origin {
-                study: absolute(path)?,
-                data: data.map(absolute).transpose()?,
-            },
+            origin: Origin::of(path, data),
             begun: None,
         })
     }
@@ -99,12 +113,15 @@ impl Written {
         if let Some(shapes) = known.file() {
             store.write(SHAPES, &shapes)?;
         }
+        let Some(origin) = self.origin else {
+            return Ok(bench);
+        };
         // The file itself may lie there.
         let there = std::fs::read(store.path(TEXT)).ok();
         if there.as_deref() != Some(self.text.as_bytes()) {
             store.write(TEXT, self.text.as_bytes())?;
         }
-        let origin = serde_json::to_vec_pretty(&self.origin).context("cannot write JSON")?;
+        let origin = serde_json::to_vec_pretty(&origin).context("cannot write JSON")?;
         store.write(ORIGIN, &origin)?;
         Ok(bench)
     }

@@ -35,6 +35,7 @@ pub mod shapes;
 pub mod store;
 pub mod study;
 pub mod subject;
+pub mod text;
 pub mod train;
 pub mod trial;
 pub mod workbench;

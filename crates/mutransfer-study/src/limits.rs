@@ -19,6 +19,20 @@ const SEEDS: u64 = 10_000;
 /// The most trials of a study.
 const TRIALS: u64 = 1_000_000;
 
+/// Bytes that training takes for every number of a model at least: the number itself, its gradient
+/// and two moments, in `f32`.
+pub(crate) const TRAINED: u64 = 16;
+
+/// Bytes of memory that this machine has; none where that is not known.
+pub fn memory() -> Option<u64> {
+    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = about
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
+
 /// A size that is zero, or beyond all that makes sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{what}` {problem}")]

@@ -1,7 +1,6 @@
 //! The one way from what is typed to a rule: a name, or a file with a table.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use mutransfer::{Parametrization, Rule};
@@ -81,7 +80,7 @@ impl NamedRule {
     }
 
     fn read(path: &Path) -> Result<Self, FindError> {
-        let table = fs::read_to_string(path).map_err(|source| FindError::File {
+        let table = crate::text::read(path).map_err(|source| FindError::File {
             path: path.to_owned(),
             source,
         })?;
@@ -192,6 +191,7 @@ impl TryFrom<Written> for NamedRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const TABLE: &str = "[input]\n[hidden]\nlr = \"m_in^-1\"\n[output]\n";
 

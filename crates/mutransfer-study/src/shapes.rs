@@ -101,7 +101,7 @@ fn read_one(path: &Path) -> Result<Shapes> {
     if has_ending(path, "safetensors") {
         return Shapes::from_safetensors(&header(path)?).map_err(content(path));
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
+    let text = crate::text::read(path).map_err(unreadable(path))?;
     match shards(&text) {
         Some(shards) => indexed(path, path.parent().unwrap_or(Path::new("")), &shards),
         None => Shapes::from_json(&text).map_err(content(path)),

@@ -427,3 +427,14 @@ fn an_index_names_its_files() {
     assert_eq!(shards["a.weight"], "model-00001-of-00002.safetensors");
     assert_eq!(mutransfer::shards(r#"{"a.weight": [4]}"#), None);
 }
+
+/// A reader would take the last of the two.
+#[test]
+fn a_tensor_that_is_there_twice_is_refused() {
+    let tensor = r#""w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#;
+    let header = format!("{{{tensor},{tensor}}}");
+    let file = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+    let refused = Shapes::from_safetensors(&file).unwrap_err().to_string();
+    let expected = "shapes in safetensors: parameter `w` is given twice";
+    assert!(refused.starts_with(expected), "{refused}");
+}

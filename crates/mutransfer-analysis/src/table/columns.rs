@@ -1,5 +1,7 @@
 //! Which column plays which part, and where it is in the rows of a file.
 
+use std::collections::HashSet;
+
 use csv::StringRecord;
 
 use crate::table::error::TableError;
@@ -191,11 +193,9 @@ impl Places {
                 Kind::Result => {}
             }
         }
-        for column in 0..known.len() {
-            if self.settings.iter().all(|(_, own)| *own != column) {
-                self.settings.push((None, column));
-            }
-        }
+        let own: HashSet<usize> = self.settings.iter().map(|(_, column)| *column).collect();
+        let lacking = (0..known.len()).filter(|column| !own.contains(column));
+        self.settings.extend(lacking.map(|column| (None, column)));
     }
 }
 
@@ -223,9 +223,9 @@ impl Header<'_> {
             problems.push(TableError::Empty { file });
             return;
         }
-        for (index, name) in self.names.iter().enumerate() {
-            let first = self.names.iter().position(|column| column == name);
-            if !name.is_empty() && first != Some(index) {
+        let mut met = HashSet::new();
+        for name in self.names {
+            if !met.insert(name) && !name.is_empty() {
                 problems.push(TableError::TwiceColumn {
                     file: file.clone(),
                     column: name.to_owned(),

@@ -12,6 +12,7 @@ type Seen = (String, Place);
 #[derive(Default)]
 pub(crate) struct Settings {
     names: Vec<String>,
+    name_index: HashMap<String, usize>,
     /// Per column, per group.
     seen: Vec<Vec<Option<Seen>>>,
     groups: Vec<(u32, f64)>,
@@ -45,14 +46,14 @@ impl Settings {
 
     /// Index of a column.
     pub(crate) fn column(&mut self, name: &str) -> usize {
-        self.names
-            .iter()
-            .position(|known| known == name)
-            .unwrap_or_else(|| {
-                self.names.push(name.to_owned());
-                self.seen.push(Vec::new());
-                self.names.len() - 1
-            })
+        if let Some(known) = self.name_index.get(name) {
+            return *known;
+        }
+        let column = self.names.len();
+        self.names.push(name.to_owned());
+        self.name_index.insert(name.to_owned(), column);
+        self.seen.push(Vec::new());
+        column
     }
 
     /// Index of the runs of one rule at one value of the axis.

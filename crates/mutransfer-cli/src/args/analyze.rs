@@ -30,7 +30,8 @@ pub(crate) struct AnalyzeOptions {
     pub(crate) tolerance: f64,
     /// Resampled tables behind each interval; 0 for no intervals
     #[arg(long, default_value_t = 1000, value_name = "N")]
-    pub(crate) replicates: usize,
+    #[arg(value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub(crate) replicates: u32,
     /// Fit valleys this far from the best run, on either side [default: 1.5, or 2 where that is
     /// fewer than five values]
     #[arg(long, value_name = "OCTAVES")]

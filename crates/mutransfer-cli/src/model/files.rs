@@ -37,7 +37,7 @@ pub(super) fn base(paths: &[PathBuf]) -> Result<Shapes, Failure> {
 }
 
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::unreadable(path, error))
+    mutransfer_study::text::read(path).map_err(|error| Failure::unreadable(path, error))
 }
 
 impl From<ShapesFileError> for Failure {

@@ -1,7 +1,8 @@
 //! Text files as bytes.
 
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -29,7 +30,9 @@ impl Text {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let mut bytes = Vec::new();
         for file in files(path).map_err(Error::unreadable(path))? {
-            bytes.extend(fs::read(&file).map_err(Error::unreadable(&file))?);
+            // Behind what is there, so that no text is in memory twice.
+            let read = open(&file).and_then(|mut text| text.read_to_end(&mut bytes));
+            read.map_err(Error::unreadable(&file))?;
         }
         let path = path.to_owned();
         if bytes.is_empty() {
@@ -99,6 +102,15 @@ impl Text {
             .map(|at| held_out[at..at + length].to_vec())
             .collect()
     }
+}
+
+/// A file that has an end, as devices do not.
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    Ok(file)
 }
 
 fn files(path: &Path) -> io::Result<Vec<PathBuf>> {

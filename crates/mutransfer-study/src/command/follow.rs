@@ -1,10 +1,11 @@
 //! Runs a program to its end, and hears what it tells.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::error::CommandError;
@@ -117,13 +118,16 @@ impl Launch<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         own_group(&mut guard);
-        let mut guard = guard.spawn().map_err(|source| CommandError::Start {
+        let failed = |source| CommandError::Start {
             command: name.clone(),
             source,
-        })?;
+        };
+        let mut guard = guard.spawn().map_err(failed)?;
         let (sender, heard) = channel();
-        listen(guard.stdout.take(), sender.clone(), Heard::Out);
-        listen(guard.stderr.take(), sender, Heard::Error);
+        // Where a thread is missing, the guard ends with its standard input.
+        listen(guard.stdout.take(), sender.clone(), Heard::Out)
+            .and_then(|()| listen(guard.stderr.take(), sender, Heard::Error))
+            .map_err(failed)?;
         Ok(Running {
             launch: self,
             listener,
@@ -166,9 +170,11 @@ fn listen(
     stream: Option<impl Read + Send + 'static>,
     sender: Sender<Heard>,
     heard: fn(String) -> Heard,
-) {
-    let Some(stream) = stream else { return };
-    std::thread::spawn(move || {
+) -> io::Result<()> {
+    let Some(stream) = stream else {
+        return Ok(());
+    };
+    Builder::new().spawn(move || {
         let mut lines = BufReader::new(stream);
         let mut line = Vec::new();
         while matches!(lines.read_until(b'\n', &mut line), Ok(count) if count > 0) {
@@ -178,7 +184,8 @@ fn listen(
             }
             line.clear();
         }
-    });
+    })?;
+    Ok(())
 }
 
 impl Running<'_> {

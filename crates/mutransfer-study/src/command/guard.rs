@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread::Builder;
 
 use super::tree;
 
@@ -27,7 +28,10 @@ pub fn guard(command: &[OsString]) -> io::Result<u8> {
         .args(arguments)
         .stdin(Stdio::null())
         .spawn()?;
-    std::thread::spawn(end_with_stdin);
+    if let Err(error) = Builder::new().spawn(end_with_stdin) {
+        tree::end_all();
+        return Err(error);
+    }
     let status = child.wait()?;
     tree::end_all();
     Ok(code(status))

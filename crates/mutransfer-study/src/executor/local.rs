@@ -16,7 +16,7 @@ use super::devices::Devices;
 use super::watch::Watch;
 use super::words::error_in;
 use super::{End, Executor, News};
-use crate::store::read_assignment;
+use crate::store::{read_assignment, remove_if_there};
 
 /// How long a worker may take to keep where it is. Whoever stops a study waits for that.
 const GRACE: Duration = Duration::from_millis(600);
@@ -95,6 +95,8 @@ impl Executor for Local {
 
     fn submit(&mut self, number: usize, folder: &Path) -> io::Result<()> {
         let log = folder.join("log");
+        // What is there may be a link to somebody's file.
+        remove_if_there(&log).map_err(io::Error::other)?;
         let mut worker = (self.command)(folder);
         worker
             .stdin(Stdio::piped())

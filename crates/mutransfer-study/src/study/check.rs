@@ -25,7 +25,7 @@ impl Study {
     /// # Errors
     /// When the file cannot be read, is no TOML, has unknown keys or senseless values.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ReadError::File {
+        let text = crate::text::read(path).map_err(|source| ReadError::File {
             path: path.to_owned(),
             source,
         })?;

@@ -15,6 +15,7 @@ use crate::error::{RunError, StoreError, Verb};
 use crate::event::Event;
 use crate::executor::Executor;
 use crate::executor::batch::{self, Batch, Share};
+use crate::limits::TRAINED;
 use crate::rule::NamedRule;
 use crate::store::{Ended, Records, Store};
 use crate::study::Study;
@@ -110,6 +111,20 @@ impl Workbench {
     /// Numbers to train in a trial, a measure of its cost.
     pub fn parameters(&self, trial: &Trial) -> usize {
         self.subject.parameters(&trial.sizes)
+    }
+
+    /// The width of the largest trial, and bytes of memory that it takes at least where it is
+    /// trained; none where a program does that in its own way.
+    pub fn largest(&self) -> Option<(usize, u64)> {
+        if self.study.subject().program.is_some() {
+            return None;
+        }
+        let widths = self.study.all_widths().into_iter();
+        let sized = widths.map(|width| {
+            let numbers = self.subject.parameters(&self.study.sizes(width)) as u64;
+            (width, numbers.saturating_mul(TRAINED))
+        });
+        sized.max_by_key(|(_, bytes)| *bytes)
     }
 
     /// Runs and writes everything.

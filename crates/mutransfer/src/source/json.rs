@@ -101,7 +101,7 @@ impl Shapes {
 }
 
 /// A map that refuses a name given twice, which a plain one would silently overwrite.
-struct Unique<T>(BTreeMap<String, T>);
+pub(super) struct Unique<T>(BTreeMap<String, T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

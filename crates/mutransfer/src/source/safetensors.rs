@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::json::Unique;
 
 use crate::error::{Error, ShapesError};
 use crate::shape::{ParamName, Shape, Shapes};
@@ -23,11 +26,13 @@ impl Shapes {
             format: FORMAT,
             bytes: bytes.len(),
         })?;
-        let header: Metadata =
-            serde_json::from_slice(header).map_err(|error| ShapesError::Syntax {
-                format: FORMAT,
-                message: error.to_string(),
-            })?;
+        let syntax = |error: serde_json::Error| ShapesError::Syntax {
+            format: FORMAT,
+            message: error.to_string(),
+        };
+        // The crate's own reader takes the last of two tensors of one name.
+        serde_json::from_slice::<Unique<IgnoredAny>>(header).map_err(syntax)?;
+        let header: Metadata = serde_json::from_slice(header).map_err(syntax)?;
         let tensors = header.tensors();
         let is_packed = |name: &str| name.ends_with(".weight") || name == "weight";
         let mut integers = tensors.iter().filter(|(_, tensor)| !is_float(tensor.dtype));
