@@ -246,6 +246,12 @@ def test_a_checkpoint_of_another_plan_is_found():
             f"the record of the weights is {plan.hash[:16]}, the plan is {other.hash[:16]}",
         )
     ]
+    with pytest.raises(PlanMismatch) as refused:
+        mt.param_groups(model, other, lr=0.1)
+    assert str(refused.value) == (
+        f"the weights are of plan {plan.hash[:16]}, and this is plan {other.hash[:16]}\n"
+        "  hint: plan with the base, rule and optimizer that they were trained with"
+    )
 
 
 class Scaled(nn.Module):

@@ -48,9 +48,12 @@ class Recorded:
     def __init__(self, plan_hash: str) -> None:
         self.hash = plan_hash
 
-    def __call__(self, _module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-        loaded = state.get(prefix + _RECORD)
-        if loaded is not None and not torch.equal(loaded.cpu(), record(self.hash)):
+    def __call__(self, module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+        loaded, own = state.get(prefix + _RECORD), getattr(module, _RECORD, None)
+        # FSDP gives a model its own buffers where a checkpoint has none.
+        if loaded is None or (own is not None and loaded.data_ptr() == own.data_ptr()):
+            return
+        if not torch.equal(loaded.cpu(), record(self.hash)):
             raise PlanMismatch(
                 f"the checkpoint is of another plan than {self.hash[:16]}, which was applied to "
                 "this model",
@@ -124,6 +127,27 @@ def write_record(model: nn.Module, plan: Plan) -> None:
     held = record(plan.hash)
     model.register_buffer(_RECORD, held if device.type == "meta" else held.to(device))
     model.register_load_state_dict_pre_hook(Recorded(plan.hash))  # type: ignore[no-untyped-call]
+
+
+def renew_record(model: nn.Module, plan: Plan) -> None:
+    """Writes the hash again, where memory that was only reserved has taken its place."""
+    held = getattr(model, _RECORD, None)
+    if isinstance(held, torch.Tensor) and not held.is_meta:
+        held.copy_(record(plan.hash))
+
+
+def same_record(plan: Plan, model: nn.Module) -> None:
+    """Refuses weights of another plan, as loaders that call no hook leave them.
+
+    Raises:
+        PlanMismatch: With both hashes.
+    """
+    held = recorded(model)
+    if held is not None and held != plan.hash[: len(held)]:
+        raise PlanMismatch(
+            f"the weights are of plan {held[:16]}, and this is plan {plan.hash[:16]}",
+            hint="plan with the base, rule and optimizer that they were trained with",
+        )
 
 
 def same_names(plan: Plan, model: nn.Module) -> None:

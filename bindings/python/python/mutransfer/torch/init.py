@@ -11,7 +11,7 @@ from torch import nn
 from mutransfer import _core
 from mutransfer.errors import AlreadyApplied, InitError
 from mutransfer.plan import Plan
-from mutransfer.torch.forward import install, same_names
+from mutransfer.torch.forward import install, renew_record, same_names
 from mutransfer.torch.laws import Measured, is_constant, laws_of
 from mutransfer.torch.names import Owned, first_names, owned
 
@@ -68,13 +68,16 @@ def apply(
 def scale_init(
     model: nn.Module, plan: Plan, *, init: Init = "auto", base: nn.Module | None = None
 ) -> nn.Module:
-    """Scales the initial weights of a model, as `apply` does, and nothing else.
+    """Scales the initial weights of a model, as `apply` does, and renews its record.
+
+    After `install`, and weights that came later, as those of a model that was on the device meta.
 
     Raises:
         InitError: If the weights follow no known law.
         AlreadyApplied: If they were scaled before.
     """
     _scale(model, _factors(model, plan, init, base))
+    renew_record(model, plan)
     return model
 
 

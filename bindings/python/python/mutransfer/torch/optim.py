@@ -14,7 +14,7 @@ from torch import nn, optim
 from mutransfer import _core, explain
 from mutransfer.errors import PlanError, PlanMismatch, PlanWarning, ScheduleError
 from mutransfer.plan import Plan
-from mutransfer.torch.forward import same_names
+from mutransfer.torch.forward import same_names, same_record
 from mutransfer.torch.names import first_names, owned
 from mutransfer.torch.optimizers import is_same, planned_for
 
@@ -53,6 +53,7 @@ def param_groups(
         PlanMismatch: If plan and model do not have the same parameters.
     """
     same_names(plan, model)
+    same_record(plan, model)
     parameters = owned(model)
     canonical = first_names(parameters)
     # Sorted as the plan is, but called as the model calls them.
