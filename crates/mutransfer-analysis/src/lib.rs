@@ -35,6 +35,7 @@
 //! an optimum moves with size.
 
 mod coordinates;
+mod depth;
 mod fix;
 mod names;
 mod power;
@@ -56,6 +57,7 @@ pub use coordinates::layers::{Evidence, Layers};
 pub use coordinates::looks::Looks;
 pub use coordinates::read::{Measurements, coordinates_from_csv};
 pub use coordinates::size::Coordinate;
+pub use depth::{DepthCell, DepthCheck, DepthError, DepthRow, judge_depth};
 pub use fix::Fix;
 pub use names::{BASELINE, display_name};
 pub use power::design::{Chance, Design, Power};

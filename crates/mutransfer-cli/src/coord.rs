@@ -24,13 +24,15 @@ use mutransfer_study::subject::{Description, Heads, ModelSizes, Subject, UsualCh
 use mutransfer_study::trial::Budget;
 
 use crate::args::CoordOptions;
+#[cfg(feature = "train")]
+use crate::depth::depths;
 use crate::failure::Failure;
 use crate::say::{note, say};
 use crate::subject::open_typed;
 use crate::table;
 
 /// Updates to follow, as in TP5 figure 5.
-const STEPS: usize = 4;
+pub(crate) const STEPS: usize = 4;
 
 /// All that is written.
 const FILES: [&str; 8] = [
@@ -45,6 +47,9 @@ const FILES: [&str; 8] = [
 ];
 
 pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
+    if !options.depths.is_empty() {
+        return depths(options);
+    }
     let study = options.study.as_deref().map(Study::read).transpose()?;
     let rules = rules(options, study.as_ref())?;
     let (description, optimizer) = match &study {
@@ -80,6 +85,13 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     }
 }
 
+/// It trains transformers.
+#[cfg(not(feature = "train"))]
+fn depths(_: &CoordOptions) -> Result<(), Failure> {
+    let refused: mutransfer_study::subject::Problem = crate::subject::Untrained.into();
+    Err(refused.into())
+}
+
 fn write(
     options: &CoordOptions,
     coordinates: &[Coordinate],
@@ -107,14 +119,17 @@ fn print(checks: &[Check]) {
 }
 
 /// The rules typed, or else those of the study, or μP.
-fn rules(options: &CoordOptions, study: Option<&Study>) -> Result<Vec<NamedRule>, Failure> {
+pub(crate) fn rules(
+    options: &CoordOptions,
+    study: Option<&Study>,
+) -> Result<Vec<NamedRule>, Failure> {
     if options.rules.is_empty() {
         return Ok(study.map_or_else(|| vec![Rule::Mup.into()], |study| study.rules().to_vec()));
     }
     options.rules.iter().map(|typed| rule(typed)).collect()
 }
 
-fn rule(typed: &str) -> Result<NamedRule, Failure> {
+pub(crate) fn rule(typed: &str) -> Result<NamedRule, Failure> {
     Ok(NamedRule::find(typed, Path::new(""))?)
 }
 
@@ -398,7 +413,7 @@ fn protocol(
     })
 }
 
-fn hyper(options: &CoordOptions) -> Result<Hyper, Failure> {
+pub(crate) fn hyper(options: &CoordOptions) -> Result<Hyper, Failure> {
     let usual = if options.optimizer == Optimizer::Sgd {
         SGD_RATE
     } else {

@@ -62,7 +62,11 @@ fn grid(laws: &[PublishedLaw], options: &LawsOptions) -> String {
 
 /// What a law was fitted on, and whether that covers what is asked.
 fn fitted(law: &PublishedLaw, options: &LawsOptions) -> String {
-    let ranges = [("params", law.params), ("tokens", law.tokens)];
+    let ranges = [
+        ("params", law.params),
+        ("tokens", law.tokens),
+        ("FLOPs", law.compute),
+    ];
     let known = ranges.into_iter().filter_map(|(what, range)| {
         range.map(|[least, most]| format!("{} to {} {what}", number(least), number(most)))
     });
@@ -81,7 +85,7 @@ fn print_spread(laws: &[PublishedLaw], options: &LawsOptions) {
         [least.min(rate), most.max(rate)]
     });
     say!(
-        "learning rates from {} to {}: {} apart",
+        "learning rates from {} to {}: a factor of {}",
         number(least),
         number(most),
         number((most / least * 10.0).round() / 10.0)
@@ -98,6 +102,7 @@ fn law_json(law: &PublishedLaw, options: &LawsOptions) -> Value {
         "lr_at_batch": at_batch,
         "params": law.params,
         "tokens": law.tokens,
+        "compute": law.compute,
         "in_range": law.covers(options.params, options.tokens),
         "note": law.note,
     })

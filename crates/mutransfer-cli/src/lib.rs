@@ -7,6 +7,8 @@ mod analyze;
 mod args;
 mod check;
 mod coord;
+#[cfg(feature = "train")]
+mod depth;
 mod executor;
 mod explain;
 mod export;

@@ -14,6 +14,7 @@
 mod architecture;
 mod cnn;
 pub mod data;
+pub mod depth;
 mod error;
 pub mod kernel;
 mod kind;

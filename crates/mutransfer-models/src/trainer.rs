@@ -23,6 +23,9 @@ use crate::transformer::Transformer;
 pub trait Training: Session {
     /// Every parameter by name, row by row.
     fn parameters(&self) -> Vec<(String, Vec<f32>)>;
+
+    /// The residual stream after the last block, on the first batch; none in a model without one.
+    fn stream(&self) -> Option<Vec<f32>>;
 }
 
 /// A new model of `width`, initialised and ready to train.
@@ -152,11 +155,20 @@ impl Start<'_> {
 trait Model<I>: Module {
     /// A row of logits for every answer.
     fn logits(&self, input: I, probe: &mut Probe) -> Tensor<2>;
+
+    /// The residual stream after the last block, where there is one.
+    fn stream(&self, _: I) -> Option<Tensor<1>> {
+        None
+    }
 }
 
 impl Model<Tensor<2, Int>> for Transformer {
     fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<2> {
         self.forward(tokens, probe).flatten(0, 1)
+    }
+
+    fn stream(&self, tokens: Tensor<2, Int>) -> Option<Tensor<1>> {
+        Some(Self::stream(self, tokens, &mut Probe::off()).flatten(0, 2))
     }
 }
 
@@ -294,6 +306,11 @@ impl<M: Model<T::Input>, T: Task> Training for Run<M, T> {
         let mut reader = Reader::default();
         self.model().visit(&mut reader);
         reader.found
+    }
+
+    fn stream(&self) -> Option<Vec<f32>> {
+        let stream = self.model().stream(self.batch(0).input)?;
+        stream.into_data().try_to_vec().ok()
     }
 }
 

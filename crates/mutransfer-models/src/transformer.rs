@@ -107,6 +107,15 @@ impl Transformer {
 
     /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`.
     pub fn forward(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
+        let hidden = normed(self.norm.as_ref(), self.stream(tokens, probe));
+        probe.activation(|| ("norm".into(), Layer::Hidden, hidden.clone()));
+        let logits = self.read_out(hidden, probe);
+        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
+        logits
+    }
+
+    /// The residual stream after the last block, `[batch, time, width]`.
+    pub(crate) fn stream(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
         let multiplier = self.input_multiplier;
         probe.embedding(|| ("tokens".into(), &self.tokens, tokens.clone(), multiplier));
         let embedded = match &self.positions {
@@ -118,11 +127,7 @@ impl Transformer {
         for (index, block) in self.blocks.iter().enumerate() {
             hidden = block.forward(hidden, index, probe);
         }
-        let hidden = normed(self.norm.as_ref(), hidden);
-        probe.activation(|| ("norm".into(), Layer::Hidden, hidden.clone()));
-        let logits = self.read_out(hidden, probe);
-        probe.activation(|| ("readout".into(), Layer::Output, logits.clone()));
-        logits
+        hidden
     }
 
     fn read_out(&self, hidden: Tensor<3>, probe: &mut Probe) -> Tensor<3> {

@@ -72,6 +72,14 @@ pub fn check_width(what: &'static str, width: usize) -> Result<(), BadSize> {
     check(what, width, WIDTH)
 }
 
+/// Checks that the depths, where `what` names them, are at least 1 and within reason.
+///
+/// # Errors
+/// When one is not.
+pub fn check_depth(what: &'static str, depth: usize) -> Result<(), BadSize> {
+    check(what, depth, DEPTH)
+}
+
 /// Checks that the number of repetitions, where `what` names it, is at least 1 and within reason.
 ///
 /// # Errors

@@ -46,6 +46,8 @@ pub struct PublishedLaw {
     pub params: Option<[f64; 2]>,
     /// Least and most training tokens that it was fitted on, where that is known.
     pub tokens: Option<[f64; 2]>,
+    /// Least and most training FLOPs, 6 for every parameter and token, likewise.
+    pub compute: Option<[f64; 2]>,
     /// What has to be known to read it.
     pub note: &'static str,
 }
@@ -58,18 +60,23 @@ impl PublishedLaw {
         batch: None,
         params: None,
         tokens: None,
+        compute: None,
         note: "",
     };
 
-    /// Whether both sizes are within what it was fitted on; none where that is not known of either.
+    /// Whether the sizes are within what it was fitted on; none where nothing of that is known.
     pub fn covers(&self, params: f64, tokens: f64) -> Option<bool> {
-        let within = |range: Option<[f64; 2]>, size: f64| {
-            range.map(|[least, most]| (least..=most).contains(&size))
-        };
-        match (within(self.params, params), within(self.tokens, tokens)) {
-            (None, None) => None,
-            (params, tokens) => Some(params != Some(false) && tokens != Some(false)),
-        }
+        let ranges = [
+            (self.params, params),
+            (self.tokens, tokens),
+            (self.compute, 6.0 * params * tokens),
+        ];
+        let known = ranges
+            .into_iter()
+            .filter_map(|(range, size)| range.map(|range| (range, size)));
+        known
+            .map(|([least, most], size)| (least..=most).contains(&size))
+            .reduce(|one, other| one && other)
     }
 
     /// Its learning rate for a batch of so many tokens: times the root of that over its own batch,
@@ -101,7 +108,8 @@ pub fn published_laws() -> Vec<PublishedLaw> {
             source: "2401.02954",
             learning_rate: Some(by_compute(0.3118, -0.125)),
             batch: Some(by_compute(0.2920, 0.3271)),
-            note: "of compute, fitted on 1e17 to 2e19 FLOPs; constants not compared with the paper",
+            compute: Some([1e17, 2e19]),
+            note: "constants and range not compared with the paper",
             ..PublishedLaw::NONE
         },
         PublishedLaw {
@@ -110,7 +118,7 @@ pub fn published_laws() -> Vec<PublishedLaw> {
             learning_rate: Some(ladder(0.0047, -1.0 / 3.0)),
             batch: Some(ladder(160.0 * SEQUENCE, 2.0 / 3.0)),
             params: Some([1.9e8, 1.3e9]),
-            note: "constants not compared with the paper",
+            note: "constants and range not compared with the paper",
             ..PublishedLaw::NONE
         },
         PublishedLaw {

@@ -312,6 +312,11 @@ pub(crate) struct CoordOptions {
     /// Blocks at which every rule is the standard one, of a transformer [default: the same]
     #[arg(long, value_name = "DEPTH")]
     pub(crate) base_depth: Option<usize>,
+    /// Depths to compare instead, of a transformer at one width: the change of the last residual,
+    /// which must not follow the depth, and how far weights move. The base is the shallowest unless
+    /// --base-depth says another, the width 64 unless --widths does, and there are 10 seeds
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["study", "from", "depth"])]
+    pub(crate) depths: Vec<usize>,
     /// Size of an attention head; the number of heads grows with width
     #[arg(
         long,

@@ -1,12 +1,28 @@
 //! What the analyses refuse, and the step that mends it, in flags.
 
-use mutransfer_analysis::{CoordinateError, Fix, MonitorError, TableError, TangentError};
+use mutransfer_analysis::{
+    CoordinateError, DepthError, Fix, MonitorError, TableError, TangentError,
+};
 
 use super::{Failure, USAGE};
 
 impl From<CoordinateError> for Failure {
     fn from(error: CoordinateError) -> Self {
         mended_by(&error.fix(), error.into())
+    }
+}
+
+impl From<DepthError> for Failure {
+    /// Training that blows up is no mistake of the request.
+    fn from(error: DepthError) -> Self {
+        match error {
+            DepthError::TooFew { .. } => {
+                let fix =
+                    Fix::Do("give two depths or more, such as --depths 4,8,16, and two seeds");
+                mended_by(&fix, error.into())
+            }
+            _ => anyhow::Error::from(error).into(),
+        }
     }
 }
 
