@@ -1,7 +1,8 @@
 //! Shapes and choices in, a plan and what is wrong with it out.
 
 use mutransfer::{
-    Check, Error, Finding, Given, Init, ParamName, ParamPlan, Plan, PlanDocument, Settings, Shapes, Widths,
+    Check, Error, Finding, Given, Init, ParamName, ParamPlan, Plan, PlanDocument, Settings, Shapes,
+    Widths,
 };
 use pyo3::prelude::*;
 use serde::Serialize;
