@@ -1,6 +1,7 @@
 //! How a command ends when it does not succeed.
 
 mod analysis;
+mod asking;
 mod store;
 
 use mutransfer::Fix;
@@ -197,6 +198,10 @@ impl From<ReadError> for Failure {
             ReadError::Toml {
                 what: What::Recipe, ..
             } => Some("`mutransfer recipe show mnist-mlp` prints one to start from"),
+            ReadError::Toml {
+                what: What::Search, ..
+            }
+            | ReadError::Search { .. } => Some("`mutransfer ask --help` shows how one is written"),
             _ => None,
         };
         Self::with(USAGE, error, hint)

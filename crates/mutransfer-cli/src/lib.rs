@@ -5,6 +5,7 @@
 
 mod analyze;
 mod args;
+mod ask;
 mod check;
 mod coord;
 #[cfg(feature = "train")]
@@ -75,6 +76,8 @@ fn execute(args: Args) -> Result<(), Failure> {
         Command::Transfer(options) => transfer::transfer(&options),
         Command::Sweep(options) => sweep::sweep(&options),
         Command::Status(options) => status::status(&options),
+        Command::Ask(options) => ask::ask(&options),
+        Command::Tell(options) => ask::tell(&options),
         Command::Import(options) => import::import(&options),
         Command::Watch(options) => watch::watch(&options),
         Command::Export(options) => export::export(&options),

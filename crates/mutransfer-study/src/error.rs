@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::rule::FindError;
+use crate::search::SearchError;
 use crate::subject::Problem;
 
 /// Why the file of a study or a recipe is none.
@@ -41,6 +42,14 @@ pub enum ReadError {
         /// What is wrong with its value.
         problem: String,
     },
+    /// What it is to search for makes no sense.
+    #[error("{path}: {source}")]
+    Search {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: SearchError,
+    },
     /// It names a rule that is none.
     #[error("{path}: `rules` names {typed}")]
     Rule {
@@ -60,6 +69,8 @@ pub enum What {
     Study,
     /// A recipe.
     Recipe,
+    /// A search.
+    Search,
 }
 
 impl std::fmt::Display for What {
@@ -67,6 +78,7 @@ impl std::fmt::Display for What {
         f.write_str(match self {
             Self::Study => "study",
             Self::Recipe => "recipe",
+            Self::Search => "search",
         })
     }
 }

@@ -13,6 +13,7 @@
 //! subjects are given by who uses it, and what to do about an error is said by them.
 
 pub mod allowance;
+pub mod asking;
 pub mod build;
 pub mod checkpoint;
 pub mod command;

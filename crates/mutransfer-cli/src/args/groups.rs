@@ -17,7 +17,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Tune small, transfer, run",
         &[
-            "demo", "transfer", "sweep", "status", "watch", "import", "export", "recipe",
+            "demo", "transfer", "sweep", "status", "watch", "import", "export", "ask", "tell",
+            "recipe",
         ],
     ),
     ("Did it transfer?", &["analyze", "power"]),

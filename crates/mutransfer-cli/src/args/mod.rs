@@ -1,6 +1,7 @@
 //! What can be typed. Only what was typed is here; each command resolves it once.
 
 mod analyze;
+mod ask;
 mod executor;
 mod groups;
 mod power;
@@ -19,6 +20,7 @@ use mutransfer_study::store::Foreign;
 pub(crate) use groups::command;
 
 pub(crate) use analyze::{AnalyzeOptions, ColumnOptions};
+pub(crate) use ask::{AskOptions, SearchOptions, TellOptions};
 pub(crate) use executor::ExecutorOptions;
 pub(crate) use power::PowerOptions;
 pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
@@ -55,6 +57,11 @@ pub(crate) enum Command {
     Status(StatusOptions),
     /// Follow a study while it runs: what has ended, the best so far, what is under way
     Watch(WatchOptions),
+    /// Ask for the next runs of a search that a training loop of yours does
+    #[command(after_long_help = ask::ASK_HELP)]
+    Ask(AskOptions),
+    /// Tell a search the losses of a run that it asked for
+    Tell(TellOptions),
     /// Take runs made elsewhere into a study as trials that have ended
     #[command(after_help = IMPORT_HELP)]
     Import(ImportOptions),

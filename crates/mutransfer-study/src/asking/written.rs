@@ -1,0 +1,184 @@
+//! What is searched, as it is written.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::error::{ReadError, What};
+use crate::grid::LearningRate;
+use crate::search::{Hyperparameter, Kind, Settings, Space};
+
+/// The table of what is no hyperparameter.
+const SETTINGS: &str = "search";
+
+/// What a hyperparameter is by its name, and where its search begins if that is not said. Of those
+/// with a dot the last part counts.
+const KNOWN: [(&str, Kind, f64); 9] = [
+    ("learning_rate", Kind::LearningRate, 0.004),
+    ("lr", Kind::LearningRate, 0.004),
+    ("batch", Kind::Batch, 32.0),
+    ("weight_decay", Kind::Decay, 0.1),
+    ("momentum", Kind::Average, 0.9),
+    ("beta1", Kind::Average, 0.9),
+    ("beta2", Kind::Average, 0.95),
+    ("init_std", Kind::Factor, 0.02),
+    ("multiplier", Kind::Factor, 1.0),
+];
+
+/// A factor on the numbers of a role, as `input.lr`.
+const OF_ROLE: (Kind, f64) = (Kind::Factor, 1.0);
+
+/// A file that says what is searched: hyperparameters by their names, each a value or `"auto"`, and a
+/// table `search` of how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// What is searched.
+    pub space: Space,
+    /// How.
+    pub settings: Settings,
+    /// What every run has alike.
+    pub fixed: Vec<(String, Value)>,
+}
+
+impl Written {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no TOML, nothing in it is `"auto"`, or a value makes no sense.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ReadError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let toml = |source: toml::de::Error| ReadError::Toml {
+            what: What::Search,
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let mut table: Table = toml::from_str(&text).map_err(toml)?;
+        let settings = match table.remove(SETTINGS) {
+            Some(settings) => settings.try_into().map_err(toml)?,
+            None => Settings::default(),
+        };
+        let (mut searched, mut fixed) = (Vec::new(), Vec::new());
+        for (name, value) in flat("", table) {
+            match searched_of(&name, &value) {
+                Ok(Some(parameter)) => searched.push(parameter),
+                Ok(None) => fixed.push((name, value)),
+                Err(problem) => return Err(ReadError::value(path, &name, problem)),
+            }
+        }
+        if searched.is_empty() {
+            let problem = "and everything else is fixed; what is to be found is \"auto\"";
+            let first = fixed.first().map_or("lr", |(name, _)| name);
+            return Err(ReadError::value(path, first, problem));
+        }
+        let space = Space::new(searched).map_err(|source| ReadError::Search {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            space,
+            settings,
+            fixed,
+        })
+    }
+}
+
+/// Keys with the tables that they are in before them, `input.lr`. What says how one is searched is no
+/// table of others.
+fn flat(prefix: &str, table: Table) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for (key, value) in table {
+        let name = format!("{prefix}{key}");
+        match value {
+            Value::Table(inner) if !is_manner(&inner) => {
+                all.extend(flat(&format!("{name}."), inner));
+            }
+            value => all.push((name, value)),
+        }
+    }
+    all
+}
+
+fn is_manner(table: &Table) -> bool {
+    ["auto", "from", "to"]
+        .iter()
+        .any(|key| table.contains_key(*key))
+}
+
+/// A hyperparameter that is to be found; none if it has a value.
+fn searched_of(name: &str, value: &Value) -> Result<Option<Hyperparameter>, String> {
+    let (kind, usual) = known(name);
+    let of = |start, from, to| Hyperparameter {
+        name: name.to_owned(),
+        kind,
+        start,
+        from,
+        to,
+    };
+    let missing =
+        || "has no usual value; say where to begin, { auto = true, start = 1 }".to_owned();
+    match value {
+        Value::String(text) if text == "auto" => {
+            Ok(Some(of(usual.ok_or_else(missing)?, None, None)))
+        }
+        Value::Table(table) => {
+            let [start, from, to] = manner(table)?;
+            let middle = middle(kind, from, to);
+            let inside = usual.filter(|usual| {
+                from.is_none_or(|from| from <= *usual) && to.is_none_or(|to| *usual <= to)
+            });
+            let start = start.or(middle).or(inside).or(from).or(to);
+            Ok(Some(of(start.ok_or_else(missing)?, from, to)))
+        }
+        Value::Array(_) => Err("is a list; give a value, or \"auto\"".to_owned()),
+        _ => Ok(None),
+    }
+}
+
+/// What it is by its name, and its usual value.
+fn known(name: &str) -> (Kind, Option<f64>) {
+    let (of_role, last) = name
+        .rsplit_once('.')
+        .map_or((false, name), |(_, last)| (true, last));
+    let found = KNOWN.iter().find(|(known, _, _)| *known == last);
+    match found {
+        Some(_) if of_role => (OF_ROLE.0, Some(OF_ROLE.1)),
+        Some((_, kind, usual)) => (*kind, Some(*usual)),
+        None => (Kind::Factor, None),
+    }
+}
+
+/// Start and range.
+fn manner(table: &Table) -> Result<[Option<f64>; 3], String> {
+    const KEYS: [&str; 4] = ["auto", "start", "from", "to"];
+    if table.get("auto") != Some(&Value::Boolean(true)) {
+        let problem = "is a grid, which is for `mutransfer sweep`; write { auto = true, from, to }";
+        return Err(problem.to_owned());
+    }
+    if let Some(other) = table.keys().find(|key| !KEYS.contains(&&key[..])) {
+        return Err(format!(
+            "has a key `{other}`; there are auto, start, from and to"
+        ));
+    }
+    let mut numbers = [None; 3];
+    for (number, key) in numbers.iter_mut().zip(&KEYS[1..]) {
+        if let Some(value) = table.get(*key) {
+            let read: Result<LearningRate, _> = value.clone().try_into();
+            *number = Some(read.map_err(|_| {
+                format!("has {key} = {value}; write a positive number, or \"2^-12\"")
+            })?);
+        }
+    }
+    Ok(numbers.map(|number| number.map(|number: LearningRate| number.log2.exp2())))
+}
+
+/// The middle of a range, on the scale on which it is searched.
+fn middle(kind: Kind, from: Option<f64>, to: Option<f64>) -> Option<f64> {
+    let (from, to) = (from?, to?);
+    Some(match kind {
+        Kind::Average => 1.0 - ((1.0 - from) * (1.0 - to)).sqrt(),
+        _ => (from * to).sqrt(),
+    })
+}
