@@ -203,7 +203,7 @@ impl Subject for BuiltIn {
             Kind::Gpt => (64, 1024, 2, 64),
             Kind::Bert => (128, 1024, 2, 40),
             Kind::Cnn => (128, 2048, 2, 64),
-            Kind::ResNet => (32, 256, 1, 64),
+            Kind::ResNet => (32, 256, 1, 128),
         };
         let doubled = std::iter::successors(Some(narrowest), |width| Some(2 * width));
         UsualCheck {

@@ -356,8 +356,8 @@ pub(crate) struct CoordOptions {
     #[arg(long)]
     pub(crate) steps: Option<usize>,
     /// Most repetitions with other initial weights and batches; half of them, a quarter and so on,
-    /// down to 8, come first, and are enough where they decide [default: 64, 512 for mlp, 40 for
-    /// bert; with --from one look at all there are]
+    /// down to 8, come first, and are enough where they decide [default: 64, 512 for mlp, 128
+    /// for resnet, 40 for bert; with --from one look at all there are]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,
     /// First seed
