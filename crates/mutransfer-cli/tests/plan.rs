@@ -467,7 +467,7 @@ fn bad_requests_name_the_thing_and_the_fix() {
         ),
         (
             &["--base", &base, "--target", &target, "--option", "eps=big"],
-            &["unknown variant `big`, expected one of `faithful`"],
+            &["unknown variant `big`, expected one of `rule`, `faithful`"],
         ),
         (
             &[

@@ -8,7 +8,7 @@ use super::Args;
 const GROUPS: [(&str, &[&str]); 4] = [
     (
         "What does every tensor need?",
-        &["plan", "rules", "theory", "explain"],
+        &["plan", "rules", "theory", "laws", "explain"],
     ),
     (
         "Does my model have it, and does training behave?",
