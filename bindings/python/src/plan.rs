@@ -1,7 +1,7 @@
 //! Shapes and choices in, a plan and what is wrong with it out.
 
 use mutransfer::{
-    Check, Error, Finding, Given, Init, ParamName, ParamPlan, Plan, PlanDocument, Settings, Shapes,
+    Check, Error, Finding, Given, Init, ParamName, ParamPlan, PlanDocument, Settings, Shapes,
     Widths,
 };
 use pyo3::prelude::*;
