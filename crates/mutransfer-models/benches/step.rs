@@ -107,10 +107,12 @@ fn batches(kind: Kind, width: usize) -> Batches {
 }
 
 fn architecture(kind: Kind, data: &Dataset) -> Architecture {
+    let depth = if kind == Kind::ResNet { 1 } else { 2 };
     Architecture {
         heads: Heads::Dim(32),
         context: CONTEXT,
-        depth: if kind == Kind::ResNet { 1 } else { 2 },
+        depth,
+        base_depth: depth,
         ..Architecture::new(kind, data.format())
     }
 }
