@@ -133,7 +133,7 @@ pub fn published_laws() -> Vec<PublishedLaw> {
             name: "Power Lines",
             source: "2505.13738",
             batch: Some(PowerLaw::new(0.0306 * SEQUENCE, 0.0, 0.383)),
-            note: "constant from memory, taken to count sequences of 2048 tokens",
+            note: "constant not compared with the paper, taken to count sequences of 2048 tokens",
             ..PublishedLaw::NONE
         },
         PublishedLaw {
