@@ -96,7 +96,8 @@ pub(crate) fn share(bench: &Workbench, options: &RunOptions) -> Share {
     }
 }
 
-/// Workers of this machine that each get their share, and how many there are at a time: no more than
+/// Workers of this machine that each get their share, and how many there are at a time: no more
+/// than
 /// there are GPUs for.
 pub(crate) fn sharing(jobs: usize, share: Share) -> Result<(Local, usize), Failure> {
     let each = share.gpus;

@@ -97,7 +97,8 @@ fn execute(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Starts the threads that commands share, unless there are some: a process may run several commands.
+/// Starts the threads that commands share, unless there are some: a process may run several
+/// commands.
 fn start_threads() -> Result<(), Failure> {
     match rayon::ThreadPoolBuilder::new().build_global() {
         Err(error) if error.source().is_some() => Err(Failure::no_threads(error)),

@@ -210,7 +210,8 @@ impl Case<'_> {
     }
 }
 
-/// The verdict on every rule in the table, look by look, by what the theory of the rule of that name
+/// The verdict on every rule in the table, look by look, by what the theory of the rule of that
+/// name
 /// promises for the model.
 ///
 /// # Errors

@@ -9,7 +9,8 @@
 //!
 //! For many short trainings on one machine or a cluster, each in a process of its own. It is not
 //! for one long training; it computes no scale (`mutransfer`) and no verdict
-//! (`mutransfer-analysis`). [`search`] finds a few hyperparameters in few runs, and is pure. It knows no model and no command line:
+//! (`mutransfer-analysis`). [`search`] finds a few hyperparameters in few runs, and is pure. It
+//! knows no model and no command line:
 //! subjects are given by who uses it, and what to do about an error is said by them.
 
 pub mod allowance;

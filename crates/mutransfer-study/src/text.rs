@@ -1,4 +1,5 @@
-//! Texts of files, which are judged by their size and their beginning before all of them is in memory.
+//! Texts of files, which are judged by their size and their beginning before all of them is in
+//! memory.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -192,7 +192,8 @@ impl Alpha {
     /// What is written before an exponent that no paper has tested.
     const UNTESTED: &str = "untested:";
 
-    /// `m_L^(times · alpha + plus)` under a rule whose own exponent is `own`, and 1 without a law of
+    /// `m_L^(times · alpha + plus)` under a rule whose own exponent is `own`, and 1 without a law
+    /// of
     /// depth.
     pub(crate) fn power(self, own: Rational32, times: i32, plus: i32) -> Power {
         let alpha = match self {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// Ask for the runs of a search that a training loop of yours does, and tell it their losses.
 ///
 /// The next runs follow from the losses told: a few runs find a learning rate, and several
-/// hyperparameters at once take a few more. The search ends when little is left to gain, and says how
+/// hyperparameters at once take a few more. The search ends when little is left to gain, and says
+/// how
 /// much with a bound.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AskOptions {

@@ -138,7 +138,8 @@ pub(crate) struct RunOptions {
     /// Trials to run at a time, one thread each [default: all cores; 1 in each task of a cluster]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
-    /// Seconds after which a trial keeps where it is, to go on from there when it is killed; 0 after
+    /// Seconds after which a trial keeps where it is, to go on from there when it is killed; 0
+    /// after
     /// every step [default: 60]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) checkpoint: Option<u32>,
@@ -178,7 +179,8 @@ impl ForeignOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TransferOptions {
-    /// The study, a TOML file; see `mutransfer transfer --help` for its keys. Or the output folder of
+    /// The study, a TOML file; see `mutransfer transfer --help` for its keys. Or the output folder
+    /// of
     /// a study that was begun, which knows it
     #[arg(value_name = "STUDY.toml|STUDY_DIR")]
     pub(crate) study: PathBuf,

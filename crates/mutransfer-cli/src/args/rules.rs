@@ -38,7 +38,8 @@ pub(crate) struct ModelOptions {
     /// that are scanned over: 'params.layers.*.kernel=0'
     #[arg(long, value_name = "PATTERN=AXIS")]
     pub(crate) stacked: Vec<String>,
-    /// What ends residual branches, such as 'blocks.*.down.*': what sp-depth-init starts smaller, and
+    /// What ends residual branches, such as 'blocks.*.down.*': what sp-depth-init starts smaller,
+    /// and
     /// what has the multiplier of branches in the form folded
     #[arg(long, value_name = "PATTERN")]
     pub(crate) branch_end: Vec<String>,

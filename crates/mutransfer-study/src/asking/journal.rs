@@ -66,7 +66,8 @@ impl Asking {
         let written = Written::read(path)?;
         let journal = folder.join(JOURNAL);
         let search = Search::new(written.space.axes(), written.settings)?;
-        // What is fixed is told to no axis, and is part of what losses are of. A larger budget is not:
+        // What is fixed is told to no axis, and is part of what losses are of. A larger budget is
+        // not:
         // the search then goes on.
         let mut settings = written.settings;
         settings.budget = 0;

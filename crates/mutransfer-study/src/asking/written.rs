@@ -28,7 +28,8 @@ const KNOWN: [(&str, Kind, f64); 9] = [
 /// A factor on the numbers of a role, as `input.lr`.
 const OF_ROLE: (Kind, f64) = (Kind::Factor, 1.0);
 
-/// A file that says what is searched: hyperparameters by their names, each a value or `"auto"`, and a
+/// A file that says what is searched: hyperparameters by their names, each a value or `"auto"`, and
+/// a
 /// table `search` of how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
@@ -85,7 +86,8 @@ impl Written {
     }
 }
 
-/// Keys with the tables that they are in before them, `input.lr`. What says how one is searched is no
+/// Keys with the tables that they are in before them, `input.lr`. What says how one is searched is
+/// no
 /// table of others.
 fn flat(prefix: &str, table: Table) -> Vec<(String, Value)> {
     let mut all = Vec::new();

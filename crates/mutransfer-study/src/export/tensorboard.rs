@@ -145,7 +145,8 @@ fn varint(mut value: u64) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// From RFC 3720, appendix B.4, masked as in `crc32c.h`, and from the guide to protocol buffers.
+    /// From RFC 3720, appendix B.4, masked as in `crc32c.h`, and from the guide to protocol
+    /// buffers.
     #[test]
     fn checks_and_numbers_are_those_of_their_formats() {
         let zeros = 0x8a91_36aa_u32;

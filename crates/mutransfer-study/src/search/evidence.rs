@@ -168,7 +168,8 @@ impl Evidence {
     }
 }
 
-/// Noise of the mean of a run's seeds. All runs share seeds, and what differs between seeds alike at
+/// Noise of the mean of a run's seeds. All runs share seeds, and what differs between seeds alike
+/// at
 /// all points moves no optimum. Few seeds are helped by the tolerance; runs far above the best,
 /// whose losses jump about, tell nothing of the valley.
 fn noise(runs: &[(&[f64], &[f64])], tolerance: f64) -> Option<f64> {

@@ -1,6 +1,7 @@
 //! Few runs to a good learning rate, or to several hyperparameters at once.
 //!
-//! A [`Search`] is asked for runs and told their losses. It knows no files, no processes and no clock:
+//! A [`Search`] is asked for runs and told their losses. It knows no files, no processes and no
+//! clock:
 //! a study uses it as a training loop in any language does. Along one [`Axis`] it walks downhill by
 //! two octaves until the best run has a worse one on either side; from there on, and along several
 //! axes after a few spread points, a Gaussian process says where the minimum may be. It stops when

@@ -20,7 +20,8 @@ const RETREAT: f64 = 3.0;
 const POOL: usize = 50;
 const DESCENTS: usize = 3;
 
-/// Candidates along several axes: anywhere in the box, near the lowest mean, and off it on few axes.
+/// Candidates along several axes: anywhere in the box, near the lowest mean, and off it on few
+/// axes.
 const ANYWHERE: usize = 40;
 const NEAR: usize = 80;
 const MOVES: usize = 40;

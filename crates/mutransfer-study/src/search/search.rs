@@ -11,7 +11,8 @@ use super::report::Report;
 /// A search for the point with the lowest loss.
 ///
 /// Runs are asked for in rounds, and the next round depends on those before it alone: neither on
-/// the order in which its runs end nor on how many are run at a time. A search that is asked and told
+/// the order in which its runs end nor on how many are run at a time. A search that is asked and
+/// told
 /// the same again is the same to the last bit, so it is kept by keeping its losses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
@@ -44,7 +45,8 @@ impl Search {
     /// diverges is tried again lower on it.
     ///
     /// # Errors
-    /// Without axes, with more than 12, with two of one name, and where a start, a range or a number
+    /// Without axes, with more than 12, with two of one name, and where a start, a range or a
+    /// number
     /// of the settings makes no sense.
     pub fn new(axes: Vec<Axis>, settings: Settings) -> Result<Self, SearchError> {
         check(&axes, &settings)?;
@@ -72,7 +74,8 @@ impl Search {
         &self.runs
     }
 
-    /// The runs without a loss, the next round of them if all others have one. None are left when the
+    /// The runs without a loss, the next round of them if all others have one. None are left when
+    /// the
     /// search is over.
     pub fn ask(&mut self) -> Vec<&Run> {
         if !self.is_over && self.runs.iter().all(|run| run.losses.is_some()) {
@@ -90,7 +93,8 @@ impl Search {
         self.runs.iter().filter(is_open).collect()
     }
 
-    /// Takes the losses of a run, one for each seed in their order, the same seeds for all runs. One
+    /// Takes the losses of a run, one for each seed in their order, the same seeds for all runs.
+    /// One
     /// that is not finite says that it diverged. Telling the same again changes nothing.
     ///
     /// # Errors

@@ -100,7 +100,8 @@ pub(crate) fn create_folder(folder: &Path) -> Result<(), StoreError> {
     .map_err(StoreError::of(Verb::Create, folder))
 }
 
-/// Removes a folder at once: whatever is killed meanwhile, it is whole or under a name that is swept.
+/// Removes a folder at once: whatever is killed meanwhile, it is whole or under a name that is
+/// swept.
 pub(super) fn remove_folder(folder: &Path) -> Result<(), StoreError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let gone = folder.with_file_name(format!("{PARTIAL}{name}"));

@@ -90,7 +90,8 @@ pub(crate) struct StudyFile {
     pub(super) lr: Grid,
     /// Repetitions with other initial weights and batches.
     pub(super) seeds: u64,
-    /// Repetitions at the proxies, which are cheap and decide what is carried; `seeds` if not given.
+    /// Repetitions at the proxies, which are cheap and decide what is carried; `seeds` if not
+    /// given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) proxy_seeds: Option<u64>,
     /// The first of their seeds.

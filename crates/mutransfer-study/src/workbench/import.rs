@@ -34,7 +34,8 @@ impl Workbench {
     /// seed. Their loss stands for the training loss too, and they have no curve.
     ///
     /// # Errors
-    /// When a run is none of the study, of which then none is taken in, or the folder cannot be read
+    /// When a run is none of the study, of which then none is taken in, or the folder cannot be
+    /// read
     /// or written.
     pub fn import(&self, runs: &[Run]) -> Result<Imported, RunError> {
         let sweep = self.list()?;
