@@ -155,6 +155,10 @@ fn what_makes_no_sense_is_refused_by_its_key() {
             "`lr` has from = -1; write a positive number",
         ),
         ("lr = [1, 2]", "`lr` is a list; give a value"),
+        (
+            "lr = \"autto\"\nbatch = \"auto\"",
+            "`lr` is \"autto\"; write a number, \"2^-12\" or \"auto\"",
+        ),
         ("lr = { auto = true, from = 1, to = 0.1 }", "`lr` starts at"),
         ("beta1 = { auto = true, start = 2 }", "`beta1` starts at 2"),
     ];

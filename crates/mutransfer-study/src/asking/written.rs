@@ -29,8 +29,7 @@ const KNOWN: [(&str, Kind, f64); 9] = [
 const OF_ROLE: (Kind, f64) = (Kind::Factor, 1.0);
 
 /// A file that says what is searched: hyperparameters by their names, each a value or `"auto"`, and
-/// a
-/// table `search` of how.
+/// a table `search` of how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
     /// What is searched.
@@ -87,8 +86,7 @@ impl Written {
 }
 
 /// Keys with the tables that they are in before them, `input.lr`. What says how one is searched is
-/// no
-/// table of others.
+/// no table of others.
 fn flat(prefix: &str, table: Table) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     for (key, value) in table {
@@ -133,6 +131,12 @@ fn searched_of(name: &str, value: &Value) -> Result<Option<Hyperparameter>, Stri
             });
             let start = start.or(middle).or(inside).or(from).or(to);
             Ok(Some(of(start.ok_or_else(missing)?, from, to)))
+        }
+        // A misspelt `"auto"` must not pass for a value.
+        Value::String(text) if usual.is_some() => {
+            let read: Result<LearningRate, _> = value.clone().try_into();
+            let problem = |_| format!("is \"{text}\"; write a number, \"2^-12\" or \"auto\"");
+            read.map_err(problem).map(|_| None)
         }
         Value::Array(_) => Err("is a list; give a value, or \"auto\"".to_owned()),
         _ => Ok(None),
