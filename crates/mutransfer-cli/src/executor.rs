@@ -97,8 +97,7 @@ pub(crate) fn share(bench: &Workbench, options: &RunOptions) -> Share {
 }
 
 /// Workers of this machine that each get their share, and how many there are at a time: no more
-/// than
-/// there are GPUs for.
+/// than there are GPUs for.
 pub(crate) fn sharing(jobs: usize, share: Share) -> Result<(Local, usize), Failure> {
     let each = share.gpus;
     let gpus = (each > 0).then(devices::present).unwrap_or_default();

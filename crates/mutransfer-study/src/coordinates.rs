@@ -211,8 +211,7 @@ impl Case<'_> {
 }
 
 /// The verdict on every rule in the table, look by look, by what the theory of the rule of that
-/// name
-/// promises for the model.
+/// name promises for the model.
 ///
 /// # Errors
 /// When a rule is not classified, or what is measured cannot be judged.

@@ -193,8 +193,7 @@ impl Alpha {
     const UNTESTED: &str = "untested:";
 
     /// `m_L^(times · alpha + plus)` under a rule whose own exponent is `own`, and 1 without a law
-    /// of
-    /// depth.
+    /// of depth.
     pub(crate) fn power(self, own: Rational32, times: i32, plus: i32) -> Power {
         let alpha = match self {
             Self::Rule => own,

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 ///
 /// The next runs follow from the losses told: a few runs find a learning rate, and several
 /// hyperparameters at once take a few more. The search ends when little is left to gain, and says
-/// how
-/// much with a bound.
+/// how much with a bound.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AskOptions {
     #[command(flatten)]

@@ -139,8 +139,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
     /// Seconds after which a trial keeps where it is, to go on from there when it is killed; 0
-    /// after
-    /// every step [default: 60]
+    /// after every step [default: 60]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) checkpoint: Option<u32>,
     /// Keep results that another build of this program has left in the folder, whose numbers may
@@ -180,8 +179,7 @@ impl ForeignOptions {
 #[derive(Debug, clap::Args)]
 pub(crate) struct TransferOptions {
     /// The study, a TOML file; see `mutransfer transfer --help` for its keys. Or the output folder
-    /// of
-    /// a study that was begun, which knows it
+    /// of a study that was begun, which knows it
     #[arg(value_name = "STUDY.toml|STUDY_DIR")]
     pub(crate) study: PathBuf,
     /// Text file or folder of text files, read as bytes; or images: a folder or file of IDX (MNIST)

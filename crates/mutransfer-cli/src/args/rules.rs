@@ -39,8 +39,7 @@ pub(crate) struct ModelOptions {
     #[arg(long, value_name = "PATTERN=AXIS")]
     pub(crate) stacked: Vec<String>,
     /// What ends residual branches, such as 'blocks.*.down.*': what sp-depth-init starts smaller,
-    /// and
-    /// what has the multiplier of branches in the form folded
+    /// and what has the multiplier of branches in the form folded
     #[arg(long, value_name = "PATTERN")]
     pub(crate) branch_end: Vec<String>,
     /// The readout A is the same tensor as the embedding B; A may be absent from the shapes

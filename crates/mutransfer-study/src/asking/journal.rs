@@ -67,8 +67,7 @@ impl Asking {
         let journal = folder.join(JOURNAL);
         let search = Search::new(written.space.axes(), written.settings)?;
         // What is fixed is told to no axis, and is part of what losses are of. A larger budget is
-        // not:
-        // the search then goes on.
+        // not: the search then goes on.
         let mut settings = written.settings;
         settings.budget = 0;
         let what = (&written.fixed, written.space.parameters(), settings);

@@ -1,6 +1,5 @@
 //! A [search](crate::search) for a training loop of the user: what is searched is in a file, and
-//! what
-//! was told in a journal. Nothing else is kept: the runs asked for follow from the two.
+//! what was told in a journal. Nothing else is kept: the runs asked for follow from the two.
 
 mod journal;
 mod written;

@@ -74,8 +74,7 @@ impl Batched {
     /// The trials of the study in `root`, `trials_per_task` of them in each task of the queue,
     /// whose
     /// workers get their share. What an earlier process of the same build has queued is known; what
-    /// one of another build has is
-    /// ended.
+    /// one of another build has is ended.
     ///
     /// # Errors
     /// When the folder cannot be read or written.

@@ -169,8 +169,7 @@ impl Evidence {
 }
 
 /// Noise of the mean of a run's seeds. All runs share seeds, and what differs between seeds alike
-/// at
-/// all points moves no optimum. Few seeds are helped by the tolerance; runs far above the best,
+/// at all points moves no optimum. Few seeds are helped by the tolerance; runs far above the best,
 /// whose losses jump about, tell nothing of the valley.
 fn noise(runs: &[(&[f64], &[f64])], tolerance: f64) -> Option<f64> {
     let finite = |run: &&(&[f64], &[f64])| run.1.iter().all(|loss| loss.is_finite());

@@ -12,8 +12,7 @@ use super::report::Report;
 ///
 /// Runs are asked for in rounds, and the next round depends on those before it alone: neither on
 /// the order in which its runs end nor on how many are run at a time. A search that is asked and
-/// told
-/// the same again is the same to the last bit, so it is kept by keeping its losses.
+/// told the same again is the same to the last bit, so it is kept by keeping its losses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     axes: Vec<Axis>,
@@ -46,8 +45,7 @@ impl Search {
     ///
     /// # Errors
     /// Without axes, with more than 12, with two of one name, and where a start, a range or a
-    /// number
-    /// of the settings makes no sense.
+    /// number of the settings makes no sense.
     pub fn new(axes: Vec<Axis>, settings: Settings) -> Result<Self, SearchError> {
         check(&axes, &settings)?;
         Ok(Self {
@@ -75,8 +73,7 @@ impl Search {
     }
 
     /// The runs without a loss, the next round of them if all others have one. None are left when
-    /// the
-    /// search is over.
+    /// the search is over.
     pub fn ask(&mut self) -> Vec<&Run> {
         if !self.is_over && self.runs.iter().all(|run| run.losses.is_some()) {
             let points = self.round();
@@ -94,8 +91,7 @@ impl Search {
     }
 
     /// Takes the losses of a run, one for each seed in their order, the same seeds for all runs.
-    /// One
-    /// that is not finite says that it diverged. Telling the same again changes nothing.
+    /// One that is not finite says that it diverged. Telling the same again changes nothing.
     ///
     /// # Errors
     /// For a run that was not asked for, was told otherwise before or has not as many losses as the

@@ -35,8 +35,7 @@ impl Workbench {
     ///
     /// # Errors
     /// When a run is none of the study, of which then none is taken in, or the folder cannot be
-    /// read
-    /// or written.
+    /// read or written.
     pub fn import(&self, runs: &[Run]) -> Result<Imported, RunError> {
         let sweep = self.list()?;
         let mut places: BTreeMap<_, Vec<&Trial>> = BTreeMap::new();
