@@ -245,8 +245,8 @@ fn of_system(error: &io::Error, verb: Verb) -> Option<Fix> {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Fix::MakeRoom),
         _ if is_full_of_files(error) => Some(Fix::AllowFiles),
-        _ if verb == Verb::Read => None,
         io::ErrorKind::NotFound => Some(Fix::PutBack),
+        _ if verb == Verb::Read => None,
         _ => Some(Fix::ChooseFolder),
     }
 }
