@@ -1,6 +1,6 @@
 //! The operations of a training step on one processor core: matrix products, convolutions,
-//! attention, norms, activations, loss, embeddings and optimizer steps, forward and backward, on
-//! slices of `f32`.
+//! attention, norms, activations, loss, embeddings, mixtures of experts and optimizer steps,
+//! forward and backward, on slices of `f32`.
 //!
 //! The crate knows no tensor library. Every function takes a [`Workspace`], reads slices or
 //! [`Matrix`] views and writes into slices that the caller owns; apart from the workspace, which
@@ -49,6 +49,7 @@ pub mod matmul;
     reason = "rows of a matrix that others write too are given out by pointer"
 )]
 pub mod matrix;
+pub mod mixture;
 pub mod norm;
 pub mod optim;
 #[expect(
@@ -82,6 +83,9 @@ pub use linear::{linear_backward_input, linear_backward_weight, linear_forward};
 pub use loss::cross_entropy;
 pub use matmul::matmul;
 pub use matrix::{Matrix, MatrixMut, Workspace};
+pub use mixture::{
+    Experts, Gate, Mixture, MixtureGradients, Passage, Routing, mixture_backward, mixture_forward,
+};
 pub use norm::{
     NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward,
     rms_norm_forward,
