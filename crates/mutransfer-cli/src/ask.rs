@@ -20,7 +20,8 @@ const FLAGS: [(Flag, &str); 4] = [
     ),
     (
         Flag::Censored,
-        "more than half of the runs diverged or were far from the best: start elsewhere, or give ranges",
+        "more than half of the runs diverged or were far from the best: start elsewhere, or give \
+         ranges",
     ),
     (
         Flag::Noise,
@@ -95,8 +96,8 @@ fn print(asking: &Asking, report: &Report, is_json: bool) -> Result<(), Failure>
     }
     say!("{}", findings(asking, report));
     say!(
-        "loss {:.4} after {} runs ({} diverged), where an octave grid has {} points\nexpected regret \
-         {:.4}, at most {:.4} with 95 % probability",
+        "loss {:.4} after {} runs ({} diverged), where an octave grid has {} points\n\
+         expected regret {:.4}, at most {:.4} with 95 % probability",
         report.loss,
         report.runs,
         report.diverged,

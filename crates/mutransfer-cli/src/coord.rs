@@ -1,27 +1,27 @@
 //! `mutransfer coord`: whether activations, their changes and updates follow the width as the rule
 //! promises.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod print;
+mod protocol;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use mutransfer::theory::{Expectation, Layer, Quantity, Theory};
-use mutransfer::{Hyper, Init, Optimizer, Parametrization, PlanDocument, Rule};
+use mutransfer::{Parametrization, PlanDocument, Rule};
 use mutransfer_analysis::{
-    Cell, Check, Coordinate, CoordinateError, Layers, Looks, Measurements, TOLERANCE, Verdict,
-    display_name, figures, to_csv,
+    Check, Coordinate, CoordinateError, Layers, Looks, Measurements, Verdict, display_name,
+    figures, to_csv,
 };
-use mutransfer_study::coordinates::{Protocol, judged, settled};
+use mutransfer_study::coordinates::{judged, settled};
 use mutransfer_study::error::RunError;
-use mutransfer_study::limits;
 use mutransfer_study::rule::NamedRule;
-use mutransfer_study::schedule::Schedule;
 use mutransfer_study::store::Store;
-use mutransfer_study::study::{Study, usual_hyper};
-use mutransfer_study::subject::{Description, Heads, ModelSizes, Subject, UsualCheck};
-use mutransfer_study::trial::Budget;
+use mutransfer_study::study::Study;
+use mutransfer_study::subject::{Description, Heads};
 
 use crate::args::CoordOptions;
 #[cfg(feature = "train")]
@@ -29,10 +29,9 @@ use crate::depth::depths;
 use crate::failure::Failure;
 use crate::say::{note, say};
 use crate::subject::open_typed;
-use crate::table;
-
-/// Updates to follow, as in TP5 figure 5.
-pub(crate) const STEPS: usize = 4;
+use print::print;
+pub(crate) use protocol::{STEPS, hyper};
+use protocol::{protocol, protocol_of};
 
 /// All that is written.
 const FILES: [&str; 8] = [
@@ -103,19 +102,6 @@ fn write(
     let verdict = serde_json::to_vec_pretty(checks).context("cannot write JSON")?;
     store.write("verdict.json", &verdict)?;
     draw(&store, coordinates)
-}
-
-fn print(checks: &[Check]) {
-    say!("{}", slopes(checks));
-    say!(
-        "Slopes of log2 of the root mean square against log2 width with 95% intervals over seeds; \
-         t counts updates. Tolerance {TOLERANCE}.\n\
-         !: fails; ?: open; *: judged with all blocks and later updates of its kind; ∞: narrow \
-         widths bend the line, and this is the slope of its limit."
-    );
-    for check in checks {
-        say!("{check}");
-    }
 }
 
 /// The rules typed, or else those of the study, or μP.
@@ -320,195 +306,4 @@ fn description(options: &CoordOptions) -> Result<Description, Failure> {
         zero_query: !options.random_init,
         program: None,
     })
-}
-
-/// The protocol of a study, but for what was typed.
-fn protocol_of(
-    study: &Study,
-    options: &CoordOptions,
-    rules: &[NamedRule],
-    subject: &dyn Subject,
-) -> Result<Protocol, Failure> {
-    if !study.subject().is_measured() {
-        let message = "the program of the study measures no coordinates";
-        let hint = "docs/trainers.md says how it does; then give the study `coordinates = true`";
-        return Err(Failure::usage(message, Some(hint)));
-    }
-    let middle = study.grid().middle();
-    let mut protocol = study.protocol(subject, options.lr.unwrap_or(middle));
-    protocol.rules = rules.to_vec();
-    if !options.widths.is_empty() {
-        protocol.widths.clone_from(&options.widths);
-    }
-    protocol.steps = options.steps.unwrap_or(protocol.steps);
-    protocol.batch = options.batch.unwrap_or(protocol.batch);
-    if let Some(seeds) = options.seeds {
-        protocol.looks = Looks::up_to(seeds as usize);
-    }
-    check_protocol(&protocol)?;
-    Ok(protocol)
-}
-
-/// Checks that the sizes of a protocol are within reason.
-fn check_protocol(protocol: &Protocol) -> Result<(), Failure> {
-    for width in &protocol.widths {
-        limits::check_width("widths", *width)?;
-    }
-    limits::check_sizes(&protocol.sizes)?;
-    limits::check_budget(&Budget {
-        steps: protocol.steps.max(1),
-        batch: protocol.batch,
-        schedule: Schedule::Constant,
-        warmup: 0,
-    })?;
-    Ok(())
-}
-
-fn protocol(
-    options: &CoordOptions,
-    rules: &[NamedRule],
-    usual: &UsualCheck,
-) -> Result<Protocol, Failure> {
-    let widths = if options.widths.is_empty() {
-        usual.widths.clone()
-    } else {
-        options.widths.clone()
-    };
-    let widest = widths.iter().copied().max();
-    let widest = widest.ok_or_else(|| Failure::usage("no width is given", None))?;
-    let narrowest = widths.iter().copied().min().unwrap_or(widest);
-    let sizes = ModelSizes {
-        base_width: options.base_width.unwrap_or(narrowest),
-        width: widest,
-        depth: options.depth.unwrap_or(usual.depth),
-        base_depth: options.base_depth,
-        context: options.context.unwrap_or(usual.context),
-    };
-    limits::check_width("widths", narrowest)?;
-    limits::check_sizes(&sizes)?;
-    let seeds = options.seeds.unwrap_or(usual.seeds as u64);
-    limits::check_seeds("seeds", seeds)?;
-    let batch = options.batch.unwrap_or(usual.batch);
-    let steps = options.steps.unwrap_or(STEPS);
-    limits::check_budget(&Budget {
-        steps: steps.max(1),
-        batch,
-        schedule: Schedule::Constant,
-        warmup: 0,
-    })?;
-    if options.seed.checked_add(seeds).is_none() {
-        let message = format!("--seed is {}, beyond which there are no more", options.seed);
-        return Err(Failure::usage(message, None));
-    }
-    Ok(Protocol {
-        rules: rules.to_vec(),
-        optimizer: options.optimizer,
-        widths,
-        sizes,
-        hyper: hyper(options)?,
-        batch,
-        steps,
-        seed: options.seed,
-        looks: Looks::up_to(seeds as usize),
-    })
-}
-
-pub(crate) fn hyper(options: &CoordOptions) -> Result<Hyper, Failure> {
-    let usual = if options.optimizer == Optimizer::Sgd {
-        SGD_RATE
-    } else {
-        ADAM_RATE
-    };
-    let learning_rate = options.lr.unwrap_or(usual);
-    if !(learning_rate.is_finite() && learning_rate > 0.0) {
-        let message = format!("--lr is {learning_rate}; it must be a positive number");
-        return Err(Failure::usage(message, None));
-    }
-    let usual = usual_hyper();
-    Ok(Hyper {
-        learning_rate,
-        init: options.init_std.map_or(usual.init, Init::Constant),
-        ..usual
-    })
-}
-
-/// Near the optimum of most small models.
-const ADAM_RATE: f64 = 0.0078125;
-const SGD_RATE: f64 = 0.1;
-
-/// A row for every module and quantity: what is expected, and the slope after each number of
-/// updates.
-fn slopes(checks: &[Check]) -> String {
-    let steps: BTreeSet<usize> = checks
-        .iter()
-        .flat_map(|check| &check.cells)
-        .map(|cell| cell.step)
-        .collect();
-    let columns = steps.iter().map(|step| format!("t = {step}"));
-    let header = ["rule", "module", "quantity"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(columns);
-    let mut table = table::new(header.chain(["verdict".to_owned()]));
-    for check in checks {
-        for cells in by_module(check) {
-            table.add_row(row(check, &cells, &steps));
-        }
-    }
-    table.to_string()
-}
-
-/// Cells of each module and quantity, in the order first seen.
-fn by_module(check: &Check) -> Vec<Vec<&Cell>> {
-    let mut places = BTreeMap::new();
-    let mut modules: Vec<Vec<&Cell>> = Vec::new();
-    for cell in &check.cells {
-        let place = *places
-            .entry((&cell.module, cell.quantity))
-            .or_insert_with(|| {
-                modules.push(Vec::new());
-                modules.len() - 1
-            });
-        modules[place].push(cell);
-    }
-    modules
-}
-
-fn row(check: &Check, cells: &[&Cell], steps: &BTreeSet<usize>) -> Vec<String> {
-    let mut row = vec![
-        display_name(&check.rule).to_owned(),
-        cells[0].module.clone(),
-        cells[0].quantity.to_string(),
-    ];
-    for step in steps {
-        let cell = cells.iter().find(|cell| cell.step == *step);
-        row.push(cell.map_or(String::new(), |cell| slope(cell)));
-    }
-    let verdict = cells.iter().filter_map(|cell| cell.verdict).max();
-    row.push(verdict.map_or("not judged".to_owned(), |verdict| verdict.to_string()));
-    row
-}
-
-/// `0.02 ± 0.05`, with what was expected where that is not 0, and marks of how it was decided.
-fn slope(cell: &Cell) -> String {
-    let Some(fit) = cell.decisive() else {
-        return "0, as it must".to_owned();
-    };
-    let mark = match cell.verdict {
-        Some(Verdict::Fail) => " !",
-        Some(Verdict::Undetermined) => " ?",
-        _ => "",
-    };
-    let limit = if fit.lag.is_some() { " ∞" } else { "" };
-    let pooled = if cell.pooled.is_some() { " *" } else { "" };
-    let margin = (fit.interval.1 - fit.interval.0) / 2.0;
-    let expected = match cell.expected {
-        Some(_) if cell.at_most => " (≤ 0)".to_owned(),
-        Some(expected) if expected != 0.0 => format!(" ({expected:.1})"),
-        _ => String::new(),
-    };
-    format!(
-        "{:.2} ± {margin:.2}{expected}{limit}{pooled}{mark}",
-        fit.slope
-    )
 }

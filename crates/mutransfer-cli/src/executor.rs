@@ -79,8 +79,8 @@ fn room(bench: &Workbench) -> Result<usize, Failure> {
     if room == 0 {
         let [needed, there] = [needed, there].map(|bytes| bytes >> 20);
         let message = format!(
-            "a trial at width {width} takes {needed} MiB of memory at least, for weights, gradients \
-             and moments, and this machine has {there} MiB"
+            "a trial at width {width} takes {needed} MiB of memory at least, for weights, \
+             gradients and moments, and this machine has {there} MiB"
         );
         let hint = "choose narrower widths, or run it elsewhere with --executor";
         return Err(Failure::usage(message, Some(hint)));

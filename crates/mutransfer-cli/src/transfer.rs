@@ -42,8 +42,8 @@ fn closing(judged: &Judged) -> String {
     let of = |rule: &str| judged.analysis.rules.get(rule);
     let verdicts = ["sp", "mup"].map(|rule| of(rule).map(|rule| rule.verdict));
     let seen = if verdicts == [Some(Transfers::Fails), Some(Transfers::Transfers)] {
-        "You have just seen the learning rate that is best for a small model fail on one four times \
-         as wide under the standard parametrization, and be right for it under μP"
+        "You have just seen the learning rate that is best for a small model fail on one four \
+         times as wide under the standard parametrization, and be right for it under μP"
     } else {
         "These verdicts are not the usual ones, in which SP fails and μP transfers"
     };

@@ -219,21 +219,34 @@ fn backward<S: Simd>(
     x: &[f32],
     y: Option<&[f32]>,
     dy: &[f32],
-    gradients: BatchNormGradients<'_>,
+    mut gradients: BatchNormGradients<'_>,
+) {
+    sums(s, norm, x, y, dy, &mut gradients);
+    inputs(s, norm, x, &mut gradients);
+}
+
+/// The first pass: gradients of gain and bias, and those past the rectifier, which wait where that
+/// of the input will be.
+#[inline(always)]
+fn sums<S: Simd>(
+    s: S,
+    norm: &BatchNorm<'_>,
+    x: &[f32],
+    y: Option<&[f32]>,
+    dy: &[f32],
+    gradients: &mut BatchNormGradients<'_>,
 ) {
     let channels = norm.gain.len();
     let block = ROWS * channels;
-    let share = s.splat(1.0 / (x.len() / channels) as f32);
-    let (dgain, dbias) = (gradients.gain, gradients.bias);
-    let (dx, mut dshortcut) = (gradients.x, gradients.shortcut);
+    let (dgain, dbias) = (&mut *gradients.gain, &mut *gradients.bias);
     dgain.fill(0.0);
     dbias.fill(0.0);
     for (at, x) in x.chunks(block).enumerate() {
         let place = at * block..at * block + x.len();
         let (y, dy) = (y.map(|y| &y[place.clone()]), &dy[place.clone()]);
-        let mut dshortcut = dshortcut.as_deref_mut().map(|to| &mut to[place.clone()]);
-        // The gradient past the rectifier waits where that of the input will be.
-        let passed = &mut dx[place];
+        let shortcut = gradients.shortcut.as_deref_mut();
+        let mut dshortcut = shortcut.map(|to| &mut to[place.clone()]);
+        let passed = &mut gradients.x[place];
         spans!(s, channels, |p| {
             let center = p.load(norm.mean);
             let scale = inverse(s, norm, p.load(norm.variance));
@@ -257,6 +270,16 @@ fn backward<S: Simd>(
             p.store(dgain, s.add(p.load(dgain), along));
         });
     }
+}
+
+/// The second pass: what the mean and the deviation take from the gradients of the inputs.
+#[inline(always)]
+fn inputs<S: Simd>(s: S, norm: &BatchNorm<'_>, x: &[f32], gradients: &mut BatchNormGradients<'_>) {
+    let (dgain, dbias) = (&*gradients.gain, &*gradients.bias);
+    let dx = &mut *gradients.x;
+    let channels = norm.gain.len();
+    let block = ROWS * channels;
+    let share = s.splat(1.0 / (x.len() / channels) as f32);
     for (x, dx) in x.chunks(block).zip(dx.chunks_mut(block)) {
         spans!(s, channels, |p| {
             let center = p.load(norm.mean);

@@ -93,15 +93,19 @@ const SEQUENCE: f64 = 2048.0;
 /// Parameters that the ladder of OLMo is relative to.
 const LADDER: f64 = 1.08e8;
 
+/// A law of the training FLOPs, which are 6 for every parameter and token.
+fn by_compute(constant: f64, exponent: f64) -> PowerLaw {
+    PowerLaw::new(constant * 6f64.powf(exponent), exponent, exponent)
+}
+
+/// A law of the parameters over those of the ladder.
+fn ladder(constant: f64, exponent: f64) -> PowerLaw {
+    PowerLaw::new(constant * LADDER.powf(-exponent), exponent, 0.0)
+}
+
 /// Those that give numbers, from the oldest.
+// Long, as it is one table.
 pub fn published_laws() -> Vec<PublishedLaw> {
-    // FLOPs are 6 for every parameter and token.
-    let by_compute = |constant: f64, exponent: f64| {
-        PowerLaw::new(constant * 6f64.powf(exponent), exponent, exponent)
-    };
-    let ladder = |constant: f64, exponent: f64| {
-        PowerLaw::new(constant * LADDER.powf(-exponent), exponent, 0.0)
-    };
     vec![
         PublishedLaw {
             name: "DeepSeek LLM",

@@ -351,21 +351,12 @@ impl Widths {
         let stacks = self.stacks(target)?;
         let templates = self.templates(&stacks)?;
         let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
-        let mut surveyed: Vec<Surveyed> = planned
-            .map(|(name, shape)| {
-                let own = self.params.get(name);
-                let growth = own.or_else(|| templates.get(&stacks.template(name)).copied());
-                let fits = growth.map(|growth| growth.fits(name, shape));
-                let placed = fits.and_then(Result::err).map(Err);
-                Surveyed {
-                    name,
-                    shape,
-                    growth,
-                    placed,
-                    depth: stacks.ratio(name, base),
-                }
-            })
-            .collect();
+        let seen = planned.map(|(name, shape)| {
+            let own = self.params.get(name);
+            let growth = own.or_else(|| templates.get(&stacks.template(name)).copied());
+            Surveyed::new(name, shape, growth, stacks.ratio(name, base))
+        });
+        let mut surveyed: Vec<Surveyed> = seen.collect();
         let known: Vec<Option<Known>> = surveyed.iter().map(Surveyed::known).collect();
         let all: Vec<Known> = known.iter().copied().flatten().collect();
         let evidence = Evidence::of(&all, self.layout, self.compared);
@@ -422,6 +413,23 @@ impl Widths {
 }
 
 impl<'a> Surveyed<'a> {
+    /// It has its place only if something is wrong with it by itself.
+    fn new(
+        name: &'a ParamName,
+        shape: &'a Shape,
+        growth: Option<&'a Growth>,
+        depth: Option<f64>,
+    ) -> Self {
+        let fits = growth.map(|growth| growth.fits(name, shape));
+        Self {
+            name,
+            shape,
+            growth,
+            placed: fits.and_then(Result::err).map(Err),
+            depth,
+        }
+    }
+
     /// What is known of it, unless something is wrong already.
     fn known(&self) -> Option<Known<'a>> {
         let growth = self.growth.filter(|_| self.placed.is_none())?;

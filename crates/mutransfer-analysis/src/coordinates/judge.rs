@@ -156,15 +156,7 @@ fn case(
     starts_at_zero: bool,
 ) -> Result<Case, CoordinateError> {
     let first = group[0].clone();
-    let own = expectation.slope(first.layer, first.quantity, first.step);
-    // What started at exactly zero is all change.
-    let changed = || expectation.slope(first.layer, Quantity::Change, first.step);
-    let exact = own.or_else(|| starts_at_zero.then(changed).flatten());
-    let bound = expectation.bound(first.layer, first.quantity, first.step);
-    let promise = exact.or(bound).map(|slope| Promise {
-        slope,
-        at_most: exact.is_none(),
-    });
+    let promise = promised(&first, expectation, starts_at_zero);
     let measured = measured(group)?;
     let settled = match &measured {
         Measured::Zero => Some(Verdict::Pass),
@@ -190,6 +182,25 @@ fn case(
             Measured::Sizes(sizes) => Some(sizes),
             Measured::Zero | Measured::Broken => None,
         },
+    })
+}
+
+/// What is promised of a group by what its first row says of it.
+fn promised(first: &Coordinate, expected: &Expectation, starts_at_zero: bool) -> Option<Promise> {
+    let Coordinate {
+        layer,
+        quantity,
+        step,
+        ..
+    } = *first;
+    let own = expected.slope(layer, quantity, step);
+    // What started at exactly zero is all change.
+    let changed = || expected.slope(layer, Quantity::Change, step);
+    let exact = own.or_else(|| starts_at_zero.then(changed).flatten());
+    let bound = expected.bound(layer, quantity, step);
+    exact.or(bound).map(|slope| Promise {
+        slope,
+        at_most: exact.is_none(),
     })
 }
 

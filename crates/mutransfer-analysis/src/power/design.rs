@@ -77,7 +77,7 @@ impl std::fmt::Display for Power {
     /// use mutransfer_analysis::{Design, power};
     ///
     /// let found = power(&Design::default(), &[0.0, -1.0], 20, &|| ());
-    /// assert!(found.to_string().starts_with("of 20 simulated tables like this one, with 3 seeds"));
+    /// assert!(found.to_string().starts_with("of 20 simulated tables like this one, with 3"));
     /// ```
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Design { seeds, rest, .. } = &self.design;

@@ -53,6 +53,7 @@ impl Flag {
     /// What happened and what to do about it, for a reader who has not seen the code: a clause
     /// without a full stop. `axis` and `sweep` are what grows and what was swept, such as `width`
     /// and `learning rate`.
+    // Long, as it is one table.
     pub fn explanation(self, axis: &str, sweep: &str) -> String {
         let clause = match self {
             Self::Diverged => "training diverged; try a smaller {sweep}",

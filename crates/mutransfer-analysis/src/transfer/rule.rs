@@ -17,6 +17,7 @@ use crate::transfer::optimum::{Optimum, optimum};
 use crate::transfer::point::Point;
 use crate::transfer::prediction::{Prediction, predict};
 use crate::transfer::regret::{Excess, excess, run_at};
+use crate::transfer::resample::Resampler;
 use crate::transfer::scaling::{LIMIT_WIDTHS, Scaling, Vertex, kappa_of_grid};
 use crate::transfer::sharing::BySeed;
 use crate::transfer::verdict::Regret;
@@ -40,25 +41,16 @@ pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
     let counts = rule.above_noise(&real, &draws);
     let numbers_of = |draw: &Draw| draw.numbers(&rule.fitted, &counts, rule.route);
     let resampled: Vec<Values> = draws.iter().map(numbers_of).collect();
-    let intervals = Intervals {
-        freedoms: resamplers
-            .iter()
-            .map(|one| Some(one.as_ref()?.freedom))
-            .collect(),
-        fitted: &rule.fitted,
-        route: rule.route,
-    };
+    let intervals = rule.intervals(&resamplers);
     let mut numbers = intervals.measured(&numbers_of(&real), &resampled);
     let vertices = real.complete(&rule.fitted).unwrap_or_default();
     let kappa = kappa_of_grid(&vertices, &Scaling::of(&vertices));
     numbers.extend(kappa.map(|kappa| (Number::KappaOfGrid, Measured::plain(kappa))));
     let carried = rule.route.map(|route| rule.carried(route));
-    let widths = 0..curves.len();
     let (verdict, seeds_to_decide) = rule.verdict(&numbers, carried.as_ref(), &intervals);
     reach_zero(&mut numbers);
-    let optima: Vec<Best> = widths
-        .map(|index| rule.best(index, &draws, &intervals))
-        .collect();
+    let best = |index| rule.best(index, &draws, &intervals);
+    let optima: Vec<Best> = (0..curves.len()).map(best).collect();
     let levels = rule.levels();
     Judged {
         freedom: intervals.freedom(&rule.fitted),
@@ -110,6 +102,15 @@ impl<'a> Rule<'a> {
             optima,
             fitted,
             route,
+        }
+    }
+
+    fn intervals(&self, resamplers: &[Option<Resampler>]) -> Intervals<'_> {
+        let freedom = |one: &Option<Resampler>| one.as_ref().map(|one| one.freedom);
+        Intervals {
+            freedoms: resamplers.iter().map(freedom).collect(),
+            fitted: &self.fitted,
+            route: self.route,
         }
     }
 

@@ -51,10 +51,12 @@ fn loss(text: &str) -> Result<f64, String> {
         .map_err(|_| format!("`{text}` is no loss; write a number, or `diverged`"))
 }
 
-pub(crate) const ASK_HELP: &str = r#"A search is a TOML file of hyperparameters, each a value or what is to be found:
+pub(crate) const ASK_HELP: &str = r#"A search is a TOML file of hyperparameters, each a value or
+what is to be found:
   lr = "auto"               from the usual value
   weight_decay = { auto = true, start = 0.1, from = 0.001, to = 10 }
-                            from `start`, else the middle of the range; every key but auto is optional
+                            from `start`, else the middle of the range; every key but auto is
+                            optional
   input.lr = "auto"         factors on the numbers of a role, from 1
   anything = { auto = true, start = 3 }
                             any positive number of yours
@@ -66,9 +68,9 @@ pub(crate) const ASK_HELP: &str = r#"A search is a TOML file of hyperparameters,
   at_once = 1               runs to ask for at a time, for so many workers
   seed = 0                  the same seed asks for the same runs
 
-lr, batch, weight_decay, momentum, beta1, beta2, init_std and multiplier have usual values. Learning rate
-and batch, and decay and learning rate, are searched in coordinates that decouple them: a learning rate
-goes with the root of the batch, and a decay is that of all steps together.
+lr, batch, weight_decay, momentum, beta1, beta2, init_std and multiplier have usual values. Learning
+rate and batch, and decay and learning rate, are searched in coordinates that decouple them: a
+learning rate goes with the root of the batch, and a decay is that of all steps together.
 
 `ask` prints a run a line, as JSON: {"run":0,"values":{"lr":0.004}}. It prints the same again until
 they are told, and nothing once the search is over. `tell SEARCH.toml 0 2.31` tells one. Nothing but

@@ -68,8 +68,8 @@ Before a sweep is run: would it tell? Tables of the design are simulated, with t
 by so many octaves per doubling of the width, and judged as `analyze` judges them. Only the widest
 proxy and the target enter a verdict, so only these are simulated. The chances are those of the
 verdicts: how often a rule that does not drift is found to transfer, and how often one whose drift
-costs more than the tolerance is found to fail. Verdicts of a drift that costs just the tolerance are
-wrong at most once in forty. A chance p of n tables is off by up to 2 sqrt(p (1 - p) / n).
+costs more than the tolerance is found to fail. Verdicts of a drift that costs just the tolerance
+are wrong at most once in forty. A chance p of n tables is off by up to 2 sqrt(p (1 - p) / n).
 
 Too little power? Seeds help most, then a finer grid about the optimum (--step 0.5), then a target
 farther from the proxy, at which the same drift costs more.

@@ -9,8 +9,8 @@ use super::batch::Batch;
 /// The copy of the program in the folder of a batch.
 pub const PROGRAM: &str = "mutransfer";
 
-/// An Indexed Job of Kubernetes (1.29 or later), with an index for each element. It is long as the
-/// Job is.
+/// An Indexed Job of Kubernetes (1.29 or later), with an index for each element.
+// Long, as the Job is.
 pub fn kubernetes(batch: &Batch) -> String {
     let Batch {
         name,
@@ -24,7 +24,8 @@ pub fn kubernetes(batch: &Batch) -> String {
             "requests: { cpu: \"1\", memory: 2Gi }  # <- nvidia.com/gpu among the limits".to_owned()
         }
         gpus => format!(
-            "requests: {{ cpu: \"1\", memory: 2Gi }}  # <-\n          limits: {{ nvidia.com/gpu: {gpus} }}"
+            "requests: {{ cpu: \"1\", memory: 2Gi }}  # <-\n          \
+             limits: {{ nvidia.com/gpu: {gpus} }}"
         ),
     };
     let folder = format!("/study/batches/{name}");

@@ -84,30 +84,14 @@ impl Journal {
             4,
             json!({ "study_id": study, "datetime_start": time(0.0) }),
         ));
-        let lr = recorded.trial.hyper.learning_rate;
-        let [low, high] = self.rates;
-        let distribution = json!({
-            "name": "FloatDistribution",
-            "attributes": { "step": null, "low": low, "high": high, "log": true },
-        });
-        lines.push(line(
-            5,
-            json!({
-                "trial_id": id, "param_name": "lr", "param_value_internal": lr,
-                "distribution": distribution.to_string(),
-            }),
-        ));
+        lines.push(self.learning_rate(id, recorded.trial.hyper.learning_rate));
         for attribute in attributes(recorded) {
             lines.push(line(8, json!({ "trial_id": id, "user_attr": attribute })));
         }
         for Metric { step, loss } in metrics(root, &recorded.curve)? {
             if let Some(loss) = loss {
-                lines.push(line(
-                    7,
-                    json!({
-                        "trial_id": id, "step": step, "intermediate_value": loss,
-                    }),
-                ));
+                let value = json!({ "trial_id": id, "step": step, "intermediate_value": loss });
+                lines.push(line(7, value));
             }
         }
         let (state, values) = match record.outcome.end(Loss::Validation) {
@@ -122,6 +106,22 @@ impl Journal {
             }),
         ));
         Ok(lines)
+    }
+
+    /// The line with the learning rate of a trial, and the range of those of all.
+    fn learning_rate(&self, trial: usize, rate: f64) -> Value {
+        let [low, high] = self.rates;
+        let distribution = json!({
+            "name": "FloatDistribution",
+            "attributes": { "step": null, "low": low, "high": high, "log": true },
+        });
+        line(
+            5,
+            json!({
+                "trial_id": trial, "param_name": "lr", "param_value_internal": rate,
+                "distribution": distribution.to_string(),
+            }),
+        )
     }
 
     /// The study of a trial, which is made with its first one.

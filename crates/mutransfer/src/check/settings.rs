@@ -127,27 +127,14 @@ impl Settings {
             .collect();
         for (name, planned) in &plan.params {
             let template = ParamName::from(name.as_str()).template();
-            let base = proxy
-                .params
-                .get(name)
-                .or(of_template.get(&template).copied());
-            let message = match (self.params.get(name), base) {
-                (Some(own), Some(base)) => {
-                    let grown = quotient(own.init_std, base.init_std);
-                    let times = quotient(grown, planned.init_std);
-                    let twice =
-                        times.and_then(|times| depth::twice_in_init(plan, name, times, false));
-                    if let Some(twice) = twice {
-                        findings.push(twice);
-                        continue;
-                    }
-                    own.ratios(base, planned)
-                }
-                (None, _) => Some("it is in no group of the trainer".to_owned()),
-                (_, None) => Some("the proxy has no such parameter".to_owned()),
-            };
-            findings
-                .extend(message.map(|message| Finding::of(&name.as_str().into(), MU012, message)));
+            let base = proxy.params.get(name);
+            let base = base.or(of_template.get(&template).copied());
+            let finding = |message: &str| Finding::of(&name.as_str().into(), MU012, message);
+            findings.extend(match (self.params.get(name), base) {
+                (Some(own), Some(base)) => own.compare_to(base, name, planned, plan),
+                (None, _) => Some(finding("it is in no group of the trainer")),
+                (_, None) => Some(finding("the proxy has no such parameter")),
+            });
         }
         for name in self
             .params
@@ -206,6 +193,27 @@ impl ParamSettings {
         }
         let message = differing.join("; ");
         (!differing.is_empty()).then(|| Finding::of(&name.into(), MU012, message))
+    }
+
+    /// What of it is not the proxy's times the plan's scales, or has depth in it twice.
+    fn compare_to(
+        &self,
+        proxy: &Self,
+        name: &str,
+        planned: &ParamDocument,
+        plan: &PlanDocument,
+    ) -> Option<Finding> {
+        let grown = quotient(self.init_std, proxy.init_std);
+        let times = quotient(grown, planned.init_std);
+        let twice = times.and_then(|times| depth::twice_in_init(plan, name, times, false));
+        let differing = || {
+            Some(Finding::of(
+                &name.into(),
+                MU012,
+                self.ratios(proxy, planned)?,
+            ))
+        };
+        twice.or_else(differing)
     }
 
     /// Which numbers are not those of the proxy times the plan's scales.
