@@ -228,7 +228,8 @@ fn table_text(rule: &Parametrization, same: &[&Shown], print: Print) -> String {
 fn laws(print: Print, table: &Table, place: Place) -> String {
     let rho = table.rho_at(Role::Fixed, place).map(|_| "rho");
     let header: Vec<&str> = COLUMNS.into_iter().chain(rho).collect();
-    let rows = Role::ALL.iter().map(|role| {
+    let roles = table.roles();
+    let rows = roles.iter().map(|role| {
         let columns = columns(table, *role, place).into_iter();
         let powers = columns.map(|(_, power)| power.to_string());
         std::iter::once(role.to_string()).chain(powers).collect()
@@ -247,7 +248,7 @@ fn columns(table: &Table, role: Role, place: Place) -> Vec<(&'static str, Power)
 fn branch_end(print: Print, table: &Table, item: &str) -> String {
     let [end, block] = [Place::BranchEnd, Place::Block];
     let is_same = |role: &Role| table.law_at(*role, end) == table.law_at(*role, block);
-    if Role::ALL.iter().all(is_same) {
+    if table.roles().iter().all(is_same) {
         return String::new();
     }
     format!(
@@ -261,7 +262,11 @@ fn branch_end(print: Print, table: &Table, item: &str) -> String {
 fn depth(table: &Table, at: Place, beside: Place) -> Option<String> {
     let factors = |role| factors(table, role, at, beside);
     let hidden = factors(Role::Hidden);
-    if Role::ALL.into_iter().any(|role| factors(role) != hidden) {
+    if table
+        .roles()
+        .into_iter()
+        .any(|role| factors(role) != hidden)
+    {
         return None;
     }
     let shown: Vec<String> = hidden
@@ -286,7 +291,8 @@ fn factors(table: &Table, role: Role, at: Place, beside: Place) -> Vec<(&'static
 
 fn table_json(rule: &Parametrization, shown: &Shown) -> serde_json::Value {
     let table = &shown.table;
-    let laws: BTreeMap<String, _> = Role::ALL
+    let laws: BTreeMap<String, _> = table
+        .roles()
         .iter()
         .map(|role| {
             let outside = law_json(table, *role, Place::Outside);

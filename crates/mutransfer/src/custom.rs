@@ -12,7 +12,7 @@ use crate::roles::Roles;
 use crate::rules::{Definition, DepthLaw, Tables};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Written {
     name: Option<String>,
     family: Option<String>,
@@ -22,6 +22,9 @@ struct Written {
     input: WrittenLaw,
     hidden: WrittenLaw,
     output: WrittenLaw,
+    router: Option<WrittenLaw>,
+    expert_in: Option<WrittenLaw>,
+    expert_out: Option<WrittenLaw>,
 }
 
 /// A law by its powers, or by the exponents of the literature: multiplier n^-a, init n^-b, learning
@@ -112,6 +115,9 @@ impl Written {
                 .iter()
                 .any(|(_, row)| row.eps.is_some() || row.d.is_some()),
             entry_eps: stated(|row| row.d.is_some()),
+            states_experts: [&self.router, &self.expert_in, &self.expert_out]
+                .iter()
+                .any(|law| law.is_some()),
             vector_as_input,
             ..Definition::PLAIN
         })
@@ -124,7 +130,15 @@ impl Written {
             input: self.input.clone(),
             hidden: self.hidden.clone(),
             output: self.output.clone(),
+            router: self.of_experts(self.router.as_ref()),
+            expert_in: self.of_experts(self.expert_in.as_ref()),
+            expert_out: self.of_experts(self.expert_out.as_ref()),
         }
+    }
+
+    /// A law of experts, which is that of hidden matrices where it is not written.
+    fn of_experts(&self, written: Option<&WrittenLaw>) -> WrittenLaw {
+        written.unwrap_or(&self.hidden).clone()
     }
 
     fn attention(&self) -> Result<Power, TableFlaw> {
@@ -139,7 +153,9 @@ impl WrittenLaw {
     fn law(&self, role: Role) -> Result<Law, RuleError> {
         let (width, gradient) = match role {
             Role::Output => (Power::fan_in(1, 1), Power::fan_in(1, 1)),
-            Role::Hidden => (Power::fan_in(1, 1), Power::fan_out(1, 1)),
+            Role::Hidden | Role::Router | Role::ExpertIn | Role::ExpertOut => {
+                (Power::fan_in(1, 1), Power::fan_out(1, 1))
+            }
             Role::Fixed => (Power::ONE, Power::ONE),
             Role::Vector | Role::Input => (Power::fan_out(1, 1), Power::fan_out(1, 1)),
         };

@@ -140,7 +140,7 @@ impl Evidence {
     fn is_fixed(one: &Known) -> Result<(), WidthsError> {
         if matches!(
             one.growth.declared,
-            Some(Role::Input | Role::Output | Role::Fixed)
+            Some(Role::Input | Role::Output | Role::Router | Role::Fixed)
         ) {
             return Ok(());
         }
@@ -174,16 +174,18 @@ impl Evidence {
         let data = self.data_axis(one);
         for (axis, class) in classes(one) {
             match one.growth.declared {
-                Some(Role::Hidden | Role::Vector) => {
+                Some(Role::Hidden | Role::ExpertIn | Role::ExpertOut | Role::Vector) => {
                     self.widths.insert(class);
                 }
                 Some(Role::Fixed) => {
                     self.data.insert(class);
                 }
-                Some(Role::Input | Role::Output) if data == Some(axis) => {
+                Some(Role::Input | Role::Output | Role::Router) if data == Some(axis) => {
                     self.data.insert(class);
                 }
-                Some(Role::Input | Role::Output) if data.is_some() || is_alone(one) => {
+                Some(Role::Input | Role::Output | Role::Router)
+                    if data.is_some() || is_alone(one) =>
+                {
                     self.widths.insert(class);
                 }
                 _ => {}
@@ -209,7 +211,7 @@ impl Evidence {
             self.widths.contains(&left),
             self.widths.contains(&right),
         ) {
-            (Role::Input | Role::Output, ..) if given.is_some() => {
+            (Role::Input | Role::Output | Role::Router, ..) if given.is_some() => {
                 let axes = given?;
                 end(axes).or_else(|| {
                     let known: Vec<usize> = axes.both().collect();
@@ -218,9 +220,9 @@ impl Evidence {
                         .find(|axis| !known.contains(axis))
                 })
             }
-            (Role::Input | Role::Output, true, false) => Some(second),
-            (Role::Input | Role::Output, false, true) => Some(first),
-            (Role::Output, ..) => self.layout.and_then(|layout| end(stored(layout))),
+            (Role::Input | Role::Output | Role::Router, true, false) => Some(second),
+            (Role::Input | Role::Output | Role::Router, false, true) => Some(first),
+            (Role::Output | Role::Router, ..) => self.layout.and_then(|layout| end(stored(layout))),
             // A table to look rows up in is stored [entries, features] everywhere.
             (Role::Input, ..) if is_named_as_an_end(one.name) => Some(first),
             (Role::Input, ..) => self.layout.and_then(|layout| end(stored(layout))),

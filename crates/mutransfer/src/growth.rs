@@ -187,7 +187,7 @@ impl Growth {
         let axes = self.orientation(name, target, layout)?;
         let role = match axes {
             Some(axes) => self.role(name, axes)?,
-            None => Role::Fixed,
+            None => self.declared_expert().unwrap_or(Role::Fixed),
         };
         let stacked = self.stacked.map(|(axis, _)| axis);
         Ok(Placed {
@@ -300,7 +300,10 @@ impl Growth {
 
     /// With one growing axis, saying the role says which end of the layer that axis is.
     fn declared_axes(&self, layout: Option<Layout>) -> Option<Axes> {
-        if self.declared == Some(Role::Hidden) {
+        if matches!(
+            self.declared,
+            Some(Role::Hidden | Role::ExpertIn | Role::ExpertOut)
+        ) {
             return self.stored_axes(layout);
         }
         let mut growing = self.growing();
@@ -327,12 +330,16 @@ impl Growth {
                 fan_in: None,
                 fan_out: Some(axis),
             }),
-            Role::Output => Some(Axes {
+            Role::Output | Role::Router => Some(Axes {
                 fan_in: Some(axis),
                 fan_out: other,
             }),
-            Role::Fixed | Role::Hidden => None,
+            Role::Fixed | Role::Hidden | Role::ExpertIn | Role::ExpertOut => None,
         }
+    }
+
+    fn declared_expert(&self) -> Option<Role> {
+        self.declared.filter(|role| role.is_of_experts())
     }
 
     fn role(&self, name: &ParamName, axes: Axes) -> Result<Role, WidthsError> {
@@ -348,6 +355,10 @@ impl Growth {
             [axes.fan_in, axes.fan_out].map(|axis| axis.is_some_and(|axis| self.grows(axis)));
         let rank = self.extents.len() - usize::from(self.stacked.is_some());
         let is_vector = rank == 1 || self.declared == Some(Role::Vector);
+        if let Some(role) = self.declared_expert().filter(|_| !is_vector) {
+            // Whatever grows: their laws follow the number of experts too.
+            return Ok(role);
+        }
         let found = match (grows_in, grows_out) {
             (false, false) => Role::Fixed,
             // Inside the network: keys of a fixed number of heads, a part that grows alone.

@@ -109,6 +109,8 @@ pub struct Table {
     pub(crate) branch_end: Laws,
     /// Whether those have the multiplier of their branch in their weights.
     pub(crate) folds_branches: bool,
+    /// Whether experts and their router have laws of their own.
+    pub(crate) states_experts: bool,
     /// What a role's gradient norm, or the threshold of its update, is multiplied with for
     /// clipping.
     pub(crate) clip: Roles<Power>,
@@ -130,8 +132,26 @@ impl Table {
         self.law_at(role, Place::Outside)
     }
 
+    /// The roles that it has laws of their own for, in the order of [`Role::ALL`]: without experts
+    /// where those are hidden matrices to it.
+    pub fn roles(&self) -> Vec<Role> {
+        let mut roles = Role::ALL.to_vec();
+        roles.retain(|role| self.known(*role) == *role);
+        roles
+    }
+
+    /// The role that it has a law for.
+    fn known(&self, role: Role) -> Role {
+        if self.states_experts || !role.is_of_experts() {
+            role
+        } else {
+            Role::Hidden
+        }
+    }
+
     /// The law of a role at a place.
     pub fn law_at(&self, role: Role, place: Place) -> &Law {
+        let role = self.known(role);
         match place {
             Place::Outside => &self.outside[role],
             Place::Block => &self.block[role],
@@ -155,7 +175,7 @@ impl Table {
     /// Entries of the Hessian are as the square of the gradient's, so that the share of entries
     /// which are clipped stays what it is if `rho` is as one over the gradient.
     pub fn rho_at(&self, role: Role, place: Place) -> Option<Power> {
-        let rho = self.rho?[role];
+        let rho = self.rho?[self.known(role)];
         Some(match place {
             Place::Outside => rho,
             // Folded, a branch's multiplier is no factor of the gradient.
@@ -167,6 +187,7 @@ impl Table {
     /// What the gradient norm of a role, or the threshold of its update, is multiplied with for
     /// clipping.
     pub(crate) fn clip_at(&self, role: Role, place: Place, of: Clip) -> Power {
+        let role = self.known(role);
         match (place, of) {
             (Place::BranchEnd, Clip::Invariant) if self.folds_branches => {
                 self.clip[role] * self.residual

@@ -28,6 +28,16 @@ pub enum Ratio {
     /// shape.
     #[strum(to_string = "m_own")]
     Own,
+    /// Active width of the experts over that of the base; see
+    /// [`Sizes::active_width`](crate::Sizes::active_width).
+    #[strum(to_string = "m_H")]
+    ActiveWidth,
+    /// Active experts over those of the base.
+    #[strum(to_string = "m_a")]
+    Active,
+    /// Experts over those of the base.
+    #[strum(to_string = "m_E")]
+    Experts,
 }
 
 /// The ratios of one parameter. Exactly 1 where nothing grows.

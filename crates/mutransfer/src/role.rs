@@ -23,8 +23,8 @@ use crate::power::Power;
     VariantArray,
 )]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase", parse_err_ty = UnknownName, parse_err_fn = unknown_role)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownName, parse_err_fn = unknown_role)]
 pub enum Role {
     /// No dimension grows: readout bias, learnable scalars.
     Fixed,
@@ -36,6 +36,12 @@ pub enum Role {
     Hidden,
     /// Growing fan-in, finite fan-out: readout, unembedding.
     Output,
+    /// Scores every expert: fan-in is the width, fan-out the number of experts.
+    Router,
+    /// Reads the residual stream into an expert, routed or shared: its up projection and its gate.
+    ExpertIn,
+    /// Writes an expert, routed or shared, to the residual stream: its down projection.
+    ExpertOut,
 }
 
 fn unknown_role(name: &str) -> UnknownName {
@@ -44,15 +50,26 @@ fn unknown_role(name: &str) -> UnknownName {
 
 impl Role {
     /// All roles, in the order tables are printed.
-    pub const ALL: [Self; 5] = all(Self::VARIANTS);
+    pub const ALL: [Self; 8] = all(Self::VARIANTS);
+
+    /// Whether it is a matrix inside the network, whose entries are drawn around zero.
+    pub(crate) fn is_inside(self) -> bool {
+        self == Self::Hidden || self.is_of_experts()
+    }
+
+    /// Whether only a model with experts has it. A table without laws of its own for these has that
+    /// of hidden matrices for them.
+    pub fn is_of_experts(self) -> bool {
+        matches!(self, Self::Router | Self::ExpertIn | Self::ExpertOut)
+    }
 
     /// Whether fan-in and fan-out grow.
     pub(crate) fn grows(self) -> (bool, bool) {
         match self {
             Self::Fixed => (false, false),
             Self::Vector | Self::Input => (false, true),
-            Self::Hidden => (true, true),
-            Self::Output => (true, false),
+            Self::Hidden | Self::ExpertIn | Self::ExpertOut => (true, true),
+            Self::Output | Self::Router => (true, false),
         }
     }
 

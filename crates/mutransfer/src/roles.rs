@@ -13,7 +13,7 @@ use crate::role::Role;
 ///
 /// let rates = Roles { hidden: 0.5, ..Roles::all(1.0) };
 /// assert_eq!(rates[Role::Hidden], 0.5);
-/// assert_eq!(rates.iter().filter(|(_, rate)| **rate == 1.0).count(), 4);
+/// assert_eq!(rates.iter().filter(|(_, rate)| **rate == 1.0).count(), 7);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -21,7 +21,7 @@ use crate::role::Role;
     test,
     schemars(bound = "T: schemars::JsonSchema + Serialize + Default + PartialEq")
 )]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Roles<T> {
     /// Of scalars.
     pub fixed: T,
@@ -33,6 +33,12 @@ pub struct Roles<T> {
     pub hidden: T,
     /// Of readouts.
     pub output: T,
+    /// Of routers.
+    pub router: T,
+    /// Of what experts read with.
+    pub expert_in: T,
+    /// Of what experts write with.
+    pub expert_out: T,
 }
 
 impl<T> Roles<T> {
@@ -47,6 +53,9 @@ impl<T> Roles<T> {
             input: value,
             hidden: value,
             output: value,
+            router: value,
+            expert_in: value,
+            expert_out: value,
         }
     }
 
@@ -58,6 +67,9 @@ impl<T> Roles<T> {
             input: value(Role::Input),
             hidden: value(Role::Hidden),
             output: value(Role::Output),
+            router: value(Role::Router),
+            expert_in: value(Role::ExpertIn),
+            expert_out: value(Role::ExpertOut),
         }
     }
 
@@ -73,6 +85,9 @@ impl<T> Roles<T> {
             input: value(Role::Input)?,
             hidden: value(Role::Hidden)?,
             output: value(Role::Output)?,
+            router: value(Role::Router)?,
+            expert_in: value(Role::ExpertIn)?,
+            expert_out: value(Role::ExpertOut)?,
         })
     }
 
@@ -84,6 +99,9 @@ impl<T> Roles<T> {
             input: change(self.input),
             hidden: change(self.hidden),
             output: change(self.output),
+            router: change(self.router),
+            expert_in: change(self.expert_in),
+            expert_out: change(self.expert_out),
         }
     }
 
@@ -111,6 +129,9 @@ impl<T> Index<Role> for Roles<T> {
             Role::Input => &self.input,
             Role::Hidden => &self.hidden,
             Role::Output => &self.output,
+            Role::Router => &self.router,
+            Role::ExpertIn => &self.expert_in,
+            Role::ExpertOut => &self.expert_out,
         }
     }
 }
@@ -123,6 +144,9 @@ impl<T> IndexMut<Role> for Roles<T> {
             Role::Input => &mut self.input,
             Role::Hidden => &mut self.hidden,
             Role::Output => &mut self.output,
+            Role::Router => &mut self.router,
+            Role::ExpertIn => &mut self.expert_in,
+            Role::ExpertOut => &mut self.expert_out,
         }
     }
 }

@@ -16,6 +16,18 @@ pub enum Size {
     /// Tokens, or examples, in all of the training.
     #[strum(to_string = "duration")]
     Tokens,
+    /// Experts that a token may be routed to; 1 where the feed-forward layer is dense.
+    #[strum(to_string = "number of experts")]
+    Experts,
+    /// Experts that each token is routed to; 1 where the layer is dense.
+    #[strum(to_string = "number of active experts")]
+    Active,
+    /// Hidden width of one routed expert; of the feed-forward layer where it is dense.
+    #[strum(to_string = "width of an expert")]
+    ExpertWidth,
+    /// Hidden widths of all shared experts together; 0 without any.
+    #[strum(to_string = "width of shared experts")]
+    SharedWidth,
 }
 
 impl Size {
@@ -23,9 +35,10 @@ impl Size {
     pub(crate) fn unit(self) -> &'static str {
         match self {
             Self::Depth => "blocks",
-            Self::HeadDim => "entries",
+            Self::HeadDim | Self::ExpertWidth | Self::SharedWidth => "entries",
             Self::Batch => "examples",
             Self::Tokens => "tokens",
+            Self::Experts | Self::Active => "experts",
         }
     }
 }

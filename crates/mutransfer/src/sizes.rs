@@ -31,9 +31,9 @@ impl Sizes {
     /// The same with a size of the base and of the target.
     ///
     /// # Errors
-    /// When either is zero.
+    /// When either is zero, but for shared experts, which need not be.
     pub fn with(mut self, size: Size, base: usize, target: usize) -> Result<Self, Error> {
-        if base == 0 || target == 0 {
+        if size != Size::SharedWidth && (base == 0 || target == 0) {
             return Err(WidthsError::ZeroSize { size }.into());
         }
         self.0[size as usize] = Some(Pair { base, target });
@@ -57,6 +57,29 @@ impl Sizes {
 
     pub(crate) fn ratio_to(self, base: Base, size: Size) -> f64 {
         self.0[size as usize].map_or(1.0, |pair| pair.target as f64 / base.of(pair.base) as f64)
+    }
+
+    /// Active width of base and target, all hidden entries that one token passes: active experts
+    /// times the width of one, and the shared widths. None where the width of an expert is not
+    /// given; what else is not given is that of a dense layer.
+    ///
+    /// ```
+    /// use mutransfer::{Size, Sizes};
+    ///
+    /// let sizes = Sizes::NONE.with(Size::Active, 1, 8)?.with(Size::ExpertWidth, 512, 128)?;
+    /// assert_eq!(sizes.active_width(), Some([512, 1024]));
+    /// # Ok::<(), mutransfer::Error>(())
+    /// ```
+    pub fn active_width(self) -> Option<[usize; 2]> {
+        let [active, width, shared] =
+            [Size::Active, Size::ExpertWidth, Size::SharedWidth].map(|size| self.0[size as usize]);
+        let width = width?;
+        let active = active.unwrap_or(Pair { base: 1, target: 1 });
+        let shared = shared.unwrap_or(Pair { base: 0, target: 0 });
+        Some([
+            active.base * width.base + shared.base,
+            active.target * width.target + shared.target,
+        ])
     }
 
     /// Steps of the target over those of the base.

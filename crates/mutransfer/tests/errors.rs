@@ -295,7 +295,7 @@ fn cases() -> Vec<(Error, &'static str)> {
         ),
         (
             "bias".parse::<Role>().unwrap_err().into(),
-            "unknown role `bias`; known: fixed, vector, input, hidden, output",
+            "unknown role `bias`; known: fixed, vector, input, hidden, output, router, expert-in, expert-out",
         ),
         (
             "none".parse::<Decay>().unwrap_err().into(),
@@ -323,7 +323,7 @@ fn cases() -> Vec<(Error, &'static str)> {
         ),
         (
             "m_width".parse::<Power>().unwrap_err().into(),
-            "`m_width` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as `m_in^-1/2 m_out`",
+            "`m_width` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, m_H, m_a, m_E, such as `m_in^-1/2 m_out`",
         ),
         (
             table("input = { lr = 'm_out', c = '-1' }\nhidden = {}\noutput = {}"),

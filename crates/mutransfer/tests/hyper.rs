@@ -265,7 +265,7 @@ fn numbers_that_make_no_sense_are_refused() {
             json!({"factors": {"hidden": {"multiplier": 0.0}}}),
             "`factors.hidden.multiplier` is 0; it must be a positive number",
         ),
-        (json!({"factors": {"router": {}}}), "unknown field `router`"),
+        (json!({"factors": {"gate": {}}}), "unknown field `gate`"),
         (json!({"lr": 1.0}), "unknown field `lr`"),
     ];
     for (written, expected) in cases {

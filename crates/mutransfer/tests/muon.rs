@@ -48,12 +48,12 @@ fn what_is_left_for_the_plan() {
     }
 }
 
-/// Muon trains hidden matrices; what is left is Adam's, as in 2512.05620.
+/// Muon trains the matrices inside, those of experts too; what is left is Adam's, as in 2512.05620.
 #[test]
-fn all_but_hidden_matrices_are_adams() {
+fn all_but_matrices_inside_are_adams() {
     for variant in VARIANTS {
         for role in Role::ALL {
-            let spectral = role == Role::Hidden;
+            let spectral = role == Role::Hidden || role.is_of_experts();
             let family = if spectral {
                 Family::Spectral
             } else {

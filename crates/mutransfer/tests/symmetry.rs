@@ -74,7 +74,7 @@ fn equivalent_rules_are_rotations_of_each_other() {
             let [from, to] = [left, right].map(|name| table(rule(name).into(), with));
             assert_rotation(&format!("{left} to {right}"), &from, &to, with);
             assert_rotation(&format!("{right} to {left}"), &to, &from, with);
-            let [from, to] = [from, to].map(|table| Exponents::of(&table, with.0));
+            let [from, to] = [&from, &to].map(|table| Exponents::of(table, with.0));
             assert!(
                 shift(&from, &to).is_some(),
                 "{left} to {right} with {}",

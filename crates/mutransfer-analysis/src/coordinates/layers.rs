@@ -81,7 +81,7 @@ impl Layers {
         for (name, param) in &plan.params {
             let layer = match param.role {
                 Role::Input => Layer::Input,
-                Role::Hidden => Layer::Hidden,
+                Role::Hidden | Role::Router | Role::ExpertIn | Role::ExpertOut => Layer::Hidden,
                 Role::Output => Layer::Output,
                 Role::Fixed | Role::Vector => continue,
             };

@@ -119,7 +119,9 @@ impl Command {
                 .filter(|(name, _)| is_of(name.as_str()))
                 .find_map(|(_, param)| match param.role {
                     Role::Input => Some(Layer::Input),
-                    Role::Hidden => Some(Layer::Hidden),
+                    Role::Hidden | Role::Router | Role::ExpertIn | Role::ExpertOut => {
+                        Some(Layer::Hidden)
+                    }
                     Role::Output => Some(Layer::Output),
                     Role::Fixed | Role::Vector => None,
                 })

@@ -131,6 +131,15 @@ pub(crate) struct StudyFile {
     /// Factors on the numbers of the readout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) output: Option<FactorsFile>,
+    /// Factors for routers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) router: Option<FactorsFile>,
+    /// Factors for what experts read with.
+    #[serde(rename = "expert-in", skip_serializing_if = "Option::is_none")]
+    pub(super) expert_in: Option<FactorsFile>,
+    /// Factors for what experts write with.
+    #[serde(rename = "expert-out", skip_serializing_if = "Option::is_none")]
+    pub(super) expert_out: Option<FactorsFile>,
     /// Factors on the numbers of biases and gains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) vector: Option<FactorsFile>,
@@ -234,6 +243,9 @@ impl StudyFile {
             input: self.input.unwrap_or_default().into(),
             hidden: self.hidden.unwrap_or_default().into(),
             output: self.output.unwrap_or_default().into(),
+            router: self.router.unwrap_or_default().into(),
+            expert_in: self.expert_in.unwrap_or_default().into(),
+            expert_out: self.expert_out.unwrap_or_default().into(),
         }
     }
 }
@@ -286,6 +298,9 @@ impl Default for StudyFile {
             input: None,
             hidden: None,
             output: None,
+            router: None,
+            expert_in: None,
+            expert_out: None,
             vector: None,
             fixed: None,
             attention: None,

@@ -37,7 +37,8 @@ pub enum RuleError {
     },
     /// A power that cannot be read.
     #[error(
-        "`{text}` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, such as \
+        "`{text}` is no power of the ratios m_in, m_out, m_L, m_aspect, m_own, m_H, m_a, \
+         m_E, such as \
          `m_in^-1/2 m_out`"
     )]
     BadPower {

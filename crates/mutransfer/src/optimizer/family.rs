@@ -42,12 +42,12 @@ impl Family {
     /// All of them.
     pub const ALL: [Self; 4] = all(Self::VARIANTS);
 
-    /// That of the updates to parameters of a role: Muon leaves all but hidden matrices to Adam.
+    /// That of the updates to parameters of a role: Muon leaves all but the matrices inside to Adam.
     pub(crate) fn at(self, role: Role) -> Self {
-        match (self, role) {
-            (Self::Spectral, Role::Hidden) => Self::Spectral,
-            (Self::Spectral, _) => Self::Entrywise,
-            (family, _) => family,
+        if self == Self::Spectral && !role.is_inside() {
+            Self::Entrywise
+        } else {
+            self
         }
     }
 }

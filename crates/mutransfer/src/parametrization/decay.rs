@@ -17,7 +17,7 @@ impl Parametrization {
         } else {
             strength(law, gradient, step, step.optimizer.family_of(role))
         };
-        let per_step = if role == Role::Hidden {
+        let per_step = if role.is_inside() {
             self.options.hidden_decay.per_step(strength)
         } else {
             Power::ONE

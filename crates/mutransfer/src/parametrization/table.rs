@@ -36,7 +36,8 @@ impl Parametrization {
             block,
             branch_end: block.map_with_role(|role, law| self.at_branch_end(role, law, step)),
             folds_branches: self.folds_branches(),
-            clip: laws.map_with_role(|role, law| self.clip(role, law.multiplier)),
+            states_experts: self.definition.states_experts,
+            clip: laws.map_with_role(|role, law| self.clip(role, law)),
             rho: (optimizer == Optimizer::Sophia)
                 .then(|| gradients.map(|gradient| gradient.raised(-1))),
             attention: match self.options.attention {
@@ -71,7 +72,7 @@ impl Parametrization {
         }
         // Decay in the gradient is defined in the form of Table 8, whose gradients have the size of
         // the base's.
-        let mut canonical = rotate(law, self.canonical(role));
+        let mut canonical = rotate(law, self.canonical(role, law));
         if !self.definition.states_decay[role] {
             let gradient = self.gradient(role, canonical, &laws.output);
             canonical.weight_decay = self.decay_of(role, &canonical, gradient, step);
@@ -120,8 +121,10 @@ impl Parametrization {
         } = self.options;
         match (role, family) {
             (Role::Input, _) if embedding_lr == EmbeddingRate::InverseSqrt => Power::fan_out(-1, 2),
-            (Role::Hidden, Family::RawGradient)
-                if sgd_hidden == SgdHidden::One && !self.definition.is_standard() =>
+            (role, Family::RawGradient)
+                if role.is_inside()
+                    && sgd_hidden == SgdHidden::One
+                    && !self.definition.is_standard() =>
             {
                 Power::fan_in(1, 1) * Power::fan_out(-1, 1)
             }
@@ -133,11 +136,11 @@ impl Parametrization {
     }
 
     /// The multiplier of a role in the form of Table 8.
-    fn canonical(&self, role: Role) -> Power {
+    fn canonical(&self, role: Role, own: Law) -> Power {
         if self.definition.is_standard() {
             Power::ONE
         } else {
-            Form::Table8.multiplier(role)
+            self.multiplier_in(Form::Table8, role, own)
         }
     }
 
@@ -145,17 +148,27 @@ impl Parametrization {
         match self.form {
             None => own.multiplier,
             Some(_) if self.definition.is_standard() => Power::ONE,
-            Some(form) => form.multiplier(role),
+            Some(form) => self.multiplier_in(form, role, own),
+        }
+    }
+
+    /// TP5 knows no experts: what a rule has on their output stays in the forms with multipliers.
+    fn multiplier_in(&self, form: Form, role: Role, own: Law) -> Power {
+        match (form, role) {
+            (Form::Table8 | Form::Table9, Role::ExpertOut) if self.definition.states_experts => {
+                own.multiplier
+            }
+            _ => form.multiplier(role),
         }
     }
 
     /// What clipping multiplies the gradient norm of a role by, so that it is that of Table 8, or
     /// the threshold of its update: vector-like tensors grow as n^1/2 in norm, matrices as n
     /// (2308.01814 section 2.10.2).
-    fn clip(&self, role: Role, multiplier: Power) -> Power {
+    fn clip(&self, role: Role, law: Law) -> Power {
         match self.options.clip {
             Clip::Constant => Power::ONE,
-            Clip::Invariant => self.canonical(role) / multiplier,
+            Clip::Invariant => self.canonical(role, law) / law.multiplier,
             Clip::Update => Power::fan_in(1, 2) * Power::fan_out(1, 2),
         }
     }
@@ -163,7 +176,7 @@ impl Parametrization {
     /// What an epsilon that is constant in the form of Table 8 is in this one.
     fn constant_eps(&self, role: Role, law: Law, step: Step) -> Power {
         let family = step.optimizer.family_of(role);
-        let theta = law.multiplier / self.canonical(role);
+        let theta = law.multiplier / self.canonical(role, law);
         let constant = Law {
             eps: Power::ONE,
             ..law

@@ -84,11 +84,11 @@ impl Ablation {
     fn laws(self) -> Laws {
         let [embedding, norm, _, last] = self.taken;
         let laws = Laws {
-            fixed: Law::ONE,
             vector: if norm { FASTER } else { Law::ONE },
             input: if embedding { FASTER } else { Law::ONE },
             hidden: MATRIX,
             output: if last { READOUT } else { MATRIX },
+            ..Laws::ONE
         };
         if self.from_mup { slower(laws) } else { laws }
     }
@@ -113,11 +113,11 @@ const READOUT: Law = Law {
 /// Every learning rate divided by the width.
 fn slower(laws: Laws) -> Laws {
     Laws {
-        fixed: Law::ONE,
         vector: per(OUT, laws.vector),
         input: per(OUT, laws.input),
         hidden: per(IN, laws.hidden),
         output: per(IN, laws.output),
+        ..Laws::ONE
     }
 }
 

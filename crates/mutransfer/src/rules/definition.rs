@@ -42,6 +42,9 @@ pub(crate) struct Definition {
     /// Roles whose epsilon is stated as the gradient's entries, for whatever optimizer; one that
     /// adds it to a norm has it times the norm's growth. For the others it is as it stands.
     pub(crate) entry_eps: Roles<bool>,
+    /// Whether its tables have laws of their own for experts and their router; else those are hidden
+    /// matrices to it.
+    pub(crate) states_experts: bool,
     /// Whether biases and gains learn as inputs do, without their multiplier.
     pub(crate) vector_as_input: bool,
     /// What its ratios are relative to.
@@ -68,6 +71,7 @@ impl Definition {
         states_decay: Roles::all(false),
         chooses_eps: false,
         entry_eps: Roles::all(false),
+        states_experts: false,
         vector_as_input: false,
         base: Base::Model,
         slow_input: false,

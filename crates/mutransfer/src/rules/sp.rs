@@ -94,7 +94,6 @@ const fn per_layer(input: Power, hidden: Power, output: Power) -> Laws {
         ..Law::ONE
     };
     Laws {
-        fixed: Law::ONE,
         vector,
         input: vector,
         hidden: Law {
@@ -105,6 +104,7 @@ const fn per_layer(input: Power, hidden: Power, output: Power) -> Laws {
             learning_rate: output,
             ..MATRIX
         },
+        ..Laws::ONE
     }
 }
 

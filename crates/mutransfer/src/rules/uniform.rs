@@ -57,7 +57,6 @@ pub(super) fn member(s: Rational32) -> Definition {
 /// μP's laws with slower rates and a readout that grows.
 fn laws(base: Laws, rate: Power, eps: Power, grown: Power) -> Laws {
     Laws {
-        fixed: base.fixed,
         vector: times(base.vector, rate, eps),
         input: times(base.input, rate, eps),
         hidden: times(base.hidden, rate, eps),
@@ -65,6 +64,7 @@ fn laws(base: Laws, rate: Power, eps: Power, grown: Power) -> Laws {
             init_std: grown,
             ..base.output
         },
+        ..Laws::ONE
     }
 }
 

@@ -44,7 +44,6 @@ const ROOT: Power = Power::fan_in(-1, 2);
 
 const fn laws(vector: Power, input: Power, hidden: Power) -> Laws {
     Laws {
-        fixed: Law::ONE,
         vector: Law {
             learning_rate: vector,
             ..Law::ONE
@@ -62,6 +61,7 @@ const fn laws(vector: Power, input: Power, hidden: Power) -> Laws {
             multiplier: Power::fan_in(-1, 1),
             ..Law::ONE
         },
+        ..Laws::ONE
     }
 }
 

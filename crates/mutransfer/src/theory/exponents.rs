@@ -126,7 +126,9 @@ impl Exponents {
             Role::Fixed => None,
             Role::Vector => Some(self.vector.a + signal),
             Role::Input => Some(self.layers.input.a + signal),
-            Role::Hidden => Some(self.layers.hidden.a + signal),
+            Role::Hidden | Role::Router | Role::ExpertIn | Role::ExpertOut => {
+                Some(self.layers.hidden.a + signal)
+            }
             Role::Output => Some(output.a),
         }
     }
