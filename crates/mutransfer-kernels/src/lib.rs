@@ -60,6 +60,7 @@ mod pack;
 pub mod positions;
 #[expect(unsafe_code, reason = "a processor may lack the instructions")]
 mod simd;
+mod sums;
 #[expect(
     unsafe_code,
     reason = "the innermost loop reads and writes without tests of its bounds"

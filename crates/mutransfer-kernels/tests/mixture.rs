@@ -39,6 +39,7 @@ struct Gradients {
     up: Vec<f32>,
     up_bias: Vec<f32>,
     down: Vec<f32>,
+    bias: Vec<f32>,
 }
 
 impl Case {
@@ -114,6 +115,7 @@ impl Case {
             up: like(&self.up),
             up_bias: like(&self.up_bias),
             down: like(&self.down),
+            bias: like(&self.bias),
         };
         let gradients = MixtureGradients {
             x: &mut to.x,
@@ -121,6 +123,7 @@ impl Case {
             up: &mut to.up,
             up_bias: &mut to.up_bias,
             down: &mut to.down,
+            bias: &mut to.bias,
         };
         mixture_backward(workspace, &mixture, passage, dy, gradients);
         (y, to)
@@ -133,6 +136,7 @@ impl Case {
             up: wide(&self.up),
             up_bias: wide(&self.up_bias),
             down: wide(&self.down),
+            bias: wide(&self.bias),
         }
     }
 
@@ -163,7 +167,7 @@ impl Case {
                 Gate::Score => 1.0,
             };
             let mut row: Vec<f64> = (0..width)
-                .map(|j| f64::from(self.bias[j]) + f64::from(self.residual[token * width + j]))
+                .map(|j| at.bias[j] + f64::from(self.residual[token * width + j]))
                 .collect();
             for (expert, score) in scores.iter().enumerate() {
                 let gate = if chosen.contains(&expert) {
@@ -223,6 +227,7 @@ struct Exact {
     up: Vec<f64>,
     up_bias: Vec<f64>,
     down: Vec<f64>,
+    bias: Vec<f64>,
 }
 
 /// `x Φ(x)`, by the series of the error function: the arguments here are small.
@@ -261,7 +266,7 @@ fn output_and_gradients_are_those_of_the_sum_over_all_experts() {
             let what = format!("{isa} {:?} {gate:?}", case.sizes);
             let (y, gradients) = case.run(&mut workspace, &dy);
             close(&format!("{what}: y"), &y, &case.dense(&at), 2e-6);
-            let parts: [(&str, &[f32], &[f32], Part); 5] = [
+            let parts: [(&str, &[f32], &[f32], Part); 6] = [
                 ("dx", &gradients.x, &case.x, |at| &mut at.x),
                 ("dlogits", &gradients.logits, &case.logits, |at| {
                     &mut at.logits
@@ -271,6 +276,7 @@ fn output_and_gradients_are_those_of_the_sum_over_all_experts() {
                     &mut at.up_bias
                 }),
                 ("ddown", &gradients.down, &case.down, |at| &mut at.down),
+                ("dbias", &gradients.bias, &case.bias, |at| &mut at.bias),
             ];
             for (name, got, values, part) in parts {
                 slopes(&format!("{what}: {name}"), got, values, 3, 1e-5, |values| {

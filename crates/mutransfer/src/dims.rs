@@ -47,7 +47,7 @@ impl Dim {
 pub(crate) struct Fans<'a> {
     dims: &'a [Dim],
     axes: Option<Axes>,
-    /// An axis that counts blocks, which no layer sums over or writes to.
+    /// An axis that counts blocks or experts, which no layer sums over or writes to.
     stacked: Option<usize>,
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct Placed {
     pub(crate) ratios: Ratios,
     pub(crate) dims: Vec<Dim>,
     pub(crate) axes: Option<Axes>,
-    /// The axis that counts blocks, if one does.
+    /// The axis that counts blocks or experts, if one does.
     pub(crate) stacked: Option<usize>,
     /// Blocks over blocks of the base, of the stack that it is in; none outside of all.
     pub(crate) depth: Option<f64>,
@@ -189,7 +189,10 @@ impl Growth {
             Some(axes) => self.role(name, axes)?,
             None => self.declared_expert().unwrap_or(Role::Fixed),
         };
-        let stacked = self.stacked.map(|(axis, _)| axis);
+        let stacked = match self.stacked {
+            Some((axis, _)) => Some(axis),
+            None => expert_axis(role, axes, dims.len()),
+        };
         Ok(Placed {
             role,
             ratios: Fans::of(&dims, axes, stacked).ratios(),
@@ -377,6 +380,14 @@ impl Growth {
             _ => Ok(found),
         }
     }
+}
+
+/// The axis that counts experts whose matrices lie in one tensor: no layer sums over it.
+fn expert_axis(role: Role, axes: Option<Axes>, rank: usize) -> Option<usize> {
+    let axes = axes.filter(|axes| role.is_of_experts() && axes.both().count() == 2)?;
+    let mut others = (0..rank).filter(|axis| !axes.both().any(|known| known == *axis));
+    let axis = others.next()?;
+    others.next().is_none().then_some(axis)
 }
 
 pub(crate) fn no_zero(

@@ -36,7 +36,7 @@ pub struct ParamPlan {
     pub dims: Vec<Dim>,
     /// Which of them are fan-in and fan-out; unknown where nothing grows and nothing said so.
     pub axes: Option<Axes>,
-    /// The axis that counts blocks, where those of all are stacked in this tensor.
+    /// The axis that counts blocks or experts, where those of all are stacked in this tensor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stacked: Option<usize>,
     /// Its factors relative to the base model.

@@ -1,6 +1,9 @@
 //! Experts: roles, sizes and, for a table without laws of its own for them, what they are then.
 
-use mutransfer::{Family, Optimizer, Parametrization, Role, Rule, Size, Sizes};
+use mutransfer::{
+    Axes, Family, Hyper, Optimizer, Parametrization, Plan, Role, Rule, Shape, Shapes, Size, Sizes,
+    Widths,
+};
 
 const EXPERTS: [Role; 3] = [Role::Router, Role::ExpertIn, Role::ExpertOut];
 
@@ -79,5 +82,38 @@ fn a_size_of_zero_is_refused() {
     ] {
         let error = Sizes::NONE.with(size, 1, 0).expect_err("zero");
         assert_eq!(error.to_string(), message);
+    }
+}
+
+/// A model of width `width` with experts in one tensor, or the first of them in one of its own.
+fn model(width: usize, experts: Option<usize>) -> Shapes {
+    let matrix = |fan_in, fan_out| match experts {
+        Some(experts) => Shape::new([experts, fan_in, fan_out]).with_axes(Axes {
+            fan_in: Some(1),
+            fan_out: Some(2),
+        }),
+        None => Shape::new([fan_in, fan_out]).with_axes(Axes::IN_OUT),
+    };
+    Shapes::from_iter([
+        ("blocks.0.up.weight", matrix(width, 4 * width)),
+        ("blocks.0.down.weight", matrix(4 * width, width)),
+    ])
+}
+
+/// As many as there are in one tensor, each is drawn and learns as it would alone.
+#[test]
+fn experts_in_one_tensor_are_matrices_of_their_own() {
+    let plan = |experts| {
+        let widths = Widths::between(&model(16, experts), &model(32, experts))
+            .and_then(|widths| widths.declare("blocks.0.up.weight", Role::ExpertIn))
+            .and_then(|widths| widths.declare("blocks.0.down.weight", Role::ExpertOut));
+        let target = model(64, experts);
+        Plan::new(&widths.expect("found"), &target, Rule::Mup, Optimizer::Muon).expect("planned")
+    };
+    let (alone, together) = (plan(None), plan(Some(8)));
+    let hyper = Hyper::default();
+    for name in ["blocks.0.up.weight", "blocks.0.down.weight"] {
+        let of = |plan: &Plan| plan.setting(name, &hyper).expect("planned");
+        assert_eq!(of(&alone), of(&together), "{name}");
     }
 }

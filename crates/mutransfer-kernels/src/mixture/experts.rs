@@ -1,10 +1,11 @@
 //! The experts over their tokens, forward and backward.
 
 use super::rows::{add_up, combine, gather, spread};
-use super::{Mixture, MixtureGradients, Passage};
+use super::{ExpertGradients, Mixture, MixtureGradients, Passage};
 use crate::activation::{Gelu, gelu_forward_with_slope, multiply};
 use crate::linear::{linear_backward_input, linear_backward_weight, linear_forward};
 use crate::matrix::{Matrix, MatrixMut, Workspace};
+use crate::sums::column_sums;
 
 /// `y = residual + bias + multiplier Σ_k gate_k gelu(x Up_k + b_k) Down_k`
 ///
@@ -83,8 +84,7 @@ fn expert_forward(
     );
 }
 
-/// The gradients of [`mixture_forward`] but for the residual, whose gradient is `dy`, and the bias,
-/// for which it is the sum of the rows of `dy`.
+/// The gradients of [`mixture_forward`], but for that of the residual, which is `dy`.
 ///
 /// # Panics
 /// If a length does not fit.
@@ -94,66 +94,30 @@ pub fn mixture_backward(
     mixture: &Mixture<'_>,
     mut passage: Passage<'_>,
     dy: &[f32],
-    gradients: MixtureGradients<'_>,
+    mut gradients: MixtureGradients<'_>,
 ) {
-    let Mixture {
-        routing,
-        multiplier,
-        experts,
-    } = *mixture;
-    let MixtureGradients {
-        x,
-        logits,
-        up,
-        up_bias,
-        down,
-    } = gradients;
+    let routing = mixture.routing;
     mixture.check(&passage, dy);
-    assert_eq!(
-        [x.len(), logits.len(), up.len(), up_bias.len(), down.len()],
-        [
-            dy.len(),
-            routing.tokens() * routing.experts(),
-            experts.up.len(),
-            experts.up_bias.len(),
-            experts.down.len()
-        ],
-        "the gradients are of another mixture"
-    );
+    gradients.check(mixture, dy);
     let (mut dgates, isa) = (vec![0.0; routing.rows()], workspace.isa());
-    let [width, own] = mixture.sizes();
     for expert in 0..routing.experts() {
+        let outputs = &mut *passage.outputs;
         spread(
             isa,
             routing,
-            multiplier,
+            mixture.multiplier,
             expert,
             dy,
-            passage.outputs,
+            outputs,
             &mut dgates,
         );
-        let to = Passed {
-            up: &mut up[expert * width * own..][..width * own],
-            up_bias: &mut up_bias[expert * own..][..own],
-            down: &mut down[expert * width * own..][..width * own],
-        };
         let rows = passage.of(mixture, expert);
-        expert_backward(
-            workspace,
-            [mixture.up(expert).0, mixture.down(expert)],
-            rows,
-            to,
-        );
+        let weights = [mixture.up(expert).0, mixture.down(expert)];
+        expert_backward(workspace, weights, rows, gradients.of(mixture, expert));
     }
-    add_up(isa, routing, passage.inputs, x);
-    routing.backward(&dgates, logits);
-}
-
-/// Gradients of one expert.
-struct Passed<'a> {
-    up: &'a mut [f32],
-    up_bias: &'a mut [f32],
-    down: &'a mut [f32],
+    add_up(isa, routing, passage.inputs, gradients.x);
+    routing.backward(&dgates, gradients.logits);
+    column_sums(workspace, dy, gradients.bias);
 }
 
 /// The gradients of an expert whose outputs have become their gradients; its inputs become theirs.
@@ -161,7 +125,7 @@ fn expert_backward(
     workspace: &mut Workspace,
     [up, down]: [Matrix<'_>; 2],
     rows: Passage<'_>,
-    to: Passed<'_>,
+    to: ExpertGradients<'_>,
 ) {
     let (width, own) = (up.rows(), up.columns());
     let count = rows.inputs.len() / width;

@@ -62,6 +62,8 @@ pub struct MixtureGradients<'a> {
     pub up_bias: &'a mut [f32],
     /// `[experts, expert_width, width]`
     pub down: &'a mut [f32],
+    /// `[width]`
+    pub bias: &'a mut [f32],
 }
 
 impl<'a> Mixture<'a> {
@@ -120,6 +122,55 @@ impl Passage<'_> {
             slopes: &mut self.slopes[part(own)],
             hidden: &mut self.hidden[part(own)],
             outputs: &mut self.outputs[part(width)],
+        }
+    }
+}
+
+/// Gradients of the matrices of one expert, and of the biases between them.
+struct ExpertGradients<'a> {
+    up: &'a mut [f32],
+    up_bias: &'a mut [f32],
+    down: &'a mut [f32],
+}
+
+impl MixtureGradients<'_> {
+    #[track_caller]
+    fn check(&self, mixture: &Mixture<'_>, dy: &[f32]) {
+        let Mixture {
+            routing, experts, ..
+        } = mixture;
+        let Self {
+            x,
+            logits,
+            up,
+            up_bias,
+            down,
+            bias,
+        } = self;
+        assert_eq!(
+            [x.len(), logits.len(), bias.len()],
+            [
+                dy.len(),
+                routing.tokens() * routing.experts(),
+                mixture.sizes()[0]
+            ],
+            "the gradients are not those of the batch"
+        );
+        assert_eq!(
+            [up.len(), up_bias.len(), down.len()],
+            [experts.up, experts.up_bias, experts.down].map(<[f32]>::len),
+            "the gradients are not those of the experts"
+        );
+    }
+
+    /// Those of an expert.
+    fn of(&mut self, mixture: &Mixture<'_>, expert: usize) -> ExpertGradients<'_> {
+        let [width, own] = mixture.sizes();
+        let part = |numbers: usize| expert * numbers..(expert + 1) * numbers;
+        ExpertGradients {
+            up: &mut self.up[part(width * own)],
+            up_bias: &mut self.up_bias[part(own)],
+            down: &mut self.down[part(width * own)],
         }
     }
 }

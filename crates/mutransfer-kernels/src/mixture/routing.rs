@@ -142,6 +142,12 @@ impl Routing {
         &self.gates
     }
 
+    /// Token and place among the token's experts of each row of an expert.
+    #[must_use]
+    pub fn pairs_of(&self, expert: usize) -> &[[u32; 2]] {
+        &self.pairs[self.range(expert)]
+    }
+
     /// Tokens of each expert.
     pub fn loads(&self) -> impl Iterator<Item = usize> {
         self.starts.windows(2).map(|ends| ends[1] - ends[0])
