@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::experts::Experts;
 use crate::horizon::Horizon;
 use crate::hyper::{Factors, Hyper, Init, is_one};
 use crate::optimizer::Decay;
@@ -181,12 +182,20 @@ pub struct TrainingDocument {
     pub one_minus_beta: f64,
     /// Factor on the number of steps.
     pub steps: f64,
+    /// Factor on the noise of the gradient in a step times the learning rate, which no law corrects
+    /// where it is not 1.
+    #[serde(default = "one")]
+    pub noise: f64,
     /// The target's first beta, where the proxy's is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beta1: Option<f64>,
     /// The target's second beta, where the proxy's is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beta2: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// One parameter.
@@ -232,6 +241,9 @@ pub struct ForwardDocument {
     /// Factor on the weight of each tied readout, where it is used as readout.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readout: BTreeMap<String, f64>,
+    /// Layers of experts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts: Option<Experts>,
 }
 
 /// How to clip gradients.
@@ -279,6 +291,7 @@ impl PlanDocument {
             eps: growth.eps,
             one_minus_beta: growth.forgetting,
             steps: growth.steps,
+            noise: growth.noise,
             beta1: beta("beta1", beta1)?,
             beta2: beta("beta2", beta2)?,
         });
@@ -318,6 +331,7 @@ impl Plan {
                     .iter()
                     .map(|(name, factor)| (name.to_string(), *factor))
                     .collect(),
+                experts: forward.experts,
             },
             clip: self.clip_document(),
             depth: self

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::error::{Error, PlanError, WidthsError};
+use crate::experts::{self, Experts};
 use crate::hyper::Hyper;
 use crate::law::Table;
 use crate::param::ParamPlan;
@@ -35,6 +36,9 @@ pub struct Forward {
     /// readout.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub readout: BTreeMap<ParamName, f64>,
+    /// What layers of experts apply; none without experts, or where nothing is declared of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experts: Option<Experts>,
 }
 
 impl Forward {
@@ -62,6 +66,7 @@ impl Forward {
             residual,
             residual_in,
             readout: readouts(rule, table, widths, params)?,
+            experts: layers_of_experts(rule, widths.sizes(), params)?,
         })
     }
 
@@ -103,6 +108,27 @@ fn attention(table: &Table, sizes: Sizes, base: Base) -> Option<f64> {
     let size = sizes.target(Size::HeadDim)?;
     let ratios = Ratios::ONE.with(Ratio::FanIn, sizes.ratio_to(base, Size::HeadDim));
     Some(table.attention.at(ratios) / (size as f64).sqrt())
+}
+
+/// What is declared of experts, which a rule with laws for them must know.
+fn layers_of_experts(
+    rule: &Parametrization,
+    sizes: Sizes,
+    params: &BTreeMap<ParamName, ParamPlan>,
+) -> Result<Option<Experts>, PlanError> {
+    let definition = rule.definition();
+    experts::check(sizes, rule)?;
+    let of = |is: fn(Role) -> bool| params.iter().find(|(_, param)| is(param.role));
+    let writing = of(|role| role == Role::ExpertOut);
+    let output = writing.map_or(1.0, |(_, param)| param.scales.multiplier);
+    let experts = Experts::of(sizes, definition.route, rule.options(), output);
+    match of(Role::is_of_experts) {
+        Some((name, _)) if experts.is_none() && definition.states_experts => {
+            let (rule, name) = (rule.name(), name.clone());
+            Err(PlanError::NoActiveWidth { rule, name })
+        }
+        _ => Ok(experts),
+    }
 }
 
 fn readouts(

@@ -175,18 +175,20 @@ impl Growth {
         Ok(())
     }
 
-    /// Once it is known which dimensions are widths; see [`Self::fits`].
+    /// Once it is known which dimensions are widths; see [`Self::fits`]. Where nothing `must_grow`,
+    /// as only the batch or the experts of a model do, what is declared is what it is.
     pub(crate) fn place(
         &self,
         name: &ParamName,
         target: &Shape,
         layout: Option<Layout>,
         base: Base,
+        must_grow: bool,
     ) -> Result<Placed, WidthsError> {
         let dims = self.dims(target, base);
         let axes = self.orientation(name, target, layout)?;
         let role = match axes {
-            Some(axes) => self.role(name, axes)?,
+            Some(axes) => self.role(name, axes, must_grow)?,
             None => self.declared_expert().unwrap_or(Role::Fixed),
         };
         let stacked = match self.stacked {
@@ -345,7 +347,7 @@ impl Growth {
         self.declared.filter(|role| role.is_of_experts())
     }
 
-    fn role(&self, name: &ParamName, axes: Axes) -> Result<Role, WidthsError> {
+    fn role(&self, name: &ParamName, axes: Axes, must_grow: bool) -> Result<Role, WidthsError> {
         let mut stray = self.growing().collect::<Vec<usize>>();
         stray.retain(|&axis| !axes.both().any(|known| known == axis));
         if !stray.is_empty() {
@@ -372,6 +374,7 @@ impl Growth {
             (true, false) => Role::Output,
         };
         match self.declared {
+            Some(declared) if found == Role::Fixed && !must_grow => Ok(declared),
             Some(declared) if declared != found => Err(WidthsError::Contradiction {
                 name: name.clone(),
                 declared,

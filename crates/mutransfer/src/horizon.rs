@@ -156,12 +156,14 @@ impl Horizon {
         } else {
             tokens.sqrt()
         };
+        let learning_rate = self.batch_law.factor(batch) * tokens.powf(-exponent);
         Growth {
-            learning_rate: self.batch_law.factor(batch) * tokens.powf(-exponent),
+            learning_rate,
             weight_decay: self.batch_law.decay(batch, decay) / spread,
             eps: forgetting.sqrt().recip(),
             forgetting,
             steps: sizes.iterations(),
+            noise: learning_rate / batch.sqrt(),
         }
     }
 }
@@ -179,6 +181,9 @@ pub struct Growth {
     pub forgetting: f64,
     /// Steps.
     pub steps: f64,
+    /// Learning rate times the noise of the gradient, which falls as the root of the batch. Not
+    /// corrected where it is not 1 (2605.23893 Table 2, sigma_0).
+    pub noise: f64,
 }
 
 impl Growth {

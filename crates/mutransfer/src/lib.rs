@@ -55,6 +55,7 @@ mod dims;
 mod document;
 pub mod error;
 mod evidence;
+mod experts;
 mod fold;
 mod form;
 mod forward;
@@ -87,6 +88,7 @@ pub use document::{
     ClipDocument, ForwardDocument, Given, OwnBase, ParamDocument, PlanDocument, TrainingDocument,
 };
 pub use error::{Error, Fix};
+pub use experts::Experts;
 pub use form::Form;
 pub use forward::Forward;
 pub use horizon::{BatchLaw, Growth, Horizon, decay_warm_up, residual_tau};
@@ -96,8 +98,9 @@ pub use names::UnknownName;
 pub use num_rational::Rational32;
 pub use optimizer::{Decay, Family, Optimizer};
 pub use options::{
-    Alignment, Alpha, Attention, Clip, DecayDepth, EmbeddingRate, Eps, FinalNormEps, HiddenDecay,
-    Options, SgdHidden, TrustReadout,
+    Alignment, Alpha, Attention, Clip, DecayDepth, Density, EmbeddingRate, Eps, ExpertEps,
+    FinalNormEps, Gate, Head, HiddenDecay, Options, RouteGroups, RouterInit, SgdHidden,
+    SparsityLaw, TrustReadout,
 };
 pub use param::{ParamPlan, Scales};
 pub use parametrization::Parametrization;

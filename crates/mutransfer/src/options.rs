@@ -1,7 +1,11 @@
 //! Where the literature disagrees: one choice each, with a default.
 
+mod experts;
+
 use num_rational::Rational32;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use experts::{Density, ExpertEps, Gate, Head, RouteGroups, RouterInit, SparsityLaw};
 
 use crate::error::{Error, OptionsError};
 use crate::power::{Power, Ratio, exponent_from};
@@ -33,6 +37,20 @@ pub struct Options {
     pub clip: Clip,
     /// Alignment of updates with activations, for `sp-per-layer`.
     pub alignment: Alignment,
+    /// The readout, under a rule with laws of experts, as all that follows.
+    pub head: Head,
+    /// Initial weights of routers.
+    pub router_init: RouterInit,
+    /// How scores of experts become their weights.
+    pub gate: Gate,
+    /// Groups of experts that normalise their weights each for itself.
+    pub route_groups: RouteGroups,
+    /// What to do where the share of active experts changes.
+    pub density: Density,
+    /// Epsilon of experts.
+    pub expert_eps: ExpertEps,
+    /// How learning rates follow the share of active experts.
+    pub sparsity_law: SparsityLaw,
 }
 
 /// O1 of the literature's disagreements: decay per step of hidden matrices.

@@ -50,6 +50,11 @@ impl Sizes {
         self.0[size as usize].map(|pair| pair.target)
     }
 
+    /// Those of base and target, if given.
+    pub(crate) fn pair(self, size: Size) -> Option<[usize; 2]> {
+        self.0[size as usize].map(|pair| [pair.base, pair.target])
+    }
+
     /// The target's over the base's; exactly 1 where it is not given.
     pub fn ratio(self, size: Size) -> f64 {
         self.ratio_to(Base::Model, size)
@@ -72,14 +77,9 @@ impl Sizes {
     /// ```
     pub fn active_width(self) -> Option<[usize; 2]> {
         let [active, width, shared] =
-            [Size::Active, Size::ExpertWidth, Size::SharedWidth].map(|size| self.0[size as usize]);
-        let width = width?;
-        let active = active.unwrap_or(Pair { base: 1, target: 1 });
-        let shared = shared.unwrap_or(Pair { base: 0, target: 0 });
-        Some([
-            active.base * width.base + shared.base,
-            active.target * width.target + shared.target,
-        ])
+            [Size::Active, Size::ExpertWidth, Size::SharedWidth].map(|size| self.pair(size));
+        let (width, active, shared) = (width?, active.unwrap_or([1; 2]), shared.unwrap_or([0; 2]));
+        Some([0, 1].map(|model| active[model] * width[model] + shared[model]))
     }
 
     /// Steps of the target over those of the base.

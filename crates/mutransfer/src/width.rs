@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, WidthsError};
 use crate::evidence::{Compared, Evidence, Known};
+use crate::experts::with_experts;
 use crate::growth::{Growth, Placed};
 use crate::role::Role;
 use crate::shape::{Axes, Layout, ParamName, Shape, Shapes};
@@ -360,11 +361,16 @@ impl Widths {
         let known: Vec<Option<Known>> = surveyed.iter().map(Surveyed::known).collect();
         let all: Vec<Known> = known.iter().copied().flatten().collect();
         let evidence = Evidence::of(&all, self.layout, self.compared);
+        // Of experts, their number or width may be all that grows.
+        let must_grow = self.sizes.active_width().is_none()
+            && all.iter().any(|one| one.growth.growing().next().is_some());
         for (one, known) in surveyed.iter_mut().zip(known) {
             if let Some(known) = known {
                 let depth = one.depth;
                 let placed = evidence.settle(&known).and_then(|growth| {
-                    let placed = growth.place(one.name, one.shape, self.layout, base)?;
+                    let mut placed =
+                        growth.place(one.name, one.shape, self.layout, base, must_grow)?;
+                    placed.ratios = with_experts(placed.ratios, self.sizes, base);
                     in_its_place(&known, placed)
                 });
                 one.placed = Some(placed.map(|placed| Placed {

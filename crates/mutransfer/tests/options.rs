@@ -385,7 +385,7 @@ fn clip() {
 fn options_are_written_as_they_are_read() {
     let written = serde_json::to_value(Options::default()).unwrap();
     let keys: Vec<_> = written.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys.len(), 11);
+    assert_eq!(keys.len(), 18);
     let pairs = written
         .as_object()
         .unwrap()

@@ -67,6 +67,8 @@ pub enum Fix {
     OtherRule,
     /// Say which parameters end residual branches.
     DeclareBranchEnds,
+    /// Say how many experts are active, and how wide one is.
+    DeclareExperts,
 }
 
 impl Error {
@@ -88,6 +90,7 @@ impl Error {
             Self::Widths(WidthsError::TooManyGrowing { .. }) => Some(Fix::KeepFixed),
             Self::Plan(PlanError::TiedConflict { .. }) => Some(Fix::FormForTies),
             Self::Plan(PlanError::NoBranchEnds { .. }) => Some(Fix::DeclareBranchEnds),
+            Self::Plan(PlanError::NoActiveWidth { .. }) => Some(Fix::DeclareExperts),
             Self::Rule(RuleError::NoTable { .. }) => Some(Fix::OtherRule),
             _ => None,
         }

@@ -33,4 +33,42 @@ pub enum PlanError {
         /// The parametrization.
         rule: String,
     },
+    /// A rule that follows the active width of experts, which is unknown.
+    #[error("{rule} follows the active width of experts, and that of `{name}` is unknown")]
+    NoActiveWidth {
+        /// The parametrization.
+        rule: String,
+        /// A parameter of an expert.
+        name: ParamName,
+    },
+    /// More active experts than there are.
+    #[error("{active} of {experts} experts are active in the {model} model")]
+    TooFewExperts {
+        /// Which model.
+        model: &'static str,
+        /// How many are active.
+        active: usize,
+        /// How many there are.
+        experts: usize,
+    },
+    /// Active experts that do not divide into the groups that normalise their weights.
+    #[error("{active} active experts do not divide into {groups} groups")]
+    UnequalGroups {
+        /// How many are active.
+        active: usize,
+        /// How many groups.
+        groups: usize,
+    },
+    /// Another share of active experts, which is forbidden.
+    #[error(
+        "{} of {} experts are active in the base and {} of {} in the target, and another share is \
+         forbidden",
+        active[0], experts[0], active[1], experts[1]
+    )]
+    OtherDensity {
+        /// How many are active in base and target.
+        active: [usize; 2],
+        /// How many there are.
+        experts: [usize; 2],
+    },
 }

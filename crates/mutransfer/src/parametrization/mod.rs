@@ -9,7 +9,7 @@ use crate::custom;
 use crate::error::Error;
 use crate::form::Form;
 use crate::optimizer::Decay;
-use crate::options::{Eps, Options};
+use crate::options::{Density, Eps, Options};
 use crate::rules::{Definition, Rule};
 
 /// What a plan applies. A published [`Rule`] becomes one by `into()`, a user's table by
@@ -99,6 +99,15 @@ impl Parametrization {
     /// Whether epsilon is a choice of the user's, in a table or an option.
     pub(crate) fn chooses_eps(&self) -> bool {
         self.definition.chooses_eps || ![Eps::Rule, Eps::Faithful].contains(&self.options.eps)
+    }
+
+    /// What to do where the share of active experts changes: as an option says, else as the rule
+    /// has it.
+    pub(crate) fn density(&self) -> Density {
+        match self.options.density {
+            Density::Rule => self.definition.density,
+            chosen => chosen,
+        }
     }
 
     /// How epsilon follows the sizes: as an option says, else as the rule has it.

@@ -6,7 +6,8 @@ use crate::form::Form;
 use crate::law::{Law, Laws, Table};
 use crate::optimizer::{Decay, Family, Optimizer};
 use crate::options::{
-    Attention, Clip, EmbeddingRate, Eps, FinalNormEps, Options, SgdHidden, TrustReadout,
+    Attention, Clip, EmbeddingRate, Eps, FinalNormEps, Head, Options, RouterInit, SgdHidden,
+    TrustReadout,
 };
 use crate::power::Power;
 use crate::role::Role;
@@ -67,6 +68,9 @@ impl Parametrization {
             laws[role]
         };
         law.learning_rate = law.learning_rate * self.rate_factor(role, family);
+        if self.definition.states_experts {
+            law = self.with_expert_choices(role, law);
+        }
         if self.definition.entry_eps[role] && optimizer.eps_meets_norm(role) {
             law.eps = law.eps * role.norm();
         }
@@ -135,6 +139,34 @@ impl Parametrization {
         }
     }
 
+    /// What the choices about experts change of a law.
+    fn with_expert_choices(&self, role: Role, law: Law) -> Law {
+        let Options {
+            head,
+            router_init,
+            expert_eps,
+            sparsity_law,
+            ..
+        } = self.options;
+        let (init_std, learning_rate) = match role {
+            Role::Output if head == Head::AsPrinted => (Power::fan_in(-1, 2), Power::fan_in(-1, 1)),
+            Role::Router if router_init == RouterInit::InverseWidth => {
+                (Power::fan_in(-1, 1) / law.init_std, Power::ONE)
+            }
+            _ => (Power::ONE, Power::ONE),
+        };
+        Law {
+            init_std: law.init_std * init_std,
+            learning_rate: law.learning_rate * learning_rate * sparsity_law.learning_rate(),
+            eps: law.eps * expert_eps.factor(role),
+            ..law
+        }
+    }
+
+    fn rotates_head(&self) -> bool {
+        self.definition.states_experts && self.options.head == Head::CompleteDP
+    }
+
     /// The multiplier of a role in the form of Table 8.
     fn canonical(&self, role: Role, own: Law) -> Power {
         if self.definition.is_standard() {
@@ -146,6 +178,7 @@ impl Parametrization {
 
     fn multiplier(&self, role: Role, own: Law) -> Power {
         match self.form {
+            _ if role == Role::Output && self.rotates_head() => Power::ONE,
             None => own.multiplier,
             Some(_) if self.definition.is_standard() => Power::ONE,
             Some(form) => self.multiplier_in(form, role, own),

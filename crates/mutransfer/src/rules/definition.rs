@@ -4,10 +4,11 @@ use std::fmt;
 
 use num_rational::Rational32;
 
+use crate::experts::RouteScale;
 use crate::form::Form;
 use crate::law::Laws;
 use crate::optimizer::Family;
-use crate::options::{Alignment, Alpha, Eps};
+use crate::options::{Alignment, Alpha, Density, Eps};
 use crate::power::{Power, Ratio};
 use crate::roles::Roles;
 use crate::sizes::Base;
@@ -45,6 +46,10 @@ pub(crate) struct Definition {
     /// Whether its tables have laws of their own for experts and their router; else those are hidden
     /// matrices to it.
     pub(crate) states_experts: bool,
+    /// What routed experts are multiplied with after their weights.
+    pub(crate) route: RouteScale,
+    /// What to do where the share of active experts changes, where no option says it.
+    pub(crate) density: Density,
     /// Whether biases and gains learn as inputs do, without their multiplier.
     pub(crate) vector_as_input: bool,
     /// What its ratios are relative to.
@@ -72,6 +77,8 @@ impl Definition {
         chooses_eps: false,
         entry_eps: Roles::all(false),
         states_experts: false,
+        route: RouteScale::One,
+        density: Density::Warn,
         vector_as_input: false,
         base: Base::Model,
         slow_input: false,

@@ -5,8 +5,11 @@
 
 mod ablation;
 mod complete;
+mod complete_mue;
 mod definition;
+mod jiang;
 mod mean_field;
+mod mssp;
 mod mup;
 mod ntk;
 mod sp;
@@ -53,6 +56,16 @@ pub enum Rule {
     CompleteP,
     /// μP over depth, batch and duration.
     CompleteDP,
+    /// μP over experts.
+    CompleteMuE,
+    /// μP over experts of which a fixed share is active.
+    JiangMoe,
+    /// μP with experts, of a fixed number.
+    MsspFixedExperts,
+    /// μP over width, experts and their width.
+    Mssp,
+    /// μP over width and experts of a fixed width.
+    MsspBottleneck,
     /// UP_s, from μP (s = 0) to the neural tangent parametrization (s = 1/2).
     Uniform(Rational32),
     /// u-μP: unit-scaled, without a base.
@@ -65,7 +78,7 @@ pub enum Rule {
 
 impl Rule {
     /// Those without an argument.
-    pub const NAMED: [Self; 13] = [
+    pub const NAMED: [Self; 18] = [
         Self::Sp,
         Self::SpConstantStd,
         Self::SpInverseWidth,
@@ -77,6 +90,11 @@ impl Rule {
         Self::DepthMup,
         Self::CompleteP,
         Self::CompleteDP,
+        Self::CompleteMuE,
+        Self::JiangMoe,
+        Self::MsspFixedExperts,
+        Self::Mssp,
+        Self::MsspBottleneck,
         Self::UnitMup,
         Self::Spectral,
     ];
@@ -95,6 +113,11 @@ impl Rule {
             Self::DepthMup => complete::DEPTH_MUP,
             Self::CompleteP => complete::COMPLETE_P,
             Self::CompleteDP => complete::COMPLETE_DP,
+            Self::CompleteMuE => complete_mue::COMPLETE_MUE,
+            Self::JiangMoe => jiang::JIANG,
+            Self::MsspFixedExperts => mssp::FIXED_EXPERTS,
+            Self::Mssp => mssp::MSSP,
+            Self::MsspBottleneck => mssp::BOTTLENECK,
             Self::Uniform(s) => uniform::member(s),
             Self::UnitMup => unit::UNIT_MUP,
             Self::Spectral => spectral::SPECTRAL,
