@@ -187,6 +187,9 @@ fn advice(fix: Fix) -> &'static str {
         }
         Fix::FormForTies => "tied embeddings need form=\"table8\" (or \"table9\")",
         Fix::DeclareBranchEnds => "take a rule that scales no ends of branches, such as complete-p",
+        Fix::DeclareExperts => {
+            "take a rule without laws for experts, such as mup, or `mutransfer plan` with --active"
+        }
         Fix::OtherRule => "mutransfer.rules() lists which families each rule covers",
     }
 }

@@ -116,6 +116,9 @@ pub(super) fn advice(fix: Fix) -> &'static str {
         }
         Fix::FormForTies => "tied embeddings need the form table8 (or table9)",
         Fix::DeclareBranchEnds => "name them, as in --branch-end 'blocks.*.down.*'",
+        Fix::DeclareExperts => {
+            "say how many are active, and how wide one is, as in --active 1:8 --expert-width 512:128"
+        }
         Fix::OtherRule => "`mutransfer rules` lists which families each rule covers",
     }
 }
