@@ -30,6 +30,7 @@ use crate::failure::Failure;
 use crate::say::{note, say};
 use crate::subject::open_typed;
 use print::print;
+#[cfg(feature = "train")]
 pub(crate) use protocol::{STEPS, hyper};
 use protocol::{protocol, protocol_of};
 
