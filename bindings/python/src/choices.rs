@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use mutransfer::error::OptionsError;
 use mutransfer::{
     Decay, Error, Form, Layout, Optimizer, Options, Parametrization, Plan, Role, Rule, Size, Sizes,
     Widths,
 };
 use serde::Deserialize;
+
+use crate::error::Problem;
 
 /// Sizes of base and target.
 type Pair = (usize, usize);
@@ -14,6 +17,8 @@ type Pair = (usize, usize);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Choices {
+    /// Text of a `.bsh` file, in place of a base.
+    pub(crate) bsh: Option<String>,
     rule: String,
     /// Text of the rule's table in TOML, where it is none of the built-in ones.
     table: Option<String>,
@@ -44,7 +49,7 @@ pub(crate) fn named(rule: &str, table: Option<&str>) -> Result<Parametrization, 
 }
 
 impl Choices {
-    pub(crate) fn parametrization(&self) -> Result<Parametrization, Error> {
+    pub(crate) fn parametrization(&self) -> Result<Parametrization, Problem> {
         let mut rule = named(&self.rule, self.table.as_deref())?;
         if let Some(form) = &self.form {
             rule = rule.with_form(form.parse::<Form>()?);
@@ -52,9 +57,15 @@ impl Choices {
         if let Some(decay) = &self.decay {
             rule = rule.with_decay(decay.parse::<Decay>()?);
         }
-        let pairs = self.options.iter();
-        let pairs = pairs.map(|(key, value)| (key.as_str(), value.as_str()));
-        Ok(rule.with_options(Options::from_pairs(pairs)?))
+        let pairs = || self.options.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+        for pair in pairs() {
+            if let Err(Error::Options(OptionsError::Malformed { message })) =
+                Options::from_pairs([pair])
+            {
+                return Err(Problem::input(format!("option `{}`: {message}", pair.0)));
+            }
+        }
+        Ok(rule.with_options(Options::from_pairs(pairs())?))
     }
 
     pub(crate) fn optimizer(&self) -> Result<Optimizer, Error> {

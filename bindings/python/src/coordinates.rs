@@ -78,7 +78,9 @@ pub(crate) fn figure(
         })?;
         let rows = coordinates_from_csv(&table, "")?;
         let drawn = figures::coordinates(&rows, named);
-        let drawn = drawn.map_err(|error| Problem::table(error.to_string()))?;
+        let drawn = drawn.map_err(|error| {
+            Problem::table(error.to_string()).with_hint("measure it, at widths where it is finite")
+        })?;
         Ok((drawn.svg, drawn.png))
     })
 }

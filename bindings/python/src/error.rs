@@ -1,13 +1,15 @@
-//! Errors of the core as exceptions of Python, with hints in its words.
+//! Errors of the core as exceptions of Python.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mutransfer::error::WidthsError;
-use mutransfer::{Error, Finding, Fix, UnknownName};
+use mutransfer::{Error, Finding, UnknownName};
 use mutransfer_analysis::CoordinateError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
+
+use crate::hint::hint;
 
 /// What a call of Python ends with where it does not succeed.
 pub(crate) struct Problem {
@@ -38,6 +40,16 @@ impl Problem {
         Self::of(Class::Table, message)
     }
 
+    /// About the sizes of a parameter.
+    pub(crate) fn shape(name: String, sizes: &str) -> Self {
+        let message = format!("parameter `{name}` has the sizes {sizes}; they are whole numbers");
+        let problem = Self::input(message).with_hint("tuple(parameter.shape) gives them");
+        Self {
+            parameters: vec![name],
+            ..problem
+        }
+    }
+
     /// About this package.
     pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
         let problem = Self::of(Class::Internal, format!("internal error: {error}"));
@@ -47,7 +59,8 @@ impl Problem {
     fn of(class: Class, message: impl Into<String>) -> Self {
         Self {
             class,
-            message: message.into(),
+            // Parsers end with a new line.
+            message: message.into().trim_end().to_owned(),
             hint: None,
             code: None,
             parameters: Vec::new(),
@@ -67,7 +80,7 @@ impl Problem {
         self
     }
 
-    fn raised(self, py: Python<'_>) -> PyErr {
+    pub(crate) fn raised(self, py: Python<'_>) -> PyErr {
         let Self {
             class,
             message,
@@ -129,6 +142,12 @@ impl From<CoordinateError> for Problem {
     fn from(error: CoordinateError) -> Self {
         let hint = match &error {
             CoordinateError::NoReadout { .. } => Some("readout=[\"MODULE\"] names it"),
+            CoordinateError::NoExpectation { .. } => {
+                Some("mutransfer.rules() lists those it knows")
+            }
+            CoordinateError::OneWidth { .. } => Some("give three or more, an octave apart"),
+            CoordinateError::Empty => Some("measure with coordinates, or with Probe.step"),
+            CoordinateError::Table { .. } => Some("docs/coord.md lists the columns"),
             CoordinateError::ZeroActivation { .. } => {
                 Some("measure a model in which it does not start at zero")
             }
@@ -145,52 +164,6 @@ impl From<CoordinateError> for Problem {
 impl From<UnknownName> for Problem {
     fn from(error: UnknownName) -> Self {
         Error::from(error).into()
-    }
-}
-
-/// What to do, in the words of a caller in Python.
-fn hint(error: &Error) -> Option<String> {
-    match error {
-        Error::Widths(
-            WidthsError::ReadoutInBlock { name, .. } | WidthsError::Unproven { name, .. },
-        ) => Some(format!("say what it is: {}", roles(name))),
-        Error::Widths(WidthsError::NoWidth { name, .. }) => Some(format!(
-            "delta= of another width shows what grows; or say what this one is: {}",
-            roles(name)
-        )),
-        _ => error.fix().map(|fix| advice(fix).to_owned()),
-    }
-}
-
-fn roles(name: &mutransfer::ParamName) -> String {
-    format!(
-        "declare=[(\"{name}\", ROLE)] with \"output\" for a readout, \"input\" for an embedding or \
-         first layer, \"hidden\" inside the network, \"fixed\" if it is of the data"
-    )
-}
-
-fn advice(fix: Fix) -> &'static str {
-    match fix {
-        Fix::SameCode => "build base, delta and target from the same code at different widths",
-        Fix::GrowOrKeep => {
-            "make this dimension differ between base and delta if it is a width, or keep it fixed"
-        }
-        Fix::Orient => {
-            "say which axis is summed over: Shape(dims, fan_in, fan_out), or layout=\"out-in\" \
-             (torch) or \"in-out\" for all; or declare=[(name, role)]"
-        }
-        Fix::DeclareRole => "say which role it has with declare=, or give delta=",
-        Fix::NameStack => "build all blocks of a stack with the same sizes",
-        Fix::WidenDelta => "build the delta model with another width than the base model",
-        Fix::KeepFixed => {
-            "keep fixed dimensions (vocabulary, context, kernel, experts) equal in base and delta"
-        }
-        Fix::FormForTies => "tied embeddings need form=\"table8\" (or \"table9\")",
-        Fix::DeclareBranchEnds => "take a rule that scales no ends of branches, such as complete-p",
-        Fix::DeclareExperts => {
-            "take a rule without laws for experts, such as mup, or `mutransfer plan` with --active"
-        }
-        Fix::OtherRule => "mutransfer.rules() lists which families each rule covers",
     }
 }
 

@@ -90,3 +90,9 @@ pub(crate) fn scales(
         Ok(columns.map(|(_, power)| power.at(ratios)))
     })
 }
+
+/// Panics, for a test of what then reaches Python.
+#[pyfunction]
+pub(crate) fn _panics(py: Python<'_>) -> PyResult<()> {
+    guarded(py, || panic!("on purpose"))
+}

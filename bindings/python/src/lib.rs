@@ -7,6 +7,7 @@ mod bsh;
 mod choices;
 mod coordinates;
 mod error;
+mod hint;
 mod know;
 mod plan;
 mod program;
@@ -19,7 +20,7 @@ mod _core {
     #[pymodule_export]
     use super::coordinates::{figure, judge_coordinates, looks};
     #[pymodule_export]
-    use super::know::{explain, lints, matches, optimizers, rules, scales, theory};
+    use super::know::{_panics, explain, lints, matches, optimizers, rules, scales, theory};
     #[pymodule_export]
     use super::plan::{check_settings, plan, read_plan};
     #[pymodule_export]

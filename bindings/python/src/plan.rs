@@ -1,49 +1,44 @@
 //! Shapes and choices in, a plan and what is wrong with it out.
 
+use std::collections::{BTreeMap, HashMap};
+
 use mutransfer::{
-    Check, Error, Finding, Given, Init, ParamName, ParamPlan, PlanDocument, Settings, Shapes,
-    Widths,
+    Check, Error, Finding, Given, Init, ParamDocument, ParamName, ParamPlan, Plan, PlanDocument,
+    Settings, Shapes, Widths,
 };
 use pyo3::prelude::*;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::choices::Choices;
 use crate::error::{Problem, guarded};
 use crate::shapes::Model;
 
-/// A base as shapes, or as the text of a `.bsh` file.
-#[derive(FromPyObject)]
-pub(crate) enum Base {
-    Shapes(Model),
-    Bsh(String),
-}
-
-/// `{"plan": ..., "findings": [...], "laws": [...], "law_of": [...]}` for a model; the plan holds scales, as no base
-/// values are given.
+/// A model's plan as `Planned` has it; it holds scales, as no base values are given.
 #[pyfunction]
 pub(crate) fn plan(
     py: Python<'_>,
-    base: Base,
+    base: Model,
     target: Model,
     delta: Option<Model>,
     choices: String,
 ) -> PyResult<String> {
     guarded(py, || {
         let choices: Choices = serde_json::from_str(&choices).map_err(Problem::internal)?;
-        planned(base, &target.0, delta.map(|delta| delta.0), &choices)
+        planned(&base.0, &target.0, delta.map(|delta| delta.0), &choices)
     })
 }
 
 fn planned(
-    base: Base,
+    base: &Shapes,
     target: &Shapes,
     delta: Option<Shapes>,
     choices: &Choices,
 ) -> Result<String, Problem> {
-    let widths = match (base, delta) {
-        (Base::Bsh(text), _) => Widths::from_bsh(&text),
-        (Base::Shapes(base), Some(delta)) => Widths::between(&base.0, &delta),
-        (Base::Shapes(base), None) => Widths::inferred(&base.0, target),
+    let widths = match (&choices.bsh, delta) {
+        (Some(text), _) => Widths::from_bsh(text),
+        (None, Some(delta)) => Widths::between(base, &delta),
+        (None, None) => Widths::inferred(base, target),
     };
     let widths = choices.declared(widths?)?;
     let (rule, optimizer) = (choices.parametrization()?, choices.optimizer()?);
@@ -62,37 +57,59 @@ fn planned(
         Ok(plan) => plan,
         Err(error) => return Err(with_all(error, &findings)),
     };
-    let (mut laws, mut law_of) = (Vec::new(), Vec::new());
-    for (_, param) in plan.params() {
-        let own = Laws::of(param);
-        let known = laws.iter().position(|known| *known == own);
-        law_of.push(known.unwrap_or(laws.len()));
-        if known.is_none() {
-            laws.push(own);
-        }
-    }
+    let mut document = plan.document(Given::default());
+    let params = std::mem::take(&mut document.params);
+    let (rows, row_of) = rows(&plan, &params).map_err(Problem::internal)?;
     let planned = Planned {
-        plan: plan.document(Given::default()),
+        plan: document,
         findings,
-        laws,
-        law_of,
+        rows,
+        row_of,
     };
     serde_json::to_string(&planned).map_err(Problem::internal)
 }
 
+type Rows<'a> = (Vec<Box<RawValue>>, Vec<(&'a String, usize)>);
+
+/// Rows that differ, and which of them is each parameter's.
+fn rows<'a>(
+    plan: &Plan,
+    params: &'a BTreeMap<String, ParamDocument>,
+) -> serde_json::Result<Rows<'a>> {
+    let (mut rows, mut known, mut row_of) = (Vec::new(), HashMap::new(), Vec::new());
+    for ((_, param), (name, document)) in plan.params().zip(params) {
+        let laws = Laws::of(param);
+        let row = serde_json::to_string(&Row { document, laws })?;
+        let at = *known.entry(row).or_insert_with_key(|row| {
+            rows.push(RawValue::from_string(row.clone()));
+            rows.len() - 1
+        });
+        row_of.push((name, at));
+    }
+    Ok((rows.into_iter().collect::<Result<_, _>>()?, row_of))
+}
+
 #[derive(Serialize)]
 struct Planned<'a> {
+    /// Without its parameters.
     plan: PlanDocument,
     findings: Vec<Found<'a>>,
     /// Those that differ; few, however many parameters there are.
-    laws: Vec<Laws>,
-    /// Which of them are each parameter's, in the order of names.
-    law_of: Vec<usize>,
+    rows: Vec<Box<RawValue>>,
+    /// Names of parameters, sorted, and which of the rows is theirs.
+    row_of: Vec<(&'a String, usize)>,
+}
+
+/// What there is to say of a parameter.
+#[derive(Serialize)]
+struct Row<'a> {
+    document: &'a ParamDocument,
+    laws: Laws,
 }
 
 /// By how much the standard deviation of a framework's own initialiser differs between base and
 /// target, by the law that it follows.
-#[derive(PartialEq, Serialize)]
+#[derive(Serialize)]
 struct Laws {
     constant: f64,
     #[serde(flatten)]
@@ -102,7 +119,7 @@ struct Laws {
 }
 
 /// Those of matrices.
-#[derive(PartialEq, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Drawn {
     fan_in: f64,
@@ -159,8 +176,10 @@ impl<'a> Found<'a> {
 #[pyfunction]
 pub(crate) fn read_plan(py: Python<'_>, text: String) -> PyResult<String> {
     guarded(py, || {
-        let read: PlanDocument = serde_json::from_str(&text)
-            .map_err(|error| Problem::input(format!("this is no plan: {error}")))?;
+        let read: PlanDocument = serde_json::from_str(&text).map_err(|error| {
+            Problem::input(format!("this is no plan: {error}"))
+                .with_hint("Plan.save and `mutransfer plan --json` write one")
+        })?;
         if read.hyper != Given::default() {
             let message = "this plan has absolute numbers, for one set of hyperparameters";
             return Err(Problem::input(message).with_hint("plan without --lr and the like"));

@@ -6,29 +6,39 @@ use mutransfer::{Axes, Shape, Shapes};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::error::guarded;
+use crate::error::{Problem, guarded};
 
 /// `(dims, fan_in, fan_out)` of a parameter.
 type Written = (Vec<usize>, Option<usize>, Option<usize>);
 
-/// Shapes as Python has them, `{name: (dims, fan_in, fan_out)}`.
+/// Shapes as Python has them: `{name: dims}` or `{name: (dims, fan_in, fan_out)}`.
 pub(crate) struct Model(pub(crate) Shapes);
+
+#[derive(FromPyObject)]
+enum Given {
+    Full(Written),
+    Dims(Vec<usize>),
+}
 
 impl<'py> FromPyObject<'_, 'py> for Model {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let named = given.cast::<PyDict>()?.iter().map(|(name, own)| {
-            let (dims, fan_in, fan_out): Written = own.extract()?;
-            let shape = match (fan_in, fan_out) {
-                (None, None) => Shape::new(dims),
-                _ => Shape::new(dims).with_axes(Axes { fan_in, fan_out }),
-            };
-            Ok((name.extract::<String>()?, shape))
-        });
+        let named = given.cast::<PyDict>()?.iter();
+        let named = named.map(|(name, own)| Ok((name.extract::<String>()?, shape(&name, &own)?)));
         Ok(Self(
             named.collect::<PyResult<Vec<_>>>()?.into_iter().collect(),
         ))
+    }
+}
+
+fn shape(name: &Bound<'_, PyAny>, own: &Bound<'_, PyAny>) -> PyResult<Shape> {
+    match own.extract::<Given>() {
+        Ok(Given::Dims(dims) | Given::Full((dims, None, None))) => Ok(Shape::new(dims)),
+        Ok(Given::Full((dims, fan_in, fan_out))) => {
+            Ok(Shape::new(dims).with_axes(Axes { fan_in, fan_out }))
+        }
+        Err(_) => Err(Problem::shape(name.to_string(), &own.repr()?.to_string()).raised(own.py())),
     }
 }
 

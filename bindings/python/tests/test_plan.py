@@ -1,6 +1,7 @@
 """Plans without a framework."""
 
 import copy
+import importlib
 import json
 import math
 import os
@@ -73,7 +74,7 @@ def test_a_plan_with_absolute_numbers_is_refused(tmp_path):
     with pytest.raises(PlanError) as refused:
         mutransfer.Plan.load(tmp_path / "plan.json")
     assert str(refused.value) == (
-        "this plan has absolute numbers, for one set of hyperparameters\n"
+        f"{tmp_path}/plan.json: this plan has absolute numbers, for one set of hyperparameters\n"
         "  hint: plan without --lr and the like"
     )
     (tmp_path / "plan.json").write_text("{}")
@@ -175,7 +176,7 @@ def test_files(tmp_path):
     bsh.write_text(mutransfer._core.bsh_write(sizes))
     read = mutransfer.plan(bsh, tmp_path / "t.safetensors", layout="out-in", declare=DECLARED)
     assert read.params == planned().params
-    with pytest.raises(PlanError, match=r"a .bsh file can be given as the base"):
+    with pytest.raises(PlanError, match=r"base\.bsh has base sizes only"):
         mutransfer.plan(base, bsh)
     with pytest.raises(FileNotFoundError):
         mutransfer.plan(tmp_path / "no.json", target)
@@ -254,3 +255,23 @@ def test_the_program_makes_the_same_plan(tmp_path, optimizer):
     )
     assert json.loads(made.stdout)["hash"] == plan.hash
     assert json.loads(made.stdout) == plan.document
+    nn, mt = pytest.importorskip("torch").nn, importlib.import_module("mutransfer.torch")
+    models = [
+        nn.ModuleDict(
+            {
+                "in": nn.Linear(12, width),
+                "mid": nn.Linear(width, width, bias=False),
+                "out": nn.Linear(width, 10, bias=False),
+            }
+        )
+        for width in (256, 32, 64)
+    ]
+    assert plan == mt.plan(
+        models[0],
+        models[1],
+        delta=models[2],
+        readout=["out"],
+        optimizer=optimizer,
+        head_dim=(8, 16),
+        zero_init=["out.weight"],
+    )

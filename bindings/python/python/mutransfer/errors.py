@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 _SHOWN = 10
 
@@ -86,6 +88,16 @@ class ScheduleError(MutransferError, RuntimeError):
 
 class PlanWarning(UserWarning):
     """A plan may not be what its user thinks."""
+
+
+@contextmanager
+def in_file(path: Path) -> Iterator[None]:
+    """Says of what goes wrong in which file it is."""
+    try:
+        yield
+    except MutransferError as error:
+        error.message = f"{path}: {error.message}"
+        raise
 
 
 def listed(names: Sequence[str]) -> str:

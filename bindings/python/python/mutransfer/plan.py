@@ -7,13 +7,12 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from mutransfer import _core, shapes
-from mutransfer.errors import PlanError, PlanWarning
+from mutransfer.errors import PlanError, PlanWarning, in_file
 from mutransfer.shapes import Shapes
 
 Pairs: TypeAlias = Sequence[tuple[str, str]]
@@ -65,8 +64,7 @@ class Finding(NamedTuple):
     fix: str
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(NamedTuple):
     """How to train a model so that the hyperparameters of its base hold.
 
     Plans are equal if their hashes are. All numbers are factors on those of the base model, so
@@ -81,16 +79,20 @@ class Plan:
     params: Mapping[str, ParamPlan]
     forward: Forward
     clip: Mapping[str, Any] | None
-    findings: tuple[Finding, ...] = ()
-    document: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    findings: tuple[Finding, ...]
+    document: Mapping[str, Any]
     # By how much initialisers of frameworks scale each parameter by themselves, by their law; not
     # known of a plan that was read from a file.
-    laws: Mapping[str, Mapping[str, float]] = field(repr=False, default_factory=dict)
+    laws: Mapping[str, Mapping[str, float]]
     head_dim: tuple[int, int] | None = None
 
     @classmethod
     def from_document(
-        cls, document: Mapping[str, Any], findings: Sequence[Mapping[str, Any]] = (), **known: Any
+        cls,
+        document: Mapping[str, Any],
+        findings: Sequence[Mapping[str, Any]] = (),
+        laws: Mapping[str, Mapping[str, float]] | None = None,
+        head_dim: tuple[int, int] | None = None,
     ) -> Plan:
         """A plan from the JSON that `mutransfer plan --json` prints."""
         forward = document["forward"]
@@ -112,7 +114,8 @@ class Plan:
             clip=document.get("clip"),
             findings=tuple(Finding(**finding) for finding in findings),
             document=document,
-            **known,
+            laws=laws or {},
+            head_dim=head_dim,
         )
 
     @classmethod
@@ -122,7 +125,8 @@ class Plan:
         Raises:
             PlanError: If the file holds no plan, or one with absolute numbers.
         """
-        return cls.from_document(json.loads(_core.read_plan(Path(path).read_text("utf-8"))))
+        with in_file(Path(path)):
+            return cls.from_document(json.loads(_core.read_plan(Path(path).read_text("utf-8"))))
 
     def save(self, path: str | Path) -> None:
         """Writes the plan as JSON (schema: docs/plan.schema.json)."""
@@ -191,8 +195,15 @@ class Plan:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Plan) and self.hash == other.hash
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self.hash)
+
+    def __repr__(self) -> str:
+        what = f"{self.rule}, {self.form}, {self.optimizer}, {len(self.params)} parameters"
+        return f"Plan({what}, {self.hash[:16]})"
 
 
 def plan(
@@ -252,7 +263,9 @@ def plan(
     0.125
     """
     name, table = named(rule)
+    bsh = shapes.bsh(base)
     choices = {
+        "bsh": bsh,
         "rule": name,
         "table": table,
         "optimizer": optimizer,
@@ -272,19 +285,17 @@ def plan(
     with _undisturbed():
         planned = json.loads(
             _core.plan(
-                shapes.base(base),
+                {} if bsh else shapes.read(base),
                 shapes.read(target),
                 None if delta is None else shapes.read(delta),
                 json.dumps(choices),
             )
         )
-        laws = (planned["laws"][at] for at in planned["law_of"])
-        made = Plan.from_document(
-            planned["plan"],
-            planned["findings"],
-            laws=dict(zip(planned["plan"]["params"], laws, strict=True)),
-            head_dim=head_dim,
-        )
+        rows = {name: planned["rows"][at] for name, at in planned["row_of"]}
+        params = {name: row["document"] for name, row in rows.items()}
+        laws = {name: row["laws"] for name, row in rows.items()}
+        document = {**planned["plan"], "params": params}
+        made = Plan.from_document(document, planned["findings"], laws, head_dim)
     _tell(made.findings, strict=strict)
     return made
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from mutransfer import _core
-from mutransfer.errors import PlanError
+from mutransfer.errors import PlanError, in_file
 
 # The longest header that the format safetensors allows.
 _LONGEST_HEADER = 100_000_000
@@ -22,36 +22,33 @@ class Shape(NamedTuple):
 
 
 Shapes: TypeAlias = Mapping[str, Sequence[int] | Shape]
-_Written: TypeAlias = dict[str, tuple[Sequence[int], int | None, int | None]]
 
 
-def read(given: Shapes | str | Path) -> _Written:
+def read(given: Shapes | str | Path) -> dict[str, Sequence[int] | Shape]:
     """Shapes as the core takes them, from a mapping or a file."""
     if isinstance(given, Mapping):
-        return {name: _shape(name, own) for name, own in given.items()}
+        return dict(given)
     path = Path(given)
-    if path.suffix == ".safetensors":
-        return dict(_core.safetensors_shapes(_header(path)))
     if path.suffix == ".bsh":
-        message = f"{path} has base sizes only; a .bsh file can be given as the base"
-        raise PlanError(message)
-    return dict(_core.json_shapes(path.read_text("utf-8")))
+        raise PlanError(
+            f"{path} has base sizes only",
+            hint="a .bsh file is a base; give the other models as shapes, JSON or safetensors",
+        )
+    with in_file(path):
+        if path.suffix == ".safetensors":
+            return _shapes(_core.safetensors_shapes(_header(path)))
+        return _shapes(_core.json_shapes(path.read_text("utf-8")))
 
 
-def base(given: Shapes | str | Path) -> _Written | str:
-    """The same, but that of a `.bsh` file it is the text."""
-    if not isinstance(given, Mapping) and Path(given).suffix == ".bsh":
-        return Path(given).read_text("utf-8")
-    return read(given)
+def bsh(given: Shapes | str | Path) -> str | None:
+    """The text of a `.bsh` file, if it is one."""
+    if isinstance(given, Mapping) or Path(given).suffix != ".bsh":
+        return None
+    return Path(given).read_text("utf-8")
 
 
-def _shape(name: str, own: Sequence[int] | Shape) -> tuple[Sequence[int], int | None, int | None]:
-    dims, fan_in, fan_out = own if isinstance(own, Shape) else (tuple(own), None, None)
-    for size in dims:
-        if not isinstance(size, int) or size < 0:
-            message = f"parameter `{name}` has the sizes {dims!r}; they must be whole numbers"
-            raise PlanError(message, parameters=[name])
-    return dims, fan_in, fan_out
+def _shapes(written: Mapping[str, tuple[list[int], int | None, int | None]]) -> dict[str, Any]:
+    return {name: Shape(tuple(dims), *axes) for name, (dims, *axes) in written.items()}
 
 
 def _header(path: Path) -> bytes:

@@ -103,7 +103,8 @@ def _tensors(name: str, value: Any, kind: str) -> Iterator[tuple[str, torch.Tens
         for key, own in value.items():
             yield from _tensors(f"{name}{kind}[{key}]", own, "")
     elif value is not None:
-        raise NotImplementedError(f"unexpected type of an input or output: {type(value)}")
+        what = f"unexpected type of an input or output of `{name}`: {type(value).__name__}"
+        raise NotImplementedError(f"{what}; known: tensors, and tuples, lists and dicts of them")
 
 
 def _get_coord_data(

@@ -24,7 +24,10 @@ class InfDim:
         if self.base_dim is None:
             return 1
         if self.dim is None:
-            raise MupError("a dimension of base shapes has no size yet")
+            raise MupError(
+                f"a dimension of base size {self.base_dim} has no size yet",
+                hint="base shapes are of no model: set_base_shapes(model, base_shapes) gives sizes",
+            )
         return self.dim / self.base_dim
 
     def __repr__(self) -> str:
@@ -57,7 +60,8 @@ class InfShape(tuple[InfDim, ...]):
 
     def __init__(self, dims: Any = ()) -> None:
         if not all(isinstance(dim, InfDim) for dim in self):
-            raise ValueError("elements of InfShape need to be of class InfDim")
+            kinds = ", ".join(sorted({type(dim).__name__ for dim in self}))
+            raise ValueError(f"elements of InfShape need to be of class InfDim, and are {kinds}")
         del dims
         growing = [at for at, dim in enumerate(self) if dim.isinf()]
         self.main_idx = growing[-1] if growing else None
@@ -66,7 +70,10 @@ class InfShape(tuple[InfDim, ...]):
     def fanin_fanout(self) -> tuple[InfDim, InfDim]:
         """Dimensions that are summed over and written to, of a matrix stored [out, in]."""
         if len(self) < 2:  # noqa: PLR2004  (vectors)
-            raise MupError("fanin, fanout undefined for 1-dimensional weights")
+            raise MupError(
+                f"fanin, fanout undefined for 1-dimensional weights, as {self!r}",
+                hint="width_mult() is that of its only dimension",
+            )
         return self[1], self[0]
 
     def fanin_fanout_mult_ratio(self) -> float:
@@ -130,4 +137,5 @@ def _zip(base: Any, dim: int, fin_if_same: bool) -> InfDim:
         return own
     if isinstance(base, int):
         return InfDim(None if base == dim and fin_if_same else base, dim)
-    raise ValueError(f"unhandled base_dim type: {type(base)}")
+    kind = type(base).__name__
+    raise ValueError(f"unhandled base_dim type: {kind}; a size is a whole number or an InfDim")

@@ -49,7 +49,11 @@ def infshape_of(tensor: torch.Tensor) -> InfShape:
 
 def _single(tensor: torch.Tensor, is_centred: bool) -> None:
     if not is_centred and infshape_of(tensor).ninf() != 1:
-        raise MupError("the mean must be 0 unless exactly one dimension is a width")
+        raise MupError(
+            f"the mean of a parameter of sizes {list(tensor.shape)} must be 0, as not exactly one "
+            "dimension is a width",
+            hint="draw around 0; where a mean is meant, torch.nn.init does not scale it",
+        )
 
 
 def uniform_(tensor: torch.Tensor, a: float = 0, b: float = 1) -> torch.Tensor:
@@ -130,7 +134,7 @@ def _kaiming_std(tensor: torch.Tensor, a: float, mode: str, nonlinearity: Any) -
         return None
     fans = _base_fans(tensor)
     if mode.lower() not in fans:
-        raise ValueError(f"Mode {mode} not supported, please use one of {list(fans)}")
+        raise ValueError(f"Mode {mode} not supported, please use one of {', '.join(fans)}")
     gain = theirs.calculate_gain(nonlinearity, a)
     return gain / math.sqrt(fans[mode.lower()]) * scales(infshape_of(tensor)).init_std
 

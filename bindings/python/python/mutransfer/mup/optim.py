@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW
 
-from mutransfer.mup.errors import unset
+from mutransfer.mup.errors import MupError, unset
 from mutransfer.mup.infshape import InfShape
 from mutransfer.mup.rule import scales
 from mutransfer.mup.shape import reattach
@@ -25,16 +25,23 @@ def process_param_groups(params: Params, **kwargs: Any) -> list[Group]:
     if isinstance(params, nn.Module):
         params = reattach(params).parameters()
     given = list(params)
-    if not isinstance(given[0], dict):
+    if given and not isinstance(given[0], dict):
         given = [{"params": given}]
     return [
         {
             **group,
-            "lr": group["lr"] if "lr" in group else kwargs["lr"],
+            "lr": _rate(group, kwargs),
             "weight_decay": group.get("weight_decay", kwargs.get("weight_decay", 0.0)),
         }
         for group in given
     ]
+
+
+def _rate(group: Group, arguments: Group) -> Any:
+    for given in (group, arguments):
+        if "lr" in given:
+            return given["lr"]
+    raise MupError("no learning rate is given", hint="lr=, or in every group: that of the base")
 
 
 def MuAdam(  # noqa: N802  (mup's name)

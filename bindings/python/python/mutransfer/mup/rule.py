@@ -26,7 +26,10 @@ def scales(infshape: InfShape, optimizer: str = "adamw") -> Scales:
     """
     growing = infshape.ninf()
     if growing > 2:  # noqa: PLR2004  (fan-in and fan-out)
-        raise NotImplementedError("more than 2 inf dimensions")
+        raise NotImplementedError(
+            f"more than 2 inf dimensions: {infshape!r}; keep all but fan-in and fan-out equal in "
+            "base and delta"
+        )
     if growing == 2:  # noqa: PLR2004
         main = infshape.width_mult()
         other = next(dim for dim in infshape if dim.isinf() and dim is not infshape.main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -13,6 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 
 import mutransfer.torch as mt
 from mutransfer import _core
+from mutransfer.errors import PlanWarning, in_file
 from mutransfer.mup.errors import MupError, unset
 from mutransfer.mup.infshape import InfShape, zip_infshape
 from mutransfer.mup.layer import MuReadout, rescale_linear_bias
@@ -50,14 +52,16 @@ def save_base_shapes(model_or_shapes: nn.Module | Shapes, file: str | Path) -> N
     elif isinstance(model_or_shapes, dict):
         shapes = model_or_shapes
     else:
-        raise ValueError(f"unhandled type: {type(model_or_shapes)}")
+        kind = type(model_or_shapes).__name__
+        raise ValueError(f"unhandled type: {kind}; give a model with base shapes, or base shapes")
     sizes = {name: infshape.base_shape() for name, infshape in shapes.items()}
     Path(file).write_text(_core.bsh_write(sizes), "utf-8")
 
 
 def load_base_shapes(filename: str | Path) -> dict[str, InfShape]:
     """Reads a `.bsh` file."""
-    read = _core.bsh_read(Path(filename).read_text("utf-8"))
+    with in_file(Path(filename)):
+        read = _core.bsh_read(Path(filename).read_text("utf-8"))
     return {name: InfShape.from_base_shape(dims) for name, dims in read.items()}
 
 
@@ -80,7 +84,8 @@ def _extract_shapes(x: Any) -> Shapes:
         return deepcopy(x)
     if isinstance(x, (str, Path)):
         return dict(load_base_shapes(x))
-    raise ValueError(f"unhandled x type: {type(x)}")
+    kind = type(x).__name__
+    raise ValueError(f"unhandled x type: {kind}; give a model, shapes by name, or a .bsh file")
 
 
 def _zip_infshape_dict(base_shapes: Shapes, shapes: Shapes) -> dict[str, InfShape]:
@@ -189,6 +194,9 @@ def set_base_shapes(
         AssertionError: If names differ, or a layer should be a `MuReadout`.
         RuntimeError: If the weights have been rescaled before.
     """
+    if base is None:
+        message = "base=None: the model is its own base, so that nothing is scaled by its width"
+        warnings.warn(message, PlanWarning, stacklevel=2)
     base_shapes = _extract_shapes(model if base is None else base)
     if delta is not None:
         base_shapes = dict(_zip_infshape_dict(base_shapes, _extract_shapes(delta)))
@@ -218,8 +226,8 @@ def assert_hidden_size_inf(model: nn.Module) -> None:
             fan_out, fan_in = _infshape(name, module.weight)
             if fan_in.isinf() and not fan_out.isinf():
                 raise MupError(
-                    f"{name} has infinite fan-in and finite fan-out dimensions but is not type "
-                    "`MuReadout`",
+                    f"{name or 'the model'} has infinite fan-in and finite fan-out dimensions but "
+                    "is not type `MuReadout`",
                     hint="make it a MuReadout, or let its fan-out differ between base and delta",
-                    parameters=[f"{name}.weight"],
+                    parameters=[f"{name}.weight".lstrip(".")],
                 )

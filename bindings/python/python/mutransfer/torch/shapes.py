@@ -129,8 +129,8 @@ def undeclared(models: Mapping[str, Known], is_declared: Callable[[str], bool]) 
 
 
 def _given(shapes: Shapes | str | Path) -> dict[str, Shape]:
-    read = plain.read(shapes)
-    return {name: Shape(tuple(dims), *axes) for name, (dims, *axes) in read.items()}
+    read = plain.read(shapes).items()
+    return {name: own if isinstance(own, Shape) else Shape(tuple(own)) for name, own in read}
 
 
 def _axes(own: Owned, dims: tuple[int, ...]) -> _Axes | None:
