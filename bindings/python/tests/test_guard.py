@@ -22,6 +22,12 @@ KEEP = {
     ),
     "CosineAnnealingLR": lambda o: schedules.CosineAnnealingLR(o, 10),
     "OneCycleLR of a list": lambda o: schedules.OneCycleLR(o, RATES(o), total_steps=10),
+    "CyclicLR of lists": lambda o: schedules.CyclicLR(
+        o, [rate / 8 for rate in RATES(o)], RATES(o), cycle_momentum=False
+    ),
+    "SWALR of a list": lambda o: optim.swa_utils.SWALR(
+        o, [rate / 2 for rate in RATES(o)], anneal_epochs=9
+    ),
     "warm-up from zero": lambda o: schedules.LambdaLR(o, lambda step: step / 5),
 }
 ERASE = {
@@ -58,17 +64,26 @@ def test_schedules_that_set(name):
         trained(ERASE[name])
 
 
-@pytest.mark.parametrize("is_list", [True, False])
-def test_a_floor_of_a_plateau(is_list):
+# Arguments of a plateau, by the groups' scales.
+PLATEAUS = {
+    "floors": lambda scales: {"min_lr": [0.01 * scale for scale in scales], "eps": 0},
+    "one floor": lambda _: {"min_lr": 0.01, "eps": 0},
+    # The smallest rate is the first to fall by less than its epsilon, and stays.
+    "its own epsilon": lambda _: {"eps": 1e-8},
+}
+
+
+@pytest.mark.parametrize("name", PLATEAUS)
+def test_plateaus(name):
     plan = mt.plan(mlp(64), mlp(8), delta=mlp(16), readout=["4"], optimizer=optim.AdamW)
     model = mt.apply(seeded(mlp, 64), plan, init="fan-in")
     made = mt.optimizer(optim.AdamW, model, plan, lr=0.1)
-    floors = [0.01 * group["planned_lr_scale"] for group in made.param_groups]
-    floor = floors if is_list else 0.01
-    schedule = schedules.ReduceLROnPlateau(made, patience=0, min_lr=floor, eps=0)
-    for _ in range(5):
+    scales = [group["planned_lr_scale"] for group in made.param_groups]
+    arguments = {"factor": 0.5, "patience": 0, **PLATEAUS[name](scales)}
+    schedule = schedules.ReduceLROnPlateau(made, **arguments)
+    for _ in range(30):
         schedule.step(1.0)
-    if is_list:
+    if name == "floors":
         losses(model, made, vectors, 1)
     else:
         with pytest.raises(ScheduleError):
@@ -143,6 +158,7 @@ def test_independent_decay_is_independent_in_torch():
         (optim.Adamax, {}, "adamax"),
         (optim.RMSprop, {}, "rmsprop"),
         (optim.Adagrad, {}, "adagrad"),
+        (optim.Adafactor, {}, "adafactor"),
         (optim.AdamW, {"fused": True}, "adamw"),
         (optim.AdamW, {"foreach": True}, "adamw"),
     ],
@@ -167,6 +183,19 @@ def test_subclasses_count_as_their_base():
     instance = optim.Adam(mlp(8).parameters(), decoupled_weight_decay=True)
     plan = mt.plan(mlp(32), mlp(8), delta=mlp(16), readout=["4"], optimizer=instance)
     assert (plan.optimizer, plan.decay) == ("adam", "times-lr")
+
+
+def test_what_arguments_make_of_a_class():
+    weight = [nn.Parameter(torch.ones(2, 2))]
+    named = {
+        "adam": optim.SparseAdam(weight),
+        "nesterov": optim.SGD(weight, momentum=0.9, nesterov=True),
+        "muon-keller-jordan": optim.Muon(weight, adjust_lr_fn="original"),
+        "muon-moonlight": optim.Muon(weight, adjust_lr_fn="match_rms_adamw"),
+    }
+    for name, made in named.items():
+        plan = mt.plan(mlp(32), mlp(8), delta=mlp(16), readout=["4"], optimizer=made, clips=False)
+        assert plan.optimizer == name
 
 
 def test_optimizers_that_no_rule_is_for():

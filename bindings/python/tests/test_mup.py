@@ -12,8 +12,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import seeded
+from mutransfer import PlanWarning
 from mutransfer.mup import MuReadout, MuSharedReadout
+from test_mutants import Conv1D
+from torch import distributed as dist
 from torch import nn, optim
+from torch.distributed.fsdp import fully_shard
 
 theirs = pytest.importorskip("mup", reason="pip install --no-deps mup==1.0.0")
 their_check = pytest.importorskip("mup.coord_check", reason="needs pandas")
@@ -58,6 +62,22 @@ class Words(nn.Module):
     def forward(self, ids):
         x = self.token(ids).mean(1)
         return self.head(x + self.down(F.gelu(self.up(self.norm(x)))))
+
+
+class Pair(nn.Module):
+    """Puts out nothing beside its input."""
+
+    def forward(self, x):
+        return x, None
+
+
+class Paired(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pair, self.model = Pair(), scaled(mlp, ours, 16)
+
+    def forward(self, x):
+        return self.model(self.pair(x)[0])
 
 
 INPUTS = {
@@ -130,19 +150,20 @@ def test_groups_and_losses(build, name, arguments):
     assert right_losses == pytest.approx(left_losses, rel=2e-6)
 
 
-@pytest.mark.parametrize("name", ["MuSGD", "MuAdam"])
-def test_groups_of_the_user(name):
+@pytest.mark.parametrize(
+    ("name", "own"), [("MuSGD", {"momentum": 0.7}), ("MuAdam", {"betas": (0.7, 0.8)})]
+)
+def test_groups_of_the_user(name, own):
     found = []
     for package in PACKAGES:
         model = scaled(mlp, package)
         given = [
             {"params": iter(model[0].parameters()), "lr": 0.3},
-            {"params": list(model[2].parameters()), "weight_decay": 0.2, "momentum": 0.7},
+            {"params": list(model[2].parameters()), "weight_decay": 0.2, **own},
             {"params": list(model[6].parameters())},
         ]
-        given = [{k: v for k, v in g.items() if k != "momentum" or name == "MuSGD"} for g in given]
         made = getattr(package, name)(given, lr=0.1, weight_decay=0.1)
-        found.append([numbers(made), [g.get("momentum") for g in made.param_groups]])
+        found.append([numbers(made), [g[key] for g in made.param_groups for key in own]])
     assert found[0][1] == found[1][1]
     assert found[1][0] == [pytest.approx(group, rel=1e-12) for group in found[0][0]]
 
@@ -320,6 +341,9 @@ def test_errors_are_theirs_in_kind():
         with pytest.raises(RuntimeError):
             package.set_base_shapes(model, mlp(16, package))
         package.set_base_shapes(model, mlp(16, package), rescale_params=False)
+        for layer in model:
+            layer._has_rescaled_params = False
+        package.set_base_shapes(model, mlp(16, package))
         with pytest.raises(ValueError, match="unhandled"):
             package.set_base_shapes(model, 3)
     with pytest.raises(ours.MupError) as refused:
@@ -332,7 +356,9 @@ def test_errors_are_theirs_in_kind():
 
 def test_nothing_is_scaled_without_a_base():
     model, plain = seeded(lambda w: mlp(w, ours), 64), seeded(lambda w: mlp(w, ours), 64)
-    ours.set_base_shapes(model, None)
+    with pytest.warns(PlanWarning, match="base=None: the model is its own base") as warned:
+        ours.set_base_shapes(model, None)
+    assert warned[0].filename == __file__
     assert model[6].width_mult() == 1
     assert all(map(torch.equal, model.parameters(), plain.parameters()))
 
@@ -355,6 +381,24 @@ class TestOnPurpose:
         broken = copy.deepcopy(scaled(mlp, theirs))
         with pytest.raises(AssertionError):
             broken(torch.ones(2, 12))
+
+    def test_sharded(self):
+        """FSDP replaces parameters, and with them what is kept on them."""
+        x = torch.ones(2, 12)
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        try:
+            model = scaled(mlp, ours)
+            expected, groups = model(x), numbers(ours.MuAdam(model, lr=0.1))
+            fully_shard(model, mesh=dist.init_device_mesh("cpu", (1,)))
+            torch.testing.assert_close(model(x), expected)
+            with pytest.raises(AssertionError, match="reattach"):
+                ours.MuAdam(model.parameters(), lr=0.1)
+            assert numbers(ours.MuAdam(ours.reattach(model).parameters(), lr=0.1)) == groups
+            broken = fully_shard(scaled(mlp, theirs), mesh=dist.init_device_mesh("cpu", (1,)))
+            with pytest.raises(AssertionError):
+                broken(x)
+        finally:
+            dist.destroy_process_group()
 
     def test_prefixes(self):
         base = {"module.module_list.weight": (4,), "module.e.weight": (4,)}
@@ -394,6 +438,15 @@ class TestOnPurpose:
         made = ours.MuAdam(ours_model.parameters(), lr=0.8)
         assert made.param_groups[0]["lr"] == 0.2
 
+    def test_fan_in_of_conv1d(self, monkeypatch):
+        """The layer of GPT-2 in transformers, whose weights are stored [in, out]."""
+        monkeypatch.setattr(Conv1D, "__module__", "transformers.pytorch_utils")
+        model = ours.set_base_shapes(Conv1D(128, 64), Conv1D(16, 16), delta=Conv1D(32, 32))
+        assert model.weight.infshape.main_idx == 0
+        assert ours.MuAdam(model.parameters(), lr=0.8).param_groups[0]["lr"] == 0.2
+        wrong = theirs.set_base_shapes(Conv1D(128, 64), Conv1D(16, 16), delta=Conv1D(32, 32))
+        assert theirs.MuAdam(wrong.parameters(), lr=0.8).param_groups[0]["lr"] == 0.1
+
     def test_groups_of_the_caller_stay(self):
         for package, is_kept in [(theirs, False), (ours, True)]:
             given = [{"params": list(scaled(mlp, package).parameters())}]
@@ -419,6 +472,11 @@ class TestOnPurpose:
             models, batch, "adam", lossfn="mse", one_hot_target=True, **quiet
         )
         assert len(one_hot) == len(frame)
+        absolute = our_check.get_coord_data(
+            {16: Paired}, batch, lossfn="l1", one_hot_target=True, **quiet
+        )
+        assert absolute["module"][0] == "pair:out[0]"
+        assert len(absolute) == len(frame) + 2
         with pytest.raises(ValueError, match="unknown optimizer `lion`; known: sgd, adam, adamw"):
             our_check.get_coord_data(models, batch, "lion")
         with pytest.raises(NotImplementedError, match="unknown loss"):

@@ -4,12 +4,13 @@ import mutransfer.torch as mt
 import pytest
 import torch
 from conftest import GPT, losses, meta, mlp, seeded, vectors
-from mutransfer import ScheduleError
+from mutransfer import PlanError, ScheduleError
 from torch import nn, optim
 
 WIDTH, BASE, RATE, DECAY, EPS = 128, 16, 0.1, 0.5, 1e-6
 RATIO = WIDTH / BASE
 
+tied = lambda width: GPT(width, tied=True)
 EVERY = {"0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"}
 
 # What each makes of a group of the plan, and the parameters whose numbers are then wrong.
@@ -83,6 +84,43 @@ def test_a_scheduler_that_sets_rates(plan):
         group["lr"] = RATE
     with pytest.raises(ScheduleError, match=r"`2\.weight`"):
         losses(model, made, vectors, 1)
+
+
+def test_a_tied_tensor_that_is_rescaled():
+    """By the root of the width, as a readout of its own would be."""
+    plan = mt.plan(tied(64), tied(8), delta=tied(16), optimizer=optim.AdamW)
+    model, base = mt.apply(seeded(tied, 64), plan, init="constant"), seeded(tied, 8)
+    found = lambda: {f.parameter for f in mt.check(model, plan, base=base, initial=True)}
+    before = found()
+    with torch.no_grad():
+        model.token.weight.mul_(8**0.5)
+    assert found() - before == {"token.weight"}
+
+
+def test_a_factor_of_the_optimizers_own():
+    """Muon that matches Adam scales by the shapes, and needs another plan."""
+    plan = mt.plan(mlp(64), mlp(8), delta=mlp(16), readout=["4"], optimizer=optim.Muon, clips=False)
+    with pytest.raises(PlanError, match="for muon-keller-jordan, and Muon steps as muon-moonlight"):
+        mt.optimizers(mlp(64), plan, lr=1, adam_lr=1, adjust_lr_fn="match_rms_adamw")
+
+
+def test_one_ratio_where_widths_grow_apart():
+    """The inner width of a block grows by more than the model's, as where it is rounded."""
+    build = lambda width, inner: nn.Sequential(
+        nn.Linear(12, width), nn.Linear(width, inner), nn.Linear(inner, width), nn.Linear(width, 3)
+    )
+    model = build(64, 512)
+    plan = mt.plan(model, build(16, 64), delta=build(32, 128), readout=["3"], optimizer=optim.AdamW)
+    mt.apply(model, plan, init="fan-in")
+    ratio = lambda name, group: {
+        **group,
+        **(
+            {"lr": RATE / 4, "weight_decay": DECAY * 4}
+            if plan.params[name].role == "hidden"
+            else {}
+        ),
+    }
+    assert {finding.parameter for finding in compared(model, plan, ratio)} == {"2.weight"}
 
 
 def test_a_vocabulary_is_no_width():

@@ -8,12 +8,17 @@ import mutransfer.torch as mt
 import pytest
 import torch
 import torch.distributed as dist
-from conftest import GPT, ids, losses, meta, seeded
+from conftest import GPT, ids, losses, meta, mlp, seeded, vectors
 from mutransfer import PlanMismatch
 from torch import multiprocessing, nn, optim
 from torch.distributed import checkpoint
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    RowwiseParallel,
+    parallelize_module,
+)
 from torch.nn.parallel import DistributedDataParallel
 
 RATE = 0.02
@@ -158,6 +163,8 @@ def joined(rank, port, queue, folder):
     found["fsdp"] += losses(model, made, ids, 2)
     found["meta"] = losses(*from_meta(mesh), ids, 4)
     found["untied"] = untied(mesh)
+    found["names"] = optimizer_state["param_groups"][0]["params"][0]
+    found["parallel"] = parallel(mesh)
     if rank == 0:
         queue.put(found)
     dist.barrier()
@@ -185,6 +192,26 @@ def untied(mesh):
     return [losses(model, optimizer(model, plan), ids, 4) for model in models]
 
 
+def parallel(mesh):
+    """Names and losses where each process has a part of every tensor of a perceptron."""
+    plan = mt.plan(meta(mlp, 32), meta(mlp, 8), delta=meta(mlp, 16), readout=["4"])
+    models = [mt.apply(seeded(mlp, 32), plan, init="fan-in") for _ in range(2)]
+    ways = {"0": ColwiseParallel(), "2": RowwiseParallel()}
+    parallelize_module(models[1], mesh, ways)
+    assert mt.shapes(models[1]) == mt.shapes(models[0])
+    assert mt.plan(models[1], meta(mlp, 8), delta=meta(mlp, 16), readout=["4"]) == plan
+    return [losses(model, optimizer(model, plan), vectors, 4) for model in models]
+
+
+def test_parameters_that_zero_has_partitioned():
+    """DeepSpeed leaves their global sizes beside an empty tensor."""
+    model = build(8)
+    expected = mt.shapes(model)
+    for own in model.parameters():
+        own.ds_shape, own.data = own.shape, torch.empty(0)
+    assert mt.shapes(model) == expected
+
+
 def test_two_processes(tmp_path, expected):
     """DDP, and FSDP2 with a distributed checkpoint in the middle."""
     context = multiprocessing.get_context("spawn")
@@ -198,7 +225,8 @@ def test_two_processes(tmp_path, expected):
     assert found["ddp"] == pytest.approx(expected, rel=1e-5)
     assert found["fsdp"] == pytest.approx(expected, rel=1e-5)
     assert found["meta"] == pytest.approx(expected, rel=1e-5)
-    plain, *wrapped = found["untied"]
-    assert plain[-1] < plain[0]
-    for own in wrapped:
-        assert own == pytest.approx(plain, rel=1e-5)
+    assert found["names"] == "blocks.0.down.bias"
+    for plain, *wrapped in (found["untied"], found["parallel"]):
+        assert plain[-1] < plain[0]
+        for own in wrapped:
+            assert own == pytest.approx(plain, rel=1e-5)

@@ -3,6 +3,7 @@
 import copy
 from types import SimpleNamespace
 
+import mutransfer
 import mutransfer.torch as mt
 import pytest
 import torch
@@ -18,6 +19,9 @@ from mutransfer import (
 )
 from torch import nn
 
+# Under u-μP, the base itself has unit scale.
+RULES = sorted(mutransfer.rules().keys() - {"mup", "u-mup"})
+
 
 def planned(kind, width=32, base=8, **choices):
     build, readouts, _ = kind
@@ -27,8 +31,7 @@ def planned(kind, width=32, base=8, **choices):
 
 @pytest.mark.parametrize(
     ("name", "rule"),
-    [(name, "mup") for name in MODELS]
-    + [(name, rule) for name in ("mlp", "gpt") for rule in ("mean-field", "spectral", "sp", "ntk")],
+    [(name, "mup") for name in MODELS] + [(n, rule) for n in ("mlp", "gpt") for rule in RULES],
 )
 def test_the_base_is_plain_torch(name, rule):
     """At the base everything is bit for bit what it is without a plan."""
@@ -41,6 +44,8 @@ def test_the_base_is_plain_torch(name, rule):
         assert torch.equal(one, other)
     reference = torch.optim.AdamW(plain.parameters(), lr=1e-2, weight_decay=0.1)
     optimizer = mt.optimizer(torch.optim.AdamW, ours, plan, lr=1e-2, weight_decay=0.1)
+    for group in optimizer.param_groups:
+        assert (group["lr"], group["weight_decay"], group["eps"]) == (1e-2, 0.1, 1e-8)
     assert losses(ours, optimizer, batch, 3) == losses(plain, reference, batch, 3)
 
 

@@ -63,6 +63,72 @@ def test_axes(name):
     assert not found.is_looked_up
 
 
+def grouped(x, w):
+    rows = x.expand(2, *x.shape).flatten(0, 1).bfloat16()
+    ends = torch.tensor([len(x), 2 * len(x)], dtype=torch.int32)
+    return F.grouped_mm(rows, w.bfloat16(), offs=ends)
+
+
+def test_groups_of_rows():
+    """One product for all experts, which wants rows of a whole number of 16 bytes."""
+    found = traced(Bare((2, 8, 16), grouped), torch.randn(4, 8))["weight"]
+    assert axes_of(found, 3, [1, 2]) == (1, 2)
+
+
+# Every layer of torch that has a matrix, with its inputs.
+x, flat = torch.randn(2, 4, 5), torch.randn(2, 4)
+LAYERS = {
+    "linear": (nn.Linear(5, 3), (x,)),
+    "conv1d": (nn.Conv1d(4, 3, 2), (x,)),
+    "conv2d": (nn.Conv2d(4, 3, 2), (x[..., None].expand(2, 4, 5, 5),)),
+    "conv3d": (nn.Conv3d(4, 3, 2), (x[..., None, None].expand(2, 4, 5, 5, 5),)),
+    "grouped conv": (nn.Conv1d(4, 6, 2, groups=2), (x,)),
+    "transposed 1d": (nn.ConvTranspose1d(4, 3, 2), (x,)),
+    "transposed 2d": (nn.ConvTranspose2d(4, 3, 2), (x[..., None].expand(2, 4, 5, 5),)),
+    "rnn": (nn.RNN(5, 3), (x,)),
+    "gru": (nn.GRU(5, 3), (x,)),
+    "rnn cell": (nn.RNNCell(4, 3), (flat,)),
+    "lstm cell": (nn.LSTMCell(4, 3), (flat,)),
+    "gru cell": (nn.GRUCell(4, 3), (flat,)),
+    "attention": (nn.MultiheadAttention(5, 1, kdim=5, vdim=5), (x, x, x)),
+    "attention of other sizes": (
+        nn.MultiheadAttention(5, 1, kdim=4, vdim=4),
+        (x, x.transpose(1, 2)[:, :4], x.transpose(1, 2)[:, :4]),
+    ),
+    "encoder": (nn.TransformerEncoderLayer(5, 1, 7), (x,)),
+    "decoder": (nn.TransformerDecoderLayer(5, 1, 7), (x, x)),
+    "table": (nn.Embedding(9, 3), (torch.arange(4),)),
+    "bag": (nn.EmbeddingBag(9, 3), (torch.arange(4)[None],)),
+}
+# Those that are one operation, which shows nothing of them.
+HIDDEN = {
+    "bilinear": (nn.Bilinear(4, 4, 3), (flat, flat)),
+    "lstm": (nn.LSTM(5, 3), (x,)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_of_torch(name):
+    """What is done with a matrix of a layer is what the layer's type says."""
+    layer, inputs = LAYERS[name]
+    types, seen = mt.shapes(layer), traced(layer, inputs)
+    matrices = [own for own in types if len(types[own].dims) > 1]
+    assert matrices
+    for own in matrices:
+        if types[own].fan_in is None:
+            assert seen[own].is_looked_up, own
+        else:
+            assert seen[own].summed == {types[own].fan_in}, own
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_layers_that_hide_their_matrices(name):
+    layer, inputs = HIDDEN[name]
+    matrices = [shape for shape in mt.shapes(layer).values() if len(shape.dims) > 1]
+    assert {(shape.fan_in, shape.fan_out) for shape in matrices} == {(1, 0)}
+    assert not any(use.summed or use.is_looked_up for use in traced(layer, inputs).values())
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -84,7 +150,7 @@ def test_what_is_added_is_no_matrix():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_types_agree_with_what_is_done(name):
-    """On every layer of the test models; a recurrent cell is one operation, which shows nothing."""
+    """In the test models."""
     build, readouts, batch = MODELS[name]
     model = build(8)
     inputs = batch(torch.Generator().manual_seed(0))

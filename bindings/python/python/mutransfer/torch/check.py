@@ -9,9 +9,10 @@ import torch
 from torch import nn, optim
 
 from mutransfer import explain
-from mutransfer.errors import PlanError
+from mutransfer.errors import InitError, PlanError
 from mutransfer.plan import Finding, Plan
 from mutransfer.torch.forward import multipliers, recorded
+from mutransfer.torch.laws import SIGMAS, deviation, drawn
 from mutransfer.torch.names import clean, first_names, owned, unwrapped
 
 
@@ -24,6 +25,7 @@ def check(
     lr: float | None = None,
     weight_decay: float = 0.0,
     eps: float = 1e-8,
+    initial: bool = False,
 ) -> list[Finding]:
     """Compares a model and its optimizer with the plan.
 
@@ -35,6 +37,8 @@ def check(
         lr: Learning rate of the base model, with `optimizer`.
         weight_decay: Weight decay of the base model; parameters without any are not compared.
         eps: Epsilon of the base model.
+        initial: Whether model and base have just been built, and the plan applied: then their
+            standard deviations are compared too.
 
     Returns:
         Findings MU012 for every number that differs, for parameters in no group, and for
@@ -43,6 +47,7 @@ def check(
 
     Raises:
         PlanError: If there is an optimizer, and no `lr` to compare it with.
+        InitError: If initial weights are to be compared, and there are none of a base.
     """
     found = []
     if optimizer is not None:
@@ -50,6 +55,8 @@ def check(
             raise PlanError("an optimizer is to be compared", hint="give lr=, the base's")
         found += _optimizer(model, plan, optimizer, (lr, weight_decay, eps))
     found += _forward(model, plan) + _record(model, plan)
+    if initial:
+        found += _initial(model, base, plan)
     return found if base is None else found + _factors(model, base, plan)
 
 
@@ -71,6 +78,28 @@ def _optimizer(
 def _finding(code: str, parameter: str | None, message: str) -> Finding:
     known = explain(code)
     return Finding(code, known["title"], parameter, message, known["fix"])
+
+
+def _initial(model: nn.Module, base: nn.Module | None, plan: Plan) -> list[Finding]:
+    if base is None:
+        raise InitError(
+            "initial weights are to be compared, and there is no base",
+            hint="give base=, a base model that has just been built",
+        )
+    own, others = owned(model), owned(base)
+    found = []
+    for name in sorted(plan.params.keys() & others.keys()):
+        before, now = (deviation([drawn(name, of[name])]) for of in (others, own))
+        scale = plan.params[name].init_scale
+        wanted = before.std * scale
+        if min(now.std, wanted) == 0:
+            is_planned = now.std == wanted
+        else:
+            is_planned = now.away(before, scale) <= SIGMAS
+        if not is_planned:
+            message = f"its standard deviation is {now.std:.4g}, the plan has {wanted:.4g}"
+            found.append(_finding("MU012", name, message))
+    return found
 
 
 def _record(model: nn.Module, plan: Plan) -> list[Finding]:

@@ -14,7 +14,7 @@ from mutransfer.plan import Plan
 from mutransfer.torch.names import Owned, owned
 
 # Standard deviations of a measured ratio within which a law is believed.
-_SIGMAS = 5.0
+SIGMAS = 5.0
 # How much better, in squared standard deviations, the best law must fit than the next.
 _CLEARLY = 12.0
 # Laws that give the same within this are the same.
@@ -40,11 +40,16 @@ def laws_of(plan: Plan, parameters: Mapping[str, Owned], name: str) -> dict[str,
     return laws
 
 
-class _Deviation(NamedTuple):
+class Deviation(NamedTuple):
     """Standard deviation of some tensors together, and how many entries they have."""
 
     std: float
     entries: int
+
+    def away(self, base: Deviation, ratio: float) -> float:
+        """How far it is from so many times the base's, in standard deviations of that."""
+        noise = math.sqrt(0.5 / base.entries + 0.5 / self.entries)
+        return abs(math.log(self.std / base.std) - math.log(ratio)) / noise
 
 
 class Measured:
@@ -98,7 +103,7 @@ class Measured:
         """The one law that fits all of these and is clearly better than others that do."""
         kinds = {self._kind(name): name for name in names if self._is_open(name)}
         away = [self._away(name) for name in kinds.values()]
-        laws = [law for law in away[0] if all(law in one and one[law] <= _SIGMAS for one in away)]
+        laws = [law for law in away[0] if all(law in one and one[law] <= SIGMAS for one in away)]
         if not laws:
             return None
         total = {law: sum(one[law] ** 2 for one in away) for law in laws}
@@ -113,22 +118,19 @@ class Measured:
     def _away(self, name: str) -> dict[str, float]:
         """How far the measured ratio is from that of each law, in standard deviations."""
         base, target = self.base[self._kind(name)], self.target[self._kind(name)]
-        noise = math.sqrt(0.5 / base.entries + 0.5 / target.entries)
-        measured = math.log(target.std / base.std)
-        laws = self.laws[name].items()
-        return {law: abs(measured - math.log(ratio)) / noise for law, ratio in laws}
+        return {law: target.away(base, ratio) for law, ratio in self.laws[name].items()}
 
     def _usual(self, name: str) -> str:
         """That of torch's own layers, where tensors are too small to tell it from others."""
         away = self._away(name)
         for law in ("fan-in", "owner's fan-in"):
-            if away.get(law, math.inf) <= _SIGMAS:
+            if away.get(law, math.inf) <= SIGMAS:
                 return law
         raise self._refusal(name)
 
     def _refusal(self, name: str) -> InitError:
         base, target = self.base[self._kind(name)], self.target[self._kind(name)]
-        fitting = [law for law, away in self._away(name).items() if away <= _SIGMAS]
+        fitting = [law for law, away in self._away(name).items() if away <= SIGMAS]
         found = f"{' and '.join(fitting)} fit" if fitting else "no law fits"
         listed = ", ".join(f"{law} {ratio:.4g}" for law, ratio in self.laws[name].items())
         return InitError(
@@ -140,18 +142,11 @@ class Measured:
             parameters=[name],
         )
 
-    def _deviations(self, parameters: Mapping[str, Owned]) -> dict[object, _Deviation]:
+    def _deviations(self, parameters: Mapping[str, Owned]) -> dict[object, Deviation]:
         pooled: dict[object, list[torch.Tensor]] = {}
         for name, own in parameters.items():
-            held = own.parameter.detach()
-            if held.is_meta:
-                raise InitError(
-                    f'init="auto" measures weights, and `{name}` is on the device meta',
-                    hint="build it on a real device, or say the law with init=",
-                    parameters=[name],
-                )
-            pooled.setdefault(self._kind(name), []).append(held)
-        return {kind: _deviation(tensors) for kind, tensors in pooled.items()}
+            pooled.setdefault(self._kind(name), []).append(drawn(name, own))
+        return {kind: deviation(tensors) for kind, tensors in pooled.items()}
 
     def _kind(self, name: str) -> object:
         """What is equal for the same parameter of all blocks, and for nothing else."""
@@ -164,12 +159,28 @@ class Measured:
         return type(own.module), own.local
 
 
-def _deviation(tensors: list[torch.Tensor]) -> _Deviation:
+def drawn(name: str, own: Owned) -> torch.Tensor:
+    """The weights of a parameter.
+
+    Raises:
+        InitError: If it has none.
+    """
+    held = own.parameter.detach()
+    if held.is_meta:
+        raise InitError(
+            f"initial weights are measured, and `{name}` is on the device meta",
+            hint="build the model on a real device, or say the law with init=",
+            parameters=[name],
+        )
+    return held
+
+
+def deviation(tensors: list[torch.Tensor]) -> Deviation:
     """Around each tensor's own mean, so that gains and zeros have none."""
-    drawn = [tensor for tensor in tensors if not is_constant(tensor)]
-    entries = sum(tensor.numel() for tensor in drawn)
-    squares = sum(float((t.double() - t.double().mean()).square().sum()) for t in drawn)
-    return _Deviation(math.sqrt(squares / entries) if entries else 0.0, entries)
+    varied = [tensor for tensor in tensors if not is_constant(tensor)]
+    entries = sum(tensor.numel() for tensor in varied)
+    squares = sum(float((t.double() - t.double().mean()).square().sum()) for t in varied)
+    return Deviation(math.sqrt(squares / entries) if entries else 0.0, entries)
 
 
 def is_constant(tensor: torch.Tensor) -> bool:

@@ -96,7 +96,7 @@ def optimizer(
         plan: Its plan, made for this optimizer.
         lr: Learning rate of the base model.
         weight_decay: Weight decay of the base model, in the convention `plan.decay`.
-        eps: Epsilon of the base model.
+        eps: Epsilon of the base model; Adafactor, which has two of another kind, keeps its own.
         no_decay: Patterns of parameters without decay, or a function of name and parameter.
         guarded: Whether every step checks that a schedule kept the ratios of learning rates.
         **arguments: Whatever else the class takes, such as `betas` and `fused`.
@@ -125,7 +125,8 @@ def optimizer(
     if weight_decay and plan.decay == "l2" and plan.optimizer not in _KEEP_SIZES:
         why = explain("MU009")
         warnings.warn(f"[MU009] {why['why']} {why['fix']}", PlanWarning, stacklevel=2)
-    has_eps = "eps" in inspect.signature(cls).parameters
+    own_eps = inspect.signature(cls).parameters.get("eps")
+    has_eps = own_eps is not None and isinstance(own_eps.default, float)
     groups = param_groups(
         model,
         plan,

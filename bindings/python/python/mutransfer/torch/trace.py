@@ -31,7 +31,16 @@ _SUMS: dict[str, dict[int, int]] = {
     "aten::_grouped_mm": {0: -1, 1: -2},
 }
 # Look-ups, whose table is the first argument.
-_LOOKUPS = frozenset({"aten::embedding", "aten::index", "aten::index_select", "aten::gather"})
+_LOOKUPS = frozenset(
+    {
+        "aten::embedding",
+        "aten::_embedding_bag",
+        "aten::_embedding_bag_forward_only",
+        "aten::index",
+        "aten::index_select",
+        "aten::gather",
+    }
+)
 
 
 class Use(NamedTuple):
