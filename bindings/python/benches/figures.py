@@ -11,6 +11,8 @@ import mutransfer
 import mutransfer.torch as mt
 import torch
 from mutransfer import Shape
+from mutransfer.torch.optim import Guard
+from mutransfer.torch.trace import traced
 from torch import nn
 
 
@@ -54,6 +56,14 @@ def importing() -> float:
     return min(float(run.stdout) for run in runs)
 
 
+def tracing() -> float:
+    """Seconds of a forward pass of a transformer of two layers that is watched."""
+    layer = nn.TransformerEncoderLayer(64, 4, 256, batch_first=True)
+    parts = nn.Embedding(512, 64), nn.TransformerEncoder(layer, 2), nn.Linear(64, 512)
+    model, ids = nn.Sequential(*parts), torch.arange(32)[None]
+    return best(lambda: traced(model, ids), 5)
+
+
 def deep(width: int) -> nn.Module:
     """150 tensors: 74 layers with biases and a readout."""
     layers = [layer for _ in range(73) for layer in (nn.Linear(width, width), nn.ReLU())]
@@ -86,6 +96,14 @@ def hooking() -> float:
     return (found[0] - found[1]) / 1000
 
 
+def guarding() -> float:
+    """Seconds that the guard looks at the groups of a plan before a step."""
+    plan = mt.plan(deep(64), deep(16), delta=deep(32), readout=["147"], optimizer=torch.optim.AdamW)
+    made = mt.optimizer(torch.optim.AdamW, deep(64), plan, lr=1e-3)
+    guard = Guard(plan.hash)
+    return best(lambda: [guard(made, (), {}) for _ in range(1000)], 5) / 1000
+
+
 def main() -> None:
     """Prints all figures."""
     torch.set_num_threads(1)
@@ -101,9 +119,11 @@ def main() -> None:
             "shapes of three models of 150 tensors on meta, built and read",
             f"{1e3 * reading:.0f} ms",
         ),
+        ("a watched forward pass of a base of two layers", f"{1e3 * tracing():.0f} ms"),
         ("a step of fused AdamW, 150 tensors in one group", f"{1e3 * one:.2f} ms"),
         (f"the same with the {count} groups of a plan, and the guard", f"{1e3 * groups:.2f} ms"),
-        ("a multiplier, in eager mode", f"{1e6 * hooking():.1f} us"),
+        ("a multiplier, in eager mode", f"{1e6 * hooking():.1f} µs"),
+        ("the guard", f"{1e6 * guarding():.1f} µs"),
     ]:
         print(f"| {what} | {value} |")
 

@@ -26,6 +26,7 @@ EXAMPLES = {
     "hf_llama.py": ("step 10  loss 1.", ["transformers"]),
     "hf_trainer.py": ("loss 2.", ["transformers", "accelerate"]),
     "lightning_gpt.py": ("loss 0.", ["lightning"]),
+    "optuna_proxy.py": ("target  loss 0.", ["optuna"]),
 }
 FOLDER = ROOT / "bindings/python/examples"
 
