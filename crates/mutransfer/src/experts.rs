@@ -1,4 +1,4 @@
-//! Layers of experts: what a token passes, what the forward pass applies, and what no rule corrects.
+//! Layers of experts: what a token passes, what the forward pass applies, what no rule corrects.
 
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,31 @@ impl Experts {
             noise: density(sizes).sqrt().recip(),
         })
     }
+}
+
+/// How unevenly the active experts of a token are weighed: `a E_x[Σ p_i²]`, which is 1 where
+/// their normalised weights are equal and `a` where one has all (2605.23893, F). `weights` has the
+/// weights of every token's experts; none without tokens.
+///
+/// Complete-muE holds while it is near 1. Above 1.3 the layer's output follows the gate's
+/// sharpness.
+///
+/// ```
+/// use mutransfer::routing_variance;
+///
+/// let tokens: [&[f64]; 2] = [&[0.5, 0.5], &[1.0, 0.0]];
+/// assert_eq!(routing_variance(tokens, 2), Some(1.5));
+/// ```
+pub fn routing_variance<'a>(
+    weights: impl IntoIterator<Item = &'a [f64]>,
+    active: usize,
+) -> Option<f64> {
+    let (mut sum, mut tokens) = (0.0, 0_usize);
+    for token in weights {
+        sum += token.iter().map(|weight| weight * weight).sum::<f64>();
+        tokens += 1;
+    }
+    (tokens > 0).then(|| active as f64 * sum / tokens as f64)
 }
 
 /// Whether another share of the experts is active than in the base; exactly, as whole numbers.

@@ -8,6 +8,7 @@ use crate::error::{Error, PlanError, WidthsError};
 use crate::experts::{self, Experts};
 use crate::hyper::Hyper;
 use crate::law::Table;
+use crate::mixture;
 use crate::param::ParamPlan;
 use crate::parametrization::Parametrization;
 use crate::power::{Power, Ratio, Ratios};
@@ -118,6 +119,17 @@ fn layers_of_experts(
 ) -> Result<Option<Experts>, PlanError> {
     let definition = rule.definition();
     experts::check(sizes, rule)?;
+    let is_unknown = |(name, param): &(&ParamName, &ParamPlan)| {
+        param.role == Role::Hidden && mixture::is_called_expert(name)
+    };
+    if let Some((name, _)) = params
+        .iter()
+        .find(is_unknown)
+        .filter(|_| definition.states_experts)
+    {
+        let name = name.clone();
+        return Err(PlanError::UnknownExpert { name });
+    }
     let of = |is: fn(Role) -> bool| params.iter().find(|(_, param)| is(param.role));
     let writing = of(|role| role == Role::ExpertOut);
     let output = writing.map_or(1.0, |(_, param)| param.scales.multiplier);

@@ -63,6 +63,7 @@ mod growth;
 mod horizon;
 mod hyper;
 mod law;
+mod mixture;
 mod names;
 mod optimizer;
 mod options;
@@ -88,7 +89,7 @@ pub use document::{
     ClipDocument, ForwardDocument, Given, OwnBase, ParamDocument, PlanDocument, TrainingDocument,
 };
 pub use error::{Error, Fix};
-pub use experts::Experts;
+pub use experts::{Experts, routing_variance};
 pub use form::Form;
 pub use forward::Forward;
 pub use horizon::{BatchLaw, Growth, Horizon, decay_warm_up, residual_tau};

@@ -10,6 +10,7 @@ use crate::error::{Error, WidthsError};
 use crate::forward::Forward;
 use crate::hyper::{Hyper, Setting};
 use crate::law::Table;
+use crate::mixture;
 use crate::optimizer::{Decay, Optimizer};
 use crate::options::Clip;
 use crate::param::ParamPlan;
@@ -77,6 +78,7 @@ impl Plan {
         let base = rule.definition().base;
         // A rule without a table for the optimizer is wrong whatever the sizes.
         rule.table(optimizer)?;
+        let widths = &*mixture::recognised(widths, target);
         Self::of_survey(widths, &widths.survey(target, base)?, &rule, optimizer)
     }
 

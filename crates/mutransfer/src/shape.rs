@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
@@ -233,6 +234,23 @@ impl Shapes {
     /// Names and shapes in the order of names.
     pub fn iter(&self) -> impl Iterator<Item = (&ParamName, &Shape)> + Clone {
         self.0.iter()
+    }
+
+    /// Those whose names start with `prefix`, in the order of names.
+    pub(crate) fn within<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a ParamName, &'a Shape)> {
+        let from = self
+            .0
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.take_while(move |(name, _)| name.as_str().starts_with(prefix))
+    }
+
+    /// The same with another parameter, or another shape of one.
+    pub(crate) fn with_parameter(mut self, name: ParamName, shape: Shape) -> Self {
+        self.0.insert(name, shape);
+        self
     }
 
     /// The same without the parameter of this name.

@@ -40,6 +40,14 @@ impl Sizes {
         Ok(self)
     }
 
+    /// With those of another where they are not given here.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let mut sizes = self.0.into_iter().zip(other.0);
+        Self(std::array::from_fn(|_| {
+            sizes.next().and_then(|(own, other)| own.or(other))
+        }))
+    }
+
     /// The base's, if given.
     pub(crate) fn base(self, size: Size) -> Option<usize> {
         self.0[size as usize].map(|pair| pair.base)
@@ -66,7 +74,8 @@ impl Sizes {
 
     /// Active width of base and target, all hidden entries that one token passes: active experts
     /// times the width of one, and the shared widths. None where the width of an expert is not
-    /// given; what else is not given is that of a dense layer.
+    /// given, or there are several and how many are active is not; what else is not given is that
+    /// of a dense layer.
     ///
     /// ```
     /// use mutransfer::{Size, Sizes};
@@ -78,7 +87,9 @@ impl Sizes {
     pub fn active_width(self) -> Option<[usize; 2]> {
         let [active, width, shared] =
             [Size::Active, Size::ExpertWidth, Size::SharedWidth].map(|size| self.pair(size));
-        let (width, active, shared) = (width?, active.unwrap_or([1; 2]), shared.unwrap_or([0; 2]));
+        let experts = self.pair(Size::Experts).unwrap_or([1; 2]);
+        let active = active.or((experts == [1; 2]).then_some([1; 2]))?;
+        let (width, shared) = (width?, shared.unwrap_or([0; 2]));
         Some([0, 1].map(|model| active[model] * width[model] + shared[model]))
     }
 

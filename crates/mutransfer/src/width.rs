@@ -7,6 +7,7 @@ use crate::error::{Error, WidthsError};
 use crate::evidence::{Compared, Evidence, Known};
 use crate::experts::with_experts;
 use crate::growth::{Growth, Placed};
+use crate::mixture::{self, Matched};
 use crate::role::Role;
 use crate::shape::{Axes, Layout, ParamName, Shape, Shapes};
 use crate::size::Size;
@@ -67,9 +68,19 @@ impl Widths {
     /// that differs is a width only where something shows it, since the data's may differ too.
     ///
     /// # Errors
-    /// As [`Widths::between`], but that the target may have more or fewer blocks, and then nothing
-    /// else need grow.
+    /// As [`Widths::between`], but that the target may have more or fewer blocks or experts, or
+    /// experts where the base has a dense layer, and then nothing else need grow.
     pub fn inferred(base: &Shapes, target: &Shapes) -> Result<Self, Error> {
+        match mixture::matched(base, target) {
+            Some(Matched { base, sizes }) => {
+                Ok(Self::inferred_like(&base, target, true)?.with_sizes(sizes))
+            }
+            None => Self::inferred_like(base, target, false),
+        }
+    }
+
+    /// The same where both have the same experts by name; with nothing that grows if it `may_stay`.
+    fn inferred_like(base: &Shapes, target: &Shapes, may_stay: bool) -> Result<Self, Error> {
         let fixed = base
             .iter()
             .map(|(name, shape)| Ok((name.clone(), Growth::of(name, shape)?)));
@@ -95,7 +106,7 @@ impl Widths {
             };
             *growth = Growth::between(name, base, shape, "target")?;
         }
-        let widths = if stacks.growing().next().is_some() {
+        let widths = if may_stay || stacks.growing().next().is_some() {
             Self::unchecked(params)
         } else {
             Self::of(params)?
@@ -268,9 +279,10 @@ impl Widths {
     }
 
     /// Says what grows beside the dimensions. A depth must be what the parameters' names count in
-    /// every stack of blocks that differs; see [`Widths::with_depth`].
+    /// every stack of blocks that differs; see [`Widths::with_depth`]. What the shapes say of
+    /// experts stays where nothing else is said.
     pub fn with_sizes(mut self, sizes: Sizes) -> Self {
-        self.sizes = sizes;
+        self.sizes = sizes.or(self.sizes);
         self
     }
 
@@ -361,9 +373,8 @@ impl Widths {
         let known: Vec<Option<Known>> = surveyed.iter().map(Surveyed::known).collect();
         let all: Vec<Known> = known.iter().copied().flatten().collect();
         let evidence = Evidence::of(&all, self.layout, self.compared);
-        // Of experts, their number or width may be all that grows.
-        let must_grow = self.sizes.active_width().is_none()
-            && all.iter().any(|one| one.growth.growing().next().is_some());
+        let must_grow = all.iter().any(grows);
+        let only_experts = !must_grow && self.sizes.active_width().is_some();
         for (one, known) in surveyed.iter_mut().zip(known) {
             if let Some(known) = known {
                 let depth = one.depth;
@@ -371,6 +382,9 @@ impl Widths {
                     let mut placed =
                         growth.place(one.name, one.shape, self.layout, base, must_grow)?;
                     placed.ratios = with_experts(placed.ratios, self.sizes, base);
+                    if only_experts && growth.declared.is_none() && placed.role == Role::Fixed {
+                        placed.role = beside_experts(&placed);
+                    }
                     in_its_place(&known, placed)
                 });
                 one.placed = Some(placed.map(|placed| Placed {
@@ -445,6 +459,21 @@ impl<'a> Surveyed<'a> {
             shape: self.shape,
             in_block: growth.stacked.is_some() || self.depth.is_some(),
         })
+    }
+}
+
+/// Whether it grows and is none of experts, whose number and width may be all that grows.
+fn grows(one: &Known) -> bool {
+    let of_experts = one.growth.declared.is_some_and(Role::is_of_experts);
+    !of_experts && one.growth.growing().next().is_some()
+}
+
+/// Beside experts that grow alone a matrix is still one, and is decayed as one.
+fn beside_experts(placed: &Placed) -> Role {
+    if placed.dims.len() > 1 {
+        Role::Hidden
+    } else {
+        Role::Vector
     }
 }
 

@@ -53,19 +53,24 @@ impl Model {
         ])
     }
 
-    fn widths_to(self, target: Self) -> Widths {
-        let sizes = Sizes::NONE
-            .with(Size::Experts, self.experts, target.experts)
-            .and_then(|sizes| sizes.with(Size::Active, self.active, target.active))
-            .and_then(|sizes| sizes.with(Size::ExpertWidth, self.expert_width, target.expert_width))
-            .and_then(|sizes| sizes.with(Size::SharedWidth, self.shared, target.shared));
+    /// Without the sizes of experts.
+    fn widths_of_shapes(self, target: Self) -> Widths {
         let declared = Widths::inferred(&self.shapes(), &target.shapes())
             .or_else(|_| Widths::unchanged(&self.shapes()))
             .and_then(|widths| widths.declare(UP, Role::ExpertIn))
             .and_then(|widths| widths.declare(DOWN, Role::ExpertOut))
             .and_then(|widths| widths.declare(ROUTER, Role::Router))
             .and_then(|widths| widths.declare(HEAD, Role::Output));
-        declared.unwrap().with_sizes(sizes.unwrap())
+        declared.unwrap()
+    }
+
+    fn widths_to(self, target: Self) -> Widths {
+        let sizes = Sizes::NONE
+            .with(Size::Experts, self.experts, target.experts)
+            .and_then(|sizes| sizes.with(Size::Active, self.active, target.active))
+            .and_then(|sizes| sizes.with(Size::ExpertWidth, self.expert_width, target.expert_width))
+            .and_then(|sizes| sizes.with(Size::SharedWidth, self.shared, target.shared));
+        self.widths_of_shapes(target).with_sizes(sizes.unwrap())
     }
 
     fn plan(self, target: Self, rule: impl Into<Parametrization>) -> Plan {
@@ -431,7 +436,7 @@ fn the_naive_copy() {
 #[test]
 fn what_is_not_known_is_asked_for() {
     let base = companion(128);
-    let widths = base.widths_to(NINE).with_sizes(Sizes::NONE);
+    let widths = base.widths_of_shapes(NINE);
     let error = Plan::new(&widths, &NINE.shapes(), Rule::CompleteMuE, Optimizer::AdamW);
     assert_eq!(
         error.unwrap_err().to_string(),

@@ -282,7 +282,7 @@ fn cases() -> Vec<(Error, &'static str)> {
         (
             "mu-p".parse::<Rule>().unwrap_err(),
             "unknown rule `mu-p`; known: sp, sp-constant-std, sp-inverse-width, sp-per-layer, \
-             sp-depth-init, ntk, mean-field, mup, depth-mup, complete-p, complete-d-p, u-mup, \
+             sp-depth-init, ntk, mean-field, mup, depth-mup, complete-p, complete-d-p, complete-mue, jiang-moe, mssp-fixed-experts, mssp, mssp-bottleneck, u-mup, \
              spectral, uniform:S, sp+SWITCH, mup-SWITCH",
         ),
         (

@@ -192,6 +192,49 @@ lints! {
         fix "Plan with the base, rule and optimizer that the checkpoint was trained with, or fold \
              it into a plain model before it is saved."
         source "microsoft/mup issue 21, where the multiplier is lost with the base shapes"
+    MU021 "another share of active experts"
+        what "Another share of the experts is active in the target than in the base; of a dense \
+              base, all are."
+        why "Fewer tokens reach each expert, and the noise of its gradient grows as the root. The \
+             first-order corrections cancel and what is left is not corrected, so the transfer is \
+             approximate."
+        fix "Nothing, if you can live with that: the plan says by how much noise changes. Or keep \
+             the share. The option density says that it may change (allow) or must not (forbid)."
+        source "2605.23893, Bridge II; 2601.20205 keeps the share"
+    MU022 "a gate that the rule does not cover"
+        what "Experts are weighed by another gate than a sigmoid that is normalised over the \
+              active experts."
+        why "The rule's factors hold where the squared weights of the active experts sum to about \
+             one over their number. Other gates are sharper or not normalised, so that the output \
+             of the layer follows how sharp they are."
+        fix "Take the normalised sigmoid, or measure the routing variance: the number of active \
+             experts times the sum of their squared weights, which should stay below 1.3."
+        source "2605.23893 Table 1"
+    MU023 "a router without a gradient"
+        what "One expert is active, and weights are normalised over the active experts."
+        why "Its weight is then always 1, whatever the router says, so the loss passes nothing \
+             back to the router, which only balancing moves."
+        fix "Take a gate that is not normalised (the option gate=sigmoid), or two active experts."
+        source "2605.23893 Table 1 at a = 1"
+    MU024 "experts under a rule without laws for them"
+        what "More or fewer experts are active in the target than in the base, and the rule treats \
+              their matrices as hidden ones."
+        why "The output of the layer then starts as one over the root of the number of active \
+             experts, and learns as one over it, so that the best learning rate moves with it."
+        fix "Take a rule with laws for experts, such as complete-mue."
+        source "2605.23893 Table 1"
+    MU025 "a router that starts at zero"
+        what "A router is among what starts at zero."
+        why "All experts are then scored alike, ties are broken by their order, and the same ones \
+             are active for every token: a fixed part of the network, which is all that learns."
+        fix "Draw the router at random, as the plan has it."
+        source "2601.20205"
+    MU026 "experts of several widths"
+        what "Experts of one layer differ in their hidden widths."
+        why "The active width then depends on which experts a token is routed to, and the rule has \
+             one for all."
+        fix "Declare the expected one as the width of an expert, and know that it is an average."
+        source "2605.23893 Table 1, which has one width"
 }
 
 impl FromStr for &'static Lint {

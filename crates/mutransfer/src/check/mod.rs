@@ -1,5 +1,6 @@
 //! Static lints: what shapes, declarations and tables alone show to be wrong.
 
+mod experts;
 mod finding;
 mod lints;
 mod model;

@@ -6,6 +6,7 @@ use super::table::Rules;
 use crate::dims::Dim;
 use crate::error::{Error, WidthsError};
 use crate::growth::Placed;
+use crate::mixture;
 use crate::optimizer::{Family, Optimizer};
 use crate::parametrization::Parametrization;
 use crate::plan::Plan;
@@ -52,6 +53,11 @@ impl<'a> Check<'a> {
     /// # Errors
     /// When the rule has no table for the optimizer.
     pub fn planned(&self) -> Result<(Result<Plan, Error>, Vec<Finding>), Error> {
+        let widths = &*mixture::recognised(self.widths, self.target);
+        Check { widths, ..*self }.planned_as_known()
+    }
+
+    fn planned_as_known(&self) -> Result<(Result<Plan, Error>, Vec<Finding>), Error> {
         let survey = self.widths.survey(self.target, Base::Model);
         let plan = match &survey {
             Ok(survey) if self.rule.definition().base == Base::Model => {
@@ -79,6 +85,7 @@ impl<'a> Check<'a> {
             findings.extend(sizes(plan));
         }
         findings.extend(self.model_findings(&placed, plan));
+        findings.extend(self.expert_findings(&placed));
         let alone = Alone::among(&placed);
         for (name, found) in &placed {
             findings.extend(self.parameter_finding(name, found));
@@ -158,6 +165,9 @@ impl<'a> Check<'a> {
     }
 
     fn lacks_readout(&self, placed: &[Found]) -> bool {
+        if !has_widths(placed) {
+            return false;
+        }
         let roles: Vec<Role> = placed.iter().map(|(_, found)| found.role).collect();
         roles.contains(&Role::Input)
             && roles.contains(&Role::Hidden)
@@ -168,7 +178,8 @@ impl<'a> Check<'a> {
 
     fn lacks_input(&self, placed: &[Found]) -> bool {
         let has = |role| placed.iter().any(|(_, found)| found.role == role);
-        has(Role::Hidden) && !has(Role::Input) && placed.len() == self.target.len()
+        let lacks = has(Role::Hidden) && !has(Role::Input) && has_widths(placed);
+        lacks && placed.len() == self.target.len()
     }
 
     fn plan_findings(&self, plan: &Plan) -> Vec<Finding> {
@@ -206,6 +217,15 @@ impl<'a> Check<'a> {
         }
         None
     }
+}
+
+/// Whether more grows than experts.
+fn has_widths(placed: &[Found]) -> bool {
+    let is_width = |dim: &Dim| matches!(dim, Dim::Width { .. });
+    let mut others = placed
+        .iter()
+        .filter(|(_, found)| !found.role.is_of_experts());
+    others.any(|(_, found)| found.dims.iter().any(is_width))
 }
 
 /// Names missing on either side, and ties that cannot be.

@@ -91,6 +91,7 @@ impl Error {
             Self::Plan(PlanError::TiedConflict { .. }) => Some(Fix::FormForTies),
             Self::Plan(PlanError::NoBranchEnds { .. }) => Some(Fix::DeclareBranchEnds),
             Self::Plan(PlanError::NoActiveWidth { .. }) => Some(Fix::DeclareExperts),
+            Self::Plan(PlanError::UnknownExpert { .. }) => Some(Fix::DeclareRole),
             Self::Rule(RuleError::NoTable { .. }) => Some(Fix::OtherRule),
             _ => None,
         }

@@ -41,6 +41,15 @@ pub enum PlanError {
         /// A parameter of an expert.
         name: ParamName,
     },
+    /// A rule with laws for experts, and something called one that is not seen to be.
+    #[error(
+        "`{name}` is called an expert, and nothing shows whether it reads the residual stream or \
+         writes it"
+    )]
+    UnknownExpert {
+        /// The parameter.
+        name: ParamName,
+    },
     /// More active experts than there are.
     #[error("{active} of {experts} experts are active in the {model} model")]
     TooFewExperts {

@@ -42,7 +42,7 @@ impl Family {
     /// All of them.
     pub const ALL: [Self; 4] = all(Self::VARIANTS);
 
-    /// That of the updates to parameters of a role: Muon leaves all but the matrices inside to Adam.
+    /// That of the updates to parameters of a role: Muon leaves all but matrices inside to Adam.
     pub(crate) fn at(self, role: Role) -> Self {
         if self == Self::Spectral && !role.is_inside() {
             Self::Entrywise

@@ -9,8 +9,8 @@
 //! # Init
 //! As μP; what writes an expert `√(m_H/m_out)` of that, routed or shared.
 //! # Multiplier
-//! `m_out/m_H` on what writes an expert, which is `A = d/H_act` relative to the base. Routed experts
-//! times `R = a` after their weights, which undoes the 1/a of normalising them.
+//! `m_out/m_H` on what writes an expert, which is `A = d/H_act` relative to the base. Routed
+//! experts times `R = a` after their weights, which undoes the 1/a of normalising them.
 //! # Learning rate
 //! As μP in the width of the residual stream alone: no factor of experts, active or all, nor of
 //! their width. Routers as hidden matrices.

@@ -43,8 +43,8 @@ pub(crate) struct Definition {
     /// Roles whose epsilon is stated as the gradient's entries, for whatever optimizer; one that
     /// adds it to a norm has it times the norm's growth. For the others it is as it stands.
     pub(crate) entry_eps: Roles<bool>,
-    /// Whether its tables have laws of their own for experts and their router; else those are hidden
-    /// matrices to it.
+    /// Whether its tables have laws of their own for experts and their router; else those are
+    /// hidden matrices to it.
     pub(crate) states_experts: bool,
     /// What routed experts are multiplied with after their weights.
     pub(crate) route: RouteScale,
