@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mutransfer::{Axes, Shape, Shapes};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PySequence, PyTuple};
 
 use crate::error::{Problem, guarded};
 
@@ -13,12 +13,6 @@ type Written = (Vec<usize>, Option<usize>, Option<usize>);
 
 /// Shapes as Python has them: `{name: dims}` or `{name: (dims, fan_in, fan_out)}`.
 pub(crate) struct Model(pub(crate) Shapes);
-
-#[derive(FromPyObject)]
-enum Given {
-    Full(Written),
-    Dims(Vec<usize>),
-}
 
 impl<'py> FromPyObject<'_, 'py> for Model {
     type Error = PyErr;
@@ -32,12 +26,20 @@ impl<'py> FromPyObject<'_, 'py> for Model {
     }
 }
 
-fn shape(name: &Bound<'_, PyAny>, own: &Bound<'_, PyAny>) -> PyResult<Shape> {
-    match own.extract::<Given>() {
-        Ok(Given::Dims(dims) | Given::Full((dims, None, None))) => Ok(Shape::new(dims)),
-        Ok(Given::Full((dims, fan_in, fan_out))) => {
-            Ok(Shape::new(dims).with_axes(Axes { fan_in, fan_out }))
+/// Sizes and axes, if it begins with sizes; trying both would make errors that nobody sees.
+fn written(own: &Bound<'_, PyAny>) -> PyResult<Written> {
+    match own.cast::<PyTuple>() {
+        Ok(parts) if parts.len() == 3 && parts.get_item(0)?.cast::<PySequence>().is_ok() => {
+            own.extract()
         }
+        _ => Ok((own.extract()?, None, None)),
+    }
+}
+
+fn shape(name: &Bound<'_, PyAny>, own: &Bound<'_, PyAny>) -> PyResult<Shape> {
+    match written(own) {
+        Ok((dims, None, None)) => Ok(Shape::new(dims)),
+        Ok((dims, fan_in, fan_out)) => Ok(Shape::new(dims).with_axes(Axes { fan_in, fan_out })),
         Err(_) => Err(Problem::shape(name.to_string(), &own.repr()?.to_string()).raised(own.py())),
     }
 }

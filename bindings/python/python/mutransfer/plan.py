@@ -96,15 +96,16 @@ class Plan(NamedTuple):
     ) -> Plan:
         """A plan from the JSON that `mutransfer plan --json` prints."""
         forward = document["forward"]
+        # Parameters with equal numbers may share them.
+        shared = {id(own): own for own in document["params"].values()}
+        plans = {key: ParamPlan._make(_NUMBERS(own)) for key, own in shared.items()}
         return cls(
             rule=document["rule"],
             form=document["form"],
             optimizer=document["optimizer"],
             decay=document["decay"],
             hash=document["hash"],
-            params={
-                name: ParamPlan._make(_NUMBERS(param)) for name, param in document["params"].items()
-            },
+            params={name: plans[id(own)] for name, own in document["params"].items()},
             forward=Forward(
                 forward.get("attention"),
                 forward.get("residual"),
