@@ -221,12 +221,14 @@ fn backward<S: Simd>(
     dy: &[f32],
     mut gradients: BatchNormGradients<'_>,
 ) {
+    gradients.gain.fill(0.0);
+    gradients.bias.fill(0.0);
     sums(s, norm, x, y, dy, &mut gradients);
     inputs(s, norm, x, &mut gradients);
 }
 
-/// The first pass: gradients of gain and bias, and those past the rectifier, which wait where that
-/// of the input will be.
+/// The first pass: adds up gradients of gain and bias, and leaves those past the rectifier where
+/// that of the input will be.
 #[inline(always)]
 fn sums<S: Simd>(
     s: S,
@@ -239,8 +241,6 @@ fn sums<S: Simd>(
     let channels = norm.gain.len();
     let block = ROWS * channels;
     let (dgain, dbias) = (&mut *gradients.gain, &mut *gradients.bias);
-    dgain.fill(0.0);
-    dbias.fill(0.0);
     for (at, x) in x.chunks(block).enumerate() {
         let place = at * block..at * block + x.len();
         let (y, dy) = (y.map(|y| &y[place.clone()]), &dy[place.clone()]);
@@ -255,9 +255,7 @@ fn sums<S: Simd>(
                 let row = r * channels..(r + 1) * channels;
                 let mut g = p.load(&dy[row.clone()]);
                 if let Some(y) = y {
-                    let zero = s.splat(0.0);
-                    let is_above = s.sub(zero, p.load(&y[row.clone()]));
-                    g = s.select_negative(is_above, g, zero);
+                    g = rectified(s, p.load(&y[row.clone()]), g);
                 }
                 if let Some(to) = dshortcut.as_deref_mut() {
                     p.store(&mut to[row.clone()], g);
@@ -270,6 +268,13 @@ fn sums<S: Simd>(
             p.store(dgain, s.add(p.load(dgain), along));
         });
     }
+}
+
+/// A gradient where the output is above zero, and zero elsewhere.
+#[inline(always)]
+fn rectified<S: Simd>(s: S, y: S::V, gradient: S::V) -> S::V {
+    let zero = s.splat(0.0);
+    s.select_negative(s.sub(zero, y), gradient, zero)
 }
 
 /// The second pass: what the mean and the deviation take from the gradients of the inputs.

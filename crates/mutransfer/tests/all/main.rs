@@ -1,0 +1,40 @@
+//! All tests of the rules but the oracle, as one program: what they share is built once.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod alignment;
+mod biases;
+mod bsh;
+mod cases;
+mod common;
+mod complete_mue;
+mod depth;
+mod errors;
+mod expert_lints;
+mod expert_rules;
+mod experts;
+mod families;
+mod forms;
+mod fuzz;
+mod golden;
+mod gradients;
+mod horizon;
+mod hyper;
+mod lints;
+mod mixtures;
+mod muon;
+mod mup;
+mod mutants;
+mod options;
+mod properties;
+mod published;
+mod reference;
+mod residual;
+mod rotation;
+mod settings;
+mod sophia;
+mod sources;
+mod symmetry;
+mod tables;
+mod theory;
+mod trust_ratio;
+mod unit_mup;
