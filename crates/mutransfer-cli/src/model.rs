@@ -9,7 +9,7 @@ use mutransfer::error::WidthsError;
 use mutransfer::{Axes, Error, Options, Parametrization, Plan, Role, Shapes, Size, Sizes, Widths};
 use mutransfer_study::rule::NamedRule;
 
-use crate::args::{ChoiceOptions, ModelOptions, RuleOptions};
+use crate::args::{ChoiceOptions, ExpertOptions, ModelOptions, RuleOptions};
 use crate::failure::Failure;
 
 pub(crate) use files::text;
@@ -104,6 +104,7 @@ impl<'a> Declared<'a> {
             let (base, target) = base_and_target(given, "--head-dim")?;
             sizes = sizes.with(Size::HeadDim, base, target)?;
         }
+        let sizes = with_experts(sizes, &options.experts)?;
         Ok(Self {
             roles,
             ties,
@@ -204,9 +205,34 @@ fn stacked(given: &str) -> Result<(&str, usize), Failure> {
     Ok((pattern, axis))
 }
 
+/// With what is said of experts. Without shared ones their width is 0.
+fn with_experts(mut sizes: Sizes, options: &ExpertOptions) -> Result<Sizes, Failure> {
+    for (flag, size, given) in [
+        ("--active", Size::Active, &options.active),
+        ("--experts", Size::Experts, &options.experts),
+        ("--expert-width", Size::ExpertWidth, &options.expert_width),
+        ("--shared-width", Size::SharedWidth, &options.shared_width),
+    ] {
+        if let Some(given) = given {
+            let may_be_none = size == Size::SharedWidth;
+            let (base, target) = pair_of(given, flag, if may_be_none { whole } else { positive })?;
+            sizes = sizes.with(size, base, target)?;
+        }
+    }
+    Ok(sizes)
+}
+
 pub(crate) fn base_and_target(text: &str, flag: &str) -> Result<(usize, usize), Failure> {
+    pair_of(text, flag, positive)
+}
+
+fn pair_of(
+    text: &str,
+    flag: &str,
+    size: fn(&str) -> Option<usize>,
+) -> Result<(usize, usize), Failure> {
     text.split_once(':')
-        .and_then(|(base, target)| Some((positive(base)?, positive(target)?)))
+        .and_then(|(base, target)| Some((size(base)?, size(target)?)))
         .ok_or_else(|| {
             let message =
                 format!("options: {flag} is `{text}`; it must be BASE:TARGET, such as 16:64");
@@ -214,16 +240,19 @@ pub(crate) fn base_and_target(text: &str, flag: &str) -> Result<(usize, usize), 
         })
 }
 
-/// A size, such as `64` or `1e9`.
 fn positive(text: &str) -> Option<usize> {
+    whole(text).filter(|size| *size > 0)
+}
+
+/// A size, such as `64` or `1e9`.
+fn whole(text: &str) -> Option<usize> {
     let written = text.trim();
     let whole = written.parse().ok();
-    let size = whole.or_else(|| {
+    whole.or_else(|| {
         let number: f64 = written.parse().ok()?;
         let is_whole = number.fract() == 0.0 && (0.0..=MOST).contains(&number);
         is_whole.then_some(number as usize)
-    });
-    size.filter(|size| *size > 0)
+    })
 }
 
 /// Larger whole numbers have no exact place in a float.

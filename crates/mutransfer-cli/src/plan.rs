@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use mutransfer::{
-    Check, Dim, Finding, Given, Hyper, Optimizer, ParamName, ParamPlan, Plan, PlanDocument, Role,
+    Check, Dim, Experts, Finding, Given, Hyper, Optimizer, ParamName, ParamPlan, Plan,
+    PlanDocument, Role,
 };
 
 use mutransfer_study::limits;
@@ -20,8 +21,9 @@ use crate::subject::open_typed;
 use crate::table;
 
 /// Findings that say that a plan is not what its user thinks; the others are for `check`.
-const WARNINGS: [&str; 7] = [
-    "MU003", "MU005", "MU007", "MU009", "MU010", "MU016", "MU017",
+const WARNINGS: [&str; 13] = [
+    "MU003", "MU005", "MU007", "MU009", "MU010", "MU016", "MU017", "MU021", "MU022", "MU023",
+    "MU024", "MU025", "MU026",
 ];
 
 pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
@@ -152,8 +154,32 @@ fn print_forward(plan: &Plan, hyper: &Hyper) {
     for (stack, value) in &forward.residual_in {
         say!("residual branches of {stack} times {}", number(*value));
     }
+    if let Some(experts) = &forward.experts {
+        print_experts(experts);
+    }
     for (readout, value) in &forward.readout {
         say!("tied readout {readout} times {}", number(*value));
+    }
+}
+
+/// What a layer of experts is, what it applies, and what nothing corrects.
+fn print_experts(experts: &Experts) {
+    let [base, target] = experts.active_width;
+    let ([own, active], [all, count]) = (experts.active, experts.experts);
+    say!(
+        "{active} of {count} experts active, {own} of {all} in the base: a token passes {target} \
+         hidden entries, {base} in the base"
+    );
+    say!(
+        "routed experts times {} after their weights; the multiplier of what writes an expert is \
+         in the table",
+        number(experts.route)
+    );
+    if experts.noise != 1.0 {
+        say!(
+            "noise of an expert's gradient times {} at the same batch, which no law corrects",
+            number(experts.noise)
+        );
     }
 }
 

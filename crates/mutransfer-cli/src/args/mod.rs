@@ -26,8 +26,8 @@ pub(crate) use folder::{ExportFormat, ExportOptions, ImportOptions, StatusOption
 pub(crate) use power::PowerOptions;
 pub(crate) use recipe::{RecipeCommand, RecipeOptions, RecipeRunOptions};
 pub(crate) use rules::{
-    CheckOptions, ChoiceOptions, ExplainOptions, HorizonOptions, HyperOptions, LawsOptions,
-    ModelOptions, PlanOptions, Print, RuleOptions, RulesOptions, TheoryOptions,
+    CheckOptions, ChoiceOptions, ExpertOptions, ExplainOptions, HorizonOptions, HyperOptions,
+    LawsOptions, ModelOptions, PlanOptions, Print, RuleOptions, RulesOptions, TheoryOptions,
 };
 pub(crate) use worker::{GuardOptions, RunTrialOptions};
 

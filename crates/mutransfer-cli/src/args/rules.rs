@@ -26,8 +26,8 @@ pub(crate) struct ModelOptions {
     /// (burn, JAX)
     #[arg(long)]
     pub(crate) layout: Option<Layout>,
-    /// Role of every parameter that matches: fixed, vector, input, hidden or output; `*` stands for
-    /// any text within a part of the name
+    /// Role of every parameter that matches: fixed, vector, input, hidden, output, and of experts
+    /// router, expert-in or expert-out; `*` stands for any text within a part of the name
     #[arg(long, value_name = "PATTERN=ROLE")]
     pub(crate) declare: Vec<String>,
     /// Axes that matching parameters sum over and write to, counted from 0, such as those of
@@ -55,6 +55,26 @@ pub(crate) struct ModelOptions {
     /// (may be repeated) [default: what differs in number between the names of both]
     #[arg(long, value_name = "[STACK=]BASE:TARGET")]
     pub(crate) depth: Vec<String>,
+    #[command(flatten)]
+    pub(crate) experts: ExpertOptions,
+}
+
+/// Layers of experts, which shapes do not say all of; a dense base has one expert, which is active.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExpertOptions {
+    /// Experts that a token is routed to in base and target; 1 of a dense base, as in 1:8
+    #[arg(long, value_name = "BASE:TARGET")]
+    pub(crate) active: Option<String>,
+    /// Experts in base and target, without shared ones [default: as the shapes have it]
+    #[arg(long, value_name = "BASE:TARGET")]
+    pub(crate) experts: Option<String>,
+    /// Hidden width of one expert, or of the dense layer of the base [default: as the shapes have
+    /// it]
+    #[arg(long, value_name = "BASE:TARGET")]
+    pub(crate) expert_width: Option<String>,
+    /// Hidden widths of all shared experts together, 0 without any [default: as the shapes have it]
+    #[arg(long, value_name = "BASE:TARGET")]
+    pub(crate) shared_width: Option<String>,
 }
 
 /// Which parametrization.
@@ -302,10 +322,22 @@ Choices where the literature disagrees (--option KEY=VALUE), the default first:
                   what a gradient clipping threshold is compared with
   alignment       full | none
                   for sp-per-layer
+Under rules with laws for experts (complete-mue, jiang-moe, mssp):
+  head            rule | as-printed | complete-dp
+                  readout: multiplier 1/m_N, that and less of the rest, or none and 1/m_N
+  router-init     rule | inverse-width
+  gate            sigmoid-normalised | sigmoid | softmax | top-k-softmax | sqrt-gate
+                  what weighs experts, for the factor on their sum
+  route-groups    1 | how many groups of experts normalise their weights each for itself
+  density         rule | warn | allow | forbid
+                  another share of active experts than in the base
+  expert-eps      rule | gradient
+  sparsity-law    none | activation-ratio
+                  learning rates times (active/experts)^0.136
 
 Symbols: m_in, m_out are fan-in and fan-out over those of the base; m_L blocks over blocks of the
 base; m_aspect min(1, fan_out/fan_in) and m_own the optimizer's own factor, both over those of the
-base.";
+base; m_H, m_a, m_E active width, active experts and experts over those of the base.";
 
 pub(crate) const TABLE_FORMAT: &str = r#"A table of your own is a TOML file, which works wherever a
 rule does:

@@ -1,7 +1,7 @@
 //! What the rules refuse of shapes, sizes and names, and the step that mends it, in flags.
 
 use mutransfer::Fix;
-use mutransfer::error::WidthsError;
+use mutransfer::error::{PlanError, WidthsError};
 
 use super::{Failure, USAGE};
 
@@ -17,6 +17,9 @@ impl From<mutransfer::Error> for Failure {
             (mutransfer::Error::Widths(error), _) if about_widths(error).is_some() => {
                 about_widths(error)
             }
+            (mutransfer::Error::Plan(PlanError::UnknownExpert { name }), _) => Some(format!(
+                "--declare '{name}=expert-in' where it reads, '{name}=expert-out' where it writes"
+            )),
             (_, Some(Fix::FormForTies)) => {
                 Some("tied embeddings need --form table8 (or table9)".to_owned())
             }
@@ -117,7 +120,8 @@ pub(super) fn advice(fix: Fix) -> &'static str {
         Fix::FormForTies => "tied embeddings need the form table8 (or table9)",
         Fix::DeclareBranchEnds => "name them, as in --branch-end 'blocks.*.down.*'",
         Fix::DeclareExperts => {
-            "say how many are active, and how wide one is, as in --active 1:8 --expert-width 512:128"
+            "say how many are active, as in --active 1:8, and how wide one is where shapes do not, as \
+             in --expert-width 512:128"
         }
         Fix::OtherRule => "`mutransfer rules` lists which families each rule covers",
     }

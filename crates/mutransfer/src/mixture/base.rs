@@ -17,10 +17,15 @@ pub(crate) struct Matched {
 /// Experts, their width and the shared widths of one layer, in base and target.
 type Counted = [[usize; 2]; 3];
 
-/// The base with the target's experts; none where the target has no layer of them.
+/// The base with the target's experts; none where the target has no layer of them, with a router.
 pub(crate) fn matched(base: &Shapes, target: &Shapes) -> Option<Matched> {
-    let layers = Layer::all(target);
-    let owned: BTreeMap<&str, Layer> = Layer::all(base)
+    let seen = |shapes| {
+        let mut layers = Layer::all(shapes);
+        layers.retain(|layer| layer.width.is_some());
+        layers
+    };
+    let layers = seen(target);
+    let owned: BTreeMap<&str, Layer> = seen(base)
         .into_iter()
         .map(|layer| (layer.prefix, layer))
         .collect();

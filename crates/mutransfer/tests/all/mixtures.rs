@@ -301,7 +301,7 @@ fn experts_in_one_tensor() {
     }
 }
 
-/// Names alone settle nothing.
+/// Names alone settle nothing: neither what they are nor that there may be more of them.
 #[test]
 fn without_a_router_experts_are_matrices() {
     let without = |sized| {
@@ -314,6 +314,11 @@ fn without_a_router_experts_are_matrices() {
             .fold(shapes.clone(), |shapes, name| shapes.without(name))
     };
     let (base, target) = (without([32, 4, 20]), without([64, 4, 40]));
+    let more = Widths::inferred(&base, &without([64, 8, 40])).unwrap_err();
+    assert!(
+        more.to_string()
+            .ends_with("are 4 in the base model and 8 in the target, and are no blocks")
+    );
     let widths = widths(&base, &target, [2, 2]);
     let plan = |rule| Plan::new(&widths, &target, rule, Optimizer::AdamW);
     let name = "model.layers.0.block_sparse_moe.experts.0.w1.weight";
