@@ -86,6 +86,11 @@ impl Probe {
         }
     }
 
+    /// Whether it measures. A forward pass that is looked at is none of the training.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Shows the output of a module.
     pub fn activation<const D: usize>(
         &mut self,

@@ -16,9 +16,9 @@ const WEIGHTS: [(&str, Axes); 5] = [
     ("Struct:Conv3d", Axes::OUT_IN),
 ];
 
-/// Statistics that a module collects itself. They are no parameters, though burn shows them as
-/// such.
-const STATISTICS: [&str; 2] = ["running_mean", "running_var"];
+/// How the names of statistics begin that a module collects itself. They are no parameters, though
+/// burn shows them as such.
+const STATISTICS: &str = "running_";
 
 /// The shapes of every float parameter of `module`.
 pub fn shapes<M: Module>(module: &M) -> Shapes {
@@ -43,7 +43,7 @@ impl ModuleVisitor for Visitor {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if STATISTICS.contains(&self.path.field()) {
+        if self.path.field().starts_with(STATISTICS) {
             return;
         }
         let dims: [usize; D] = param.lazy_shape().dims();

@@ -87,7 +87,7 @@ fn unknown_keys_and_values() {
     );
     says(
         &refused(&study("model = \"lstm\""), &[]),
-        &["unknown model `lstm`; known: gpt, bert, mlp, cnn, resnet"],
+        &["unknown model `lstm`; known: gpt, bert, moe, mlp, cnn, resnet"],
     );
     says(
         &refused(&study("rules = [\"magic\"]"), &[]),

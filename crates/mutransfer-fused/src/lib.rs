@@ -42,6 +42,7 @@ mod loss;
     reason = "the memory of tensors is cut into pieces and used again"
 )]
 mod memory;
+mod mixture;
 mod norm;
 mod operation;
 mod optimizer;
@@ -55,5 +56,7 @@ pub use embedding::{embedding, positioned_embedding};
 pub use kernels::without_kernels;
 pub use linear::{linear, residual_linear, scaled_linear, tied_readout};
 pub use loss::cross_entropy;
+pub use mixture::{Experts, Routes, mixture, route};
+pub use mutransfer_kernels::Gate;
 pub use norm::{layer_norm, rms_norm};
 pub use optimizer::{Moments, Optimizer};

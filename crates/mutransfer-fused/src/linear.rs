@@ -1,11 +1,10 @@
 //! `y = multiplier x W + b + residual` and `y = multiplier (x W + b) + residual` without transposed
 //! copies.
 
-use std::borrow::Cow;
-
 use burn::backend::flex::FlexTensor;
+use burn::module::Param;
 use burn::nn::{Embedding, Linear};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, module};
 use mutransfer_kernels::{
     Matrix, MatrixMut, linear_backward_input, linear_backward_weight, linear_forward,
 };
@@ -13,7 +12,7 @@ use mutransfer_kernels::{
 use crate::kernels::{kernel, on_cpu};
 use crate::memory::Buffer;
 use crate::operation::{Fused, Parents, apply};
-use crate::tensor::{columns, dims, reuse, slice};
+use crate::tensor::{columns, dims, reuse, slice, times};
 
 /// Applies a linear layer to the last dimension of `[.., fan_in]`.
 pub fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
@@ -26,22 +25,33 @@ pub fn scaled_linear<const D: usize>(
     multiplier: f64,
     input: Tensor<D>,
 ) -> Tensor<D> {
+    let bias = layer.bias.as_ref().map(Param::val);
+    scaled_product(layer.weight.val(), bias, multiplier, input)
+}
+
+/// The same of a weight `[fan_in, fan_out]` and a bias `[fan_out]` in no layer.
+pub(crate) fn scaled_product<const D: usize>(
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    multiplier: f64,
+    input: Tensor<D>,
+) -> Tensor<D> {
     if !on_cpu(&input) {
         let scaled = if multiplier == 1.0 {
             input
         } else {
             input * multiplier
         };
-        return layer.forward(scaled);
+        return module::linear(scaled, weight, bias);
     }
     let product = Product {
         multiplier: multiplier as f32,
-        bias: layer.bias.is_some().then_some(1.0),
+        bias: bias.is_some().then_some(1.0),
         residual: false,
     };
-    match &layer.bias {
-        Some(bias) => apply!(product, input, layer.weight.val(), bias.val()),
-        None => apply!(product, input, layer.weight.val()),
+    match bias {
+        Some(bias) => apply!(product, input, weight, bias),
+        None => apply!(product, input, weight),
     }
 }
 
@@ -74,23 +84,34 @@ pub fn residual_linear<const D: usize>(
     input: Tensor<D>,
     residual: Tensor<D>,
 ) -> Tensor<D> {
+    let bias = layer.bias.as_ref().map(Param::val);
+    residual_product(layer.weight.val(), bias, [multiplier; 2], input, residual)
+}
+
+/// The same of a weight `[fan_in, fan_out]` and a bias `[fan_out]` in no layer, each with its own
+/// multiplier.
+pub(crate) fn residual_product<const D: usize>(
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    [by, bias_by]: [f64; 2],
+    input: Tensor<D>,
+    residual: Tensor<D>,
+) -> Tensor<D> {
     if !on_cpu(&input) {
-        let branch = layer.forward(input);
-        return if multiplier == 1.0 {
-            residual + branch
-        } else {
-            residual + branch * multiplier
+        let sum = residual + module::linear(input, weight, None) * by;
+        return match bias {
+            Some(bias) => sum + (bias * bias_by).unsqueeze(),
+            None => sum,
         };
     }
-    let multiplier = multiplier as f32;
     let product = Product {
-        multiplier,
-        bias: layer.bias.is_some().then_some(multiplier),
+        multiplier: by as f32,
+        bias: bias.is_some().then_some(bias_by as f32),
         residual: true,
     };
-    match &layer.bias {
-        Some(bias) => apply!(product, input, layer.weight.val(), residual, bias.val()),
-        None => apply!(product, input, layer.weight.val(), residual),
+    match bias {
+        Some(bias) => apply!(product, input, weight, residual, bias),
+        None => apply!(product, input, weight, residual),
     }
 }
 
@@ -167,15 +188,6 @@ impl<const N: usize> Fused<N> for Product {
         if self.residual {
             parents.give(2, gradient);
         }
-    }
-}
-
-/// A vector times a number: a bias, which is small beside what a layer passes on.
-fn times(by: f32, vector: &[f32]) -> Cow<'_, [f32]> {
-    if by == 1.0 {
-        Cow::Borrowed(vector)
-    } else {
-        Cow::Owned(vector.iter().map(|entry| by * entry).collect())
     }
 }
 

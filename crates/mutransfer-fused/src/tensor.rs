@@ -1,5 +1,7 @@
 //! Tensors of the CPU as slices.
 
+use std::borrow::Cow;
+
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Int, Tensor};
 
@@ -48,5 +50,14 @@ pub(crate) fn indices<const D: usize>(tokens: Tensor<D, Int>) -> Vec<u32> {
     match data.as_slice::<i32>() {
         Ok(tokens) => tokens.iter().map(|&token| token as u32).collect(),
         Err(_) => data.iter::<u32>().collect(),
+    }
+}
+
+/// A vector times a number: a bias, which is small beside what a layer passes on.
+pub(crate) fn times(by: f32, vector: &[f32]) -> Cow<'_, [f32]> {
+    if by == 1.0 {
+        Cow::Borrowed(vector)
+    } else {
+        Cow::Owned(vector.iter().map(|entry| by * entry).collect())
     }
 }

@@ -7,11 +7,11 @@ use burn::module::Param;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Int, Tensor, TensorData};
 use mutransfer_fused::{
-    Heads, attention, cross_entropy, embedding, gelu, layer_norm, linear, positioned_embedding,
-    residual_linear, rms_norm, scaled_linear, swiglu, tied_readout,
+    Experts, Gate, Heads, attention, cross_entropy, embedding, gelu, layer_norm, linear, mixture,
+    positioned_embedding, residual_linear, rms_norm, route, scaled_linear, swiglu, tied_readout,
 };
 
-use common::{agree, device, flat, sizes};
+use common::{agree, device, flat, same, sizes};
 
 fn linear_of(weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Linear {
     let [fan_in, fan_out] = weight.dims();
@@ -187,4 +187,83 @@ fn cross_entropy_agrees() {
     agree("cross-entropy", 64.0, &[66], |leaves| {
         cross_entropy(leaves[0].clone().reshape([6, 11]) * 4.0, targets.clone()) * 2.5
     });
+}
+
+/// Experts of which leaves 2 to 5 are the weights; see [`mixtures_agree`].
+fn experts_of(leaves: &[Tensor<1>], [experts, width, own]: [usize; 3]) -> Experts {
+    Experts {
+        up: leaves[2].clone().reshape([experts, width, own]),
+        up_bias: leaves[3].clone().reshape([experts, own]),
+        down: leaves[4].clone().reshape([experts, own, width]),
+        bias: leaves[5].clone(),
+    }
+}
+
+#[test]
+fn mixtures_agree() {
+    for [tokens, others, width, own] in sizes([20, 6, 30, 40]).chain([[16, 3, 16, 32]]) {
+        let experts = 1 + others;
+        let active = 1 + tokens % experts;
+        let lengths = [
+            tokens * width,
+            tokens * experts,
+            experts * width * own,
+            experts * own,
+            experts * own * width,
+            width,
+            tokens * width,
+        ];
+        let tolerance = 64.0 * (tokens.max(width).max(own) as f32);
+        for gate in [Gate::Normalised, Gate::Score] {
+            let compute = |offsets: &[f32], leaves: &[Tensor<1>]| {
+                let row = |at: usize, columns| leaves[at].clone().reshape([1, tokens, columns]);
+                let logits: Tensor<3> = row(1, experts);
+                let routes = route(gate, active, &logits, offsets);
+                let inputs = [row(0, width), logits, row(6, width)];
+                flat(mixture(
+                    &routes,
+                    experts_of(leaves, [experts, width, own]),
+                    [0.6, 0.3],
+                    inputs,
+                ))
+            };
+            // Where a token goes is a step of the logits, at which a difference says nothing.
+            let offsets: Vec<f32> = (0..experts).map(|expert| 2.0 * expert as f32).collect();
+            agree("mixture with fixed routes", tolerance, &lengths, |leaves| {
+                compute(&offsets, leaves)
+            });
+            same("mixture", tolerance, &lengths, |leaves| {
+                compute(&vec![0.0; experts], leaves)
+            });
+        }
+    }
+}
+
+#[test]
+fn a_single_expert_is_the_dense_layer_to_the_bit() {
+    let [tokens, width, own] = [20, 12, 600];
+    let lengths = [
+        tokens * width,
+        tokens,
+        width * own,
+        own,
+        own * width,
+        width,
+        tokens * width,
+    ];
+    let leaves: Vec<Tensor<1>> = (0..)
+        .zip(lengths)
+        .map(|(seed, length)| {
+            Tensor::from_data(&*mutransfer_burn::normal(seed, "dense", length), &device())
+        })
+        .collect();
+    let row = |at: usize| leaves[at].clone().reshape([tokens, width]);
+    let logits = leaves[1].clone().reshape([tokens, 1]);
+    let routes = route(Gate::Normalised, 1, &logits, &[0.0]);
+    let experts = experts_of(&leaves, [1, width, own]);
+    let one = mixture(&routes, experts, [0.5, 0.5], [row(0), logits, row(6)]);
+    let up = linear_of(&leaves[2].clone().reshape([width, own]), Some(&leaves[3]));
+    let down = linear_of(&leaves[4].clone().reshape([own, width]), Some(&leaves[5]));
+    let dense = residual_linear(&down, 0.5, gelu(linear(&up, row(0))), row(6));
+    assert_eq!(one.into_data(), dense.into_data());
 }

@@ -6,6 +6,9 @@
 //! attention, of the matrix-product rate measured in the same run on the largest product of the
 //! model.
 //!
+//! `experts` compares the GPT with one of eight experts, two of them active and together as wide as
+//! its dense layer: the two take steps in turns.
+//!
 //! `serve MODEL WIDTH FOLDER` is for `benches/pytorch.py`: it leaves the initial weights and the
 //! first batches of this GPT, or of a CNN or ResNet for images of 28 x 28 under Adam, in the folder,
 //! then for every line `N` on standard input trains N steps and prints their seconds, the last loss
@@ -41,15 +44,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     match &arguments[..] {
         [] => table(&text(folder.path())?),
+        [mode] if mode == "experts" => experts(&text(folder.path())?),
         [mode, model, width, to] if mode == "serve" => {
             let kind: Kind = model.parse()?;
             let data = match kind {
-                Kind::Gpt => text(folder.path())?,
+                Kind::Gpt | Kind::Moe => text(folder.path())?,
                 _ => images(folder.path())?,
             };
             serve(kind, &data, width.parse()?, Path::new(to))
         }
-        _ => Err("usage: step [serve gpt|cnn|resnet WIDTH FOLDER]".into()),
+        _ => Err("usage: step [experts | serve gpt|cnn|resnet WIDTH FOLDER]".into()),
     }
 }
 
@@ -95,7 +99,7 @@ fn images(folder: &Path) -> Result<Dataset, Box<dyn Error>> {
 /// The widest ResNet of the comparison has smaller batches.
 fn batches(kind: Kind, width: usize) -> Batches {
     let size = match kind {
-        Kind::Gpt => SEQUENCES,
+        Kind::Gpt | Kind::Moe => SEQUENCES,
         Kind::ResNet if width >= 64 => 32,
         _ => 64,
     };
@@ -124,7 +128,7 @@ fn start(
 ) -> Result<Box<dyn Training + '_>, Box<dyn Error>> {
     let architecture = architecture(kind, data);
     let (optimizer, weight_decay) = match kind {
-        Kind::Gpt => (Optimizer::AdamW, 0.01),
+        Kind::Gpt | Kind::Moe => (Optimizer::AdamW, 0.01),
         _ => (Optimizer::Adam, 0.0),
     };
     let plan = architecture.plan(width, width, Rule::Sp, optimizer)?;
@@ -142,9 +146,7 @@ fn table(corpus: &Dataset) -> Result<(), Box<dyn Error>> {
     println!("width  steps/s  ms/step  GFLOP/s  matrix product  share");
     for width in [64, 128, 256, 512] {
         let mut trainer = start(Kind::Gpt, corpus, width)?;
-        let step = median(STEPS, || {
-            black_box(trainer.step(1.0));
-        });
+        let step = median(STEPS, || trainer.step(1.0));
         let rate = flops(&architecture(Kind::Gpt, corpus), width)? / step / 1e9;
         let ceiling = matrix_rate(width);
         let share = 100.0 * rate / ceiling;
@@ -152,6 +154,28 @@ fn table(corpus: &Dataset) -> Result<(), Box<dyn Error>> {
             "{width:5}  {:7.1}  {:7.1}  {rate:7.1}  {ceiling:14.1}  {share:4.0} %",
             1.0 / step,
             step * 1e3
+        );
+    }
+    Ok(())
+}
+
+/// Steps of the dense model and of the one with experts, one after the other, so that what else the
+/// machine does slows both.
+fn experts(corpus: &Dataset) -> Result<(), Box<dyn Error>> {
+    println!("width  dense ms/step  experts ms/step  ratio");
+    for width in [64, 128, 256] {
+        let mut dense = start(Kind::Gpt, corpus, width)?;
+        let mut sparse = start(Kind::Moe, corpus, width)?;
+        let pairs: Vec<[f64; 2]> = (0..5 * STEPS)
+            .map(|_| [&mut dense, &mut sparse].map(|model| seconds(|| model.step(1.0))))
+            .skip(STEPS)
+            .collect();
+        let [dense, sparse] = [0, 1].map(|at| middle(pairs.iter().map(|pair| pair[at]).collect()));
+        let ratio = middle(pairs.iter().map(|[dense, sparse]| sparse / dense).collect());
+        println!(
+            "{width:5}  {:13.1}  {:15.1}  {ratio:5.2}",
+            dense * 1e3,
+            sparse * 1e3
         );
     }
     Ok(())
@@ -245,15 +269,19 @@ fn matrix_rate(width: usize) -> f64 {
 }
 
 /// Median seconds of a call, after three that warm up.
-fn median(count: usize, mut call: impl FnMut()) -> f64 {
-    (0..3).for_each(|_| call());
-    let mut seconds: Vec<f64> = (0..count)
-        .map(|_| {
-            let begun = Instant::now();
-            call();
-            begun.elapsed().as_secs_f64()
-        })
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    seconds[count / 2]
+fn median<T>(count: usize, mut call: impl FnMut() -> T) -> f64 {
+    (0..3).for_each(|_| drop(call()));
+    middle((0..count).map(|_| seconds(&mut call)).collect())
+}
+
+/// Seconds of a call.
+fn seconds<T>(call: impl FnOnce() -> T) -> f64 {
+    let begun = Instant::now();
+    black_box(call());
+    begun.elapsed().as_secs_f64()
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

@@ -4,11 +4,14 @@ use burn::tensor::Device;
 use mutransfer::{
     Form, Optimizer, Parametrization, Plan, Power, Role, Shapes, Size, Sizes, Widths,
 };
-use mutransfer_study::subject::Heads;
+use mutransfer_study::subject::{Experts, Heads};
 
 use crate::cnn::{Cnn, VisionConfig};
 use crate::data::Format;
 use crate::error::Error;
+use crate::expert_sizes::{USUAL_EXPERTS, with_experts};
+use crate::experts::Mixture;
+use crate::feed_forward::FeedForward;
 use crate::kind::{Facts, Kind, TextTask};
 use crate::mlp::{Mlp, MlpConfig, WINDOW};
 use crate::multipliers::{Multipliers, READOUT};
@@ -34,6 +37,10 @@ pub struct Architecture {
     pub data: Format,
     /// Tokens in a sequence; nothing for images.
     pub context: usize,
+    /// Experts of a mixture, one as wide as a dense layer if not given; other models have none.
+    pub experts: Option<Experts>,
+    /// Experts of the base; `experts` if not given.
+    pub base_experts: Option<Experts>,
     /// Start the readout at zero (TP5 appendix D). A tied readout is an embedding and does not.
     pub zero_readout: bool,
     /// Start the queries at zero (TP5 appendix D). Not where they are normalised, as zero has no
@@ -42,7 +49,8 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Depth 2, heads of 16, sequences of 64 tokens, everything in its usual form, nothing at zero.
+    /// Depth 2, heads of 16, sequences of 64 tokens, eight experts of which two are active where
+    /// there are any, everything in its usual form, nothing at zero.
     pub fn new(kind: Kind, data: Format) -> Self {
         Self {
             kind,
@@ -52,6 +60,8 @@ impl Architecture {
             variants: Variants::default(),
             data,
             context: 64,
+            experts: kind.facts().has_experts.then_some(USUAL_EXPERTS),
+            base_experts: None,
             zero_readout: false,
             zero_query: false,
         }
@@ -76,19 +86,19 @@ impl Architecture {
         self.check_depth()?;
         let base = Self {
             depth: self.base_depth,
+            experts: self.base_experts.or(self.experts),
             ..self.clone()
         };
-        let mut widths = Widths::between(&base.shapes(base_width)?, &base.shapes(2 * base_width)?)?;
+        let compared = base.with_tensors_of(self);
+        let mut widths = Widths::between(
+            &compared.shapes(base_width)?,
+            &compared.shapes(2 * base_width)?,
+        )?;
         if self.variants.has(Variant::Tied) {
             widths = widths.tie(READOUT, "tokens.weight")?;
         }
         if self.kind.is_transformer() {
-            let (base, target) = (self.head_dim(base_width)?, self.head_dim(width)?);
-            let sizes = Sizes::NONE.with(Size::HeadDim, base, target)?;
-            widths = widths
-                .with_sizes(sizes.with(Size::Depth, self.base_depth, self.depth)?)
-                .with_branch_ends("blocks.*.attention.output.*")?
-                .with_branch_ends("blocks.*.mlp.down.*")?;
+            widths = self.declared(widths, &base, [base_width, width])?;
         }
         let rule = without_hidden_multipliers(rule.into(), optimizer)?;
         let mut plan = Plan::new(&widths, &self.shapes(width)?, rule, optimizer)?;
@@ -102,6 +112,26 @@ impl Architecture {
         Ok(plan)
     }
 
+    /// With what names and shapes do not say of a transformer, at the widths of base and target.
+    fn declared(
+        &self,
+        widths: Widths,
+        base: &Self,
+        [base_width, width]: [usize; 2],
+    ) -> Result<Widths, Error> {
+        let (own, target) = (self.head_dim(base_width)?, self.head_dim(width)?);
+        let sizes = Sizes::NONE.with(Size::HeadDim, own, target)?;
+        let sizes = sizes.with(Size::Depth, self.base_depth, self.depth)?;
+        let widths = widths
+            .with_branch_ends("blocks.*.attention.output.*")?
+            .with_branch_ends("blocks.*.mlp.down.*")?;
+        if !self.kind.facts().has_experts {
+            return Ok(widths.with_sizes(sizes));
+        }
+        let experts = [base.experts(base_width)?, self.experts(width)?];
+        with_experts(widths, sizes, experts)
+    }
+
     /// Names and dimensions of the parameters at a width. Allocates none of them.
     ///
     /// # Errors
@@ -111,7 +141,11 @@ impl Architecture {
         let forward = Multipliers::ONE;
         self.check(width)?;
         Ok(match self.kind {
-            Kind::Gpt | Kind::Bert => mutransfer_burn::shapes(&Transformer::new(
+            Kind::Gpt | Kind::Bert => mutransfer_burn::shapes(&Transformer::<FeedForward>::new(
+                &self.transformer(width, forward)?,
+                &device,
+            )),
+            Kind::Moe => mutransfer_burn::shapes(&Transformer::<Mixture>::new(
                 &self.transformer(width, forward)?,
                 &device,
             )),
@@ -134,6 +168,7 @@ impl Architecture {
         }
         self.check_data()?;
         self.heads(width)?;
+        self.experts(width)?;
         let Facts { width_unit, .. } = self.kind.facts();
         divides("width", width, "channels' share", width_unit)
     }
@@ -146,6 +181,14 @@ impl Architecture {
         {
             let variant = *variant;
             return Err(Error::NoTransformer { kind, variant });
+        }
+        if self.experts.is_some() && !facts.has_experts {
+            let what = "experts".to_owned();
+            return Err(Error::NoUse { kind, what });
+        }
+        if facts.has_experts && self.variants.has(Variant::Swiglu) {
+            let what = "swiglu, as its experts have no gate".to_owned();
+            return Err(Error::NoUse { kind, what });
         }
         let (reads, wanted, given) = match self.data {
             Format::Tokens { .. } => (facts.text.is_some(), "images", "text"),
@@ -215,6 +258,7 @@ impl Architecture {
             variants: self.variants.clone(),
             is_causal: self.kind.facts().text == Some(TextTask::NextToken),
             forward,
+            experts: self.experts(width)?,
         })
     }
 
@@ -282,7 +326,12 @@ fn heads_at(heads: Heads, width: usize) -> Result<(usize, usize), Error> {
 }
 
 /// Checks that a size is a multiple of another.
-fn divides(of: &'static str, size: usize, what: &'static str, divisor: usize) -> Result<(), Error> {
+pub(crate) fn divides(
+    of: &'static str,
+    size: usize,
+    what: &'static str,
+    divisor: usize,
+) -> Result<(), Error> {
     if size.is_multiple_of(divisor) {
         Ok(())
     } else {

@@ -89,6 +89,14 @@ pub enum Error {
         /// What it got.
         given: &'static str,
     },
+    /// More active experts than there are.
+    #[error("active is {active}, and there are {count} experts")]
+    Active {
+        /// Experts that each token would be routed to.
+        active: usize,
+        /// Experts there are.
+        count: usize,
+    },
     /// A size that must be positive.
     #[error("{what} is zero")]
     Zero {

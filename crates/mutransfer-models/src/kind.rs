@@ -22,6 +22,8 @@ pub enum Kind {
     Gpt,
     /// Transformer that predicts hidden tokens.
     Bert,
+    /// The first, with a mixture of experts in every block.
+    Moe,
     /// Multilayer perceptron over a window of tokens, or over an image.
     Mlp,
     /// Convolutional network.
@@ -39,6 +41,8 @@ pub struct Facts {
     pub images: bool,
     /// Whether it has attention, and with it heads, variants and an order of tokens.
     pub is_transformer: bool,
+    /// Whether its feed-forward layers are mixtures of experts.
+    pub has_experts: bool,
     /// What its width is a multiple of.
     pub width_unit: usize,
 }
@@ -64,18 +68,24 @@ impl Kind {
             text: Some(TextTask::NextToken),
             images: false,
             is_transformer: true,
+            has_experts: false,
             width_unit: 1,
         };
         let network = Facts {
             text: None,
             images: true,
             is_transformer: false,
+            has_experts: false,
             width_unit: 1,
         };
         match self {
             Self::Gpt => transformer,
             Self::Bert => Facts {
                 text: Some(TextTask::HiddenTokens),
+                ..transformer
+            },
+            Self::Moe => Facts {
+                has_experts: true,
                 ..transformer
             },
             Self::Mlp => Facts {

@@ -1,7 +1,7 @@
 //! What the forward pass of a model multiplies by.
 
 use burn::tensor::Tensor;
-use mutransfer::{Hyper, ParamPlan, Plan, Role};
+use mutransfer::{Hyper, Plan, Role};
 
 use crate::error::Error;
 
@@ -19,6 +19,10 @@ pub(crate) struct Multipliers {
     pub(crate) readout: f64,
     /// On the output of residual branches.
     pub(crate) residual: f64,
+    /// On the weight of what experts write with: A.
+    pub(crate) experts: f64,
+    /// On the sum over routed experts: R.
+    pub(crate) route: f64,
 }
 
 impl Multipliers {
@@ -28,6 +32,8 @@ impl Multipliers {
         input: 1.0,
         readout: 1.0,
         residual: 1.0,
+        experts: 1.0,
+        route: 1.0,
     };
 
     /// Those of a plan at these hyperparameters.
@@ -39,14 +45,15 @@ impl Multipliers {
         let mut all = Self {
             attention: forward.attention.unwrap_or(1.0),
             residual: forward.residual.unwrap_or(1.0),
+            route: forward.experts.map_or(1.0, |experts| experts.route),
             ..Self::ONE
         };
         for (name, param) in plan.params() {
             let multiplier = param.setting(hyper).multiplier;
             if name.as_str() == READOUT {
                 all.readout = multiplier;
-            } else if is_input(param) {
-                all.input = multiplier;
+            } else if let Some(of_role) = all.of_role(param.role) {
+                *of_role = multiplier;
             } else if multiplier != 1.0 {
                 return Err(Error::Multiplier {
                     name: name.clone(),
@@ -64,12 +71,16 @@ impl Multipliers {
         }
         Ok(all)
     }
-}
 
-/// Whether it is an embedding or a first layer. Those of one model have one multiplier, as it is
-/// that of their role at the growth of the width.
-fn is_input(param: &ParamPlan) -> bool {
-    param.role == Role::Input
+    /// The one of all embeddings and first layers, or of all that experts write with. Those of one
+    /// model have one multiplier, as it is that of their role at the growth of the widths.
+    fn of_role(&mut self, role: Role) -> Option<&mut f64> {
+        match role {
+            Role::Input => Some(&mut self.input),
+            Role::ExpertOut => Some(&mut self.experts),
+            _ => None,
+        }
+    }
 }
 
 /// Activations times a number. Before a layer this is the number times its weight; a bias is not

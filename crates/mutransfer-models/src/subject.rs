@@ -69,6 +69,7 @@ impl BuiltIn {
 
     /// The model family at a depth and context.
     fn architecture(&self, sizes: &ModelSizes) -> Architecture {
+        let usual = Architecture::new(self.kind, self.dataset.format());
         Architecture {
             kind: self.kind,
             depth: sizes.depth,
@@ -77,6 +78,8 @@ impl BuiltIn {
             variants: self.variants.clone(),
             data: self.dataset.format(),
             context: sizes.context,
+            experts: sizes.experts.or(usual.experts),
+            base_experts: sizes.base_experts,
             zero_readout: self.description.zero_readout,
             zero_query: self.description.zero_query,
         }
@@ -194,6 +197,7 @@ impl Subject for BuiltIn {
     fn usual_check(&self) -> UsualCheck {
         let batch = match (self.kind, self.data.kind) {
             (Kind::Gpt, _) | (Kind::Mlp, DataKind::Text) => 1,
+            (Kind::Moe, _) => 4,
             (Kind::Bert, _) => 2,
             (Kind::Mlp, _) => 8,
             (Kind::Cnn | Kind::ResNet, _) => 4,
@@ -201,6 +205,7 @@ impl Subject for BuiltIn {
         let (narrowest, widest, depth, seeds) = match self.kind {
             Kind::Mlp => (64, 1024, 2, 512),
             Kind::Gpt => (64, 1024, 2, 64),
+            Kind::Moe => (64, 512, 2, 64),
             Kind::Bert => (128, 1024, 2, 40),
             Kind::Cnn => (128, 2048, 2, 64),
             Kind::ResNet => (32, 256, 1, 128),

@@ -1,6 +1,6 @@
 //! Trains any of the models by its plan.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mutransfer::{Hyper, Plan};
@@ -12,6 +12,8 @@ use crate::architecture::Architecture;
 use crate::cnn::{Cnn, VisionConfig};
 use crate::data::{Corpus, Dataset, Images};
 use crate::error::Error;
+use crate::experts::Mixture;
+use crate::feed_forward::{Feed, FeedForward};
 use crate::kind::Kind;
 use crate::mlp::Mlp;
 use crate::multipliers::Multipliers;
@@ -75,12 +77,16 @@ impl Start<'_> {
         let context = self.architecture.context;
         match self.architecture.kind {
             Kind::Gpt => {
-                let gpt = self.transformer()?;
+                let gpt = self.transformer::<FeedForward>()?;
                 self.run(gpt, NextToken { corpus, context })
             }
             Kind::Bert => {
-                let bert = self.transformer()?;
+                let bert = self.transformer::<FeedForward>()?;
                 self.run(bert, Masked { corpus, context })
+            }
+            Kind::Moe => {
+                let moe = self.transformer::<Mixture>()?;
+                self.run(moe, NextToken { corpus, context })
             }
             Kind::Mlp => {
                 let mlp = self.mlp();
@@ -116,9 +122,9 @@ impl Start<'_> {
         }
     }
 
-    fn transformer(&self) -> Result<Transformer, Error> {
-        let config = self.architecture.transformer(self.width, self.forward)?;
-        Ok(Transformer::new(&config, &self.device))
+    fn transformer<F: Feed>(&self) -> Result<Transformer<F>, Error> {
+        let config = self.architecture.transformer(self.width, self.forward);
+        Ok(Transformer::new(&config?, &self.device))
     }
 
     fn mlp(&self) -> Mlp {
@@ -162,7 +168,7 @@ trait Model<I>: Module {
     }
 }
 
-impl Model<Tensor<2, Int>> for Transformer {
+impl<F: Feed> Model<Tensor<2, Int>> for Transformer<F> {
     fn logits(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<2> {
         self.forward(tokens, probe).flatten(0, 1)
     }
@@ -303,13 +309,15 @@ const MOMENTS: [&str; 2] = ["first/", "second/"];
 
 impl<M: Model<T::Input>, T: Task> Training for Run<M, T> {
     fn parameters(&self) -> Vec<(String, Vec<f32>)> {
-        let mut reader = Reader::default();
-        self.model().visit(&mut reader);
-        reader.found
+        mutransfer_burn::parameters(self.model())
     }
 
     fn stream(&self) -> Option<Vec<f32>> {
-        let stream = self.model().stream(self.batch(0).input)?;
+        // Looking is no step: a mixture would take the load into account.
+        let device = self.device.clone().inner();
+        let Batches { seed, size, .. } = self.batches;
+        let batch = self.task.batch(seed, 0, size, &device);
+        let stream = self.model().valid().stream(batch.input)?;
         stream.into_data().try_to_vec().ok()
     }
 }
@@ -333,32 +341,6 @@ fn loss<I>(model: &impl Model<I>, batch: Batch<I>) -> Tensor<1> {
         None => logits,
     };
     cross_entropy(judged, batch.targets)
-}
-
-/// Reads the parameters of a module.
-#[derive(Default)]
-struct Reader {
-    path: Vec<String>,
-    found: Vec<(String, Vec<f32>)>,
-}
-
-impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let values = param
-            .val()
-            .into_data()
-            .try_to_vec()
-            .expect("parameters are f32");
-        self.found.push((self.path.join("."), values));
-    }
 }
 
 /// Writes the parameters of a module, all of which the state has.

@@ -8,22 +8,26 @@ use burn::tensor::{Device, Int, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
 
+use crate::expert_sizes::ExpertSizes;
+use crate::feed_forward::{Feed, new_linear, show_branch, show_linear};
 use crate::multipliers::{Multipliers, scaled};
 use crate::variant::{GROUP, Variant, Variants};
 use mutransfer_fused::{
-    Heads, attention, attention_logits, embedding, gelu, layer_norm, linear, positioned_embedding,
-    residual_linear, rms_norm, scaled_linear, swiglu, tied_readout,
+    Heads, attention, attention_logits, embedding, layer_norm, linear, positioned_embedding,
+    residual_linear, rms_norm, scaled_linear, tied_readout,
 };
 
 /// `depth` blocks of attention and a feed-forward layer; see [`crate::Architecture`] for its sizes.
 ///
+/// `F` is the second branch of a block: dense, or a mixture of experts.
+///
 /// As it comes: layer norm before each branch, GELU, learned positions, a readout of its own. Each
 /// [`Variant`] replaces one of these. Branches are added times the plan's residual multiplier.
 #[derive(Module, Debug)]
-pub struct Transformer {
+pub(crate) struct Transformer<F: Module> {
     tokens: Embedding,
     positions: Option<Embedding>,
-    blocks: Vec<Block>,
+    blocks: Vec<Block<F>>,
     norm: Option<Norm>,
     readout: Option<Linear>,
     input_multiplier: f64,
@@ -31,11 +35,11 @@ pub struct Transformer {
 }
 
 #[derive(Module, Debug)]
-struct Block {
+struct Block<F: Module> {
     attention_norm: Option<Norm>,
     attention: Attention,
     mlp_norm: Option<Norm>,
-    mlp: FeedForward,
+    mlp: F,
     is_post_norm: bool,
     residual: f64,
 }
@@ -53,13 +57,6 @@ struct Attention {
     group: usize,
     scale: f64,
     is_causal: bool,
-}
-
-#[derive(Module, Debug)]
-struct FeedForward {
-    gate: Option<Linear>,
-    up: Linear,
-    down: Linear,
 }
 
 /// Layer norm, or RMS norm where it has no bias.
@@ -80,9 +77,11 @@ pub(crate) struct TransformerConfig {
     pub(crate) variants: Variants,
     pub(crate) is_causal: bool,
     pub(crate) forward: Multipliers,
+    /// Of a mixture; a dense layer has none.
+    pub(crate) experts: ExpertSizes,
 }
 
-impl Transformer {
+impl<F: Feed> Transformer<F> {
     pub(crate) fn new(config: &TransformerConfig, device: &Device) -> Self {
         let (width, variants) = (config.width, &config.variants);
         let has_positions = !variants.has(Variant::Rope);
@@ -106,7 +105,7 @@ impl Transformer {
     }
 
     /// Logits `[batch, time, vocabulary]` for tokens `[batch, time]`.
-    pub fn forward(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
+    pub(crate) fn forward(&self, tokens: Tensor<2, Int>, probe: &mut Probe) -> Tensor<3> {
         let hidden = normed(self.norm.as_ref(), self.stream(tokens, probe));
         probe.activation(|| ("norm".into(), Layer::Hidden, hidden.clone()));
         let logits = self.read_out(hidden, probe);
@@ -196,20 +195,14 @@ impl Norm {
     }
 }
 
-impl Block {
+impl<F: Feed> Block<F> {
     fn new(config: &TransformerConfig, device: &Device) -> Self {
-        let (width, variants) = (config.width, &config.variants);
-        let has_gate = variants.has(Variant::Swiglu);
         Self {
             attention_norm: Norm::of(config, device),
             attention: Attention::new(config, device),
             mlp_norm: Norm::of(config, device),
-            mlp: FeedForward {
-                gate: has_gate.then(|| new_linear(width, 4 * width, device)),
-                up: new_linear(width, 4 * width, device),
-                down: new_linear(4 * width, width, device),
-            },
-            is_post_norm: variants.has(Variant::PostNorm),
+            mlp: F::new(config, device),
+            is_post_norm: config.variants.has(Variant::PostNorm),
             residual: config.forward.residual,
         }
     }
@@ -221,11 +214,8 @@ impl Block {
         show_branch(["attention", "output"], index, output, &attended, probe);
         let attended = residual_linear(output, self.residual, attended, hidden);
         let hidden = self.after(self.attention_norm.as_ref(), attended);
-        let down = &self.mlp.down;
         let input = self.before(self.mlp_norm.as_ref(), hidden.clone());
-        let fed = self.mlp.hidden(input, index, probe);
-        show_branch(["mlp", "down"], index, down, &fed, probe);
-        let fed = residual_linear(down, self.residual, fed, hidden);
+        let fed = self.mlp.add(self.residual, [input, hidden], index, probe);
         self.after(self.mlp_norm.as_ref(), fed)
     }
 
@@ -235,53 +225,6 @@ impl Block {
 
     fn after(&self, norm: Option<&Norm>, hidden: Tensor<3>) -> Tensor<3> {
         normed(norm.filter(|_| self.is_post_norm), hidden)
-    }
-}
-
-/// Shows the last layer of a branch with what it reads, and the branch's output.
-fn show_branch(
-    [branch, last]: [&str; 2],
-    index: usize,
-    layer: &Linear,
-    input: &Tensor<3>,
-    probe: &mut Probe,
-) {
-    show_linear(&format!("{branch}.{last}"), index, layer, input, probe);
-    probe.activation(|| {
-        (
-            format!("blocks.{index}.{branch}"),
-            Layer::Hidden,
-            linear(layer, input.clone()),
-        )
-    });
-}
-
-/// Shows a linear layer of a block with what it reads.
-fn show_linear(part: &str, index: usize, layer: &Linear, input: &Tensor<3>, probe: &mut Probe) {
-    probe.linear(|| {
-        (
-            format!("blocks.{index}.{part}"),
-            Layer::Hidden,
-            layer,
-            input.clone(),
-            1.0,
-        )
-    });
-}
-
-fn new_linear(fan_in: usize, fan_out: usize, device: &Device) -> Linear {
-    LinearConfig::new(fan_in, fan_out).init(device)
-}
-
-impl FeedForward {
-    /// What the last layer reads.
-    fn hidden(&self, input: Tensor<3>, index: usize, probe: &mut Probe) -> Tensor<3> {
-        show_linear("mlp.up", index, &self.up, &input, probe);
-        let Some(gate) = &self.gate else {
-            return gelu(linear(&self.up, input));
-        };
-        show_linear("mlp.gate", index, gate, &input, probe);
-        swiglu(linear(gate, input.clone()), linear(&self.up, input))
     }
 }
 

@@ -21,7 +21,7 @@ fn architecture(kind: Kind, heads: Heads) -> Architecture {
 /// The built-in data for a model.
 fn dataset(kind: Kind) -> Dataset {
     match kind {
-        Kind::Gpt | Kind::Bert => Dataset::Text(Corpus::Synthetic(Language::new(0))),
+        Kind::Gpt | Kind::Bert | Kind::Moe => Dataset::Text(Corpus::Synthetic(Language::new(0))),
         Kind::Mlp | Kind::Cnn | Kind::ResNet => Dataset::Images(Images::synthetic(0)),
     }
 }

@@ -58,6 +58,7 @@ fn whole_trainings_agree() {
         (Kind::Gpt, Heads::Dim(8), Variants::default()),
         (Kind::Gpt, Heads::Count(2), Variants::default()),
         (Kind::Bert, Heads::Dim(8), all()),
+        (Kind::Moe, Heads::Dim(8), Variants::default()),
         (Kind::Mlp, Heads::Dim(8), Variants::default()),
         (Kind::Cnn, Heads::Dim(8), Variants::default()),
         (Kind::ResNet, Heads::Dim(8), Variants::default()),

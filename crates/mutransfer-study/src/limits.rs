@@ -1,13 +1,15 @@
 //! How large a study may be. What is beyond is a slip of the pen, and would end in the middle of
 //! the training for want of memory.
 
-use crate::subject::ModelSizes;
+use crate::subject::{Experts, ModelSizes};
 use crate::trial::Budget;
 
 /// The widest model, whose hidden matrices have 16 GiB.
 const WIDTH: usize = 1 << 16;
 /// The most blocks.
 const DEPTH: usize = 1 << 12;
+/// The most experts.
+const EXPERTS: usize = 1 << 12;
 /// The longest sequence.
 const CONTEXT: usize = 1 << 20;
 /// The largest batch.
@@ -52,7 +54,25 @@ pub fn check_sizes(sizes: &ModelSizes) -> Result<(), BadSize> {
     check("width", sizes.width, WIDTH)?;
     check("depth", sizes.depth, DEPTH)?;
     check("base_depth", sizes.base_depth(), DEPTH)?;
-    check("context", sizes.context, CONTEXT)
+    check("context", sizes.context, CONTEXT)?;
+    check_experts("experts", sizes.experts)?;
+    check_experts("base_experts", sizes.base_experts)
+}
+
+fn check_experts(what: &'static str, experts: Option<Experts>) -> Result<(), BadSize> {
+    let Some(experts) = experts else {
+        return Ok(());
+    };
+    let Experts { count, active, .. } = experts;
+    check(what, count, EXPERTS)?;
+    for size in [active, experts.width.unwrap_or(1), experts.shared.max(1)] {
+        check(what, size, WIDTH)?;
+    }
+    if active > count {
+        let problem = format!("has {active} active ones of {count}");
+        return Err(BadSize { what, problem });
+    }
+    Ok(())
 }
 
 /// Checks that steps and batch are at least 1 and within reason.

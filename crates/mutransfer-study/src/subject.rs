@@ -90,12 +90,42 @@ pub struct ModelSizes {
     pub base_depth: Option<usize>,
     /// Tokens in a sequence, where there are sequences.
     pub context: usize,
+    /// Experts of each block; none where its feed-forward layer is dense.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts: Option<Experts>,
+    /// Experts of the base; `experts` if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_experts: Option<Experts>,
+}
+
+/// Experts of a mixture. Their hidden units grow with the width of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experts {
+    /// Experts that a token may be routed to.
+    pub count: usize,
+    /// Experts that each token is routed to.
+    pub active: usize,
+    /// Hidden units of one of them, in a model of width `at`; where not given, the active ones have
+    /// as many together as a dense layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
+    /// Hidden units of all shared experts together, in a model of width `at`.
+    #[serde(default)]
+    pub shared: usize,
+    /// The width of the model that they are given for.
+    pub at: usize,
 }
 
 impl ModelSizes {
     /// Number of blocks at which every scale is 1.
     pub fn base_depth(&self) -> usize {
         self.base_depth.unwrap_or(self.depth)
+    }
+
+    /// Experts at which every scale is 1, where there are experts.
+    pub fn base_experts(&self) -> Option<Experts> {
+        self.base_experts.or(self.experts)
     }
 }
 

@@ -178,6 +178,8 @@ pub(crate) mod tests {
                 depth: 1,
                 base_depth: None,
                 context: 4,
+                experts: None,
+                base_experts: None,
             },
             hyper: Hyper::default(),
             budget: Budget {

@@ -6,6 +6,7 @@ use clap::ArgAction;
 use mutransfer::Optimizer;
 use mutransfer_analysis::LOSS_TOLERANCE;
 use mutransfer_study::grid::LearningRate;
+use mutransfer_study::subject::Experts;
 
 use super::ForeignOptions;
 
@@ -23,7 +24,7 @@ pub(crate) struct CoordOptions {
     /// --lr, --steps, --seeds and --batch prevail over that
     #[arg(long, value_name = "STUDY.toml", conflicts_with = "from")]
     pub(crate) study: Option<PathBuf>,
-    /// Model family: gpt, bert, mlp, cnn or resnet
+    /// Model family: gpt, bert, moe, mlp, cnn or resnet
     #[arg(long, default_value = "gpt")]
     pub(crate) model: String,
     /// Parts of a transformer in another form: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv,
@@ -40,8 +41,8 @@ pub(crate) struct CoordOptions {
     /// Optimizer: sgd, adam or adamw
     #[arg(long, default_value = "adamw")]
     pub(crate) optimizer: Optimizer,
-    /// Widths to compare [default: 64 to 1024 in doublings; 128 to 1024 for bert, 128 to 2048 for
-    /// cnn, 32 to 256 for resnet]
+    /// Widths to compare [default: 64 to 1024 in doublings; 128 to 1024 for bert, 64 to 512 for
+    /// moe, 128 to 2048 for cnn, 32 to 256 for resnet]
     #[arg(long, value_delimiter = ',')]
     pub(crate) widths: Vec<usize>,
     /// Width at which every rule is the standard one [default: the smallest of the widths]
@@ -70,6 +71,8 @@ pub(crate) struct CoordOptions {
     /// Number of attention heads; their size grows with width
     #[arg(long, value_name = "COUNT")]
     pub(crate) heads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) experts: ExpertOptions,
     /// Tokens in a sequence [default: 8, and 32 for bert, which guesses every seventh]
     #[arg(long)]
     pub(crate) context: Option<usize>,
@@ -131,6 +134,38 @@ pub(crate) struct CoordOptions {
     /// Print verdict and slopes as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The experts of a moe.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExpertOptions {
+    /// Experts of every block of a moe [default: 8]
+    #[arg(long = "experts", value_name = "COUNT", requires = "active", conflicts_with_all = ["study", "from"])]
+    pub(crate) count: Option<usize>,
+    /// Experts that each token is routed to [default: 2]
+    #[arg(long, value_name = "COUNT", requires = "count")]
+    pub(crate) active: Option<usize>,
+    /// Hidden units of one expert at the base width; they grow with the width [default: those of a
+    /// dense layer over the active experts]
+    #[arg(long, value_name = "WIDTH", requires = "count")]
+    pub(crate) expert_width: Option<usize>,
+    /// Hidden units of shared experts together, which every token goes through, at the base width
+    /// [default: none]
+    #[arg(long, value_name = "WIDTH", requires = "count")]
+    pub(crate) shared_width: Option<usize>,
+}
+
+impl ExpertOptions {
+    /// Those typed, for a model of this width.
+    pub(crate) fn at(&self, width: usize) -> Option<Experts> {
+        Some(Experts {
+            count: self.count?,
+            active: self.active?,
+            width: self.expert_width,
+            shared: self.shared_width.unwrap_or(0),
+            at: width,
+        })
+    }
 }
 
 /// Test whether wider is always better: training curves of several widths, which must not cross.

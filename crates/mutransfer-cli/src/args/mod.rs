@@ -200,8 +200,8 @@ pub(crate) struct SweepOptions {
 
 const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   name = "study"            title of the report and name of the output folder
-  model = "gpt"             gpt or bert, for text; mlp, for images or a window of 4 tokens; cnn or
-                            resnet, for images
+  model = "gpt"             gpt, bert or moe, for text; mlp, for images or a window of 4 tokens; cnn
+                            or resnet, for images
   rules = ["sp", "mup"]     parametrizations to compare: rules, or TOML files with tables of your
                             own
   optimizer = "adamw"       sgd, adam or adamw
@@ -215,6 +215,12 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
                             mlp and cnn
   base_depth = 2            blocks at which every rule is the standard one, of a transformer
                             [default: depth]
+  experts = { count = 8, active = 2, width = 128, shared = 0 }
+                            of a moe: how many, how many each token goes to, hidden units of one and
+                            of shared ones together at the base width [default: 8, 2, as a dense
+                            layer, 0]
+  base_experts = { count = 1, active = 1 }
+                            experts at which every rule is the standard one [default: experts]
   head_dim = 16             size of an attention head; the number of heads grows with width
   heads = 4                 or: number of heads; their size grows with width
   zero_readout = false      start the readout at zero

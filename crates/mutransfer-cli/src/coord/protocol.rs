@@ -76,12 +76,15 @@ pub(super) fn protocol(
     let widest = widths.iter().copied().max();
     let widest = widest.ok_or_else(|| Failure::usage("no width is given", None))?;
     let narrowest = widths.iter().copied().min().unwrap_or(widest);
+    let base_width = options.base_width.unwrap_or(narrowest);
     let sizes = ModelSizes {
-        base_width: options.base_width.unwrap_or(narrowest),
+        base_width,
         width: widest,
         depth: options.depth.unwrap_or(usual.depth),
         base_depth: options.base_depth,
         context: options.context.unwrap_or(usual.context),
+        experts: options.experts.at(base_width),
+        base_experts: None,
     };
     let seeds = options.seeds.unwrap_or(usual.seeds as u64);
     limits::check_seeds("seeds", seeds)?;

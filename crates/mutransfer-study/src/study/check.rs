@@ -94,12 +94,15 @@ fn sizes(file: &StudyFile, path: &Path) -> Result<(ModelSizes, Vec<usize>), Read
         let problem = "is empty; give the widths of the proxies";
         return Err(ReadError::value(path, "widths", problem));
     };
+    let base_width = file.base_width.unwrap_or(narrowest);
     let sizes = ModelSizes {
-        base_width: file.base_width.unwrap_or(narrowest),
+        base_width,
         width: narrowest,
         depth: file.depth,
         base_depth: file.base_depth,
         context: file.context,
+        experts: file.experts.map(|experts| experts.at(base_width)),
+        base_experts: file.base_experts.map(|experts| experts.at(base_width)),
     };
     proxies
         .iter()

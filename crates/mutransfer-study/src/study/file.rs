@@ -10,6 +10,7 @@ use crate::command::{Metric, Source};
 use crate::executor::settings::Settings;
 use crate::grid::Grid;
 use crate::schedule::Schedule;
+use crate::subject::Experts;
 
 /// The model where nothing is said of it.
 pub(super) const MODEL: &str = "gpt";
@@ -76,6 +77,12 @@ pub(crate) struct StudyFile {
     /// Blocks at which every scale is 1; `depth` if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) base_depth: Option<usize>,
+    /// Experts of every block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) experts: Option<ExpertsFile>,
+    /// Experts at which every scale is 1; `experts` if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base_experts: Option<ExpertsFile>,
     /// Size of an attention head; the number of heads grows with width.
     pub(super) head_dim: Option<usize>,
     /// Number of attention heads; their size grows with width. In place of `head_dim`.
@@ -157,6 +164,38 @@ pub(crate) struct StudyFile {
     /// Where trials are run, which changes none of them and is no setting of theirs.
     #[serde(skip_serializing)]
     pub(super) executor: Settings,
+}
+
+/// Experts, in a model of the base width.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { count = 8, active = 2, width = 128, shared = 64 }"
+)]
+pub(super) struct ExpertsFile {
+    /// How many there are.
+    pub(super) count: usize,
+    /// To how many each token is routed.
+    pub(super) active: usize,
+    /// Hidden units of one; if not given, the active ones have those of a dense layer together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) width: Option<usize>,
+    /// Hidden units of all shared experts together.
+    #[serde(default)]
+    pub(super) shared: usize,
+}
+
+impl ExpertsFile {
+    /// In a model of this width.
+    pub(super) fn at(self, width: usize) -> Experts {
+        Experts {
+            count: self.count,
+            active: self.active,
+            width: self.width,
+            shared: self.shared,
+            at: width,
+        }
+    }
 }
 
 /// The coordinate check.
@@ -275,6 +314,8 @@ impl Default for StudyFile {
             target_width: 256,
             depth: 2,
             base_depth: None,
+            experts: None,
+            base_experts: None,
             head_dim: None,
             heads: None,
             variants: Vec::new(),
