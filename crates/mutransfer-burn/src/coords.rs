@@ -102,6 +102,15 @@ impl Probe {
         }
     }
 
+    /// Shows what a forward pass counts. Its change is made of steps, and follows no law.
+    pub fn count<const D: usize>(&mut self, show: impl FnOnce() -> (String, Layer, Tensor<D>)) {
+        if self.is_on {
+            let (module, layer, counts) = show();
+            let counts = counts.without_autodiff().flatten(0, D - 1);
+            self.push(&module, layer, Quantity::Activation, counts);
+        }
+    }
+
     /// Shows a linear layer with its input and forward multiplier.
     pub fn linear<'a, const D: usize>(
         &mut self,

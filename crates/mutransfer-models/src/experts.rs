@@ -209,7 +209,7 @@ impl Mixture {
         let branch = self.apply(1.0, routes, [input.clone(), logits.clone(), none]);
         probe.activation(|| (name(".router"), Layer::Hidden, logits.clone()));
         probe.activation(|| (name(".experts"), Layer::Hidden, outputs));
-        probe.activation(|| (name(".load"), Layer::Hidden, load(routes)));
+        probe.count(|| (name(".load"), Layer::Hidden, load(routes)));
         probe.activation(|| (name(""), Layer::Hidden, branch));
     }
 }
