@@ -72,7 +72,7 @@ pub(crate) struct CoordOptions {
     #[arg(long, value_name = "COUNT")]
     pub(crate) heads: Option<usize>,
     #[command(flatten)]
-    pub(crate) experts: ExpertOptions,
+    pub(crate) experts: MixtureOptions,
     /// Tokens in a sequence [default: 8, and 32 for bert, which guesses every seventh]
     #[arg(long)]
     pub(crate) context: Option<usize>,
@@ -138,7 +138,7 @@ pub(crate) struct CoordOptions {
 
 /// The experts of a moe.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ExpertOptions {
+pub(crate) struct MixtureOptions {
     /// Experts of every block of a moe [default: 8]
     #[arg(long = "experts", value_name = "COUNT", requires = "active", conflicts_with_all = ["study", "from"])]
     pub(crate) count: Option<usize>,
@@ -155,7 +155,7 @@ pub(crate) struct ExpertOptions {
     pub(crate) shared_width: Option<usize>,
 }
 
-impl ExpertOptions {
+impl MixtureOptions {
     /// Those typed, for a model of this width.
     pub(crate) fn at(&self, width: usize) -> Option<Experts> {
         Some(Experts {
