@@ -149,6 +149,7 @@ impl Setup {
             batch: self.batch,
             schedule: Schedule::Constant,
             warmup: 0,
+            base: None,
         })?;
         for rule in rules {
             for &depth in &self.depths {

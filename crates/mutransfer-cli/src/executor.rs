@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::Context;
+use mutransfer_study::axis::Axis;
 use mutransfer_study::build;
 use mutransfer_study::executor::Executor;
 use mutransfer_study::executor::batch::{Share, abandon};
@@ -72,17 +73,18 @@ fn here(
 
 /// How many of the largest trials this machine has memory for.
 fn room(bench: &Workbench) -> Result<usize, Failure> {
-    let (Some((width, needed)), Some(there)) = (bench.largest(), limits::memory()) else {
+    let (Some((rung, needed)), Some(there)) = (bench.largest(), limits::memory()) else {
         return Ok(usize::MAX);
     };
     let room = there.checked_div(needed).unwrap_or(u64::MAX);
     if room == 0 {
         let [needed, there] = [needed, there].map(|bytes| bytes >> 20);
+        let sizes = rung.along(&[Axis::Width, Axis::Depth]);
         let message = format!(
-            "a trial at width {width} takes {needed} MiB of memory at least, for weights, \
-             gradients and moments, and this machine has {there} MiB"
+            "a trial at {sizes} takes {needed} MiB of memory at least, for weights, gradients \
+             and moments, and this machine has {there} MiB"
         );
-        let hint = "choose narrower widths, or run it elsewhere with --executor";
+        let hint = "choose smaller models, or run it elsewhere with --executor";
         return Err(Failure::usage(message, Some(hint)));
     }
     Ok(usize::try_from(room).unwrap_or(usize::MAX))

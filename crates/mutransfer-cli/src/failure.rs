@@ -6,7 +6,9 @@ mod shapes;
 mod store;
 
 use crate::say::note;
+use mutransfer_analysis::Along;
 use mutransfer_study::command::{self, CommandError};
+use mutransfer_study::curves::AlongError;
 use mutransfer_study::error::{self, ReadError, RunError, What, is_full_of_files};
 use mutransfer_study::limits::BadSize;
 use mutransfer_study::rule::FindError;
@@ -90,27 +92,38 @@ impl Failure {
         }
     }
 
-    pub(crate) fn wider_is_worse() -> Self {
+    pub(crate) fn larger_is_worse(along: Along) -> Self {
         let hint = Some(
             "a lower learning rate, or `mutransfer coord` to see which layer breaks".to_owned(),
         );
         Self {
             code: FOUND,
-            error: anyhow::anyhow!("wider is not always better"),
+            error: anyhow::anyhow!("{} is not always better", along.larger()),
             hint,
         }
     }
 
-    pub(crate) fn wider_undetermined() -> Self {
-        let hint = Some(
-            "more seeds narrow the intervals; the same seed must mean the same data at every width"
-                .to_owned(),
-        );
+    pub(crate) fn larger_undetermined(along: Along) -> Self {
+        let hint = Some(format!(
+            "more seeds narrow the intervals; the same seed must mean the same data at every \
+             {along}"
+        ));
         Self {
             code: SOME_FAILED,
-            error: anyhow::anyhow!("whether wider is always better is undetermined"),
+            error: anyhow::anyhow!(
+                "whether {} is always better is undetermined",
+                along.larger()
+            ),
             hint,
         }
+    }
+
+    pub(crate) fn not_monitored(error: AlongError) -> Self {
+        let hint = match error {
+            AlongError::Steps => "monitor studies over width or depth, at one batch and duration",
+            _ => "give the curves that are to be compared as tables",
+        };
+        Self::usage(format!("curves cannot be compared: {error}"), Some(hint))
     }
 
     pub(crate) fn not_as_expected(missed: usize, of: usize) -> Self {

@@ -1,6 +1,7 @@
 //! What batch and duration add to a plan.
 
-use mutransfer::{Horizon, PlanDocument, Size, Sizes, TrainingDocument};
+use mutransfer::{Horizon, Parametrization, PlanDocument, Size, Sizes, TrainingDocument};
+use mutransfer_study::study::Study;
 
 use crate::args::HorizonOptions;
 use crate::failure::Failure;
@@ -48,6 +49,29 @@ impl Horizons {
             betas: betas.map(|(_, beta)| beta),
             steps: options.steps,
         })
+    }
+
+    /// Those that were typed, or else of the target of a study where the rule has a law of them,
+    /// with so many tokens in an example.
+    pub(crate) fn or_of_study(
+        self,
+        study: &Study,
+        rule: &Parametrization,
+        tokens: usize,
+    ) -> Result<Self, Failure> {
+        let budget = study.target().budget;
+        match (rule.horizon(), budget.base) {
+            (Some(law), Some(base)) if !self.is_given() => {
+                let hyper = study.hyper(1.0);
+                Ok(Self {
+                    law,
+                    sizes: Some(budget.sizes(tokens)?),
+                    betas: [hyper.beta1, hyper.beta2].map(Some),
+                    steps: Some(base.steps as u64),
+                })
+            }
+            _ => Ok(self),
+        }
     }
 
     pub(crate) fn is_given(&self) -> bool {

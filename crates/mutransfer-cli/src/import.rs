@@ -1,8 +1,10 @@
 //! `mutransfer import`: runs made elsewhere become finished trials of a study.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mutransfer_analysis::{Columns, read_runs};
+use mutransfer_study::axis::{Axis, Rung};
 use mutransfer_study::study::Study;
 use mutransfer_study::workbench::{Imported, Workbench};
 
@@ -60,6 +62,9 @@ fn table(
         files.push((path.display().to_string(), model::text(path)?));
     }
     let mut columns = crate::analyze::columns(&options.columns)?;
+    if columns.axis == Axis::Width.name() {
+        bench.study().axis().name().clone_into(&mut columns.axis);
+    }
     for (_, text) in &files {
         keep_own(&mut columns, bench.study(), text);
     }
@@ -67,22 +72,31 @@ fn table(
     Ok(bench.import(&runs)?)
 }
 
-/// Leaves out the rows of other depths and lengths, where a table says them.
+/// Leaves out the rows of other sizes and lengths, where a table says them.
 fn keep_own(columns: &mut Columns, study: &Study, text: &str) {
-    let sizes = study.sizes(study.target_width());
-    let budget = study.budget();
+    let axis = study.axis().name();
+    let values =
+        |of: fn(&Rung) -> usize| -> BTreeSet<usize> { study.all_sizes().iter().map(of).collect() };
     let own = [
-        ("depth", sizes.depth),
-        ("context", sizes.context),
-        ("steps", budget.steps),
-        ("batch", budget.batch),
+        ("width", values(|rung| rung.sizes.width)),
+        ("depth", values(|rung| rung.sizes.depth)),
+        ("context", values(|rung| rung.sizes.context)),
+        ("steps", values(|rung| rung.budget.steps)),
+        ("batch", values(|rung| rung.budget.batch)),
     ];
+    // What differs within the study is told apart by its axis.
+    let same = own.into_iter().filter_map(|(name, values)| {
+        let only = values
+            .first()
+            .filter(|_| values.len() == 1 && name != axis)?;
+        Some((name, *only))
+    });
     let header = text.lines().next().unwrap_or_default();
     let names: Vec<&str> = header
         .split([',', ';', '\t'])
         .map(|name| name.trim_matches('"'))
         .collect();
-    for (name, value) in own {
+    for (name, value) in same {
         let is_asked = columns.filters.iter().any(|(column, _)| column == name);
         if names.contains(&name) && !is_asked {
             columns.filters.push((name.to_owned(), value.to_string()));

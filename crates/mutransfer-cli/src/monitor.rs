@@ -1,12 +1,13 @@
-//! `mutransfer monitor`: whether wider is always better, from training curves of any program or of
-//! a study.
+//! `mutransfer monitor`: whether wider, or deeper, is always better, from training curves of any
+//! program or of a study.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
 use mutransfer_analysis::{
-    self, Estimate, LossRow, Monitor, Pair, Verdict, curves_from_csv, display_name, figures, to_csv,
+    self, Along, Estimate, LossRow, Monitor, Pair, Verdict, curves_from_csv, curves_to_csv,
+    display_name, figures,
 };
 use mutransfer_study::curves::{self, Curve};
 use mutransfer_study::grid::LearningRate;
@@ -26,35 +27,48 @@ pub(crate) fn monitor(options: &MonitorOptions) -> Result<(), Failure> {
         );
         return Err(Failure::usage(message, None));
     }
-    let rows = rows(options)?;
-    let judged = mutransfer_analysis::monitor(&rows, options.tolerance).map_err(|error| {
-        let failure = Failure::from(error);
-        match &options.sources[..] {
-            [only] => failure.in_file(Path::new(only)),
-            _ => failure,
-        }
-    })?;
-    write(&options.out, options.foreign.policy(), &rows, &judged)?;
+    let (rows, along) = rows(options)?;
+    let judged =
+        mutransfer_analysis::monitor(&rows, along, options.tolerance).map_err(|error| {
+            let failure = Failure::from(error);
+            match &options.sources[..] {
+                [only] => failure.in_file(Path::new(only)),
+                _ => failure,
+            }
+        })?;
+    write(
+        &options.out,
+        options.foreign.policy(),
+        (&rows, along),
+        &judged,
+    )?;
     if options.json {
         say!(
             "{}",
             serde_json::to_string_pretty(&judged).context("cannot print JSON")?
         );
     } else {
-        print(&judged, options.tolerance);
+        print(&judged, along, options.tolerance);
     }
     note!("figure and data: {}", options.out.display());
     match judged.iter().map(|monitor| monitor.verdict).max() {
-        Some(Verdict::Fail) => Err(Failure::wider_is_worse()),
-        Some(Verdict::Undetermined) => Err(Failure::wider_undetermined()),
+        Some(Verdict::Fail) => Err(Failure::larger_is_worse(along)),
+        Some(Verdict::Undetermined) => Err(Failure::larger_undetermined(along)),
         _ => Ok(()),
     }
 }
 
-/// The curves of a study, or of all tables.
-fn rows(options: &MonitorOptions) -> Result<Vec<LossRow>, Failure> {
+/// The curves of a study, or of all tables, and what grows.
+fn rows(options: &MonitorOptions) -> Result<(Vec<LossRow>, Along), Failure> {
     let is_study = |source: &String| Path::new(source).is_dir();
     match &options.sources[..] {
+        [only] if is_study(only) && options.axis.is_some() => {
+            let hint = "a study knows what grows; leave out --axis";
+            return Err(Failure::usage(
+                "--axis is for tables, and this is a study",
+                Some(hint),
+            ));
+        }
         [only] if is_study(only) => return of_study(Path::new(only), options.lr),
         _ => {}
     }
@@ -71,11 +85,12 @@ fn rows(options: &MonitorOptions) -> Result<Vec<LossRow>, Failure> {
             Some(hint),
         ));
     }
+    let along = options.axis.unwrap_or_default();
     let mut rows = Vec::new();
     for source in &options.sources {
-        rows.extend(of_table(source)?);
+        rows.extend(of_table(source, along)?);
     }
-    Ok(rows)
+    Ok((rows, along))
 }
 
 /// What curves go by that have a file for each width and no column `rule`.
@@ -83,17 +98,18 @@ const ONE_RULE: &str = "curves";
 
 /// Curves of another program; those without a column `rule` go by the name of the file, unless that
 /// is of one width.
-fn of_table(source: &str) -> Result<Vec<LossRow>, Failure> {
+fn of_table(source: &str, along: Along) -> Result<Vec<LossRow>, Failure> {
     let (width, path) = file_of_width(source);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let rule = if width.is_some() { ONE_RULE } else { &stem };
-    curves_from_csv(&crate::model::text(path)?, rule, width)
+    curves_from_csv(&crate::model::text(path)?, rule, width, along)
         .map_err(|error| Failure::from(error).in_file(path))
 }
 
 /// Curves of a study: of each rule those at one learning rate.
-fn of_study(folder: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Failure> {
+fn of_study(folder: &Path, lr: Option<LearningRate>) -> Result<(Vec<LossRow>, Along), Failure> {
     let curves = curves::read(folder)?;
+    let along = curves::along(&curves).map_err(Failure::not_monitored)?;
     let analysis = curves::analysis(folder);
     let rules: BTreeSet<String> = curves
         .iter()
@@ -114,9 +130,9 @@ fn of_study(folder: &Path, lr: Option<LearningRate>) -> Result<Vec<LossRow>, Fai
             display_name(rule),
             chosen.log2()
         );
-        rows.extend(curves::at(&curves, rule, chosen).flat_map(Curve::rows));
+        rows.extend(curves::at(&curves, rule, chosen).flat_map(|curve| curve.rows(along)));
     }
-    Ok(rows)
+    Ok((rows, along))
 }
 
 /// The learning rate, if trials were run at it.
@@ -128,7 +144,7 @@ fn tried(curves: &[Curve], rule: &str, lr: f64) -> Result<f64, Failure> {
         .iter()
         .map(|lr| format!("2^{}", (lr.log2() * 1e6).round() / 1e6))
         .collect();
-    let hint = format!("tried at most widths: {}", rates.join(", "));
+    let hint = format!("tried at most sizes: {}", rates.join(", "));
     Err(Failure::usage(
         format!("no trial of rule {rule} has learning rate 2^{}", lr.log2()),
         Some(&hint),
@@ -139,12 +155,12 @@ fn tried(curves: &[Curve], rule: &str, lr: f64) -> Result<f64, Failure> {
 pub(crate) fn write(
     out: &Path,
     foreign: Foreign,
-    rows: &[LossRow],
+    (rows, along): (&[LossRow], Along),
     judged: &[Monitor],
 ) -> Result<(), Failure> {
     let store = Store::open(out, foreign)?;
     store.check(["curves.csv", "verdict.json", "curves.svg", "curves.png"])?;
-    store.write("curves.csv", to_csv(rows).as_bytes())?;
+    store.write("curves.csv", curves_to_csv(rows, along).as_bytes())?;
     store.write(
         "verdict.json",
         &serde_json::to_vec_pretty(judged).context("cannot write JSON")?,
@@ -162,10 +178,10 @@ pub(crate) fn write(
     }
 }
 
-fn print(judged: &[Monitor], tolerance: f64) {
+fn print(judged: &[Monitor], along: Along, tolerance: f64) {
     let mut table = table::new([
         "rule",
-        "widths",
+        &format!("{along}s"),
         "seeds",
         "smallest gain",
         "at steps",
@@ -180,8 +196,9 @@ fn print(judged: &[Monitor], tolerance: f64) {
     }
     say!("{table}");
     say!(
-        "Gain: nats by which the wider model is better, averaged over a tenth of training, with\n\
-         95% intervals over seeds. The first tenth is not judged. Tolerance {tolerance}."
+        "Gain: nats by which the {} model is better, averaged over a tenth of training, with\n\
+         95% intervals over seeds. The first tenth is not judged. Tolerance {tolerance}.",
+        along.larger()
     );
     for monitor in judged {
         say!("{monitor}");

@@ -11,6 +11,7 @@ use mutransfer::{
 
 use mutransfer_study::limits;
 use mutransfer_study::study::Study;
+use mutransfer_study::subject::ModelSizes;
 
 use crate::args::PlanOptions;
 use crate::failure::Failure;
@@ -58,13 +59,16 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
     tell(&plan, given, &horizon, options.json)
 }
 
-/// The plan of a width of a study, with its hyperparameters where none were typed.
+/// The plan of the target of a study, or of another width, with its hyperparameters where none were
+/// typed.
 fn plan_of_study(study: &Study, typed: Given, options: &PlanOptions) -> Result<(), Failure> {
-    let width = options.width.unwrap_or(study.target_width());
+    let target = study.target().sizes;
+    let width = options.width.unwrap_or(target.width);
     limits::check_width("width", width)?;
+    let sizes = ModelSizes { width, ..target };
     let subject = open_typed(study.subject(), None, Arc::default())?;
     let rule = model::parametrization(&options.rule)?;
-    let plan = subject.plan(&study.sizes(width), &rule, study.optimizer())?;
+    let plan = subject.plan(&sizes, &rule, study.optimizer())?;
     let own = Given::from(&study.hyper(1.0));
     let given = Given {
         lr: typed.lr,
@@ -74,7 +78,12 @@ fn plan_of_study(study: &Study, typed: Given, options: &PlanOptions) -> Result<(
         own: typed.own,
         ..own
     };
-    let horizon = Horizons::of(&options.horizon)?;
+    let tokens = if subject.has_sequences() {
+        sizes.context
+    } else {
+        1
+    };
+    let horizon = Horizons::of(&options.horizon)?.or_of_study(study, &rule, tokens)?;
     tell(&plan, given, &horizon, options.json)
 }
 

@@ -5,8 +5,9 @@ use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mutransfer_study::axis::{Axis, Rung};
 use mutransfer_study::event::Event;
-use mutransfer_study::subject::ModelSizes;
+use mutransfer_study::study::Study;
 use mutransfer_study::trial::{Outcome, Trial};
 use mutransfer_study::workbench::Workbench;
 
@@ -35,8 +36,9 @@ impl<'a> Progress<'a> {
                 self.begin(trials);
             }
             Event::Transfer(trials) => {
-                let width = self.bench.study().target_width();
-                note!("transfer: {} trials at width {width}", trials.len());
+                let study = self.bench.study();
+                let target = study.words(study.target());
+                note!("transfer: {} trials at {target}", trials.len());
                 self.begin(trials);
             }
             Event::Coordinates { steps, widths } => {
@@ -63,23 +65,34 @@ impl<'a> Progress<'a> {
     fn announce_sweep(&self, trials: usize) {
         let study = self.bench.study();
         let verified = if study.is_verified() {
-            format!(", verified at {}", study.target_width())
+            format!(", verified at {}", study.words(study.target()))
         } else {
             String::new()
         };
         note!(
-            "{}: {trials} trials at widths {:?}{verified}, {}",
+            "{}: {trials} trials at {}{verified}, {}",
             study.name(),
-            study.proxies(),
+            listed(study),
             self.manner
         );
     }
 
     fn begin(&mut self, trials: &[Trial]) {
         self.bar = Some(Bar::new(trials, |trial| {
-            self.bench.parameters(trial) as f64
+            self.bench.parameters(trial) as f64 * trial.budget.examples() as f64
         }));
     }
+}
+
+/// The sizes of the proxies.
+fn listed(study: &Study) -> String {
+    let proxies = study.proxies().iter();
+    if study.axis() == Axis::Compute {
+        let words = proxies.map(|rung| study.words(rung));
+        return words.collect::<Vec<_>>().join("; ");
+    }
+    let sizes = proxies.map(|rung| study.at(rung).to_string());
+    format!("{} {}", study.axis(), sizes.collect::<Vec<_>>().join(", "))
 }
 
 /// Seconds after which counting something is worth a bar.
@@ -159,7 +172,7 @@ struct Bar {
     /// Of the lines; none where there is a terminal to draw on.
     pace: Option<Pace>,
     /// Relative cost of a trial of these sizes.
-    costs: Vec<(ModelSizes, f64)>,
+    costs: Vec<(Rung, f64)>,
     /// Of all trials that were not found finished.
     cost: f64,
     begun: Option<Instant>,
@@ -171,10 +184,10 @@ struct Bar {
 impl Bar {
     /// A bar for these trials; `cost` in any unit.
     fn new(trials: &[Trial], cost: impl Fn(&Trial) -> f64) -> Self {
-        let mut costs: Vec<(ModelSizes, f64)> = Vec::new();
+        let mut costs: Vec<(Rung, f64)> = Vec::new();
         for trial in trials {
-            if !costs.iter().any(|(sizes, _)| *sizes == trial.sizes) {
-                costs.push((trial.sizes, cost(trial)));
+            if !costs.iter().any(|(rung, _)| *rung == trial.rung()) {
+                costs.push((trial.rung(), cost(trial)));
             }
         }
         let style = ProgressStyle::with_template("{bar:32} {pos}/{len} trials {msg}");
@@ -252,8 +265,8 @@ impl Bar {
     }
 }
 
-fn cost_of(costs: &[(ModelSizes, f64)], trial: &Trial) -> f64 {
-    let found = costs.iter().find(|(sizes, _)| *sizes == trial.sizes);
+fn cost_of(costs: &[(Rung, f64)], trial: &Trial) -> f64 {
+    let found = costs.iter().find(|(rung, _)| *rung == trial.rung());
     found.map_or(0.0, |(_, cost)| *cost)
 }
 

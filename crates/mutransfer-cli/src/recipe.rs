@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use mutransfer_analysis::{self, Analysis, LOSS_TOLERANCE, LossRow, Measured, with_interval};
-use mutransfer_study::curves::{self, Curve};
+use mutransfer_study::curves;
 use mutransfer_study::data::{Data, DataKind};
 use mutransfer_study::grid::LearningRate;
 use mutransfer_study::recipe::{
@@ -24,7 +24,7 @@ use crate::transfer::{self, bench, complete, out};
 use crate::{model, monitor, table};
 
 /// All that come with the program, by name.
-const RECIPES: [(&str, &str); 5] = [
+const RECIPES: [(&str, &str); 10] = [
     (
         "tiny-shakespeare",
         include_str!("../../../recipes/tiny-shakespeare.toml"),
@@ -42,6 +42,20 @@ const RECIPES: [(&str, &str); 5] = [
         "embedding-ablation",
         include_str!("../../../recipes/embedding-ablation.toml"),
     ),
+    (
+        "depth-tiny-shakespeare",
+        include_str!("../../../recipes/depth-tiny-shakespeare.toml"),
+    ),
+    (
+        "depth-no-norm",
+        include_str!("../../../recipes/depth-no-norm.toml"),
+    ),
+    (
+        "depth-qk-norm",
+        include_str!("../../../recipes/depth-qk-norm.toml"),
+    ),
+    ("duration", include_str!("../../../recipes/duration.toml")),
+    ("batch", include_str!("../../../recipes/batch.toml")),
 ];
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<(), Failure> {
@@ -158,13 +172,16 @@ fn check_data(name: &str, needed: &Needed, given: &Data) -> Result<(), Failure> 
 fn gains(bench: &Workbench, lr: LearningRate, options: &RunOptions) -> Result<Vec<Gain>, Failure> {
     let store = bench.store();
     let curves = curves::read(store.root())?;
+    let along = curves::along(&curves).map_err(Failure::not_monitored)?;
     let mut rows: Vec<LossRow> = Vec::new();
     for rule in bench.study().rules() {
-        rows.extend(curves::at(&curves, rule.name(), lr.log2.exp2()).flat_map(Curve::rows));
+        rows.extend(
+            curves::at(&curves, rule.name(), lr.log2.exp2()).flat_map(|curve| curve.rows(along)),
+        );
     }
-    let judged = mutransfer_analysis::monitor(&rows, LOSS_TOLERANCE)?;
+    let judged = mutransfer_analysis::monitor(&rows, along, LOSS_TOLERANCE)?;
     let folder = store.path("monitor");
-    monitor::write(&folder, options.foreign.policy(), &rows, &judged)?;
+    monitor::write(&folder, options.foreign.policy(), (&rows, along), &judged)?;
     Ok(recipe::gains(&judged))
 }
 

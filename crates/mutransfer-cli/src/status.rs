@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use mutransfer_analysis::display_name;
+use mutransfer_study::axis::{At, Axis, Rung};
 use mutransfer_study::store::{Recorded, holder, read};
 use mutransfer_study::trial::Outcome;
 use serde::Serialize;
@@ -30,25 +31,34 @@ struct Status {
     study: Option<String>,
     /// Who runs the study now.
     running: Option<String>,
-    /// By rule and width.
-    rules: BTreeMap<String, BTreeMap<usize, Count>>,
+    /// What grows.
+    axis: Axis,
+    /// By rule and size along the axis.
+    rules: BTreeMap<String, BTreeMap<At, Count>>,
 }
 
 pub(crate) fn status(options: &StatusOptions) -> Result<(), Failure> {
-    let mut rules: BTreeMap<String, BTreeMap<usize, Count>> = BTreeMap::new();
-    for recorded in read(&options.folder)? {
+    let mut rules: BTreeMap<String, BTreeMap<At, Count>> = BTreeMap::new();
+    let recorded = read(&options.folder)?;
+    let axis = Axis::of(&Rung::distinct(
+        recorded.iter().map(|recorded| &recorded.trial),
+    ));
+    for recorded in &recorded {
         let rule = recorded.trial.rule.name().to_owned();
-        let widths = rules.entry(rule).or_default();
-        widths
-            .entry(recorded.trial.sizes.width)
+        let at = axis.at(&recorded.trial.rung());
+        rules
+            .entry(rule)
             .or_default()
-            .add(&recorded);
+            .entry(at)
+            .or_default()
+            .add(recorded);
     }
     let running = holder(&options.folder);
     let study = origin(&options.folder).map(|origin| origin.study);
     let status = Status {
         study,
         running,
+        axis,
         rules,
     };
     if options.json {
@@ -74,20 +84,16 @@ impl Count {
 }
 
 fn print(status: &Status, folder: &Path) {
-    let mut table = table::new(["rule", "width", "trials", "finished", "diverged", "missing"]);
+    let axis = status.axis.name();
+    let mut table = table::new(["rule", axis, "trials", "finished", "diverged", "missing"]);
     let mut missing = 0;
-    for (rule, widths) in &status.rules {
-        for (width, count) in widths {
+    for (rule, sizes) in &status.rules {
+        for (at, count) in sizes {
             missing += count.missing;
-            let numbers = [
-                *width,
-                count.trials,
-                count.finished,
-                count.diverged,
-                count.missing,
-            ];
+            let numbers = [count.trials, count.finished, count.diverged, count.missing];
             let numbers = numbers.map(|number| number.to_string());
-            table.add_row([display_name(rule).to_owned()].into_iter().chain(numbers));
+            let names = [display_name(rule).to_owned(), at.to_string()];
+            table.add_row(names.into_iter().chain(numbers));
         }
     }
     say!("{table}");

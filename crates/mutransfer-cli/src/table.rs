@@ -41,12 +41,17 @@ fn add_target(table: &mut Table, analysis: &Analysis, name: &str, target: f64) {
     let rule = &analysis.rules[name];
     let width = format!("{target} (target)");
     let carried = rule.carried.as_ref();
+    let proxy = if analysis.axis == "width" {
+        "copied from the widest proxy"
+    } else {
+        "copied from the largest proxy"
+    };
     table.add_row([
         display_name(name).to_owned(),
         width.clone(),
         octaves(carried.and_then(|carried| carried.log2)),
         carried.map_or("not run".to_owned(), direct),
-        "copied from the widest proxy".to_owned(),
+        proxy.to_owned(),
     ]);
     let direct_values = usize::from(carried.is_some_and(|carried| carried.seeds > 0));
     if let Some(best) = rule.at(target).filter(|best| best.tried > direct_values)

@@ -75,9 +75,9 @@ pub(crate) fn bench(
     options: &RunOptions,
 ) -> Result<Workbench, Failure> {
     let sizes: Vec<_> = study
-        .all_widths()
+        .all_sizes()
         .into_iter()
-        .map(|width| study.sizes(width))
+        .map(|rung| rung.sizes)
         .collect();
     subject.expect(&sizes)?;
     for _ in study.check_on(subject.as_ref())? {
@@ -128,6 +128,9 @@ pub(crate) fn print(bench: &Workbench, judged: &Judged, json: bool) -> Result<()
         say!("{}", record.context("cannot print JSON")?);
     } else {
         say!("{}", table::summary(&judged.analysis));
+        if let Some(legend) = bench.study().legend() {
+            say!("Of compute, width squared times depth times tokens, {legend}.");
+        }
         for sentence in findings(&judged.analysis) {
             say!("{sentence}");
         }

@@ -93,7 +93,7 @@ fn numbers_beyond_reason_are_refused_before_anything_runs() {
         ),
         (
             &["transfer", "wide.toml"],
-            "a trial at width 65536 takes 4194523 MiB of memory at least",
+            "a trial at width 65536, depth 64 takes 4194523 MiB of memory at least",
         ),
     ];
     for (arguments, problem) in cases {

@@ -212,7 +212,7 @@ fn a_study_is_judged_at_the_rate_it_carried_over() {
     let (code, _, said) = monitor(folder.path(), source, &["--lr", "2^-20"]);
     assert_eq!(code, Some(2));
     assert!(
-        said.contains("hint: tried at most widths: 2^-9, 2^-7.5"),
+        said.contains("hint: tried at most sizes: 2^-9, 2^-7.5"),
         "{said}"
     );
 }

@@ -347,7 +347,10 @@ fn a_worker_that_is_stopped_is_named_and_ended_by_its_time_limit() {
     let output = child.wait_with_output().unwrap();
     let said = said(&output);
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("(mup, width 8, seed 0) has taken"), "{said}");
+    assert!(
+        said.contains("(mup, width 8, depth 1, seed 0) has taken"),
+        "{said}"
+    );
     assert!(
         said.contains("it was ended after its time limit, 3.0s"),
         "{said}"

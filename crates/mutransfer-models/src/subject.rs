@@ -237,7 +237,8 @@ impl Subject for BuiltIn {
         if plan.hash() != trial.plan {
             return Err(RunError::PlanChanged { id: trial.id() });
         }
-        let mut session = self.session(sizes, &plan, &trial.hyper, trial.batches())?;
+        let hyper = trial.trains_with()?;
+        let mut session = self.session(sizes, &plan, &hyper, trial.batches())?;
         Ok(resume(trial, session.as_mut(), site, listener)?)
     }
 

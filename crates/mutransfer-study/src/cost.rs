@@ -2,6 +2,7 @@
 
 use mutransfer_analysis::{Cost, Group, Runs};
 
+use crate::axis::Rung;
 use crate::data::DataKind;
 use crate::error::StoreError;
 use crate::store::Records;
@@ -19,28 +20,23 @@ pub(crate) fn cost(
     direct: &[Trial],
 ) -> Result<Cost, StoreError> {
     let rates = study.grid().learning_rates().len() as u64;
-    let group = |width: usize| -> Result<Group, StoreError> {
-        let trials = sweep.iter().filter(|trial| trial.sizes.width == width);
+    let group = |rung: &Rung| -> Result<Group, StoreError> {
+        let trials = sweep.iter().filter(|trial| trial.rung() == *rung);
         let seconds = seconds(records, trials)?;
         Ok(Group {
-            width,
-            runs: runs(
-                study,
-                subject,
-                width,
-                (rates * study.seeds_at(width)) as f64,
-            ),
+            size: study.words(rung),
+            runs: runs(subject, rung, (rates * study.seeds_at(rung)) as f64),
             seconds: seconds.map(|seconds| seconds / study.rules().len() as f64),
         })
     };
     let took = seconds(records, direct)?.map(|seconds| seconds / direct.len() as f64);
-    let target = study.target_width();
-    let proxies = study.proxies().iter().map(|width| group(*width));
+    let target = study.target();
+    let proxies = study.proxies().iter().map(group);
     Ok(Cost {
         proxies: proxies.collect::<Result<_, _>>()?,
         target: Group {
-            width: target,
-            runs: runs(study, subject, target, 1.0),
+            size: study.words(target),
+            runs: runs(subject, target, 1.0),
             seconds: took,
         },
         direct: group(target)?,
@@ -52,17 +48,16 @@ pub(crate) fn cost(
     })
 }
 
-fn runs(study: &Study, subject: &dyn Subject, width: usize, count: f64) -> Runs {
-    let sizes = study.sizes(width);
+fn runs(subject: &dyn Subject, rung: &Rung, count: f64) -> Runs {
+    let Rung { sizes, budget } = rung;
     let tokens = if subject.has_sequences() {
         sizes.context
     } else {
         1
     };
-    let budget = study.budget();
     Runs {
-        parameters: subject.parameters(&sizes) as f64,
-        tokens: budget.steps as f64 * budget.batch as f64 * tokens as f64,
+        parameters: subject.parameters(sizes) as f64,
+        tokens: budget.examples() as f64 * tokens as f64,
         count,
     }
 }

@@ -1,13 +1,14 @@
 //! The training curves that a study left in its folder, and which of them can be compared across
-//! widths.
+//! sizes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use mutransfer_analysis::{Analysis, LossRow, SAME_OCTAVES, is_same};
+use mutransfer_analysis::{Along, Analysis, LossRow, SAME_OCTAVES, is_same};
 use serde::Deserialize;
 
+use crate::axis::{At, Axis, Rung};
 use crate::error::StoreError;
 use crate::store::{Part, Recorded, corrupt, visit};
 use crate::trial::{Outcome, Trial};
@@ -38,15 +39,20 @@ pub(crate) fn metrics(root: &Path, curve: &str) -> Result<Vec<Metric>, StoreErro
 }
 
 impl Curve {
-    /// The curve as rows. A trial that diverged has no finite loss at its last step, whatever was
-    /// measured there.
-    pub fn rows(&self) -> impl Iterator<Item = LossRow> {
+    /// The curve as rows along an axis. A trial that diverged has no finite loss at its last step,
+    /// whatever was measured there.
+    pub fn rows(&self, along: Along) -> impl Iterator<Item = LossRow> {
         let last = self.losses.len().saturating_sub(1);
         let has_diverged = matches!(self.outcome, Outcome::Diverged { .. });
         let losses = self.losses.iter().enumerate();
+        let sizes = self.trial.sizes;
+        let at = match along {
+            Along::Width => sizes.width,
+            Along::Depth => sizes.depth,
+        };
         losses.map(move |(index, (step, loss))| LossRow {
             rule: self.trial.rule.name().to_owned(),
-            width: self.trial.sizes.width,
+            at,
             seed: self.trial.seed,
             step: *step,
             loss: if has_diverged && index == last {
@@ -99,26 +105,53 @@ pub fn analysis(root: &Path) -> Option<Analysis> {
     serde_json::from_slice(&fs::read(root.join("summary.json")).ok()?).ok()
 }
 
-/// The learning rates of a rule that were tried at the most widths, smallest first.
+/// Why curves cannot be compared step by step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AlongError {
+    /// Trainings that are at other points of their schedules at one step.
+    #[error("the trials of the study have other numbers of steps each")]
+    Steps,
+    /// Two models that differ, and not in this.
+    #[error("neither width nor depth tells all models of the study apart")]
+    Neither,
+}
+
+/// What grows from one curve to the next, where they can be compared step by step: the width, if
+/// that tells all sizes apart, or else the depth.
+///
+/// # Errors
+/// When they cannot.
+pub fn along(curves: &[Curve]) -> Result<Along, AlongError> {
+    let rungs = Rung::distinct(curves.iter().map(|curve| &curve.trial));
+    if !Axis::keeps_steps(&rungs) {
+        return Err(AlongError::Steps);
+    }
+    let tells_apart = |axis: Axis| {
+        let sizes: BTreeSet<At> = rungs.iter().map(|rung| axis.at(rung)).collect();
+        sizes.len() == rungs.len()
+    };
+    let known = [(Axis::Width, Along::Width), (Axis::Depth, Along::Depth)];
+    let found = known.into_iter().find(|(axis, _)| tells_apart(*axis));
+    found.map(|(_, along)| along).ok_or(AlongError::Neither)
+}
+
+/// The learning rates of a rule that were tried at the most sizes, smallest first.
 pub fn common_rates(curves: &[Curve], rule: &str) -> Vec<f64> {
-    let mut widths: BTreeMap<i64, (f64, BTreeSet<usize>)> = BTreeMap::new();
+    let mut sizes: BTreeMap<i64, (f64, Vec<Rung>)> = BTreeMap::new();
     for curve in curves
         .iter()
         .filter(|curve| curve.trial.rule.name() == rule)
     {
         let lr = curve.trial.hyper.learning_rate;
         let place = (lr.log2() / SAME_OCTAVES).round() as i64;
-        let (_, tried) = widths.entry(place).or_insert((lr, BTreeSet::new()));
-        tried.insert(curve.trial.sizes.width);
+        let (_, tried) = sizes.entry(place).or_insert((lr, Vec::new()));
+        curve.trial.rung().join(tried);
     }
-    let most = widths
-        .values()
-        .map(|(_, widths)| widths.len())
-        .max()
-        .unwrap_or(0);
-    widths
+    let most = sizes.values().map(|(_, tried)| tried.len()).max();
+    sizes
         .into_values()
-        .filter(|(_, widths)| widths.len() == most)
+        .filter(|(_, tried)| Some(tried.len()) == most)
         .map(|(lr, _)| lr)
         .collect()
 }

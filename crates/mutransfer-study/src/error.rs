@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::axis::Axis;
 use crate::rule::FindError;
 use crate::search::SearchError;
 use crate::subject::Problem;
@@ -315,14 +316,14 @@ pub enum RunError {
     #[error("cannot write the report")]
     Report(#[from] mutransfer_analysis::report::ReportError),
     /// A run that is none of the study's.
-    #[error(
-        "a run of {rule} at width {width}, learning rate {lr}, seed {seed} is none of the study"
-    )]
+    #[error("a run of {rule} at {axis} {at}, learning rate {lr}, seed {seed} is none of the study")]
     NoTrial {
         /// Name of its rule.
         rule: String,
-        /// Its width.
-        width: f64,
+        /// What grows in the study.
+        axis: Axis,
+        /// How large it is along that.
+        at: f64,
         /// Its learning rate.
         lr: f64,
         /// Its seed.

@@ -15,6 +15,7 @@
 
 pub mod allowance;
 pub mod asking;
+pub mod axis;
 pub mod build;
 pub mod checkpoint;
 pub mod command;

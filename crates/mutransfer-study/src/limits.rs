@@ -100,6 +100,11 @@ pub fn check_depth(what: &'static str, depth: usize) -> Result<(), BadSize> {
     check(what, depth, DEPTH)
 }
 
+/// Checks that the batch, where `what` names it, is at least 1 and within reason.
+pub(crate) fn check_batch(what: &'static str, batch: usize) -> Result<(), BadSize> {
+    check(what, batch, BATCH)
+}
+
 /// Checks that the number of repetitions, where `what` names it, is at least 1 and within reason.
 ///
 /// # Errors

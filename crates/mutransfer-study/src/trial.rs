@@ -1,10 +1,11 @@
 //! One training run: everything that determines it, and how it can end.
 
-use mutransfer::{Hyper, Optimizer};
+use mutransfer::{Error, Hyper, Optimizer, Size, Sizes};
 use mutransfer_analysis::{End, Run};
 use serde::{Deserialize, Serialize};
 
 use crate::allowance::Allowance;
+use crate::axis::{Axis, Rung};
 use crate::data::Data;
 use crate::rule::NamedRule;
 use crate::schedule::Schedule;
@@ -22,7 +23,7 @@ pub struct Trial {
     pub optimizer: Optimizer,
     /// How large the model is.
     pub sizes: ModelSizes,
-    /// What is tuned, before any scale.
+    /// What is tuned, before any scale; see [`Trial::trains_with`].
     pub hyper: Hyper,
     /// How long it trains, and on how much.
     pub budget: Budget,
@@ -49,9 +50,76 @@ pub struct Budget {
     pub schedule: Schedule,
     /// Steps of linear warm-up.
     pub warmup: usize,
+    /// At which hyperparameters are as tuned; this one if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseBudget>,
+}
+
+/// The training that hyperparameters are tuned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseBudget {
+    /// Steps in all.
+    pub steps: usize,
+    /// Sequences or images in a batch.
+    pub batch: usize,
+}
+
+impl BaseBudget {
+    /// Sequences or images in all.
+    pub fn examples(self) -> usize {
+        self.steps * self.batch
+    }
+}
+
+impl Budget {
+    /// The training that hyperparameters are tuned for.
+    pub fn base(&self) -> BaseBudget {
+        let Self { steps, batch, .. } = *self;
+        self.base.unwrap_or(BaseBudget { steps, batch })
+    }
+
+    /// Sequences or images in all.
+    pub fn examples(&self) -> usize {
+        self.steps * self.batch
+    }
+
+    /// Batch and duration, beside those of the base, with so many tokens in an example.
+    ///
+    /// # Errors
+    /// When one is zero.
+    pub fn sizes(&self, tokens: usize) -> Result<Sizes, Error> {
+        let base = self.base();
+        let [before, now] = [base.examples(), self.examples()].map(|seen| seen * tokens);
+        let batch = Sizes::NONE.with(Size::Batch, base.batch, self.batch)?;
+        batch.with(Size::Tokens, before, now)
+    }
 }
 
 impl Trial {
+    /// How large it is.
+    pub fn rung(&self) -> Rung {
+        Rung {
+            sizes: self.sizes,
+            budget: self.budget,
+        }
+    }
+
+    /// What the plan scales: what is tuned, carried to its batch and duration where its rule says
+    /// how.
+    ///
+    /// # Errors
+    /// When the batch grew too much for a beta.
+    pub fn trains_with(&self) -> Result<Hyper, Error> {
+        let horizon = self.rule.parametrization().horizon();
+        match horizon.filter(|_| self.budget.base.is_some()) {
+            None => Ok(self.hyper),
+            Some(horizon) => {
+                horizon.apply(self.budget.sizes(1)?, &self.hyper, self.optimizer.decay())
+            }
+        }
+    }
+
     /// The batches it sees.
     pub fn batches(&self) -> Batches {
         Batches {
@@ -61,11 +129,11 @@ impl Trial {
         }
     }
 
-    /// What the judge of runs sees of the trial, once it has ended.
-    pub fn run(&self, outcome: &Outcome, of: Loss) -> Run {
+    /// What the judge of runs along an axis sees of the trial, once it has ended.
+    pub fn run(&self, outcome: &Outcome, of: Loss, along: Axis) -> Run {
         Run {
             rule: self.rule.name().to_owned(),
-            at: self.sizes.width as f64,
+            at: along.at(&self.rung()).get(),
             value: self.hyper.learning_rate,
             seed: self.seed,
             end: outcome.end(of),
@@ -187,6 +255,7 @@ pub(crate) mod tests {
                 batch: 1,
                 schedule: Schedule::Constant,
                 warmup: 0,
+                base: None,
             },
             data: Data {
                 kind: DataKind::Synthetic,
@@ -213,6 +282,46 @@ pub(crate) mod tests {
         assert_ne!(data("here", "a").id(), data("here", "b").id());
         assert_ne!(trial(10).id(), trial(11).id());
         assert_eq!(trial(10).id().len(), 16);
+    }
+
+    /// 2512.22382 Table 1, and only under the rule whose table it is.
+    #[test]
+    fn hyperparameters_follow_batch_and_duration_where_the_rule_says_so() {
+        let longer = |rule: Rule, batch, steps| {
+            let mut trial = trial(steps);
+            trial.rule = rule.into();
+            trial.hyper.learning_rate = 1.0;
+            trial.hyper.weight_decay = 1.0;
+            trial.budget.base = Some(BaseBudget {
+                steps: 16,
+                batch: 1,
+            });
+            trial.budget.batch = batch;
+            trial.trains_with()
+        };
+        let copied = longer(Rule::CompleteP, 1, 64).unwrap();
+        assert_eq!((copied.learning_rate, copied.weight_decay), (1.0, 1.0));
+        let longer_by_4 = longer(Rule::CompleteDP, 1, 64).unwrap();
+        assert_eq!(
+            (longer_by_4.learning_rate, longer_by_4.weight_decay),
+            (0.5, 0.5)
+        );
+        let wider_by_4 = longer(Rule::CompleteDP, 4, 4).unwrap();
+        assert_eq!(
+            (wider_by_4.learning_rate, wider_by_4.weight_decay),
+            (2.0, 2.0)
+        );
+        assert!(
+            longer(Rule::CompleteDP, 16, 1).is_err(),
+            "beta1 would be below zero"
+        );
+    }
+
+    /// What an earlier version has left is found again.
+    #[test]
+    fn a_budget_without_a_base_is_written_as_it_always_was() {
+        let written = serde_json::to_value(trial(10).budget).unwrap();
+        assert_eq!(written.as_object().unwrap().len(), 4);
     }
 
     /// A changed table must not reuse an old result, whatever its name.

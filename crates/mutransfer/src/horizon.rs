@@ -92,14 +92,17 @@ fn surge(noise: f64, batch: f64) -> f64 {
 
 impl Default for Horizon {
     fn default() -> Self {
-        Self {
-            batch_law: BatchLaw::SquareRoot,
-            tokens_exponent: Self::DURATION[0].1,
-        }
+        Self::ISO
     }
 }
 
 impl Horizon {
+    /// Iso-horizon (2512.22382 Table 1).
+    pub const ISO: Self = Self {
+        batch_law: BatchLaw::SquareRoot,
+        tokens_exponent: Self::DURATION[0].1,
+    };
+
     /// Choices for [`Horizon::tokens_exponent`] (O7): iso-horizon 1/2 (2512.22382), 0.32
     /// (2409.19913), constant 0 (TP5), and -0.307 where the batch grows with the duration
     /// (2503.04715).

@@ -34,10 +34,10 @@ pub fn tuning_share(tuning: &[Runs], target: Runs) -> f64 {
 }
 
 /// Runs of one size with the time they took.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// Width of the models.
-    pub width: usize,
+    /// Their size in words, such as `width 64`.
+    pub size: String,
     /// What was run.
     pub runs: Runs,
     /// Measured seconds of their workers by the clock, summed, where it is known.
@@ -47,7 +47,7 @@ pub struct Group {
 /// What tuning under one rule costs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cost {
-    /// The sweeps at the proxies, narrowest first.
+    /// The sweeps at the proxies, smallest first.
     pub proxies: Vec<Group>,
     /// One training run of the target.
     pub target: Group,
@@ -60,13 +60,13 @@ pub struct Cost {
 impl Cost {
     /// Operations of the proxies' sweeps over those of one training run of the target.
     pub fn share_of_target(&self) -> f64 {
-        self.share_of(self.target)
+        self.share_of(&self.target)
     }
 
     /// Part of the operations of a sweep at the target that the proxies save; negative where they
     /// cost more.
     pub fn saving(&self) -> f64 {
-        1.0 - self.share_of(self.direct)
+        1.0 - self.share_of(&self.direct)
     }
 
     /// Worker time of all proxies' sweeps in seconds, where all of it is known.
@@ -74,7 +74,7 @@ impl Cost {
         self.proxies.iter().map(|group| group.seconds).sum()
     }
 
-    fn share_of(&self, group: Group) -> f64 {
+    fn share_of(&self, group: &Group) -> f64 {
         let proxies: Vec<Runs> = self.proxies.iter().map(|group| group.runs).collect();
         tuning_share(&proxies, group.runs)
     }

@@ -69,7 +69,7 @@ impl Number {
         (Self::KappaOfGrid, "kappa_code", "kappa from lowest losses"),
         (Self::Error, "E", "E: error of the joint fit"),
         (Self::ErrorRatio, "E_ratio", "E over that of the reference"),
-        (Self::Limit, "L_inf", "L_inf: loss at infinite width"),
+        (Self::Limit, "L_inf", "L_inf: loss at infinite size"),
         (Self::LimitGap, "R_inf", "R_inf: L_inf minus reference"),
         (
             Self::GapExponent,

@@ -2,38 +2,44 @@
 
 use crate::statistics::estimate::Estimate;
 use crate::verdict::Verdict;
+use crate::wider::along::Along;
 use crate::wider::pair::{Diverged, Pair, Window};
 
 /// The worst that was found; none where everything passes.
-pub(crate) fn diagnose(pairs: &[Pair], diverged: &[Diverged], tolerance: f64) -> Option<String> {
-    if let Some(Diverged { width, seed, step }) = diverged.first() {
+pub(crate) fn diagnose(
+    along: Along,
+    pairs: &[Pair],
+    diverged: &[Diverged],
+    tolerance: f64,
+) -> Option<String> {
+    if let Some(Diverged { at, seed, step }) = diverged.first() {
         return Some(format!(
-            "width {width}, seed {seed} diverged: its loss at step {step} is not finite"
+            "{along} {at}, seed {seed} diverged: its loss at step {step} is not finite"
         ));
     }
-    worse(pairs)
-        .or_else(|| one_seed(pairs))
-        .or_else(|| unsettled(pairs, tolerance))
-        .or_else(|| incomplete(pairs))
+    worse(along, pairs)
+        .or_else(|| one_seed(along, pairs))
+        .or_else(|| unsettled(along, pairs, tolerance))
+        .or_else(|| incomplete(along, pairs))
 }
 
-fn worse(pairs: &[Pair]) -> Option<String> {
+fn worse(along: Along, pairs: &[Pair]) -> Option<String> {
     let (Pair { narrow, wide, .. }, window) = first(pairs, Verdict::Fail)?;
     let (span, loss) = (span(window), signed(-window.gain.mean, &window.gain));
     let p = window.p.unwrap_or_default();
     Some(format!(
-        "width {wide} is worse than {narrow} at {span}, by {loss} nats (p = {p:.1e})"
+        "{along} {wide} is worse than {narrow} at {span}, by {loss} nats (p = {p:.1e})"
     ))
 }
 
-fn one_seed(pairs: &[Pair]) -> Option<String> {
+fn one_seed(along: Along, pairs: &[Pair]) -> Option<String> {
     let Pair { narrow, wide, .. } = pairs.iter().find(|pair| pair.seeds < 2)?;
     Some(format!(
-        "widths {narrow} and {wide} share one seed only, so the noise is unknown"
+        "{along}s {narrow} and {wide} share one seed only, so the noise is unknown"
     ))
 }
 
-fn unsettled(pairs: &[Pair], tolerance: f64) -> Option<String> {
+fn unsettled(along: Along, pairs: &[Pair], tolerance: f64) -> Option<String> {
     let (Pair { narrow, wide, .. }, window) = first(pairs, Verdict::Undetermined)?;
     let (span, gain) = (span(window), signed(window.gain.mean, &window.gain));
     let windows = pairs.iter().flat_map(|pair| &pair.windows);
@@ -42,20 +48,20 @@ fn unsettled(pairs: &[Pair], tolerance: f64) -> Option<String> {
         format!("; {needed} would decide all windows if the numbers stay")
     });
     Some(format!(
-        "at {span} width {wide} gains {gain} nats on {narrow}, which may be worse by more than \
+        "at {span} {along} {wide} gains {gain} nats on {narrow}, which may be worse by more than \
          {tolerance}{decide}"
     ))
 }
 
-fn incomplete(pairs: &[Pair]) -> Option<String> {
+fn incomplete(along: Along, pairs: &[Pair]) -> Option<String> {
     let pair = pairs.iter().find(|pair| pair.verdict != Verdict::Pass)?;
     let Pair { narrow, wide, .. } = pair;
     Some(match pair.windows.last() {
         Some(last) if !pair.complete => format!(
-            "widths {narrow} and {wide} have no common step after {}",
+            "{along}s {narrow} and {wide} have no common step after {}",
             last.steps.1
         ),
-        _ => format!("widths {narrow} and {wide} have too few common steps"),
+        _ => format!("{along}s {narrow} and {wide} have too few common steps"),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::statistics::distribution::{student, two_sided_p};
 use crate::statistics::estimate::Estimate;
 use crate::statistics::needed::Needed;
 use crate::verdict::Verdict;
+use crate::wider::along::Along;
 use crate::wider::diagnosis::diagnose;
 use crate::wider::error::MonitorError;
 use crate::wider::loss::LossRow;
@@ -34,6 +35,8 @@ const LEVEL: f64 = 0.05;
 pub struct Monitor {
     /// Name of the parametrization, or of the table.
     pub rule: String,
+    /// What grows.
+    pub axis: Along,
     /// Fail if any pair fails, pass if all pass.
     pub verdict: Verdict,
     /// Why it does not pass; none if it does.
@@ -53,7 +56,8 @@ impl std::fmt::Display for Monitor {
     }
 }
 
-/// Judges, rule by rule, whether wider is better all along, up to `tolerance` nats.
+/// Judges, rule by rule, whether wider, or what else is larger, is better all along, up to
+/// `tolerance` nats.
 ///
 /// Each pair of neighbouring widths is compared on the steps and seeds that both have. The steps
 /// are cut into ten windows of equal length, in which the difference of the two losses is averaged:
@@ -77,25 +81,37 @@ impl std::fmt::Display for Monitor {
 /// # Errors
 /// When there are no rows, a rule has a single width, two widths share no seed or no step, or a
 /// step is listed twice with different losses.
-pub fn monitor(rows: &[LossRow], tolerance: f64) -> Result<Vec<Monitor>, MonitorError> {
-    pairing::by_rule(rows)?
+pub fn monitor(
+    rows: &[LossRow],
+    axis: Along,
+    tolerance: f64,
+) -> Result<Vec<Monitor>, MonitorError> {
+    pairing::by_rule(rows, axis)?
         .into_iter()
-        .map(|(rule, curves)| of_rule(rule, &curves, tolerance))
+        .map(|(rule, curves)| of_rule(rule, axis, &curves, tolerance))
         .collect()
 }
 
-fn of_rule(rule: &str, curves: &Curves, tolerance: f64) -> Result<Monitor, MonitorError> {
+fn of_rule(
+    rule: &str,
+    axis: Along,
+    curves: &Curves,
+    tolerance: f64,
+) -> Result<Monitor, MonitorError> {
     let widths: Vec<usize> = curves.keys().copied().collect();
-    if let [width] = widths[..] {
+    if let [at] = widths[..] {
         return Err(MonitorError::OneWidth {
             rule: rule.to_owned(),
-            width,
+            along: axis,
+            at,
         });
     }
     let diverged = pairing::diverged(curves);
     let mut pairs = Vec::new();
     for pair in widths.windows(2) {
-        pairs.push(compare(&pairing::pairing(rule, curves, pair[0], pair[1])?));
+        pairs.push(compare(&pairing::pairing(
+            rule, curves, pair[0], pair[1], axis,
+        )?));
     }
     correct(&mut pairs, tolerance);
     let judged = pairs
@@ -111,8 +127,9 @@ fn of_rule(rule: &str, curves: &Curves, tolerance: f64) -> Result<Monitor, Monit
     let verdicts = pairs.iter().map(|pair| pair.verdict);
     Ok(Monitor {
         rule: rule.to_owned(),
+        axis,
         verdict: verdicts.max().unwrap_or(Verdict::Undetermined),
-        diagnosis: diagnose(&pairs, &diverged, tolerance),
+        diagnosis: diagnose(axis, &pairs, &diverged, tolerance),
         diverged,
         pairs,
     })
@@ -206,7 +223,7 @@ fn conclude(pair: &mut Pair, diverged: &[Diverged], tolerance: f64) {
     pair.crossings = crossings(&pair.windows, tolerance);
     let is_lost = diverged
         .iter()
-        .any(|lost| [pair.narrow, pair.wide].contains(&lost.width));
+        .any(|lost| [pair.narrow, pair.wide].contains(&lost.at));
     let verdicts = pair.windows.iter().filter_map(|window| window.verdict);
     pair.verdict = match verdicts.max().unwrap_or(Verdict::Undetermined) {
         _ if is_lost => Verdict::Fail,

@@ -28,9 +28,9 @@ pub struct Window {
 /// Two neighbouring widths.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pair {
-    /// The smaller width.
+    /// The smaller width, or size along what else grows.
     pub narrow: usize,
-    /// The larger width.
+    /// The larger one.
     pub wide: usize,
     /// Seeds run at both.
     pub seeds: usize,
@@ -49,8 +49,8 @@ pub struct Pair {
 /// A training curve with a loss that is not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Diverged {
-    /// Width of the model.
-    pub width: usize,
+    /// Width of the model, or how large it is along what else grows.
+    pub at: usize,
     /// Seed of the run.
     pub seed: u64,
     /// The first such step.

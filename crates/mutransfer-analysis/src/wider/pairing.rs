@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::names::after_baseline;
-use crate::wider::error::MonitorError;
+use crate::wider::along::Along;
+use crate::wider::error::{Apart, MonitorError};
 use crate::wider::loss::LossRow;
 use crate::wider::pair::Diverged;
 
@@ -18,17 +19,18 @@ const COVERED: f64 = 0.9;
 
 /// The curves of every rule, in the order of their names but for the baseline, which is what one
 /// compares with.
-pub(crate) fn by_rule(rows: &[LossRow]) -> Result<Vec<(&str, Curves)>, MonitorError> {
+pub(crate) fn by_rule(rows: &[LossRow], along: Along) -> Result<Vec<(&str, Curves)>, MonitorError> {
     let mut rules: BTreeMap<&str, Curves> = BTreeMap::new();
     for row in rows {
         let widths = rules.entry(&row.rule).or_default();
-        let seeds = widths.entry(row.width).or_default();
+        let seeds = widths.entry(row.at).or_default();
         let curve = seeds.entry(row.seed).or_default();
         let first = *curve.entry(row.step).or_insert(row.loss);
         if first.to_bits() != row.loss.to_bits() && !(first.is_nan() && row.loss.is_nan()) {
             return Err(MonitorError::Duplicate {
                 rule: row.rule.clone(),
-                width: row.width,
+                along,
+                at: row.at,
                 seed: row.seed,
                 step: row.step,
                 first,
@@ -47,9 +49,9 @@ pub(crate) fn by_rule(rows: &[LossRow]) -> Result<Vec<(&str, Curves)>, MonitorEr
 /// The first step of every curve at which its loss is not finite.
 pub(crate) fn diverged(curves: &Curves) -> Vec<Diverged> {
     let mut diverged = Vec::new();
-    for (&width, seeds) in curves {
+    for (&at, seeds) in curves {
         for (&seed, curve) in seeds {
-            diverged.extend(first_lost(curve).map(|step| Diverged { width, seed, step }));
+            diverged.extend(first_lost(curve).map(|step| Diverged { at, seed, step }));
         }
     }
     diverged
@@ -80,20 +82,26 @@ pub(crate) fn pairing<'a>(
     all: &'a Curves,
     narrow: usize,
     wide: usize,
+    along: Along,
 ) -> Result<Pairing<'a>, MonitorError> {
-    let rule = rule.to_owned();
+    let apart = || Apart {
+        rule: rule.to_owned(),
+        along,
+        narrow,
+        wide,
+    };
     let curves: Vec<[&Curve; 2]> = all[&narrow]
         .iter()
         .filter_map(|(seed, curve)| Some([curve, all[&wide].get(seed)?]))
         .collect();
     let each = curves.as_flattened();
     let Some(first) = each.first() else {
-        return Err(MonitorError::NoCommonSeed { rule, narrow, wide });
+        return Err(MonitorError::NoCommonSeed(apart()));
     };
     let mut steps: Vec<usize> = first.keys().copied().collect();
     steps.retain(|step| each.iter().all(|curve| curve.contains_key(step)));
     if steps.is_empty() {
-        return Err(MonitorError::NoCommonStep { rule, narrow, wide });
+        return Err(MonitorError::NoCommonStep(apart()));
     }
     let complete = span(&steps) >= COVERED * longest(each);
     let lost = each.iter().filter_map(|curve| first_lost(curve)).min();

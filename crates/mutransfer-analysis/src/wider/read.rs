@@ -4,27 +4,32 @@ use csv::StringRecord;
 use serde::Deserialize;
 
 use crate::table::text::reader;
+use crate::wider::along::Along;
 use crate::wider::error::MonitorError;
 use crate::wider::loss::LossRow;
 use crate::wider::runs::Run;
+
+/// What the column of sizes is called inside, which no column of a file should be.
+const SIZE: &str = "/size";
 
 /// A loss as other programs write it.
 #[derive(Deserialize)]
 struct Written {
     rule: Option<String>,
-    width: Option<usize>,
+    #[serde(rename = "/size")]
+    at: Option<usize>,
     seed: Option<u64>,
     #[serde(alias = "t")]
     step: usize,
     loss: Option<f64>,
 }
 
-/// Reads training curves of any framework from CSV: columns `width`, `step` (or `t`) and `loss`,
-/// and where they are there `rule` and `seed`; others are ignored. Or, without a column `loss`, a
-/// column of losses for each run, whose name says the width, and the seed where there are several:
-/// `64`, `width=64`, `width=64 seed=1 - loss`. Without `rule` the rows are of `rule`, and a file of
-/// one width may say it by `width` alone. An empty cell is a step at which no loss was logged;
-/// `NaN` and `inf` are a loss that diverged.
+/// Reads training curves of any framework from CSV: columns `width`, or else what they grow along,
+/// `step` (or `t`) and `loss`, and where they are there `rule` and `seed`; others are ignored. Or,
+/// without a column `loss`, a column of losses for each run, whose name says the width, and the
+/// seed where there are several: `64`, `width=64`, `width=64 seed=1 - loss`. Without `rule` the
+/// rows are of `rule`, and a file of one width may say it by `width` alone. An empty cell is a step
+/// at which no loss was logged; `NaN` and `inf` are a loss that diverged.
 ///
 /// # Errors
 /// When a column is missing, a cell cannot be read, with the line, or a width is given and the
@@ -34,40 +39,46 @@ pub fn curves_from_csv(
     text: &str,
     rule: &str,
     width: Option<usize>,
+    along: Along,
 ) -> Result<Vec<LossRow>, MonitorError> {
     let mut csv = reader(text, false);
-    let header: StringRecord = csv
+    let names: StringRecord = csv
         .headers()
         .map_err(|error| unreadable(&error))?
         .iter()
         .map(str::to_ascii_lowercase)
         .collect();
-    if header.is_empty() {
+    if names.is_empty() {
         return Err(MonitorError::Empty);
     }
-    let has = |name: &str| header.iter().any(|column| column == name);
-    let has_losses = has("loss");
+    let axis = along.to_string();
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    let (has_losses, has_sizes) = (has("loss"), has(&axis));
     let runs = if has_losses {
         Vec::new()
     } else {
-        runs(&header)?
+        runs(&names, along)?
     };
+    let sized = names
+        .iter()
+        .map(|name| if name == axis { SIZE } else { name });
+    let header: StringRecord = sized.collect();
     match width {
-        Some(width) if has("width") || !has_losses => {
-            return Err(MonitorError::OwnWidths { width });
+        Some(width) if has_sizes || !has_losses => {
+            return Err(MonitorError::OwnWidths { along, width });
         }
-        None if has_losses && !has("width") => return Err(MonitorError::NoWidth),
+        None if has_losses && !has_sizes => return Err(MonitorError::NoWidth { along }),
         _ => {}
     }
     let mut rows = Vec::new();
     for record in csv.records() {
         let record = record.map_err(|error| unreadable(&error))?;
         if has_losses {
-            rows.extend(logged(&record, &header, rule, width)?);
+            rows.extend(logged(&record, &header, rule, (along, width))?);
         }
         for (column, run) in &runs {
             let own = one(&record, &header, *column);
-            let row = logged(&own.1, &own.0, rule, Some(run.width))?;
+            let row = logged(&own.1, &own.0, rule, (along, Some(run.at)))?;
             rows.extend(row.map(|row| LossRow {
                 seed: run.seed.unwrap_or(row.seed),
                 ..row
@@ -78,10 +89,10 @@ pub fn curves_from_csv(
 }
 
 /// The columns of runs, where every run has one.
-fn runs(header: &StringRecord) -> Result<Vec<(usize, Run)>, MonitorError> {
+fn runs(header: &StringRecord, along: Along) -> Result<Vec<(usize, Run)>, MonitorError> {
     let columns = header.iter().enumerate();
     let runs: Vec<(usize, Run)> = columns
-        .filter_map(|(column, name)| Some((column, Run::of_column(name)?)))
+        .filter_map(|(column, name)| Some((column, Run::of_column(name, along)?)))
         .collect();
     if runs.is_empty() {
         return Err(MonitorError::NoLoss {
@@ -112,12 +123,12 @@ fn unreadable(error: &csv::Error) -> MonitorError {
     }
 }
 
-/// A row of `width` unless it says another; none at a step at which no loss was logged.
+/// A row of this size unless it says another; none at a step at which no loss was logged.
 fn logged(
     record: &StringRecord,
     header: &StringRecord,
     rule: &str,
-    width: Option<usize>,
+    (along, size): (Along, Option<usize>),
 ) -> Result<Option<LossRow>, MonitorError> {
     let row: Written = record
         .deserialize(Some(header))
@@ -125,14 +136,14 @@ fn logged(
     let Some(loss) = row.loss else {
         return Ok(None);
     };
-    let Some(width) = row.width.or(width) else {
+    let Some(at) = row.at.or(size) else {
         let line = record.position().map_or(0, csv::Position::line);
-        let message = format!("line {line} has a loss and no width");
+        let message = format!("line {line} has a loss and no {along}");
         return Err(MonitorError::Table { message });
     };
     Ok(Some(LossRow {
         rule: row.rule.unwrap_or_else(|| rule.to_owned()),
-        width,
+        at,
         seed: row.seed.unwrap_or(0),
         step: row.step,
         loss,

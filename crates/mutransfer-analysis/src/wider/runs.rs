@@ -1,9 +1,11 @@
 //! Which run a column of losses is of, where every run has a column.
 
+use crate::wider::along::Along;
+
 /// A run by the name of its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    pub(crate) width: usize,
+    pub(crate) at: usize,
     /// None where the name has none.
     pub(crate) seed: Option<u64>,
 }
@@ -14,14 +16,14 @@ const EXTREMES: [&str; 2] = ["__min", "__max"];
 impl Run {
     /// `64` as pandas' `pivot` writes it, `width=64`, or a name that has it, such as
     /// `width=64 seed=1 - loss`; none of other columns.
-    pub(crate) fn of_column(name: &str) -> Option<Self> {
+    pub(crate) fn of_column(name: &str, along: Along) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         if EXTREMES.iter().any(|end| name.ends_with(end)) {
             return None;
         }
-        let width = whole(&name).or_else(|| after(&name, "width"))?;
+        let at = whole(&name).or_else(|| after(&name, &along.to_string()))?;
         Some(Self {
-            width: usize::try_from(width).ok().filter(|width| *width > 0)?,
+            at: usize::try_from(at).ok().filter(|at| *at > 0)?,
             seed: after(&name, "seed"),
         })
     }
@@ -51,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_name_says_width_and_seed() {
-        let run = |name| Run::of_column(name).map(|run| (run.width, run.seed));
+        let run = |name| Run::of_column(name, Along::Width).map(|run| (run.at, run.seed));
         assert_eq!(run("64"), Some((64, None)));
         assert_eq!(run("128.0"), Some((128, None)));
         assert_eq!(run("Width=256"), Some((256, None)));
@@ -68,5 +70,7 @@ mod tests {
         ] {
             assert_eq!(run(other), None, "{other}");
         }
+        let deep = Run::of_column("depth=8 width=64", Along::Depth).map(|run| run.at);
+        assert_eq!(deep, Some(8));
     }
 }

@@ -1,8 +1,8 @@
 //! Wider is always better: synthetic curves with a known answer, and what cannot be compared.
 
-use mutransfer_analysis::LossRow;
 #[cfg(feature = "report")]
 use mutransfer_analysis::figures;
+use mutransfer_analysis::{Along, Apart, LossRow, curves_to_csv};
 use mutransfer_analysis::{
     Diverged, LOSS_TOLERANCE, Monitor, MonitorError, Needed, Verdict, curves_from_csv, monitor,
 };
@@ -46,7 +46,7 @@ fn curves(table: u64, seeds: u64, more: impl Fn(usize, f64) -> f64) -> Vec<LossR
                 2.0 + 3.0 * (-6.0 * fraction).exp() + more(width, fraction) + batch + weights + own;
             rows.push(LossRow {
                 rule: "mup".into(),
-                width,
+                at: width,
                 seed,
                 step,
                 loss,
@@ -62,7 +62,9 @@ fn saved(width: usize) -> f64 {
 }
 
 fn judge(rows: &[LossRow]) -> Monitor {
-    monitor(rows, LOSS_TOLERANCE).unwrap().remove(0)
+    monitor(rows, Along::Width, LOSS_TOLERANCE)
+        .unwrap()
+        .remove(0)
 }
 
 #[test]
@@ -122,8 +124,9 @@ fn a_wider_model_that_falls_back_fails_at_the_crossing() {
 #[test]
 fn noise_raises_no_false_alarm() {
     for (seeds, tolerance) in [(2, 0.0), (3, 0.0), (5, 0.0), (5, LOSS_TOLERANCE)] {
-        let verdict =
-            |table| monitor(&curves(table, seeds, |_, _| 0.0), tolerance).unwrap()[0].verdict;
+        let verdict = |table| {
+            monitor(&curves(table, seeds, |_, _| 0.0), Along::Width, tolerance).unwrap()[0].verdict
+        };
         let failed = (0..100)
             .filter(|table| verdict(*table) == Verdict::Fail)
             .count();
@@ -164,7 +167,7 @@ fn one_seed_settles_nothing_but_a_divergence() {
         let mut rows = curves(0, 1, |width, _| saved(width));
         let at = rows
             .iter()
-            .position(|row| (row.width, row.step) == (128, 60))
+            .position(|row| (row.at, row.step) == (128, 60))
             .unwrap();
         rows[at].loss = lost;
         let judged = judge(&rows);
@@ -172,7 +175,7 @@ fn one_seed_settles_nothing_but_a_divergence() {
         assert_eq!(
             judged.diverged,
             [Diverged {
-                width: 128,
+                at: 128,
                 seed: 0,
                 step: 60
             }]
@@ -189,10 +192,8 @@ fn one_seed_settles_nothing_but_a_divergence() {
 fn steps_need_not_be_the_same_but_some_must() {
     let kept = |every: [usize; 3]| {
         let rows = curves(0, 5, |width, _| saved(width)).into_iter();
-        rows.filter(|row| {
-            row.step % every[WIDTHS.iter().position(|w| *w == row.width).unwrap()] == 0
-        })
-        .collect()
+        rows.filter(|row| row.step % every[WIDTHS.iter().position(|w| *w == row.at).unwrap()] == 0)
+            .collect()
     };
     let sparse: Vec<LossRow> = kept([2, 3, 4]);
     let judged = judge(&sparse);
@@ -203,30 +204,31 @@ fn steps_need_not_be_the_same_but_some_must() {
         "multiples of six"
     );
     let mut apart = sparse;
-    apart.retain(|row| row.width != 256);
+    apart.retain(|row| row.at != 256);
     apart
         .iter_mut()
-        .filter(|row| row.width == 64)
+        .filter(|row| row.at == 64)
         .for_each(|row| row.step = 2 * row.step + 1);
     apart
         .iter_mut()
-        .filter(|row| row.width == 128)
+        .filter(|row| row.at == 128)
         .for_each(|row| row.step *= 2);
-    let error = monitor(&apart, LOSS_TOLERANCE).unwrap_err();
+    let error = monitor(&apart, Along::Width, LOSS_TOLERANCE).unwrap_err();
     assert_eq!(
         error,
-        MonitorError::NoCommonStep {
+        MonitorError::NoCommonStep(Apart {
             rule: "mup".into(),
+            along: Along::Width,
             narrow: 64,
             wide: 128
-        }
+        })
     );
 }
 
 #[test]
 fn a_run_that_stopped_early_does_not_pass() {
     let mut rows = curves(0, 5, |width, _| saved(width));
-    rows.retain(|row| row.width != 256 || row.step < 100);
+    rows.retain(|row| row.at != 256 || row.step < 100);
     let judged = judge(&rows);
     assert_eq!(
         (judged.verdict, judged.pairs[0].verdict),
@@ -245,18 +247,22 @@ fn duplicates_and_single_widths_are_refused() {
     let rows = curves(0, 2, |width, _| saved(width));
     let twice = [rows.clone(), rows.clone()].concat();
     assert_eq!(
-        monitor(&twice, LOSS_TOLERANCE),
-        monitor(&rows, LOSS_TOLERANCE),
+        monitor(&twice, Along::Width, LOSS_TOLERANCE),
+        monitor(&rows, Along::Width, LOSS_TOLERANCE),
         "the same row twice is one row"
     );
     let mut changed = rows.clone();
     changed[7].loss += 1.0;
-    let refused = |rows: &[LossRow]| monitor(rows, LOSS_TOLERANCE).unwrap_err().to_string();
+    let refused = |rows: &[LossRow]| {
+        monitor(rows, Along::Width, LOSS_TOLERANCE)
+            .unwrap_err()
+            .to_string()
+    };
     assert!(
         refused(&[rows.clone(), changed].concat())
             .contains("width 64, seed 0: step 7 is listed twice")
     );
-    let only: Vec<LossRow> = rows.iter().filter(|row| row.width == 64).cloned().collect();
+    let only: Vec<LossRow> = rows.iter().filter(|row| row.at == 64).cloned().collect();
     assert_eq!(
         refused(&only),
         "rule mup: all curves have width 64, so there is nothing to compare"
@@ -264,7 +270,7 @@ fn duplicates_and_single_widths_are_refused() {
     let mut unpaired = rows;
     unpaired
         .iter_mut()
-        .filter(|row| row.width == 64)
+        .filter(|row| row.at == 64)
         .for_each(|row| row.seed += 10);
     assert_eq!(
         refused(&unpaired),
@@ -279,15 +285,15 @@ fn the_order_of_the_rows_does_not_matter() {
     let rows = curves(3, 3, |width, fraction| saved(width) * fraction);
     let reversed: Vec<LossRow> = rows.iter().rev().cloned().collect();
     assert_eq!(
-        monitor(&rows, LOSS_TOLERANCE),
-        monitor(&reversed, LOSS_TOLERANCE)
+        monitor(&rows, Along::Width, LOSS_TOLERANCE),
+        monitor(&reversed, Along::Width, LOSS_TOLERANCE)
     );
 }
 
 #[test]
 fn tables_of_other_programs() {
     let text = "note,T,width,loss\nx,0,64,3.5\nx,1,64,\nx,2,64,NaN\n";
-    let rows = curves_from_csv(text, "mine", None).unwrap();
+    let rows = curves_from_csv(text, "mine", None, Along::Width).unwrap();
     assert_eq!(
         (
             rows.len(),
@@ -299,7 +305,7 @@ fn tables_of_other_programs() {
     );
     assert!(rows[1].loss.is_nan());
     let refused = |text: &str| {
-        let error = curves_from_csv(text, "mine", None).unwrap_err();
+        let error = curves_from_csv(text, "mine", None, Along::Width).unwrap_err();
         error.to_string()
     };
     assert_eq!(refused(""), "no losses to compare");
@@ -309,15 +315,15 @@ fn tables_of_other_programs() {
     assert!(refused("width,step,loss\n64,-1,1\n").contains("line: 2"));
     assert!(refused("width,step,loss\n64,0,1\n,1,1\n").contains("line 3"));
     assert_eq!(
-        curves_from_csv("width,step,loss\n", "mine", None).unwrap(),
+        curves_from_csv("width,step,loss\n", "mine", None, Along::Width).unwrap(),
         []
     );
 }
 
 /// Width, seed, step and loss of every row.
 fn read(text: &str, width: Option<usize>) -> Vec<(usize, u64, usize, f64)> {
-    let rows = curves_from_csv(text, "mine", width).unwrap();
-    let row = |row: &LossRow| (row.width, row.seed, row.step, row.loss);
+    let rows = curves_from_csv(text, "mine", width, Along::Width).unwrap();
+    let row = |row: &LossRow| (row.at, row.seed, row.step, row.loss);
     rows.iter().map(row).collect()
 }
 
@@ -332,9 +338,9 @@ fn every_run_may_have_a_column() {
     assert_eq!(read(exported, None), [(64, 1, 5, 3.0), (64, 2, 5, 4.0)]);
     let by_seed = "seed;t;64;128\n7;5;3;2\n";
     assert_eq!(read(by_seed, None), [(64, 7, 5, 3.0), (128, 7, 5, 2.0)]);
-    let error = curves_from_csv("step,64\n0,1\n1,high\n", "mine", None).unwrap_err();
+    let error = curves_from_csv("step,64\n0,1\n1,high\n", "mine", None, Along::Width).unwrap_err();
     assert!(error.to_string().contains("line: 3"), "{error}");
-    let error = curves_from_csv("64,128\n0,1\n", "mine", None).unwrap_err();
+    let error = curves_from_csv("64,128\n0,1\n", "mine", None, Along::Width).unwrap_err();
     assert!(error.to_string().contains("`step`"), "{error}");
 }
 
@@ -342,11 +348,23 @@ fn every_run_may_have_a_column() {
 fn a_file_may_be_of_one_width() {
     let text = "step,loss\n0,3\n";
     assert_eq!(read(text, Some(64)), [(64, 0, 0, 3.0)]);
-    let refused = |text: &str, width| curves_from_csv(text, "mine", width).unwrap_err();
-    assert_eq!(refused(text, None), MonitorError::NoWidth);
+    let refused =
+        |text: &str, width| curves_from_csv(text, "mine", width, Along::Width).unwrap_err();
+    assert_eq!(
+        refused(text, None),
+        MonitorError::NoWidth {
+            along: Along::Width
+        }
+    );
     for own in ["width,step,loss\n64,0,3\n", "step,64\n0,3\n"] {
         let error = refused(own, Some(64));
-        assert_eq!(error, MonitorError::OwnWidths { width: 64 });
+        assert_eq!(
+            error,
+            MonitorError::OwnWidths {
+                along: Along::Width,
+                width: 64
+            }
+        );
     }
 }
 
@@ -354,7 +372,7 @@ fn a_file_may_be_of_one_width() {
 fn extremes_neither_panic_nor_pass() {
     let row = |width, step, loss| LossRow {
         rule: String::new(),
-        width,
+        at: width,
         seed: 0,
         step,
         loss,
@@ -374,9 +392,9 @@ fn extremes_neither_panic_nor_pass() {
     );
     #[cfg(feature = "report")]
     {
-        assert!(figures::curves(&lost, &monitor(&lost, 0.0).unwrap()).is_err());
-        figures::curves(&far, &monitor(&far, 0.0).unwrap()).unwrap();
-        figures::curves(&single, &monitor(&single, 0.0).unwrap()).unwrap();
+        assert!(figures::curves(&lost, &monitor(&lost, Along::Width, 0.0).unwrap()).is_err());
+        figures::curves(&far, &monitor(&far, Along::Width, 0.0).unwrap()).unwrap();
+        figures::curves(&single, &monitor(&single, Along::Width, 0.0).unwrap()).unwrap();
     }
 }
 
@@ -399,7 +417,7 @@ fn the_figure_names_rules_widths_and_crossings() {
                 ..row
             }),
     );
-    let judged = monitor(&rows, LOSS_TOLERANCE).unwrap();
+    let judged = monitor(&rows, Along::Width, LOSS_TOLERANCE).unwrap();
     let figure = figures::curves(&rows, &judged).unwrap();
     for text in [
         "SP: pass<",
@@ -418,4 +436,44 @@ fn the_figure_names_rules_widths_and_crossings() {
         )
         .unwrap();
     }
+}
+
+/// What is written is read again, and every word is of what grows.
+#[test]
+fn deeper_is_judged_as_wider_is() {
+    let crossing = |width, fraction| {
+        if width == 256 && fraction >= 0.5 {
+            0.3
+        } else {
+            saved(width)
+        }
+    };
+    let depths: Vec<LossRow> = curves(0, 5, crossing)
+        .into_iter()
+        .map(|row| LossRow {
+            at: row.at / 32,
+            ..row
+        })
+        .collect();
+    let text = curves_to_csv(&depths, Along::Depth);
+    assert!(
+        text.starts_with("rule,depth,seed,step,loss\nmup,2,0,0,"),
+        "{text}"
+    );
+    assert_eq!(
+        curves_from_csv(&text, "mine", None, Along::Depth).unwrap(),
+        depths
+    );
+    let error = curves_from_csv(&text, "mine", None, Along::Width).unwrap_err();
+    assert!(error.to_string().contains("no column `width`"), "{error}");
+    let judged = monitor(&depths, Along::Depth, LOSS_TOLERANCE).unwrap();
+    assert!(
+        judged[0]
+            .to_string()
+            .contains("; depth 8 is worse than 4 at "),
+        "{}",
+        judged[0]
+    );
+    let figure = figures::curves(&depths, &judged).unwrap().svg;
+    assert!(figure.contains("depth 8<") && figure.contains("deeper becomes worse<"));
 }

@@ -173,8 +173,8 @@ fn cost() -> Cost {
         tokens: 1e6,
         count,
     };
-    let group = |width, parameters, seconds| Group {
-        width,
+    let group = |width: usize, parameters, seconds| Group {
+        size: format!("width {width}"),
         runs: runs(parameters, 27.0),
         seconds,
     };
@@ -185,7 +185,7 @@ fn cost() -> Cost {
             group(128, 1.2e5, Some(18.5)),
         ],
         target: Group {
-            width: TARGET,
+            size: format!("width {TARGET}"),
             runs: runs(4e5, 1.0),
             seconds: Some(2.5),
         },
@@ -205,6 +205,7 @@ fn report_of(rows: &[Run], target: Option<usize>) -> Report {
         pictures: Pictures::draw(&sweeps, &analysis).expect("figures"),
         analysis,
         models: Some(Models {
+            width: 32,
             base_width: 32,
             depth: 2,
             batch: 32,
@@ -421,6 +422,7 @@ fn caveats_name_sizes_below_published_advice_and_what_diverged() {
     );
     assert!(html.contains("Runs that diverged: "));
     let models = Models {
+        width: 256,
         base_width: 256,
         depth: 4,
         batch: 32,
@@ -492,7 +494,7 @@ fn the_cost_is_set_against_the_target() {
     ));
     let untimed = Group {
         seconds: None,
-        ..cost().proxies[0]
+        ..cost().proxies.remove(0)
     };
     let html = render(&Report {
         cost: Some(Cost {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ArgAction;
 use mutransfer::Optimizer;
-use mutransfer_analysis::LOSS_TOLERANCE;
+use mutransfer_analysis::{Along, LOSS_TOLERANCE};
 use mutransfer_study::grid::LearningRate;
 use mutransfer_study::subject::Experts;
 
@@ -168,7 +168,7 @@ impl MixtureOptions {
     }
 }
 
-/// Test whether wider is always better: training curves of several widths, which must not cross.
+/// Test whether wider, or deeper, is always better: training curves, which must not cross.
 ///
 /// Under μP a wider model has the lower training loss at every step, at the same learning rate and
 /// on the same data; where it has not, the parametrization is wrong somewhere or the learning rate
@@ -183,11 +183,15 @@ pub(crate) struct MonitorOptions {
     /// the output folder of `mutransfer transfer`
     #[arg(value_name = "[WIDTH=]FILE.csv|STUDY_DIR", required = true)]
     pub(crate) sources: Vec<String>,
+    /// What grows in a table, by the name of its column: width or depth; a study knows it [default:
+    /// width]
+    #[arg(long, value_name = "COLUMN", value_parser = along)]
+    pub(crate) axis: Option<Along>,
     /// Learning rate of a study's trials, "2^-7" or a number [default: the tried one nearest to
     /// what the study carries over]
     #[arg(long)]
     pub(crate) lr: Option<LearningRate>,
-    /// Nats by which a wider model may be worse
+    /// Nats by which a larger model may be worse
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     #[arg(default_value_t = LOSS_TOLERANCE)]
     pub(crate) tolerance: f64,
@@ -199,4 +203,15 @@ pub(crate) struct MonitorOptions {
     /// Print the judgement as JSON on stdout instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What curves grow along, by the name of its column.
+fn along(typed: &str) -> Result<Along, String> {
+    let found = Along::ALL
+        .into_iter()
+        .find(|along| along.to_string() == typed);
+    found.ok_or_else(|| {
+        let known = Along::ALL.map(|along| along.to_string()).join(", ");
+        format!("unknown axis; known: {known}")
+    })
 }

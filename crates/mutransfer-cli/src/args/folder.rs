@@ -32,7 +32,7 @@ pub(crate) struct ImportOptions {
 }
 
 pub(super) const IMPORT_HELP: &str = "\
-A row of a table is the trial of the same rule, width, learning rate and seed. A row that is none of
+A row of a table is the trial of the same rule, size, learning rate and seed. A row that is none of
 the study's is an error; rows of another depth, context, steps or batch are left out where the table
 says them. A table has one loss, which stands for that of training too, and no curves. Trials that
 had ended stay as they were. `mutransfer transfer STUDY.toml` then runs what is missing, and
@@ -73,7 +73,7 @@ pub(crate) enum ExportFormat {
     Jsonl,
     /// The table of `csv` as a Parquet file
     Parquet,
-    /// Optuna's journal: a study for each rule and width, with learning rates and losses
+    /// Optuna's journal: a study for each rule and size, with learning rates and losses
     Optuna,
     /// A folder of event files, one for each trial, for TensorBoard
     Tensorboard,

@@ -92,7 +92,7 @@ pub(crate) enum Command {
     /// updates against width
     #[command(after_help = COORD_EXIT_CODES)]
     Coord(CoordOptions),
-    /// Test whether wider is always better: training curves of several widths, which must not cross
+    /// Test whether wider, or deeper, is always better: training curves, which must not cross
     #[command(after_help = MONITOR_EXIT_CODES)]
     Monitor(MonitorOptions),
     /// Judge the transfer in a table of runs of any program: optima, exponents, prediction, regret,
@@ -209,6 +209,15 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
                             `widths`]
   widths = [32, 64, 128]    widths of the proxies
   target_width = 256        width that the optimum is carried to
+  base = { width = 64, depth = 2 }
+                            sizes at which every rule is the standard one, in place of `base_width`
+                            and `base_depth`
+  proxies = [{ width = 64 }, { width = 128, depth = 4 }]
+                            sizes of the proxies, in place of `widths`: width, depth, batch and
+                            tokens, each a number or a factor on the base's such as "2x"; tokens, of
+                            all the training, are a factor; what is not given is as in the base
+  target = { width = 256, depth = 8, tokens = "4x" }
+                            sizes of the target, in place of `target_width`
   variants = []             of a transformer: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv,
                             post-norm, no-norm
   depth = 2                 blocks of a transformer or of each stage of a resnet, hidden matrices of
@@ -231,8 +240,8 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   proxy_seeds = 1           those of the proxies, which are cheap and decide what is carried
                             [default: seeds]
   seed = 0                  the first of their seeds
-  steps = 200               steps of every trial
-  batch = 8                 sequences or images in a batch
+  steps = 200               steps of every trial at the batch and tokens of the base
+  batch = 8                 sequences or images in a batch, of the base
   context = 64              tokens in a sequence
   schedule = "cosine"       constant, linear (to zero) or cosine (to zero)
   warmup = 20               steps of linear warm-up [default: a tenth of the steps]

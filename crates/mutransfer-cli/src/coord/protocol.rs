@@ -38,6 +38,11 @@ pub(super) fn protocol_of(
     if !options.widths.is_empty() {
         protocol.widths.clone_from(&options.widths);
     }
+    if protocol.widths.is_empty() {
+        let message = "the study does not grow in width, and its `check.widths` gives none";
+        let hint = "give --widths; --depths checks a transformer over its depth";
+        return Err(Failure::usage(message, Some(hint)));
+    }
     protocol.steps = options.steps.unwrap_or(protocol.steps);
     protocol.batch = options.batch.unwrap_or(protocol.batch);
     if let Some(seeds) = options.seeds {
@@ -58,6 +63,7 @@ fn check_protocol(protocol: &Protocol) -> Result<(), Failure> {
         batch: protocol.batch,
         schedule: Schedule::Constant,
         warmup: 0,
+        base: None,
     })?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use mutransfer_analysis::display_name;
+use mutransfer_study::axis::{At, Axis, Rung};
 use mutransfer_study::error::StoreError;
 use mutransfer_study::store::{Recorded, Running, holder, read, running};
 use mutransfer_study::trial::{Outcome, Trial};
@@ -12,12 +13,14 @@ use mutransfer_study::trial::{Outcome, Trial};
 pub(super) struct Sight {
     /// Who runs it.
     pub(super) holder: Option<String>,
-    /// By rule and width.
-    groups: BTreeMap<(String, usize), Group>,
+    /// What grows.
+    axis: Axis,
+    /// By rule and size along the axis.
+    groups: BTreeMap<(String, At), Group>,
     running: Vec<Running>,
 }
 
-/// The trials of a rule at a width.
+/// The trials of a rule at a size.
 #[derive(Default)]
 struct Group {
     trials: usize,
@@ -32,14 +35,20 @@ impl Sight {
         // Who runs it is asked first, so that nothing ends unseen between the two.
         let holder = holder(folder);
         let mut groups: BTreeMap<_, Group> = BTreeMap::new();
-        for recorded in read(folder)? {
-            let Trial { rule, sizes, .. } = &recorded.trial;
-            let key = (display_name(rule.name()).to_owned(), sizes.width);
-            groups.entry(key).or_default().add(&recorded);
+        let recorded = read(folder)?;
+        let axis = Axis::of(&Rung::distinct(
+            recorded.iter().map(|recorded| &recorded.trial),
+        ));
+        for recorded in &recorded {
+            let Trial { rule, .. } = &recorded.trial;
+            let at = axis.at(&recorded.trial.rung());
+            let key = (display_name(rule.name()).to_owned(), at);
+            groups.entry(key).or_default().add(recorded);
         }
         let running = running(folder)?;
         Ok(Self {
             holder,
+            axis,
             groups,
             running,
         })
@@ -58,17 +67,21 @@ impl Sight {
     pub(super) fn screen(&self, room: usize) -> Vec<String> {
         let mut lines = vec![
             self.line(),
-            row(["rule", "width", "ended", "best lr", "loss"]),
+            row(["rule", self.axis.name(), "ended", "best lr", "loss"]),
         ];
-        lines.extend(self.groups.iter().map(|((rule, width), group)| {
+        lines.extend(self.groups.iter().map(|((rule, at), group)| {
             let (lr, loss) = group.best().map_or_else(
                 || ("-".to_owned(), "-".to_owned()),
                 |(lr, loss)| (rate(lr), format!("{loss:.4}")),
             );
             let ended = format!("{}/{}", group.ended, group.trials);
-            row([rule, &width.to_string(), &ended, &lr, &loss])
+            row([rule, &at.to_string(), &ended, &lr, &loss])
         }));
-        lines.extend(self.running.iter().map(under_way));
+        lines.extend(
+            self.running
+                .iter()
+                .map(|running| under_way(running, self.axis)),
+        );
         if lines.len() > room {
             lines.truncate(room.saturating_sub(1));
             lines.push("…".to_owned());
@@ -118,8 +131,8 @@ impl Group {
 
 /// Five cells in 38 columns, for narrow screens.
 fn row(cells: [&str; 5]) -> String {
-    let [rule, width, ended, lr, loss] = cells;
-    format!("{rule:<6} {width:>6} {ended:>9} {lr:>7} {loss:>7}")
+    let [rule, size, ended, lr, loss] = cells;
+    format!("{rule:<6} {size:>6} {ended:>9} {lr:>7} {loss:>7}")
 }
 
 fn rate(lr: f64) -> String {
@@ -131,13 +144,13 @@ fn rate(lr: f64) -> String {
     }
 }
 
-fn under_way(running: &Running) -> String {
+fn under_way(running: &Running, axis: Axis) -> String {
     let Running { trial, step, loss } = running;
     let loss = loss.map_or_else(String::new, |loss| format!(" {loss:.3}"));
     format!(
         "> {} {} {} step {step}/{}{loss}",
         display_name(trial.rule.name()),
-        trial.sizes.width,
+        axis.at(&trial.rung()),
         rate(trial.hyper.learning_rate),
         trial.budget.steps,
     )
@@ -147,8 +160,8 @@ fn under_way(running: &Running) -> String {
 mod tests {
     use super::*;
 
-    fn sight(widths: &[usize]) -> Sight {
-        let group = |width: &usize| {
+    fn sight(widths: &[f64]) -> Sight {
+        let group = |width: &f64| {
             let group = Group {
                 trials: 1000,
                 ended: 900,
@@ -158,10 +171,11 @@ mod tests {
                     ((0.5_f64).powf(7.5).to_bits(), vec![2.5]),
                 ]),
             };
-            (("μP".to_owned(), *width), group)
+            (("μP".to_owned(), At::from(*width)), group)
         };
         Sight {
             holder: None,
+            axis: Axis::Width,
             groups: widths.iter().map(group).collect(),
             running: Vec::new(),
         }
@@ -169,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_row_fits_forty_columns_and_has_the_rate_of_the_lowest_mean() {
-        let screen = sight(&[65536]).screen(10);
+        let screen = sight(&[65536.0]).screen(10);
         assert_eq!(
             screen[1..],
             [
@@ -182,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_for_the_screen_is_left_out_and_said() {
-        let sight = sight(&[1, 2, 3, 4]);
+        let sight = sight(&[1.0, 2.0, 3.0, 4.0]);
         assert_eq!(sight.screen(6).len(), 6);
         let cut = sight.screen(5);
         assert_eq!((cut.len(), cut[4].as_str()), (5, "…"));

@@ -26,7 +26,7 @@ pub(super) struct Run<'a> {
     pub(super) rule: &'a str,
     pub(super) optimizer: Optimizer,
     pub(super) sizes: &'a ModelSizes,
-    pub(super) hyper: &'a Hyper,
+    pub(super) hyper: Hyper,
     pub(super) budget: Budget,
     pub(super) seed: u64,
     /// Updates whose coordinates are to be measured, on one and the same batch.
@@ -34,16 +34,17 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn of_trial(trial: &'a Trial) -> Self {
-        Self {
+    /// Fails where the batch grew too much for a beta.
+    pub(super) fn of_trial(trial: &'a Trial) -> Result<Self, mutransfer::Error> {
+        Ok(Self {
             rule: trial.rule.name(),
             optimizer: trial.optimizer,
             sizes: &trial.sizes,
-            hyper: &trial.hyper,
+            hyper: trial.trains_with()?,
             budget: trial.budget,
             seed: trial.seed,
             coordinates: None,
-        }
+        })
     }
 
     /// Makes a folder for the files of the run, with its plan.
@@ -59,7 +60,7 @@ impl<'a> Run<'a> {
             path: folder.to_owned(),
             source,
         })?;
-        write(folder, PLAN, &plan.document(self.hyper))
+        write(folder, PLAN, &plan.document(&self.hyper))
     }
 
     /// Writes what to do, where it is done: the folder may have another path there.
@@ -70,7 +71,7 @@ impl<'a> Run<'a> {
     fn task(&self, folder: &Path) -> Value {
         let mut hyper = Map::new();
         hyper.insert("lr".to_owned(), self.hyper.learning_rate.into());
-        let settings = all_settings(self.hyper).into_iter();
+        let settings = all_settings(&self.hyper).into_iter();
         hyper.extend(settings.map(|(name, value)| (name, value.into())));
         json!({
             "rule": self.rule,

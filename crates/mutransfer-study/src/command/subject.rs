@@ -155,7 +155,7 @@ impl Subject for Command {
             rule: "mup",
             optimizer: Optimizer::AdamW,
             sizes,
-            hyper,
+            hyper: *hyper,
             budget: measured_budget(1, batch),
             seed: 0,
             coordinates: None,
@@ -171,8 +171,17 @@ impl Subject for Command {
             return Ok(());
         }
         let needed = sizes.iter().flat_map(|sizes| {
-            let widths = [sizes.width, sizes.base_width, model.delta_width];
-            widths.map(|width| ModelSizes { width, ..*sizes })
+            let base = sizes.base_depth();
+            let needed = [
+                (sizes.width, sizes.depth),
+                (sizes.base_width, base),
+                (model.delta_width, base),
+            ];
+            needed.map(|(width, depth)| ModelSizes {
+                width,
+                depth,
+                ..*sizes
+            })
         });
         let needed: BTreeMap<_, _> = needed
             .map(|sizes| ((sizes.width, sizes.depth, sizes.context), sizes))
@@ -244,7 +253,7 @@ impl Subject for Command {
     fn prepare(&self, trial: &Trial, folder: &Path) -> Result<(), Problem> {
         let rule = &trial.rule.parametrization();
         let plan = self.plan(&trial.sizes, rule, trial.optimizer)?;
-        Ok(Run::of_trial(trial).prepare(&folder.join(FOLDER), &plan)?)
+        Ok(Run::of_trial(trial)?.prepare(&folder.join(FOLDER), &plan)?)
     }
 
     fn train(
@@ -264,7 +273,7 @@ impl Subject for Command {
         tree::adopt();
         let launch = Launch {
             program: &self.program,
-            run: &Run::of_trial(trial),
+            run: &Run::of_trial(trial)?,
             folder: &folder,
             guard: self.guard,
             allowance: &trial.allowance,
@@ -290,7 +299,7 @@ impl Subject for Command {
             rule: of.rule.name(),
             optimizer: of.optimizer,
             sizes: of.sizes,
-            hyper: of.hyper,
+            hyper: *of.hyper,
             budget: measured_budget(of.steps, of.batches.size),
             seed: of.batches.seed,
             coordinates: Some(of.steps),
@@ -326,6 +335,7 @@ fn measured_budget(steps: usize, batch: usize) -> Budget {
         batch,
         schedule: Schedule::Constant,
         warmup: 0,
+        base: None,
     }
 }
 

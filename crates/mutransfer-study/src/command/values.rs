@@ -44,7 +44,7 @@ impl Values {
     pub(super) fn of_run(run: &Run, heads: Option<Heads>) -> Self {
         let mut values = Self::of_sizes(run.sizes, heads);
         values.add("lr", run.hyper.learning_rate);
-        for (name, value) in all_settings(run.hyper) {
+        for (name, value) in all_settings(&run.hyper) {
             values.add(&name, value);
         }
         values.add("rule", run.rule);
@@ -120,7 +120,7 @@ mod tests {
     fn placeholders_stand_for_values_and_nothing_else_changes() {
         let mut trial = trial(10);
         trial.hyper.learning_rate = 2_f64.powi(-20);
-        let values = Values::of_run(&Run::of_trial(&trial), Some(Heads::Count(4)));
+        let values = Values::of_run(&Run::of_trial(&trial).unwrap(), Some(Heads::Count(4)));
         let cases = [
             ("--lr={lr}", "--lr=0.00000095367431640625"),
             ("{width}x{heads}/{input.lr}", "8x4/1"),

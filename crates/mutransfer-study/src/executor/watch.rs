@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::axis::Axis;
 use crate::trial::Trial;
 
 /// How many times as long as the slowest of its kind a worker may take.
@@ -40,10 +41,10 @@ impl Watch {
             kind: format!("{:?} {:?}", trial.sizes, trial.budget),
             limit: trial.allowance.in_all().map(|limit| limit + GRACE),
             name: format!(
-                "trial {} ({}, width {}, seed {})",
+                "trial {} ({}, {}, seed {})",
                 trial.id(),
                 trial.rule.name(),
-                trial.sizes.width,
+                trial.rung().along(&[Axis::Width, Axis::Depth]),
                 trial.seed
             ),
             is_named: false,

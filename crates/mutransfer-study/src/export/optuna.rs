@@ -8,9 +8,10 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
+use crate::axis::{At, Axis};
 use crate::curves::{Metric, metrics};
 use crate::error::StoreError;
-use crate::store::{Part, Recorded, visit};
+use crate::store::{Part, Recorded, rungs, visit};
 use crate::trial::{Loss, Outcome};
 use mutransfer_analysis::End;
 
@@ -21,10 +22,10 @@ const WORKER: &str = "mutransfer";
 const COMPLETE: u8 = 1;
 const FAILED: u8 = 3;
 
-/// Gives `sink` the lines of a journal: a study `NAME/RULE/WIDTH`, to be minimised, for every rule
-/// and width, and in it the trials that ended, each with its learning rate, its loss at every step
-/// and its validation loss. Days and times are not recorded, so every trial begins at the beginning
-/// of 1970; how long it took is true.
+/// Gives `sink` the lines of a journal: a study `NAME/RULE/SIZE`, to be minimised, for every rule
+/// and size along the axis of the study, and in it the trials that ended, each with its learning
+/// rate, its loss at every step and its validation loss. Days and times are not recorded, so every
+/// trial begins at the beginning of 1970; how long it took is true.
 ///
 /// # Errors
 /// When there is no study, it cannot be read or is damaged, or the sink fails.
@@ -44,8 +45,10 @@ pub fn optuna<E: From<StoreError>>(
 
 /// What has been numbered so far.
 struct Journal {
-    /// Studies by rule and width.
-    studies: BTreeMap<(String, usize), usize>,
+    /// What grows.
+    axis: Axis,
+    /// Studies by rule and size.
+    studies: BTreeMap<(String, At), usize>,
     trials: usize,
     /// The smallest and the largest learning rate of all.
     rates: [f64; 2],
@@ -60,6 +63,7 @@ impl Journal {
             Ok::<(), StoreError>(())
         })?;
         Ok(Self {
+            axis: Axis::of(&rungs(root)?),
             studies: BTreeMap::new(),
             trials: 0,
             rates,
@@ -85,7 +89,7 @@ impl Journal {
             json!({ "study_id": study, "datetime_start": time(0.0) }),
         ));
         lines.push(self.learning_rate(id, recorded.trial.hyper.learning_rate));
-        for attribute in attributes(recorded) {
+        for attribute in attributes(recorded, self.axis) {
             lines.push(line(8, json!({ "trial_id": id, "user_attr": attribute })));
         }
         for Metric { step, loss } in metrics(root, &recorded.curve)? {
@@ -126,24 +130,28 @@ impl Journal {
 
     /// The study of a trial, which is made with its first one.
     fn study(&mut self, name: &str, recorded: &Recorded, lines: &mut Vec<Value>) -> usize {
-        let (rule, width) = (recorded.trial.rule.name(), recorded.trial.sizes.width);
+        let rule = recorded.trial.rule.name();
+        let at = self.axis.at(&recorded.trial.rung());
         let next = self.studies.len();
-        let study = self.studies.entry((rule.to_owned(), width)).or_insert(next);
+        let study = self.studies.entry((rule.to_owned(), at)).or_insert(next);
         if *study == next {
-            let name = format!("{name}/{rule}/{width}");
+            let name = format!("{name}/{rule}/{at}");
             lines.push(line(0, json!({ "study_name": name, "directions": [1] })));
         }
         *study
     }
 }
 
-fn attributes(recorded: &Recorded) -> Vec<Value> {
+fn attributes(recorded: &Recorded, axis: Axis) -> Vec<Value> {
     let mut all = vec![
         json!({ "id": recorded.id }),
         json!({ "rule": recorded.trial.rule.name() }),
         json!({ "width": recorded.trial.sizes.width }),
         json!({ "seed": recorded.trial.seed }),
     ];
+    if axis != Axis::Width {
+        all.push(json!({ axis.name(): axis.at(&recorded.trial.rung()).get() }));
+    }
     let outcome = recorded.record.as_ref().map(|record| &record.outcome);
     if let Some(Outcome::Diverged { step }) = outcome {
         all.push(json!({ "diverged_at_step": step }));

@@ -7,26 +7,28 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::axis::Axis;
 use crate::curves::{Metric, metrics};
 use crate::error::{StoreError, Verb};
-use crate::store::{Part, Recorded, visit};
+use crate::store::{Part, Recorded, rungs, visit};
 use crate::trial::{Loss, Trial};
 use mutransfer_analysis::End;
 
 /// What every file begins with, in field 3 of an event.
 const VERSION: &str = "brain.Event:2";
 
-/// Writes a folder `RULE/WIDTH/LR-SEED-NAME` with an event file for every trial that ended, into
+/// Writes a folder `RULE/SIZE/LR-SEED-NAME` with an event file for every trial that ended, into
 /// `folder`, and gives how many. `loss/train` is at every step, `loss/validation` at the last. The
 /// times of steps are equally far apart and add up to what the trial took, from 1970 on.
 ///
 /// # Errors
 /// When there is no study, it cannot be read or is damaged, or a file cannot be written.
 pub fn tensorboard(root: &Path, folder: &Path) -> Result<usize, StoreError> {
+    let axis = Axis::of(&rungs(root)?);
     let mut count = 0;
     visit(root, Part::Curve, |recorded| {
         if let Some(events) = events(root, &recorded)? {
-            let folder = folder.join(run(&recorded));
+            let folder = folder.join(run(&recorded, axis));
             fs::create_dir_all(&folder).map_err(StoreError::of(Verb::Create, &folder))?;
             let path = folder.join("events.out.tfevents.0.mutransfer");
             fs::write(&path, events).map_err(StoreError::of(Verb::Write, &path))?;
@@ -38,20 +40,16 @@ pub fn tensorboard(root: &Path, folder: &Path) -> Result<usize, StoreError> {
 }
 
 /// Name of a run, by which TensorBoard lists it.
-fn run(recorded: &Recorded) -> PathBuf {
+fn run(recorded: &Recorded, axis: Axis) -> PathBuf {
     let Trial {
-        rule,
-        sizes,
-        hyper,
-        seed,
-        ..
+        rule, hyper, seed, ..
     } = &recorded.trial;
     let rule = rule.name().replace(['/', ':'], "-");
     let lr = hyper.learning_rate;
     let name = &recorded.id[..6.min(recorded.id.len())];
     [
         rule,
-        sizes.width.to_string(),
+        axis.at(&recorded.trial.rung()).to_string(),
         format!("lr{lr:.3e}-seed{seed}-{name}"),
     ]
     .iter()

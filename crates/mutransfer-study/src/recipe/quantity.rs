@@ -26,7 +26,7 @@ pub struct Quantity {
 enum Place {
     /// Keys and indices within the analysis of the rule.
     Analysis(Vec<String>),
-    /// A window of the comparison of two widths.
+    /// A window of the comparison of two sizes along the axis of the study.
     Gain {
         narrow: usize,
         wide: usize,
@@ -106,10 +106,16 @@ fn analysis_place(place: &str) -> Option<Place> {
 fn gain_place(place: &str, study: &Study) -> Option<Place> {
     let (pair, window) = place.split_once('.')?;
     let (narrow, wide) = pair.split_once('-')?;
-    let (narrow, wide) = (narrow.parse().ok()?, wide.parse().ok()?);
+    let (narrow, wide): (usize, usize) = (narrow.parse().ok()?, wide.parse().ok()?);
     let window = window.parse().ok().filter(|window| *window < WINDOWS)?;
-    let widths = study.widths();
-    let are_neighbours = widths.windows(2).any(|pair| pair == [narrow, wide]);
+    let sizes: Vec<f64> = study
+        .swept()
+        .iter()
+        .map(|rung| study.at(rung).get())
+        .collect();
+    let are_neighbours = sizes
+        .windows(2)
+        .any(|pair| pair == [narrow as f64, wide as f64]);
     are_neighbours.then_some(Place::Gain {
         narrow,
         wide,

@@ -41,7 +41,7 @@ pub use results::Ended;
 
 pub use lease::holder;
 
-pub use reader::{Part, Recorded, Running, read, running, visit};
+pub use reader::{Part, Recorded, Running, read, rungs, running, visit};
 
 pub use records::Records;
 

@@ -9,6 +9,7 @@ use super::record::{Assignment, Record, curve_path, read_assignment};
 use super::records::trial_folders;
 use super::schema::{COPY, FILE, damaged, failed, open_to_read};
 use super::{RESULTS, TRIALS};
+use crate::axis::Rung;
 use crate::curves::Metric;
 use crate::error::StoreError;
 use crate::trial::Trial;
@@ -74,6 +75,19 @@ pub fn read(root: &Path) -> Result<Vec<Recorded>, StoreError> {
         Ok::<(), StoreError>(())
     })?;
     Ok(all)
+}
+
+/// The sizes of the trials of the study in a folder, each once.
+///
+/// # Errors
+/// When there is no study, or it cannot be read or is damaged.
+pub fn rungs(root: &Path) -> Result<Vec<Rung>, StoreError> {
+    let mut found = Vec::new();
+    visit(root, Part::End, |recorded| {
+        recorded.trial.rung().join(&mut found);
+        Ok::<(), StoreError>(())
+    })?;
+    Ok(found)
 }
 
 /// A trial under way.

@@ -6,15 +6,20 @@ use mutransfer::{Hyper, Init};
 use serde::Serialize;
 
 use super::Recorded;
+use crate::axis::{At, Axis, Rung};
 use crate::study::usual_hyper;
 use crate::trial::{Outcome, Trial};
 
 /// A trial and how it ended.
 pub type Ended = (Trial, Outcome);
 
-/// The columns of a table of results: those that every study has, and those that this one sets.
+/// The columns of a table of results: those that every study has, sizes in which this one grows
+/// beside them, and the hyperparameters that it sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Columns(Vec<String>);
+pub(crate) struct Columns {
+    sizes: Vec<Axis>,
+    set: Vec<String>,
+}
 
 /// A cell of a table of results; a text that is empty where there is nothing to tell.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -34,12 +39,12 @@ pub(crate) enum Kind {
 }
 
 /// What every table begins and ends with, about what its study sets.
-const FIRST: [(&str, Kind); 4] = [
+const FIRST: [(&str, Kind); 3] = [
     ("rule", Kind::Text),
     ("width", Kind::Count),
     ("depth", Kind::Count),
-    ("lr", Kind::Number),
 ];
+const RATE: (&str, Kind) = ("lr", Kind::Number);
 const LAST: [(&str, Kind); 5] = [
     ("seed", Kind::Count),
     ("steps", Kind::Count),
@@ -50,7 +55,8 @@ const LAST: [(&str, Kind); 5] = [
 
 impl Columns {
     /// Those of these trials.
-    pub(crate) fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Self {
+    pub(crate) fn of<'a>(trials: impl IntoIterator<Item = &'a Trial> + Clone) -> Self {
+        let sizes = sizes(&Rung::distinct(trials.clone()));
         let mut set = BTreeSet::new();
         let mut last = None;
         for trial in trials {
@@ -64,13 +70,21 @@ impl Columns {
                 last = Some(hyper);
             }
         }
-        Self(set.into_iter().collect())
+        let set = set.into_iter().collect();
+        Self { sizes, set }
     }
 
     /// Names and kinds, in order.
     pub(crate) fn named(&self) -> impl Iterator<Item = (&str, Kind)> {
-        let set = self.0.iter().map(|name| (name.as_str(), Kind::Number));
-        FIRST.into_iter().chain(set).chain(LAST)
+        let number = |name| (name, Kind::Number);
+        let sizes = self.sizes.iter().map(move |axis| number(axis.name()));
+        let set = self.set.iter().map(move |name| number(name.as_str()));
+        FIRST
+            .into_iter()
+            .chain(sizes)
+            .chain([RATE])
+            .chain(set)
+            .chain(LAST)
     }
 
     fn header(&self) -> Vec<Cell<'_>> {
@@ -88,8 +102,14 @@ impl Columns {
             Cell::Text(trial.rule.name()),
             Cell::Count(trial.sizes.width as u64),
             Cell::Count(trial.sizes.depth as u64),
-            Cell::Number(trial.hyper.learning_rate),
         ];
+        let rung = trial.rung();
+        row.extend(
+            self.sizes
+                .iter()
+                .map(|axis| Cell::Number(axis.at(&rung).get())),
+        );
+        row.push(Cell::Number(trial.hyper.learning_rate));
         row.extend(self.settings(&trial.hyper));
         row.extend([
             Cell::Count(trial.seed),
@@ -110,14 +130,14 @@ impl Columns {
         let mut ended: Vec<_> = ended.into_iter().collect();
         ended.sort_by_key(|(trial, _)| {
             let lr = trial.hyper.learning_rate.to_bits();
-            (trial.rule.name(), trial.sizes.width, lr, trial.seed)
+            (trial.rule.name(), place(trial), lr, trial.seed)
         });
         let rows = ended.into_iter();
         rows.filter_map(|(trial, outcome)| self.row(trial, outcome))
     }
 
     fn settings(&self, hyper: &Hyper) -> Vec<Cell<'static>> {
-        if self.0.is_empty() {
+        if self.set.is_empty() {
             return Vec::new();
         }
         let set = all_settings(hyper);
@@ -126,8 +146,24 @@ impl Columns {
                 .copied()
                 .map_or(Cell::Text(""), Cell::Number)
         };
-        self.0.iter().map(value).collect()
+        self.set.iter().map(value).collect()
     }
+}
+
+/// The sizes in which these differ that have no column in every table.
+fn sizes(rungs: &[Rung]) -> Vec<Axis> {
+    let mut sizes = Axis::growing(rungs);
+    if sizes.len() > 1 {
+        sizes.push(Axis::Compute);
+    }
+    sizes.retain(|axis| ![Axis::Width, Axis::Depth].contains(axis));
+    sizes
+}
+
+/// Where its row stands: by every size.
+fn place(trial: &Trial) -> [At; 4] {
+    let rung = trial.rung();
+    [Axis::Width, Axis::Depth, Axis::Batch, Axis::Tokens].map(|axis| axis.at(&rung))
 }
 
 /// What is set beside the learning rate, by the names of columns.
@@ -265,9 +301,29 @@ pub(crate) mod tests {
         assert_eq!(row(&trials[0], &loss), first);
         assert_eq!(row(&trials[1], &lost), second);
         assert_eq!(row(&trials[1], &failed), "");
-        let [one, other] = trials;
+        let [one, other] = trials.clone();
         let all = table(&columns, [(&one, &loss), (&other, &lost)]);
         let all = String::from_utf8_lossy(&all);
         assert_eq!(all, format!("{header}{second}{first}"));
+        let mut deeper = one.clone();
+        deeper.sizes.base_depth = Some(1);
+        deeper.sizes.depth = 4;
+        deeper.budget.base = Some(deeper.budget.base());
+        deeper.budget.steps = 20;
+        let columns = Columns::of([&one, &deeper]);
+        let all = table(&columns, [(&one, &loss), (&deeper, &loss)]);
+        let header = "rule,width,depth,tokens,compute,lr,weight_decay,seed,steps,";
+        let rows = [
+            "mup,8,1,1.0,1.0,0.5,0.25,1,10,ok",
+            "mup,8,4,2.0,8.0,0.5,0.25,1,20,ok",
+        ];
+        let all = String::from_utf8(all).unwrap();
+        let starts = [&[header], &rows[..]].concat();
+        assert!(
+            all.lines()
+                .zip(starts)
+                .all(|(row, start)| row.starts_with(start)),
+            "{all}"
+        );
     }
 }

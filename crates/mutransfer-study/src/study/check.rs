@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use mutransfer::error::HyperError;
-use mutransfer::{Hyper, Init};
+use mutransfer::{Hyper, Init, Optimizer};
 
 use super::checked::{Parts, Study};
 use super::file::{StudyFile, usual_hyper};
+use super::ladder::Ladder;
 use super::program::{PROGRAM, allowance, program};
 
+use crate::axis::Axis;
 use crate::error::{ReadError, What};
 use crate::limits;
 use crate::rule::NamedRule;
-use crate::subject::{Description, Heads, ModelSizes};
+use crate::subject::{Description, Heads};
 use crate::trial::Budget;
 
 /// TP5 appendix D advises heads of at least 32; the small default widths leave room for 16.
@@ -51,34 +53,33 @@ impl Study {
             let problem = "must consist of letters, digits, `-`, `_` and `.`, and not of dots only";
             return Err(ReadError::value(path, "name", problem));
         }
-        let (sizes, proxies) = sizes(file, path)?;
         let budget = budget(file, path)?;
+        let ladder = Ladder::of(file, &budget, path)?;
+        check_seeds(file, path)?;
         let rules = rules(file, path)?;
+        check_horizon(file, &ladder, &rules, path)?;
         file.executor.check().map_err(|(key, problem)| {
             ReadError::value(path, &format!("executor.{key}"), problem)
         })?;
-        let settings = rules.len() * (proxies.len() + 1) * file.lr.learning_rates().len();
+        let settings = rules.len() * (ladder.proxies.len() + 1) * file.lr.learning_rates().len();
         limits::check_trials(settings, file.seeds.max(file.proxy_seeds()))
             .map_err(|error| bad_size(path, error))?;
         Ok(Self(Parts {
             name: file.name.clone(),
-            subject: subject(file, path)?,
+            subject: subject(file, &ladder, path)?,
             rules,
             optimizer: file.optimizer,
-            proxies,
-            target_width: file.target_width,
-            sizes,
             grid: file.lr,
             seeds: file.seeds,
             proxy_seeds: file.proxy_seeds(),
             first_seed: first_seed(file, path)?,
-            budget,
             hyper: hyper(file, path)?,
             allowance: allowance(file, path)?,
             is_verified: file.verify,
-            check: check(file, path)?,
-            settings: settings_of(file),
+            check: check(file, &ladder, path)?,
+            settings: settings_of(&file.filled()),
             executor: file.executor.clone(),
+            ladder,
         }))
     }
 }
@@ -87,32 +88,31 @@ fn bad_size(path: &Path, error: limits::BadSize) -> ReadError {
     ReadError::value(path, error.what, error.problem)
 }
 
-/// The sizes of the narrowest proxy, and the widths of all, narrowest first.
-fn sizes(file: &StudyFile, path: &Path) -> Result<(ModelSizes, Vec<usize>), ReadError> {
-    let proxies: BTreeSet<usize> = file.widths.iter().copied().collect();
-    let Some(&narrowest) = proxies.first() else {
-        let problem = "is empty; give the widths of the proxies";
-        return Err(ReadError::value(path, "widths", problem));
-    };
-    let base_width = file.base_width.unwrap_or(narrowest);
-    let sizes = ModelSizes {
-        base_width,
-        width: narrowest,
-        depth: file.depth,
-        base_depth: file.base_depth,
-        context: file.context,
-        experts: file.experts.map(|experts| experts.at(base_width)),
-        base_experts: file.base_experts.map(|experts| experts.at(base_width)),
-    };
-    proxies
-        .iter()
-        .try_for_each(|width| limits::check_width("widths", *width))
-        .and_then(|()| limits::check_width("target_width", file.target_width))
-        .and_then(|()| limits::check_seeds("seeds", file.seeds))
+fn check_seeds(file: &StudyFile, path: &Path) -> Result<(), ReadError> {
+    limits::check_seeds("seeds", file.seeds)
         .and_then(|()| limits::check_seeds("proxy_seeds", file.proxy_seeds()))
-        .and_then(|()| limits::check_sizes(&sizes))
-        .map_err(|error| bad_size(path, error))?;
-    Ok((sizes, proxies.into_iter().collect()))
+        .map_err(|error| bad_size(path, error))
+}
+
+/// The published law of batch and duration is that of Adam, whose noise it keeps.
+fn check_horizon(
+    file: &StudyFile,
+    ladder: &Ladder,
+    rules: &[NamedRule],
+    path: &Path,
+) -> Result<(), ReadError> {
+    let is_other = ladder.all().iter().any(|rung| rung.budget.base.is_some());
+    let follows = |rule: &&NamedRule| rule.parametrization().horizon().is_some();
+    match rules.iter().find(follows) {
+        Some(rule) if is_other && file.optimizer == Optimizer::Sgd => {
+            let problem = format!(
+                "is sgd, for which `{}` has no law of batch and duration; train with adamw",
+                rule.name()
+            );
+            Err(ReadError::value(path, "optimizer", problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The first seed, which leaves room for the others.
@@ -126,14 +126,15 @@ fn first_seed(file: &StudyFile, path: &Path) -> Result<u64, ReadError> {
     Ok(file.seed)
 }
 
-/// Widths of the coordinate check, those of the study if it has none of its own, and its seeds.
-fn check(file: &StudyFile, path: &Path) -> Result<(Vec<usize>, u64), ReadError> {
+/// Widths of the coordinate check, those of the study if it has none of its own and grows in width,
+/// and its seeds.
+fn check(file: &StudyFile, ladder: &Ladder, path: &Path) -> Result<(Vec<usize>, u64), ReadError> {
     let check = file.check.clone().unwrap_or_default();
-    let of_study = || file.widths.iter().copied().chain([file.target_width]);
-    let widths: BTreeSet<usize> = if check.widths.is_empty() {
-        of_study().collect()
-    } else {
-        check.widths.iter().copied().collect()
+    let of_study = || ladder.all().into_iter().map(|rung| rung.sizes.width);
+    let is_of_width = ladder.grows.is_empty() || ladder.grows.contains(&Axis::Width);
+    let widths: BTreeSet<usize> = match &check.widths[..] {
+        [] if is_of_width => of_study().collect(),
+        own => own.iter().copied().collect(),
     };
     widths
         .iter()
@@ -155,6 +156,7 @@ fn budget(file: &StudyFile, path: &Path) -> Result<Budget, ReadError> {
         batch: file.batch,
         schedule: file.schedule,
         warmup: file.warmup.unwrap_or(file.steps / 10),
+        base: None,
     };
     limits::check_budget(&budget).map_err(|error| bad_size(path, error))?;
     if budget.warmup >= budget.steps {
@@ -187,7 +189,7 @@ fn rules(file: &StudyFile, path: &Path) -> Result<Vec<NamedRule>, ReadError> {
     Ok(rules)
 }
 
-fn subject(file: &StudyFile, path: &Path) -> Result<Description, ReadError> {
+fn subject(file: &StudyFile, ladder: &Ladder, path: &Path) -> Result<Description, ReadError> {
     let heads = match (file.head_dim, file.heads) {
         (Some(_), Some(_)) => {
             let problem = "and `head_dim` are both given; one of them grows with width";
@@ -199,7 +201,7 @@ fn subject(file: &StudyFile, path: &Path) -> Result<Description, ReadError> {
     };
     let (key, size, heads) = heads;
     limits::check_width(key, size).map_err(|error| bad_size(path, error))?;
-    let program = program(file, path)?;
+    let program = program(file, ladder, path)?;
     let family = match program {
         Some(_) => PROGRAM.to_owned(),
         None => file.model.clone(),

@@ -2,12 +2,13 @@
 
 use mutransfer::{Hyper, Optimizer};
 
+use super::ladder::Ladder;
 use crate::allowance::Allowance;
+use crate::axis::{At, Axis, Rung};
 use crate::executor::settings::Settings;
 use crate::grid::Grid;
 use crate::rule::NamedRule;
-use crate::subject::{Description, ModelSizes};
-use crate::trial::Budget;
+use crate::subject::Description;
 
 /// A study that makes sense, whether or not its models and data do.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,16 +21,11 @@ pub(super) struct Parts {
     pub(super) subject: Description,
     pub(super) rules: Vec<NamedRule>,
     pub(super) optimizer: Optimizer,
-    /// Narrowest first, each once.
-    pub(super) proxies: Vec<usize>,
-    pub(super) target_width: usize,
-    /// Of the narrowest proxy.
-    pub(super) sizes: ModelSizes,
+    pub(super) ladder: Ladder,
     pub(super) grid: Grid,
     pub(super) seeds: u64,
     pub(super) proxy_seeds: u64,
     pub(super) first_seed: u64,
-    pub(super) budget: Budget,
     /// But for the learning rate.
     pub(super) hyper: Hyper,
     pub(super) allowance: Allowance,
@@ -61,40 +57,57 @@ impl Study {
         self.0.optimizer
     }
 
-    /// Proxy widths, narrowest first, each once.
-    pub fn proxies(&self) -> &[usize] {
-        &self.0.proxies
+    /// Sizes of the proxies, smallest first, each once.
+    pub fn proxies(&self) -> &[Rung] {
+        &self.0.ladder.proxies
     }
 
-    /// Width that the optimum is carried to.
-    pub fn target_width(&self) -> usize {
-        self.0.target_width
+    /// Sizes that the optimum is carried to.
+    pub fn target(&self) -> &Rung {
+        &self.0.ladder.target
     }
 
-    /// Proxy widths and the target's, narrowest first, each once.
-    pub fn all_widths(&self) -> Vec<usize> {
-        let mut widths = self.0.proxies.clone();
-        widths.push(self.0.target_width);
-        widths.sort_unstable();
-        widths.dedup();
-        widths
+    /// Those of proxies and target, smallest first, each once.
+    pub fn all_sizes(&self) -> Vec<Rung> {
+        self.0.ladder.all()
     }
 
-    /// Proxy widths and, if it is swept too, the target's behind them.
-    pub fn widths(&self) -> Vec<usize> {
-        let mut widths = self.0.proxies.clone();
-        if self.is_verified() && !widths.contains(&self.0.target_width) {
-            widths.push(self.0.target_width);
+    /// Those of the proxies and, if it is swept too, the target's behind them.
+    pub fn swept(&self) -> Vec<Rung> {
+        let mut swept = self.proxies().to_vec();
+        if self.is_verified() && !swept.contains(self.target()) {
+            swept.push(*self.target());
         }
-        widths
+        swept
     }
 
-    /// How large the model is at a width.
-    pub fn sizes(&self, width: usize) -> ModelSizes {
-        ModelSizes {
-            width,
-            ..self.0.sizes
+    /// What grows from the proxies to the target.
+    pub fn axis(&self) -> Axis {
+        self.0.ladder.axis
+    }
+
+    /// How large something is along that.
+    pub fn at(&self, rung: &Rung) -> At {
+        self.axis().at(rung)
+    }
+
+    /// Sizes in words: along all axes that differ within the study.
+    pub fn words(&self, rung: &Rung) -> String {
+        match &self.0.ladder.grows[..] {
+            [] => rung.along(&[self.axis()]),
+            grows => rung.along(grows),
         }
+    }
+
+    /// What values of the axis stand for, where that is not plain: the sizes in words, smallest
+    /// first.
+    pub fn legend(&self) -> Option<String> {
+        if self.axis() != Axis::Compute {
+            return None;
+        }
+        let sizes = self.all_sizes().into_iter();
+        let told = sizes.map(|rung| format!("{} is {}", self.at(&rung), self.words(&rung)));
+        Some(told.collect::<Vec<_>>().join("; "))
     }
 
     /// The learning rates.
@@ -102,9 +115,9 @@ impl Study {
         &self.0.grid
     }
 
-    /// Repetitions with other initial weights and batches of the trials at a width.
-    pub fn seeds_at(&self, width: usize) -> u64 {
-        if self.0.proxies.contains(&width) {
+    /// Repetitions with other initial weights and batches of the trials of a size.
+    pub fn seeds_at(&self, rung: &Rung) -> u64 {
+        if self.proxies().contains(rung) {
             self.0.proxy_seeds
         } else {
             self.0.seeds
@@ -114,11 +127,6 @@ impl Study {
     /// The first of their seeds.
     pub fn first_seed(&self) -> u64 {
         self.0.first_seed
-    }
-
-    /// How long every trial trains, and on how much.
-    pub fn budget(&self) -> &Budget {
-        &self.0.budget
     }
 
     /// What is tuned, at a learning rate.
@@ -139,7 +147,8 @@ impl Study {
         self.0.is_verified
     }
 
-    /// Widths of the coordinate check, narrowest first, each once.
+    /// Widths of the coordinate check, narrowest first, each once; none where the study does not
+    /// grow in width.
     pub fn check_widths(&self) -> &[usize] {
         &self.0.check.0
     }

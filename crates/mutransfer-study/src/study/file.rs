@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mutransfer::{Factors, Hyper, Layout, Optimizer, Role, Roles};
 use serde::{Deserialize, Serialize};
 
+use super::sizes::{BaseFile, SizesFile};
 use crate::allowance::{Bytes, Seconds};
 use crate::command::{Metric, Source};
 use crate::executor::settings::Settings;
@@ -66,14 +67,26 @@ pub(crate) struct StudyFile {
     pub(super) rules: Vec<String>,
     /// Optimizer.
     pub(super) optimizer: Optimizer,
+    /// Sizes at which every scale is 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<BaseFile>,
+    /// Sizes of the proxies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) proxies: Option<Vec<SizesFile>>,
+    /// Sizes that the optimum is carried to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<SizesFile>,
     /// Width at which every scale is 1; the smallest of `widths` if not given.
     pub(super) base_width: Option<usize>,
-    /// Widths of the proxies.
-    pub(super) widths: Vec<usize>,
-    /// Width that the optimum is carried to.
-    pub(super) target_width: usize,
-    /// Blocks of a transformer, hidden matrices of a perceptron.
-    pub(super) depth: usize,
+    /// Widths of the proxies, which have nothing else of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) widths: Option<Vec<usize>>,
+    /// Width of the target, which has nothing else of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) target_width: Option<usize>,
+    /// Blocks of a transformer, hidden matrices of a perceptron; the base's if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) depth: Option<usize>,
     /// Blocks at which every scale is 1; `depth` if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) base_depth: Option<usize>,
@@ -309,10 +322,13 @@ impl Default for StudyFile {
             gpus: None,
             rules: ["sp", "mup"].map(str::to_owned).into(),
             optimizer: Optimizer::AdamW,
+            base: None,
+            proxies: None,
+            target: None,
             base_width: None,
-            widths: vec![32, 64, 128],
-            target_width: 256,
-            depth: 2,
+            widths: None,
+            target_width: None,
+            depth: None,
             base_depth: None,
             experts: None,
             base_experts: None,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::file::{MODEL, StudyFile};
+use super::ladder::Ladder;
 use crate::allowance::Allowance;
 use crate::command::{CommandError, Model, Place, Program};
 use crate::error::ReadError;
@@ -12,7 +13,11 @@ use crate::subject::Heads;
 pub(super) const PROGRAM: &str = "program";
 
 /// The program, where there is one in place of a model.
-pub(super) fn program(file: &StudyFile, path: &Path) -> Result<Option<Program>, ReadError> {
+pub(super) fn program(
+    file: &StudyFile,
+    ladder: &Ladder,
+    path: &Path,
+) -> Result<Option<Program>, ReadError> {
     let Some(command) = &file.command else {
         return keys_of_programs(file, path).map(|()| None);
     };
@@ -25,7 +30,7 @@ pub(super) fn program(file: &StudyFile, path: &Path) -> Result<Option<Program>, 
     let place = Place {
         folder,
         files: file.files.clone().unwrap_or_default(),
-        model: model(file, path)?,
+        model: model(file, ladder, path)?,
         coordinates: file.coordinates.unwrap_or(false),
     };
     let program = Program::new(command.clone(), file.metric.clone(), place);
@@ -36,15 +41,15 @@ pub(super) fn program(file: &StudyFile, path: &Path) -> Result<Option<Program>, 
     }
 }
 
-fn model(file: &StudyFile, path: &Path) -> Result<Model, ReadError> {
+fn model(file: &StudyFile, ladder: &Ladder, path: &Path) -> Result<Model, ReadError> {
     let Some(shapes) = file.shapes.clone() else {
         let problem = "is missing; `command` needs the shapes of its model, such as \
                        \"shapes/{width}.json\"";
         return Err(ReadError::value(path, "shapes", problem));
     };
-    let base = file.base_width.or(file.widths.iter().min().copied());
-    let widths = file.widths.iter().copied().chain([file.target_width]);
-    let other = widths.filter(|width| Some(*width) != base).min();
+    let base = ladder.target.sizes.base_width;
+    let widths = ladder.all().into_iter().map(|rung| rung.sizes.width);
+    let other = widths.filter(|width| *width != base).min();
     Ok(Model {
         shapes,
         layout: file.layout,
@@ -52,7 +57,7 @@ fn model(file: &StudyFile, path: &Path) -> Result<Model, ReadError> {
         tie: file.tie.clone().unwrap_or_default(),
         zero_init: file.zero_init.clone().unwrap_or_default(),
         heads: (file.head_dim.map(Heads::Dim)).or(file.heads.map(Heads::Count)),
-        delta_width: other.unwrap_or(2 * base.unwrap_or(1)),
+        delta_width: other.unwrap_or(2 * base),
     })
 }
 

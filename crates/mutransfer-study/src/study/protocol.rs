@@ -16,7 +16,7 @@ impl Study {
         let usual = subject.usual_check();
         let mut hyper = self.hyper(lr);
         hyper.weight_decay = 0.0;
-        let own = self.sizes(self.target_width());
+        let own = self.target().sizes;
         Protocol {
             rules: self.rules().to_vec(),
             optimizer: self.optimizer(),

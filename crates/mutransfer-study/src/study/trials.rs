@@ -1,6 +1,7 @@
 //! The trials of a study on its subject.
 
 use super::checked::Study;
+use crate::axis::Rung;
 use crate::error::RunError;
 use crate::rule::NamedRule;
 use crate::subject::Subject;
@@ -13,17 +14,23 @@ impl Study {
     /// # Errors
     /// When a size, a hyperparameter or a rule does not fit the subject, or its data is not enough.
     pub fn check_on(&self, subject: &dyn Subject) -> Result<Vec<&NamedRule>, RunError> {
-        for width in self.all_widths() {
-            let (sizes, hyper) = (self.sizes(width), self.hyper(1.0));
+        for Rung { sizes, budget } in self.all_sizes() {
             subject
-                .check(&sizes, &hyper, self.budget().batch)
+                .check(&sizes, &self.hyper(1.0), budget.batch)
                 .map_err(RunError::Subject)?;
         }
-        let sizes = self.sizes(self.target_width());
         let mut coupled = Vec::new();
         for rule in self.rules() {
+            for rung in self.all_sizes() {
+                let trials = self.trials(subject, rule, &rung, &[1.0])?;
+                trials.first().map(Trial::trains_with).transpose()?;
+            }
             let plan = subject
-                .plan(&sizes, &rule.parametrization(), self.optimizer())
+                .plan(
+                    &self.target().sizes,
+                    &rule.parametrization(),
+                    self.optimizer(),
+                )
                 .map_err(RunError::Subject)?;
             if plan.couples_decay() && self.hyper(1.0).weight_decay != 0.0 {
                 coupled.push(rule);
@@ -41,8 +48,8 @@ impl Study {
         let rates = self.grid().learning_rates();
         let mut trials = Vec::new();
         for rule in self.rules() {
-            for width in self.widths() {
-                trials.extend(self.trials(subject, rule, width, &rates)?);
+            for rung in self.swept() {
+                trials.extend(self.trials(subject, rule, &rung, &rates)?);
             }
         }
         Ok(trials)
@@ -58,7 +65,7 @@ impl Study {
         rule: &NamedRule,
         lr: f64,
     ) -> Result<Vec<Trial>, RunError> {
-        self.trials(subject, rule, self.target_width(), &[lr])
+        self.trials(subject, rule, self.target(), &[lr])
     }
 
     /// Every learning rate with every seed.
@@ -66,10 +73,10 @@ impl Study {
         &self,
         subject: &dyn Subject,
         rule: &NamedRule,
-        width: usize,
+        rung: &Rung,
         rates: &[f64],
     ) -> Result<Vec<Trial>, RunError> {
-        let sizes = self.sizes(width);
+        let Rung { sizes, budget } = *rung;
         let plan = subject
             .plan(&sizes, &rule.parametrization(), self.optimizer())
             .map_err(RunError::Subject)?;
@@ -80,13 +87,13 @@ impl Study {
             optimizer: self.optimizer(),
             sizes,
             hyper: self.hyper(lr),
-            budget: *self.budget(),
+            budget,
             data: subject.data().clone(),
             seed,
             plan: hash.clone(),
             allowance: self.allowance(),
         };
-        let seeds = self.first_seed()..self.first_seed() + self.seeds_at(width);
+        let seeds = self.first_seed()..self.first_seed() + self.seeds_at(rung);
         let pairs = rates
             .iter()
             .flat_map(|&lr| seeds.clone().map(move |seed| (lr, seed)));

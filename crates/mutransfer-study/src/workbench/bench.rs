@@ -9,6 +9,7 @@ use mutransfer_analysis::{
 };
 
 use super::names::FILES;
+use crate::axis::{At, Rung};
 use crate::coordinates::{self, Protocol, Settled};
 use crate::engine::{Builds, Engine};
 use crate::error::{RunError, StoreError, Verb};
@@ -35,6 +36,10 @@ pub struct Workbench {
 /// Why there is no coordinate check of a program that measures nothing.
 const UNMEASURED: &str =
     "the program measures no coordinates, as its study has no `coordinates = true`";
+
+/// Why there is none of a study along another axis.
+const NO_WIDTHS: &str = "it is over widths, along which this study does not grow, and \
+                         `check.widths` gives none";
 
 /// A rule, and the learning rate that it carries over.
 pub(super) type Carried<'a> = (&'a NamedRule, f64);
@@ -113,16 +118,15 @@ impl Workbench {
         self.subject.parameters(&trial.sizes)
     }
 
-    /// The width of the largest trial, and bytes of memory that it takes at least where it is
+    /// The sizes of the largest trial, and bytes of memory that it takes at least where it is
     /// trained; none where a program does that in its own way.
-    pub fn largest(&self) -> Option<(usize, u64)> {
+    pub fn largest(&self) -> Option<(Rung, u64)> {
         if self.study.subject().program.is_some() {
             return None;
         }
-        let widths = self.study.all_widths().into_iter();
-        let sized = widths.map(|width| {
-            let numbers = self.subject.parameters(&self.study.sizes(width)) as u64;
-            (width, numbers.saturating_mul(TRAINED))
+        let sized = self.study.all_sizes().into_iter().map(|rung| {
+            let numbers = self.subject.parameters(&rung.sizes) as u64;
+            (rung, numbers.saturating_mul(TRAINED))
         });
         sized.max_by_key(|(_, bytes)| *bytes)
     }
@@ -253,8 +257,8 @@ impl Workbench {
 
     /// What every rule carries over, where it has an optimum.
     fn carried(&self, ended: &[Ended]) -> Result<Vec<Carried<'_>>, RunError> {
-        let sweeps = sweeps(ended, Loss::Validation)?;
-        let target = self.study.target_width() as f64;
+        let sweeps = self.sweeps(ended, Loss::Validation)?;
+        let target = self.study.at(self.study.target()).get();
         let rules = self.study.rules().iter();
         let found = rules.filter_map(|rule| {
             let lr = carried(&sweeps, rule.name(), target, None)?;
@@ -275,11 +279,11 @@ impl Workbench {
     /// judged there is said and does not fail it.
     fn judge(&self, done: &Done, coordinates: &[Coordinate]) -> Result<Judged, RunError> {
         let looks = self.protocol(&done.carried).looks;
-        let checks = if self.study.subject().is_measured() {
-            let checks = self.checks(coordinates, &looks);
-            checks.map_err(|error| error.to_string())
-        } else {
-            Err(UNMEASURED.to_owned())
+        let checks = match self.unmeasured() {
+            None => self
+                .checks(coordinates, &looks)
+                .map_err(|error| error.to_string()),
+            Some(why) => Err(why.to_owned()),
         };
         Ok(Judged {
             analysis: self.analysis(&done.ended, Loss::Validation)?,
@@ -299,16 +303,27 @@ impl Workbench {
     /// # Errors
     /// When none of them has ended, or one is there twice with different ends.
     pub fn analysis(&self, ended: &[Ended], of: Loss) -> Result<Analysis, TableError> {
-        analyze(&sweeps(ended, of)?, "width", "lr", &self.request())
+        let axis = self.study.axis().name();
+        analyze(&self.sweeps(ended, of)?, axis, "lr", &self.request())
+    }
+
+    /// The loss curves of trials along the axis of the study.
+    pub(super) fn sweeps(&self, ended: &[Ended], of: Loss) -> Result<Sweeps, TableError> {
+        let axis = self.study.axis();
+        Sweeps::of_runs(
+            ended
+                .iter()
+                .map(|(trial, outcome)| trial.run(outcome, of, axis)),
+        )
     }
 
     /// What is asked of the trials. Their seeds are shared: each means the same data and the same
     /// initial draws everywhere.
     pub(super) fn request(&self) -> Request {
-        let narrowest = self.study.proxies().first().copied().unwrap_or(0);
-        let target = Some(self.study.target_width()).filter(|target| *target > narrowest);
+        let smallest = self.study.proxies().first().map(|rung| self.study.at(rung));
+        let target = Some(self.study.at(self.study.target()));
         Request {
-            target: target.map(|target| target as f64),
+            target: target.filter(|at| Some(*at) > smallest).map(At::get),
             ..Request::default()
         }
     }
@@ -320,7 +335,7 @@ impl Workbench {
         carried: &[Carried],
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Vec<Coordinate>, RunError> {
-        if !self.study.subject().is_measured() {
+        if self.unmeasured().is_some() {
             return Ok(Vec::new());
         }
         let protocol = self.protocol(carried);
@@ -333,6 +348,16 @@ impl Workbench {
             self.checks(rows, &protocol.looks)
                 .map_or_else(|_| self.all_rules(), |checks| coordinates::settled(&checks))
         })
+    }
+
+    /// Why there is no coordinate check, where there is none.
+    fn unmeasured(&self) -> Option<&'static str> {
+        let reasons = [
+            (!self.study.subject().is_measured(), UNMEASURED),
+            (self.study.check_widths().is_empty(), NO_WIDTHS),
+        ];
+        let found = reasons.into_iter().find(|(holds, _)| *holds);
+        found.map(|(_, why)| why)
     }
 
     fn checks(&self, rows: &[Coordinate], looks: &Looks) -> Result<Vec<Check>, RunError> {
@@ -354,9 +379,9 @@ impl Workbench {
 
     /// The target's plan under a rule.
     pub(super) fn plan(&self, rule: &NamedRule) -> Result<Plan, RunError> {
-        let sizes = self.study.sizes(self.study.target_width());
+        let sizes = &self.study.target().sizes;
         self.subject
-            .plan(&sizes, &rule.parametrization(), self.study.optimizer())
+            .plan(sizes, &rule.parametrization(), self.study.optimizer())
             .map_err(RunError::Subject)
     }
 }
@@ -365,8 +390,4 @@ impl Workbench {
 pub(super) fn best<'a>(carried: &[Carried<'a>]) -> Option<Carried<'a>> {
     let mup = carried.iter().find(|(rule, _)| rule.name() == "mup");
     mup.or(carried.first()).copied()
-}
-
-pub(super) fn sweeps(ended: &[Ended], of: Loss) -> Result<Sweeps, TableError> {
-    Sweeps::of_runs(ended.iter().map(|(trial, outcome)| trial.run(outcome, of)))
 }

@@ -7,7 +7,8 @@ use mutransfer_analysis::{Coordinate, Judgement, Sweeps, power_of_open, to_csv};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::bench::{Done, Judged, Workbench, best, sweeps};
+use super::bench::{Done, Judged, Workbench, best};
+use crate::axis::Rung;
 use crate::cost::cost;
 use crate::error::RunError;
 use crate::store::Store;
@@ -25,7 +26,7 @@ impl Workbench {
         write_json(store, "analysis.json", &judged.analysis)?;
         write_json(store, "plan.json", &self.plan_json(done)?)?;
         store.write("coordinates.csv", to_csv(coordinates).as_bytes())?;
-        let sweeps = sweeps(&done.ended, Loss::Validation)?;
+        let sweeps = self.sweeps(&done.ended, Loss::Validation)?;
         let pictures = Pictures::draw(&sweeps, &judged.analysis)?;
         for (name, figure) in pictures.named() {
             write_figure(store, name, figure)?;
@@ -70,13 +71,14 @@ impl Workbench {
 
     fn models(&self) -> Models {
         let study = &self.study;
-        let sizes = study.sizes(study.target_width());
+        let Rung { sizes, budget } = study.proxies().first().unwrap_or(study.target());
         Models {
+            width: sizes.width,
             base_width: sizes.base_width,
             depth: sizes.depth,
-            batch: study.budget().batch,
+            batch: budget.batch,
             context: self.subject.has_sequences().then_some(sizes.context),
-            steps: study.budget().steps,
+            steps: budget.steps,
         }
     }
 
@@ -85,7 +87,22 @@ impl Workbench {
         let Some((rule, lr)) = best(&done.carried) else {
             return Ok(Value::Null);
         };
-        Ok(self.plan(rule)?.to_json(&self.study.hyper(lr)))
+        let hyper = self.study.hyper(lr);
+        let document = self.plan(rule)?.document(&hyper);
+        let Rung { sizes, budget } = self.study.target();
+        let document = match rule.parametrization().horizon() {
+            Some(horizon) if budget.base.is_some() => {
+                let tokens = if self.subject.has_sequences() {
+                    sizes.context
+                } else {
+                    1
+                };
+                let betas = [hyper.beta1, hyper.beta2].map(Some);
+                document.trained(&horizon, budget.sizes(tokens)?, betas)?
+            }
+            _ => document,
+        };
+        Ok(serde_json::to_value(document).expect("a plan is JSON"))
     }
 
     fn settings(&self) -> Vec<(String, String)> {
@@ -93,6 +110,8 @@ impl Workbench {
         let data = path.unwrap_or_else(|| "synthetic".to_owned());
         let mut settings = vec![("data".to_owned(), data)];
         settings.extend_from_slice(self.study.settings());
+        let axis = self.study.axis().name().to_owned();
+        settings.extend(self.study.legend().map(|legend| (axis, legend)));
         settings
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::bench::Workbench;
+use crate::axis::Axis;
 use crate::error::RunError;
 use crate::store::{Brought, Record};
 use crate::trial::{Outcome, Trial};
@@ -30,7 +31,7 @@ struct Line {
 }
 
 impl Workbench {
-    /// Takes in runs as the ends of the study's trials of the same rule, width, learning rate and
+    /// Takes in runs as the ends of the study's trials of the same rule, size, learning rate and
     /// seed. Their loss stands for the training loss too, and they have no curve.
     ///
     /// # Errors
@@ -40,18 +41,19 @@ impl Workbench {
         let sweep = self.list()?;
         let mut places: BTreeMap<_, Vec<&Trial>> = BTreeMap::new();
         for trial in &sweep {
-            let key = (trial.rule.name(), trial.sizes.width, trial.seed);
+            let at = self.study.at(&trial.rung()).get();
+            let key = (trial.rule.name(), at.to_bits(), trial.seed);
             places.entry(key).or_default().push(trial);
         }
         let mut brought = Vec::new();
         for run in runs {
-            let key = (run.rule.as_str(), run.at as usize, run.seed);
+            let key = (run.rule.as_str(), run.at.to_bits(), run.seed);
             let trials = places.get(&key).map_or(&[][..], Vec::as_slice);
             let found = trials.iter().find(|trial| {
                 let lr = trial.hyper.learning_rate;
-                trial.sizes.width as f64 == run.at && is_same(lr.log2(), run.value.log2())
+                is_same(lr.log2(), run.value.log2())
             });
-            let trial = (*found.ok_or_else(|| none(run))?).clone();
+            let trial = (*found.ok_or_else(|| none(run, self.study.axis()))?).clone();
             if let Some(outcome) = outcome(run) {
                 let record = Record::imported(&trial.id(), outcome);
                 brought.push(Brought {
@@ -101,10 +103,11 @@ impl Workbench {
     }
 }
 
-fn none(run: &Run) -> RunError {
+fn none(run: &Run, axis: Axis) -> RunError {
     RunError::NoTrial {
         rule: run.rule.clone(),
-        width: run.at,
+        axis,
+        at: run.at,
         lr: run.value,
         seed: run.seed,
     }

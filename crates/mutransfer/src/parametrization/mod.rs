@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::custom;
 use crate::error::Error;
 use crate::form::Form;
+use crate::horizon::Horizon;
 use crate::optimizer::Decay;
 use crate::options::{Density, Eps, Options};
 use crate::rules::{Definition, Rule};
@@ -89,6 +90,20 @@ impl Parametrization {
     /// The choices made.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// How the hyperparameters of its target follow batch and duration; none where its tables do
+    /// not say, and they are carried as they are.
+    ///
+    /// ```
+    /// use mutransfer::{Horizon, Parametrization, Rule};
+    ///
+    /// let horizon = |rule: Rule| Parametrization::from(rule).horizon();
+    /// assert_eq!(horizon(Rule::CompleteDP), Some(Horizon::ISO));
+    /// assert_eq!(horizon(Rule::CompleteP), None);
+    /// ```
+    pub fn horizon(&self) -> Option<Horizon> {
+        self.definition.horizon
     }
 
     /// What it is without the choices made.

@@ -18,12 +18,15 @@
 //! the gradient, and constant for the final norm.
 //! # Weight decay
 //! As μP: neither table has a factor of depth.
+//! # Batch and duration
+//! Complete(d)P alone: [`Horizon::ISO`].
 
 use num_rational::Rational32;
 
 use super::definition::{Definition, DepthLaw};
 use super::mup;
 use crate::form::Form;
+use crate::horizon::Horizon;
 use crate::options::Eps;
 
 pub(super) const DEPTH_MUP: Definition = Definition {
@@ -47,6 +50,7 @@ pub(super) const COMPLETE_DP: Definition = Definition {
     summary: "Complete(d)P: μP over depth, batch and duration",
     source: "2512.22382 Table 1",
     eps: Eps::CompleteDP,
+    horizon: Some(Horizon::ISO),
     usual_form: Some(Form::Table3),
     ..mup::MUP
 };

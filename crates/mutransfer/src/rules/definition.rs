@@ -6,6 +6,7 @@ use num_rational::Rational32;
 
 use crate::experts::RouteScale;
 use crate::form::Form;
+use crate::horizon::Horizon;
 use crate::law::Laws;
 use crate::optimizer::Family;
 use crate::options::{Alignment, Alpha, Density, Eps};
@@ -34,6 +35,8 @@ pub(crate) struct Definition {
     pub(crate) attention: Power,
     /// What changes in residual blocks.
     pub(crate) depth: DepthLaw,
+    /// How hyperparameters follow batch and duration; none where its tables do not say.
+    pub(crate) horizon: Option<Horizon>,
     /// How epsilon follows the sizes, where no option says it.
     pub(crate) eps: Eps,
     /// Roles whose weight decay the tables state; for the others it follows from the learning rate.
@@ -72,6 +75,7 @@ impl Definition {
         unaligned: None,
         attention: Power::ONE,
         depth: DepthLaw::None,
+        horizon: None,
         eps: Eps::Faithful,
         states_decay: Roles::all(false),
         chooses_eps: false,

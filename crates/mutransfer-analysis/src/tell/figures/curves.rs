@@ -50,7 +50,7 @@ pub fn curves(rows: &[LossRow], judged: &[Monitor]) -> Result<Figure, FigureErro
     for monitor in judged {
         drawn.push((monitor, lines(rows, monitor)));
     }
-    let widths: BTreeSet<usize> = rows.iter().map(|row| row.width).collect();
+    let widths: BTreeSet<usize> = rows.iter().map(|row| row.at).collect();
     let colors: BTreeMap<usize, String> = widths
         .iter()
         .enumerate()
@@ -80,7 +80,7 @@ fn lines(rows: &[LossRow], monitor: &Monitor) -> Vec<Line> {
     let mut widths: BTreeMap<usize, BTreeMap<u64, BTreeMap<usize, f64>>> = BTreeMap::new();
     for row in rows {
         if row.rule == monitor.rule && !is_lost(row, monitor) {
-            let seeds = widths.entry(row.width).or_default();
+            let seeds = widths.entry(row.at).or_default();
             seeds
                 .entry(row.seed)
                 .or_default()
@@ -101,7 +101,7 @@ fn is_lost(row: &LossRow, monitor: &Monitor) -> bool {
     monitor
         .diverged
         .iter()
-        .any(|lost| lost.width == row.width && lost.step <= row.step)
+        .any(|lost| lost.at == row.at && lost.step <= row.step)
 }
 
 /// Smoothed losses over seeds. Each seed is smoothed by itself, so that the band is that of runs
@@ -256,10 +256,14 @@ fn whole(value: f64) -> String {
 }
 
 fn keys(judged: &[Monitor], colors: &BTreeMap<usize, String>) -> Vec<Key> {
+    let axis = judged
+        .first()
+        .map(|monitor| monitor.axis)
+        .unwrap_or_default();
     let mut keys = Vec::new();
     for (width, color) in colors {
         keys.push(Key {
-            label: format!("width {width}"),
+            label: format!("{axis} {width}"),
             color: color.clone(),
             symbol: Symbol::Line,
         });
@@ -267,7 +271,7 @@ fn keys(judged: &[Monitor], colors: &BTreeMap<usize, String>) -> Vec<Key> {
     let mut pairs = judged.iter().flat_map(|monitor| &monitor.pairs);
     if pairs.any(|pair| !pair.crossings.is_empty()) {
         keys.push(Key {
-            label: "wider becomes worse".to_owned(),
+            label: format!("{} becomes worse", axis.larger()),
             color: CROSSING_COLOR.to_owned(),
             symbol: Symbol::Mark(Mark::Cross),
         });

@@ -19,7 +19,7 @@ const SCOPE: &str = "This is one task, one optimizer and one training length. Wh
 pub(super) fn caveats(report: &Report) -> Value {
     let mut all = of_rows(&report.analysis);
     if let Some(models) = &report.models {
-        all.extend(too_small(narrowest(report), models));
+        all.extend(too_small(models));
         all.extend(base_too_small(models));
     }
     all.push(SCOPE.to_owned());
@@ -45,16 +45,11 @@ fn of_rules(report: &Report) -> Vec<(String, Vec<String>)> {
     all
 }
 
-fn narrowest(report: &Report) -> usize {
-    let optima = report.analysis.rules.values().flat_map(|rule| &rule.optima);
-    optima.map(|best| best.at).fold(f64::INFINITY, f64::min) as usize
-}
-
-fn too_small(width: usize, models: &Models) -> Option<String> {
+fn too_small(models: &Models) -> Option<String> {
     let [widths, depths, batches, contexts, lengths] = SMALLEST;
     let context = models.context.unwrap_or(contexts);
     let sizes = [
-        ("width", width, widths),
+        ("width", models.width, widths),
         ("number of blocks", models.depth, depths),
         ("batch", models.batch, batches),
         ("sequence", context, contexts),

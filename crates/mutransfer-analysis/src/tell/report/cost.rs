@@ -9,19 +9,15 @@ pub(crate) fn cost(cost: &Cost) -> Value {
     let sweeps = cost
         .proxies
         .iter()
-        .map(|group| row(format!("tuning at width {}", group.width), group, cost));
-    let width = cost.target.width;
+        .map(|group| row(format!("tuning at {}", group.size), group, cost));
+    let size = &cost.target.size;
     let rest = [
         row(
-            format!("tuning at width {width} instead, same grid"),
+            format!("tuning at {size} instead, same grid"),
             &cost.direct,
             cost,
         ),
-        row(
-            format!("one training run at width {width}"),
-            &cost.target,
-            cost,
-        ),
+        row(format!("one training run at {size}"), &cost.target, cost),
     ];
     let count: f64 = cost.proxies.iter().map(|group| group.runs.count).sum();
     let operations: f64 = cost
@@ -56,7 +52,7 @@ fn row(name: String, group: &Group, cost: &Cost) -> Value {
 }
 
 fn sentences(cost: &Cost) -> Vec<String> {
-    let width = cost.target.width;
+    let size = &cost.target.size;
     let share = two_digits(cost.share_of_target());
     let saving = 100.0 * cost.saving();
     let against = if saving >= 0.0 {
@@ -66,7 +62,7 @@ fn sentences(cost: &Cost) -> Vec<String> {
     };
     let operations = format!(
         "Tuning all proxies under one rule took {share} times the operations of one training run \
-         at width {width}, {against} tuning there with the same grid."
+         at {size}, {against} tuning there with the same grid."
     );
     let mut sentences = vec![operations];
     if let Some(seconds) = cost.seconds() {
@@ -76,7 +72,7 @@ fn sentences(cost: &Cost) -> Vec<String> {
         );
         sentences.push(match cost.direct.seconds.map(duration) {
             None => format!("{took}."),
-            Some(direct) => format!("{took}; the sweep at width {width} took {direct}."),
+            Some(direct) => format!("{took}; the sweep at {size} took {direct}."),
         });
     }
     sentences

@@ -32,9 +32,11 @@ pub struct Report {
     pub coordinates: Option<Coordinates>,
 }
 
-/// What a table of runs does not tell about its models.
+/// What a table of runs does not tell about its smallest models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Models {
+    /// Width.
+    pub width: usize,
     /// Width at which every rule is the standard one.
     pub base_width: usize,
     /// Number of blocks.
