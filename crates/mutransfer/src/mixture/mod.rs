@@ -32,40 +32,48 @@ pub(crate) fn recognised<'a>(widths: &'a Widths, target: &Shapes) -> Cow<'a, Wid
     }
     let mut found = widths.clone();
     for layer in &layers {
-        for part in &layer.parts {
-            let Some(growth) = found.params.get_mut(part.name.as_str()) else {
-                continue;
-            };
-            if part.is_fused() {
-                counts_experts(growth, 0);
-            }
-            if layer.is_bias(part) {
-                declare(growth, Role::Vector, Axes::LOOKUP);
-            } else if let Some((role, axes)) = layer.role(part, growth.declared, widths.layout) {
-                declare(growth, role, axes);
-            }
-        }
-        for (name, shape) in target.within(layer.prefix) {
-            let growth = found.params.get_mut(name.as_str());
-            let Some(growth) = growth.filter(|_| !is_called_expert(name)) else {
-                continue;
-            };
-            let Some(axis) = shape.dims.iter().position(|size| *size == layer.experts) else {
-                continue;
-            };
-            if shape.dims.len() == 1 {
-                counts_experts(growth, axis);
-            } else if layer.router == Some(name) {
-                counts_experts(growth, axis);
-                let ends = Axes {
-                    fan_in: Some(1 - axis),
-                    fan_out: Some(axis),
-                };
-                declare(growth, Role::Router, ends);
-            }
-        }
+        place_experts(&mut found, layer);
+        place_router(&mut found, layer, target);
     }
     Cow::Owned(found)
+}
+
+fn place_experts(widths: &mut Widths, layer: &Layer) {
+    for part in &layer.parts {
+        let Some(growth) = widths.params.get_mut(part.name.as_str()) else {
+            continue;
+        };
+        if part.is_fused() {
+            counts_experts(growth, 0);
+        }
+        if layer.is_bias(part) {
+            declare(growth, Role::Vector, Axes::LOOKUP);
+        } else if let Some((role, axes)) = layer.role(part, growth.declared, widths.layout) {
+            declare(growth, role, axes);
+        }
+    }
+}
+
+/// The router, and what else has a number for every expert: biases of scores.
+fn place_router(widths: &mut Widths, layer: &Layer, target: &Shapes) {
+    for (name, shape) in target.within(layer.prefix) {
+        let growth = widths.params.get_mut(name.as_str());
+        let growth = growth.filter(|_| !is_called_expert(name));
+        let axis = shape.dims.iter().position(|size| *size == layer.experts);
+        let Some((growth, axis)) = growth.zip(axis) else {
+            continue;
+        };
+        if shape.dims.len() == 1 {
+            counts_experts(growth, axis);
+        } else if layer.router == Some(name) {
+            counts_experts(growth, axis);
+            let ends = Axes {
+                fan_in: Some(1 - axis),
+                fan_out: Some(axis),
+            };
+            declare(growth, Role::Router, ends);
+        }
+    }
 }
 
 /// An axis that counts experts is no width.
