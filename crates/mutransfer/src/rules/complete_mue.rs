@@ -21,12 +21,15 @@
 //! `hidden-decay=constant-lambda`.
 //! # Epsilon
 //! 1/m_N for every tensor of a block. As the paper prints it, constant: `eps=constant`.
+//! # Batch and duration
+//! [`Horizon::ISO`], which is Table 2.
 //! # Source
 //! The authors' summary of the paper; what it leaves open is an option.
 
 use super::definition::{Definition, Tables};
 use super::mup;
 use crate::experts::RouteScale;
+use crate::horizon::Horizon;
 use crate::law::{Law, Laws};
 use crate::power::{Power, Ratio};
 use num_rational::Rational32;
@@ -39,6 +42,7 @@ pub(super) const COMPLETE_MUE: Definition = Definition {
         entrywise: Some(ENTRYWISE),
         ..Tables::NONE
     },
+    horizon: Some(Horizon::ISO),
     states_experts: true,
     route: RouteScale::Active,
     ..mup::MUP

@@ -377,7 +377,8 @@ fn mg5_table_2() {
     ] {
         let sizes = Sizes::NONE.with(Size::Batch, 1, batch);
         let sizes = sizes.unwrap().with(Size::Tokens, 1, tokens).unwrap();
-        let growth = Horizon::default().growth(sizes, Decay::TimesLr);
+        let horizon = Parametrization::from(Rule::CompleteMuE).horizon();
+        let growth = horizon.unwrap().growth(sizes, Decay::TimesLr);
         let [rate, eps, forgetting, noise] = expected;
         close(growth.learning_rate, rate);
         close(growth.weight_decay, rate);
