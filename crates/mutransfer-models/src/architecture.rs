@@ -259,6 +259,7 @@ impl Architecture {
             is_causal: self.kind.facts().text == Some(TextTask::NextToken),
             forward,
             experts: self.experts(width)?,
+            is_balanced: true,
         })
     }
 

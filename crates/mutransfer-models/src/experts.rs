@@ -31,6 +31,7 @@ pub(crate) struct Mixture {
     /// Share of tokens of each expert beyond an even one, summed over the steps.
     running_load: RunningState<Tensor<1>>,
     active: usize,
+    is_balanced: bool,
     /// A.
     multiplier: f64,
     /// R.
@@ -93,6 +94,7 @@ impl Feed for Mixture {
             }),
             running_load: RunningState::new(Tensor::zeros([count], device)),
             active,
+            is_balanced: config.is_balanced,
             multiplier: config.forward.experts,
             route_scale: config.forward.route,
         }
@@ -109,7 +111,7 @@ impl Feed for Mixture {
         let logits = linear(&self.router, input.clone());
         let routes = route(self.gate(), self.active, &logits, &self.offsets());
         self.show(&routes, [&input, &logits], index, probe);
-        if input.device().is_autodiff() && !probe.is_on() {
+        if self.is_balanced && input.device().is_autodiff() && !probe.is_on() {
             self.balance(&routes);
         }
         self.apply(multiplier, &routes, [input, logits, residual])

@@ -123,8 +123,10 @@ impl Start<'_> {
     }
 
     fn transformer<F: Feed>(&self) -> Result<Transformer<F>, Error> {
-        let config = self.architecture.transformer(self.width, self.forward);
-        Ok(Transformer::new(&config?, &self.device))
+        let mut config = self.architecture.transformer(self.width, self.forward)?;
+        // A check of coordinates follows what the updates of the weights do, and nothing else.
+        config.is_balanced = !self.batches.is_fixed;
+        Ok(Transformer::new(&config, &self.device))
     }
 
     fn mlp(&self) -> Mlp {

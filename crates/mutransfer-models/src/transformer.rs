@@ -79,6 +79,8 @@ pub(crate) struct TransformerConfig {
     pub(crate) forward: Multipliers,
     /// Of a mixture; a dense layer has none.
     pub(crate) experts: ExpertSizes,
+    /// Whether their load is balanced.
+    pub(crate) is_balanced: bool,
 }
 
 impl<F: Feed> Transformer<F> {

@@ -1,6 +1,7 @@
 //! What a model with mixtures of experts is equal to, and what it does not depend on.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use mutransfer::theory::Quantity;
 use mutransfer::{Hyper, Optimizer, Rule};
 use mutransfer_models::data::{Corpus, Dataset, Language};
 use mutransfer_models::{
@@ -185,6 +186,31 @@ fn offsets_even_out_the_load() {
     loads.push(measured(model.as_mut(), "blocks.0.mlp.load"));
     // The root mean square over the mean is 1 where all have the same load.
     assert!(loads[0] > 1.1 && loads[1] < 1.05, "{loads:?}");
+}
+
+/// From a readout at zero the first update moves nothing inside, and no offset sends a token elsewhere.
+#[test]
+fn a_check_is_not_balanced() {
+    let dataset = dataset();
+    let architecture = Architecture {
+        zero_readout: true,
+        ..model(Kind::Moe, Some(experts(8, 2)))
+    };
+    let plan = architecture.plan(16, 16, Rule::Mup, Optimizer::AdamW);
+    let batches = Batches {
+        is_fixed: true,
+        ..BATCHES
+    };
+    let (plan, hyper) = (plan.unwrap(), Hyper::default());
+    let mut model = trainer(&architecture, 16, &plan, &hyper, &dataset, batches).unwrap();
+    model.coordinates();
+    model.step(1.0);
+    let inside = model.coordinates().into_iter();
+    let changes =
+        inside.filter(|seen| seen.quantity == Quantity::Change && seen.module != "readout");
+    for seen in changes {
+        assert_eq!(seen.l2, 0.0, "{}", seen.module);
+    }
 }
 
 #[test]
