@@ -138,3 +138,31 @@ fn an_export_does_not_replace_what_is_there() {
     let table = std::fs::read_to_string(folder.path().join("trials.jsonl")).unwrap();
     assert!(table.starts_with("rule,width,"), "{table}");
 }
+
+const PARQUET: &str = r#"
+import csv, math
+from pyarrow import parquet
+rows = list(csv.DictReader(open("out/results.csv")))
+read = parquet.read_table("trials.parquet").to_pylist()
+assert list(read[0]) == list(rows[0]), (list(read[0]), list(rows[0]))
+assert len(read) == len(rows), (len(read), len(rows))
+for row in rows:
+    own = [r for r in read if all(str(r[key]) == row[key] for key in ("rule", "width", "seed"))
+           and r["lr"] == float(row["lr"])]
+    assert len(own) == 1, row
+    loss = float(row["loss"])
+    assert own[0]["loss"] is None if math.isnan(loss) else own[0]["loss"] == loss, (own, row)
+print(len(read))
+"#;
+
+#[test]
+fn pyarrow_reads_the_table() {
+    let Some(python) = python("pyarrow") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    exported(folder.path(), "parquet", "trials.parquet");
+    let found = run(folder.path(), Command::new(python).args(["-c", PARQUET]));
+    let trials: usize = found.trim().parse().unwrap();
+    assert!(trials > 0, "the trials of both rules");
+}
