@@ -256,6 +256,9 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   hidden = { init = 2 }     of matrices inside the network
   output = { multiplier = 2 }
                             of the readout, whose weight may have a multiplier too
+  router = { lr = 2 }       of what chooses among experts
+  expert-in = { lr = 2 }    of what reads into experts
+  expert-out = { lr = 2 }   of what writes out of them
   vector = { lr = 2 }       of biases and gains
   fixed = { lr = 2 }        of scalars
   attention = { multiplier = 2 }
