@@ -42,8 +42,8 @@ impl ExpertSizes {
 }
 
 impl Architecture {
-    /// With the tensors of another: as many experts in one, and shared ones if that has some. No law
-    /// sees them but in the sizes.
+    /// With the tensors of another: as many experts in one, and shared ones if that has some. No
+    /// law sees them but in the sizes.
     pub(crate) fn with_tensors_of(&self, other: &Self) -> Self {
         let as_other = |own: Experts, other: Experts| {
             // How wide an expert is by itself no longer says how many are active.

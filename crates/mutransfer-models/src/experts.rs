@@ -20,8 +20,8 @@ const BALANCE_RATE: f64 = 0.1;
 ///
 /// Gates are sigmoids over their sum over the active experts; with one active expert of several
 /// they are not divided, as they would all be 1 and the router would learn nothing from the loss.
-/// The load is balanced by offsets `-rate Σ_steps (load - active / count)` on what is chosen by, and
-/// by nothing in the loss (2408.15664).
+/// The load is balanced by offsets `-rate Σ_steps (load - active / count)` on what is chosen by,
+/// and by nothing in the loss (2408.15664).
 #[derive(Module, Debug)]
 pub(crate) struct Mixture {
     router: Linear,

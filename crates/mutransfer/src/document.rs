@@ -299,6 +299,10 @@ impl PlanDocument {
     }
 }
 
+fn named((name, factor): (&ParamName, &f64)) -> (String, f64) {
+    (name.to_string(), *factor)
+}
+
 impl Plan {
     /// The plan with absolute numbers for what is given, and scales for what is not.
     pub fn document(&self, given: impl Into<Given>) -> PlanDocument {
@@ -326,11 +330,7 @@ impl Plan {
                 attention: forward.attention,
                 residual: forward.residual,
                 residual_in: forward.residual_in,
-                readout: forward
-                    .readout
-                    .iter()
-                    .map(|(name, factor)| (name.to_string(), *factor))
-                    .collect(),
+                readout: forward.readout.iter().map(named).collect(),
                 experts: forward.experts,
             },
             clip: self.clip_document(),

@@ -140,7 +140,8 @@ pub(crate) struct CoordOptions {
 #[derive(Debug, clap::Args)]
 pub(crate) struct MixtureOptions {
     /// Experts of every block of a moe [default: 8]
-    #[arg(long = "experts", value_name = "COUNT", requires = "active", conflicts_with_all = ["study", "from"])]
+    #[arg(long = "experts", value_name = "COUNT", requires = "active")]
+    #[arg(conflicts_with_all = ["study", "from"])]
     pub(crate) count: Option<usize>,
     /// Experts that each token is routed to [default: 2]
     #[arg(long, value_name = "COUNT", requires = "count")]

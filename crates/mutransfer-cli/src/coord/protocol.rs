@@ -92,12 +92,6 @@ pub(super) fn protocol(
         experts: options.experts.at(base_width),
         base_experts: None,
     };
-    let seeds = options.seeds.unwrap_or(usual.seeds as u64);
-    limits::check_seeds("seeds", seeds)?;
-    if options.seed.checked_add(seeds).is_none() {
-        let message = format!("--seed is {}, beyond which there are no more", options.seed);
-        return Err(Failure::usage(message, None));
-    }
     let protocol = Protocol {
         rules: rules.to_vec(),
         optimizer: options.optimizer,
@@ -107,10 +101,21 @@ pub(super) fn protocol(
         batch: options.batch.unwrap_or(usual.batch),
         steps: options.steps.unwrap_or(STEPS),
         seed: options.seed,
-        looks: Looks::up_to(seeds as usize),
+        looks: Looks::up_to(seeds(options, usual)? as usize),
     };
     check_protocol(&protocol)?;
     Ok(protocol)
+}
+
+/// The most seeds, which must be there after the first.
+fn seeds(options: &CoordOptions, usual: &UsualCheck) -> Result<u64, Failure> {
+    let seeds = options.seeds.unwrap_or(usual.seeds as u64);
+    limits::check_seeds("seeds", seeds)?;
+    if options.seed.checked_add(seeds).is_none() {
+        let message = format!("--seed is {}, beyond which there are no more", options.seed);
+        return Err(Failure::usage(message, None));
+    }
+    Ok(seeds)
 }
 
 pub(crate) fn hyper(options: &CoordOptions) -> Result<Hyper, Failure> {

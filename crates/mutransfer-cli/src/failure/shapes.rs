@@ -120,8 +120,8 @@ pub(super) fn advice(fix: Fix) -> &'static str {
         Fix::FormForTies => "tied embeddings need the form table8 (or table9)",
         Fix::DeclareBranchEnds => "name them, as in --branch-end 'blocks.*.down.*'",
         Fix::DeclareExperts => {
-            "say how many are active, as in --active 1:8, and how wide one is where shapes do not, as \
-             in --expert-width 512:128"
+            "say how many are active, as in --active 1:8, and how wide one is where shapes do not, \
+             as in --expert-width 512:128"
         }
         Fix::OtherRule => "`mutransfer rules` lists which families each rule covers",
     }

@@ -8,8 +8,8 @@ use crate::matrix::Workspace;
 pub enum Gate {
     /// The score over the sum of the scores of the token's active experts.
     Normalised,
-    /// The score itself: with one active expert the normalised gate is 1, and the router would learn
-    /// nothing from the loss.
+    /// The score itself: with one active expert the normalised gate is 1, and the router would
+    /// learn nothing from the loss.
     Score,
 }
 

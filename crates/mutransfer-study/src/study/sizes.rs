@@ -125,7 +125,8 @@ impl StudyFile {
         filled
     }
 
-    /// A size is given in one form, and where one is given in the long one the others are there too.
+    /// A size is given in one form, and where one is given in the long one the others are there
+    /// too.
     pub(super) fn check_forms(&self, path: &Path) -> Result<(), ReadError> {
         let base = self.base.is_some();
         let [proxies, widths] = [self.proxies.is_some(), self.widths.is_some()];
