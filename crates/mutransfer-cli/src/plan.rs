@@ -54,7 +54,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Result<(), Failure> {
     let (plan, findings) = check.planned()?;
     let plan = model::completed(plan?, &options.model)?;
     warn(&findings);
-    say_what_decays(options, &given);
+    say_what_decays(options, &given, &plan);
     horizon.note();
     tell(&plan, given, &horizon, options.json)
 }
@@ -100,10 +100,24 @@ fn tell(plan: &Plan, given: Given, horizon: &Horizons, json: bool) -> Result<(),
     Ok(())
 }
 
-fn say_what_decays(options: &PlanOptions, given: &Given) {
+/// Nothing tells a matrix from a bias by its role where neither grows, so that is said.
+fn say_what_decays(options: &PlanOptions, given: &Given, plan: &Plan) {
     let decays = given.weight_decay.is_some_and(|decay| decay > 0.0);
-    if decays && !options.hyper.decay_vectors {
-        note!("note: biases and gains are not decayed; --decay-vectors decays them too");
+    if !decays || options.hyper.decay_vectors {
+        return;
+    }
+    note!("note: biases and gains are not decayed; --decay-vectors decays them too");
+    let is_fixed = |param: &ParamPlan| {
+        let axes = param.dims.iter().filter(|dim| dim.size() > 1);
+        param.role == Role::Fixed && axes.count() > 1 && given.factors.fixed.weight_decay == 0.0
+    };
+    let mut matrices = plan.params().filter(|(_, param)| is_fixed(param));
+    if let Some((name, _)) = matrices.next() {
+        note!(
+            "warning: nothing of `{name}` grows, nor of {} more matrices, so they are not decayed \
+             either; --decay-vectors decays all, --weight-decay '{name}=0.1' some",
+            matrices.count()
+        );
     }
 }
 
