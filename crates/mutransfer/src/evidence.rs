@@ -116,14 +116,9 @@ impl Evidence {
         let mut factors: Vec<f64> = self.widths.iter().copied().map(factor).collect();
         factors.sort_by(f64::total_cmp);
         factors.dedup();
-        let text = |factor: &f64| {
-            format!("{factor:.4}")
-                .trim_end_matches(['0', '.'])
-                .to_owned()
-        };
         let widths = match factors[..] {
             [] => "an unknown factor".to_owned(),
-            _ => factors.iter().map(text).collect::<Vec<_>>().join(", "),
+            _ => factors.iter().map(rounded).collect::<Vec<_>>().join(", "),
         };
         WidthsError::NoWidth {
             name: one.name.clone(),
@@ -232,11 +227,10 @@ impl Evidence {
 
     /// The sizes that a parameter shows to be widths.
     fn shown_by(&self, one: &Known, uses: &Uses) -> Vec<Class> {
-        let is_known = |class| self.widths.contains(&class);
-        if one.growth.declared.is_some() || classes(one).all(|(_, class)| is_known(class)) {
+        let own: Vec<Class> = classes(one).map(|(_, class)| class).collect();
+        if one.growth.declared.is_some() || own.iter().all(|class| self.widths.contains(class)) {
             return Vec::new();
         }
-        let own: Vec<Class> = classes(one).map(|(_, class)| class).collect();
         let is_linked = own.iter().any(|class| self.widths.contains(class));
         let is_shown = |class: &Class| {
             let has_factor = self.has_factor(*class);
@@ -419,12 +413,17 @@ const ENDS: [&str; 13] = [
 /// Words for tables of data within blocks.
 const DATA: [&str; 5] = ["embed", "position", "vocab", "token", "class"];
 
+/// A factor with at most four places.
+fn rounded(factor: &f64) -> String {
+    ((factor * 1e4).round() / 1e4).to_string()
+}
+
 /// Whether the module that has the parameter is called as an embedding or a readout.
 fn is_named_as_an_end(name: &ParamName) -> bool {
     let module = name.module();
     let mut words = module.split(['_', '-']);
-    let is_end = |word: &str| ENDS.iter().any(|end| word.eq_ignore_ascii_case(end));
-    words.any(is_end) || contains(module, "embed")
+    words.any(|word| ENDS.iter().any(|end| word.eq_ignore_ascii_case(end)))
+        || contains(module, "embed")
 }
 
 fn is_named_as_data(name: &ParamName) -> bool {

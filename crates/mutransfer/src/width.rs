@@ -374,28 +374,37 @@ impl Widths {
         let all: Vec<Known> = known.iter().copied().flatten().collect();
         let evidence = Evidence::of(&all, self.layout, self.compared);
         let must_grow = all.iter().any(grows);
-        let only_experts = !must_grow && self.sizes.active_width().is_some();
         for (one, known) in surveyed.iter_mut().zip(known) {
             if let Some(known) = known {
-                let depth = one.depth;
-                let placed = evidence.settle(&known).and_then(|growth| {
-                    let mut placed =
-                        growth.place(one.name, one.shape, self.layout, base, must_grow)?;
-                    placed.ratios = with_experts(placed.ratios, self.sizes, base);
-                    if only_experts && growth.declared.is_none() && placed.role == Role::Fixed {
-                        placed.role = beside_experts(&placed);
-                    }
-                    in_its_place(&known, placed)
-                });
-                one.placed = Some(placed.map(|placed| Placed {
-                    depth: placed.depth.or(depth),
-                    ..placed
-                }));
+                one.placed = Some(self.place(one, known, &evidence, base, must_grow));
             }
         }
         Ok(Survey {
             stacks,
             params: surveyed,
+        })
+    }
+
+    /// What the evidence says of one of them, where some must grow unless experts alone do.
+    fn place<'a>(
+        &self,
+        one: &Surveyed<'a>,
+        known: Known<'a>,
+        evidence: &Evidence,
+        base: Base,
+        must_grow: bool,
+    ) -> Result<Placed, WidthsError> {
+        let growth = evidence.settle(&known)?;
+        let mut placed = growth.place(one.name, one.shape, self.layout, base, must_grow)?;
+        placed.ratios = with_experts(placed.ratios, self.sizes, base);
+        let only_experts = !must_grow && self.sizes.active_width().is_some();
+        if only_experts && growth.declared.is_none() && placed.role == Role::Fixed {
+            placed.role = beside_experts(&placed);
+        }
+        let placed = in_its_place(&known, placed)?;
+        Ok(Placed {
+            depth: placed.depth.or(one.depth),
+            ..placed
         })
     }
 

@@ -109,21 +109,10 @@ fn of_rule(
     let diverged = pairing::diverged(curves);
     let mut pairs = Vec::new();
     for pair in widths.windows(2) {
-        pairs.push(compare(&pairing::pairing(
-            rule, curves, pair[0], pair[1], axis,
-        )?));
+        let pairing = pairing::pairing(rule, curves, pair[0], pair[1], axis)?;
+        pairs.push(compare(&pairing));
     }
-    correct(&mut pairs, tolerance);
-    let judged = pairs
-        .iter()
-        .map(|pair| pair.windows.len().saturating_sub(WARM_UP))
-        .sum();
-    for pair in &mut pairs {
-        conclude(pair, &diverged, tolerance);
-        for window in &mut pair.windows {
-            window.seeds_to_decide = needed(window, pair.seeds, judged, tolerance);
-        }
-    }
+    judge(&mut pairs, &diverged, tolerance);
     let verdicts = pairs.iter().map(|pair| pair.verdict);
     Ok(Monitor {
         rule: rule.to_owned(),
@@ -133,6 +122,21 @@ fn of_rule(
         diverged,
         pairs,
     })
+}
+
+/// The verdicts of all pairs, each at its share of the error, and the seeds that would decide.
+fn judge(pairs: &mut [Pair], diverged: &[Diverged], tolerance: f64) {
+    correct(pairs, tolerance);
+    let judged = pairs
+        .iter()
+        .map(|pair| pair.windows.len().saturating_sub(WARM_UP))
+        .sum();
+    for pair in pairs {
+        conclude(pair, diverged, tolerance);
+        for window in &mut pair.windows {
+            window.seeds_to_decide = needed(window, pair.seeds, judged, tolerance);
+        }
+    }
 }
 
 /// The differences of two widths, smoothed, not yet judged.

@@ -176,9 +176,8 @@ impl Hyperparameter {
             f64::INFINITY
         };
         let high = self.to.unwrap_or(most);
-        let is_right = |value: f64| self.kind.log2(value).is_finite();
-        let ends = self.from.iter().chain(&self.to);
-        if ends.chain([&self.start]).all(|value| is_right(*value))
+        let mut named = self.from.iter().chain(&self.to).chain([&self.start]);
+        if named.all(|value| self.kind.log2(*value).is_finite())
             && self.within(self.start) == self.start
         {
             return Ok(());

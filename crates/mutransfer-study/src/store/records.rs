@@ -78,13 +78,12 @@ impl Records {
 
     /// Whether just these are the trials of the study.
     fn are_listed(&self, trials: &[Trial]) -> Result<bool, StoreError> {
-        let failed = || schema::failed(&self.path);
         let mut names: BTreeSet<String> = trials.iter().map(Trial::id).collect();
         let select = "SELECT id FROM trial WHERE is_listed";
-        let mut rows = self.connection.prepare(select).map_err(failed())?;
-        let mut rows = rows.query([]).map_err(failed())?;
-        while let Some(row) = rows.next().map_err(failed())? {
-            let name: String = row.get(0).map_err(failed())?;
+        let mut rows = self.connection.prepare(select).map_err(self.failed())?;
+        let mut rows = rows.query([]).map_err(self.failed())?;
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            let name: String = row.get(0).map_err(self.failed())?;
             if !names.remove(&name) {
                 return Ok(false);
             }
@@ -97,16 +96,15 @@ impl Records {
     /// # Errors
     /// When they cannot be read.
     pub fn all(&self) -> Result<BTreeMap<String, Record>, StoreError> {
-        let failed = || schema::failed(&self.path);
         let mut rows = self
             .connection
             .prepare("SELECT id, record FROM result")
-            .map_err(failed())?;
-        let mut rows = rows.query([]).map_err(failed())?;
+            .map_err(self.failed())?;
+        let mut rows = rows.query([]).map_err(self.failed())?;
         let mut all = BTreeMap::new();
-        while let Some(row) = rows.next().map_err(failed())? {
-            let id: String = row.get(0).map_err(failed())?;
-            let record: String = row.get(1).map_err(failed())?;
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            let id: String = row.get(0).map_err(self.failed())?;
+            let record: String = row.get(1).map_err(self.failed())?;
             let record = serde_json::from_str(&record);
             let record = record.map_err(schema::damaged(&self.path, &id))?;
             all.insert(id, record);
@@ -124,7 +122,7 @@ impl Records {
             .connection
             .query_row(select, [trial.id()], |row| row.get(0))
             .optional()
-            .map_err(schema::failed(&self.path))?;
+            .map_err(self.failed())?;
         let damaged = || schema::damaged(&self.path, &trial.id());
         text.map(|text| serde_json::from_str(&text).map_err(damaged()))
             .transpose()
@@ -200,8 +198,9 @@ impl Records {
             }
             Ok(())
         })?;
-        let is_fresh = |at: Instant| at.elapsed() < STALE;
-        if self.locks == Locks::Exclusive && !self.copied.get().is_some_and(is_fresh) {
+        let copied = self.copied.get();
+        let is_stale = copied.is_none_or(|at| at.elapsed() >= STALE);
+        if self.locks == Locks::Exclusive && is_stale {
             self.copy()?;
         }
         Ok(())
@@ -214,21 +213,28 @@ impl Records {
         let name = part.to_string_lossy();
         self.connection
             .execute("VACUUM INTO ?1", [&name])
-            .map_err(schema::failed(&self.path))?;
+            .map_err(self.failed())?;
         fs::rename(&part, &copy).map_err(StoreError::of(Verb::Write, &copy))?;
         self.copied.set(Some(Instant::now()));
         Ok(())
+    }
+
+    /// What a statement that cannot be run on its database makes of the error.
+    fn failed(&self) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
+        schema::failed(&self.path)
     }
 
     fn write(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        let failed = || schema::failed(&self.path);
-        let transaction = self.connection.unchecked_transaction().map_err(failed())?;
+        let transaction = self
+            .connection
+            .unchecked_transaction()
+            .map_err(self.failed())?;
         change(&transaction)
             .and_then(|()| transaction.commit())
-            .map_err(failed())
+            .map_err(self.failed())
     }
 }
 
@@ -272,10 +278,9 @@ pub(super) fn trial_folders(trials: &Path) -> Result<Vec<PathBuf>, StoreError> {
     if !trials.exists() {
         return Ok(Vec::new());
     }
-    let failed = || StoreError::of(Verb::Read, trials);
     let mut folders = Vec::new();
-    for entry in fs::read_dir(trials).map_err(failed())? {
-        folders.push(entry.map_err(failed())?.path());
+    for entry in fs::read_dir(trials).map_err(StoreError::of(Verb::Read, trials))? {
+        folders.push(entry.map_err(StoreError::of(Verb::Read, trials))?.path());
     }
     folders.sort();
     Ok(folders)

@@ -274,44 +274,56 @@ pub(crate) mod tests {
         trials.collect()
     }
 
-    #[test]
-    fn a_row_for_each_run_and_a_column_for_what_is_set() {
+    const FINISHED: Outcome = Outcome::Finished {
+        train_loss: 1.5,
+        loss: 2.0,
+    };
+
+    /// Of two seeds, of which the second comes first in a table.
+    fn trials() -> [Trial; 2] {
         let hyper = Hyper {
             learning_rate: 0.5,
             weight_decay: 0.25,
             ..usual_hyper()
         };
-        let trials = [1, 0].map(|seed| Trial {
+        [1, 0].map(|seed| Trial {
             seed,
             hyper,
             ..trial(10)
-        });
-        let columns = Columns::of(&trials);
-        let loss = Outcome::Finished {
-            train_loss: 1.5,
-            loss: 2.0,
-        };
+        })
+    }
+
+    fn row(columns: &Columns, trial: &Trial, outcome: &Outcome) -> String {
+        String::from_utf8_lossy(&line(columns, trial, outcome)).into_owned()
+    }
+
+    #[test]
+    fn a_row_for_each_run_and_a_column_for_what_is_set() {
+        let [one, other] = trials();
+        let columns = Columns::of([&one, &other]);
         let lost = Outcome::Diverged { step: 3 };
         let failed = Outcome::Failed { error: "no".into() };
-        let row =
-            |trial, outcome| String::from_utf8_lossy(&line(&columns, trial, outcome)).into_owned();
         let header = "rule,width,depth,lr,weight_decay,seed,steps,status,train_loss,loss\n";
         let first = "mup,8,1,0.5,0.25,1,10,ok,1.5,2.0\n";
         let second = "mup,8,1,0.5,0.25,0,10,diverged,NaN,NaN\n";
-        assert_eq!(row(&trials[0], &loss), first);
-        assert_eq!(row(&trials[1], &lost), second);
-        assert_eq!(row(&trials[1], &failed), "");
-        let [one, other] = trials.clone();
-        let all = table(&columns, [(&one, &loss), (&other, &lost)]);
+        assert_eq!(row(&columns, &one, &FINISHED), first);
+        assert_eq!(row(&columns, &other, &lost), second);
+        assert_eq!(row(&columns, &other, &failed), "");
+        let all = table(&columns, [(&one, &FINISHED), (&other, &lost)]);
         let all = String::from_utf8_lossy(&all);
         assert_eq!(all, format!("{header}{second}{first}"));
+    }
+
+    #[test]
+    fn sizes_that_grow_have_columns_too() {
+        let [one, _] = trials();
         let mut deeper = one.clone();
         deeper.sizes.base_depth = Some(1);
         deeper.sizes.depth = 4;
         deeper.budget.base = Some(deeper.budget.base());
         deeper.budget.steps = 20;
         let columns = Columns::of([&one, &deeper]);
-        let all = table(&columns, [(&one, &loss), (&deeper, &loss)]);
+        let all = table(&columns, [(&one, &FINISHED), (&deeper, &FINISHED)]);
         let header = "rule,width,depth,tokens,compute,lr,weight_decay,seed,steps,";
         let rows = [
             "mup,8,1,1.0,1.0,0.5,0.25,1,10,ok",

@@ -141,18 +141,7 @@ impl<'a> Base<'a> {
         let base = self.budget;
         let batch = whole(keys.batch, own.batch, base.batch, base.batch)?;
         limits::check_batch(keys.batch, batch)?;
-        let times = match own.tokens {
-            None => 1.0,
-            Some(Amount::Times(times)) => times,
-            Some(Amount::Number(number)) => {
-                let problem = format!(
-                    "is {number}; it must be a factor such as \"4x\", as `steps` and `batch` say \
-                     what the base sees"
-                );
-                let what = keys.tokens;
-                return Err(BadSize { what, problem });
-            }
-        };
+        let times = times(own.tokens, keys)?;
         let steps = base.examples() as f64 * times / batch as f64;
         if steps.fract() != 0.0 {
             let what = if own.batch.is_some() {
@@ -179,6 +168,21 @@ impl<'a> Base<'a> {
             base: (!is_base).then_some(of_base),
             ..budget
         })
+    }
+}
+
+/// How many times the examples of the base are seen.
+fn times(tokens: Option<Amount>, keys: &Keys) -> Result<f64, BadSize> {
+    match tokens {
+        None => Ok(1.0),
+        Some(Amount::Times(times)) => Ok(times),
+        Some(Amount::Number(number)) => Err(BadSize {
+            what: keys.tokens,
+            problem: format!(
+                "is {number}; it must be a factor such as \"4x\", as `steps` and `batch` say what \
+                 the base sees"
+            ),
+        }),
     }
 }
 
