@@ -112,7 +112,7 @@ fn of_rule(
         let pairing = pairing::pairing(rule, curves, pair[0], pair[1], axis)?;
         pairs.push(compare(&pairing));
     }
-    judge(&mut pairs, &diverged, tolerance);
+    judge_pairs(&mut pairs, &diverged, tolerance);
     let verdicts = pairs.iter().map(|pair| pair.verdict);
     Ok(Monitor {
         rule: rule.to_owned(),
@@ -125,7 +125,7 @@ fn of_rule(
 }
 
 /// The verdicts of all pairs, each at its share of the error, and the seeds that would decide.
-fn judge(pairs: &mut [Pair], diverged: &[Diverged], tolerance: f64) {
+fn judge_pairs(pairs: &mut [Pair], diverged: &[Diverged], tolerance: f64) {
     correct(pairs, tolerance);
     let judged = pairs
         .iter()
