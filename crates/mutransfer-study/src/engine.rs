@@ -15,6 +15,10 @@ use crate::trial::{Outcome, Trial};
 /// How long to wait for a worker before looking whether to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// After how many trials that have moved on their memory is given back, so that a hundred thousand
+/// are not there twice.
+const BLOCK: usize = 4096;
+
 /// Runs trials, each once.
 pub struct Engine<'a> {
     store: &'a Store,
@@ -70,13 +74,13 @@ impl<'a> Engine<'a> {
     /// came to nothing, or it was asked to stop.
     pub fn run(
         &mut self,
-        trials: &[Trial],
+        trials: Vec<Trial>,
         observe: &mut dyn FnMut(&Event),
     ) -> Result<&[Ended], RunError> {
-        let columns = self.columns(trials);
+        let columns = self.columns(&trials);
         let waiting = self.missing(trials, observe)?;
         self.store.write_results(&columns, &self.ended)?;
-        let done = self.work(trials, waiting, &columns, observe);
+        let done = self.work(waiting, &columns, observe);
         if done.is_err() {
             self.executor.cancel();
         }
@@ -92,13 +96,13 @@ impl<'a> Engine<'a> {
     /// When the folder cannot be written, or a record is damaged.
     pub fn prepare(
         &mut self,
-        trials: &[Trial],
+        trials: Vec<Trial>,
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Vec<String>, RunError> {
         let missing = self.missing(trials, observe)?;
-        let prepared = missing.into_iter().map(|number| {
-            self.prepare_trial(&trials[number])?;
-            Ok(trials[number].id())
+        let prepared = missing.into_iter().map(|(_, trial)| {
+            self.prepare_trial(&trial)?;
+            Ok(trial.id())
         });
         prepared.collect()
     }
@@ -115,16 +119,21 @@ impl<'a> Engine<'a> {
         Columns::of(earlier.chain(trials))
     }
 
-    /// The numbers of the trials without a result that counts; notes the others.
+    /// The trials without a result that counts, with their numbers; notes the others.
     fn missing(
         &mut self,
-        trials: &[Trial],
+        mut trials: Vec<Trial>,
         observe: &mut dyn FnMut(&Event),
-    ) -> Result<VecDeque<usize>, RunError> {
+    ) -> Result<VecDeque<(usize, Trial)>, RunError> {
         let mut waiting = VecDeque::new();
         let mut count = 0;
         let mut known = self.records.all()?;
-        for (number, trial) in trials.iter().enumerate() {
+        trials.reverse();
+        let mut numbers = 0..;
+        while let (Some(trial), Some(number)) = (trials.pop(), numbers.next()) {
+            if trials.len().is_multiple_of(BLOCK) {
+                trials.shrink_to_fit();
+            }
             let record = known.remove(&trial.id());
             count += usize::from(
                 record
@@ -132,10 +141,10 @@ impl<'a> Engine<'a> {
                     .is_some_and(|record| self.is_foreign(record)),
             );
             match record.filter(|record| self.counts(record)) {
-                None => waiting.push_back(number),
+                None => waiting.push_back((number, trial)),
                 Some(record) => {
-                    observe(&Event::Ended(trial, &record.outcome));
-                    self.ended.push((trial.clone(), record.outcome));
+                    observe(&Event::Ended(&trial, &record.outcome));
+                    self.ended.push((trial, record.outcome));
                 }
             }
         }
@@ -158,8 +167,7 @@ impl<'a> Engine<'a> {
     /// without a result.
     fn work(
         &mut self,
-        trials: &[Trial],
-        mut waiting: VecDeque<usize>,
+        mut waiting: VecDeque<(usize, Trial)>,
         columns: &Columns,
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Vec<String>, RunError> {
@@ -171,11 +179,11 @@ impl<'a> Engine<'a> {
                 self.executor.cancel();
             }
             while self.executor.has_room()
-                && let Some(number) = waiting.pop_front()
+                && let Some((number, trial)) = waiting.pop_front()
             {
-                self.begin(number, &trials[number])?;
-                observe(&Event::Started(&trials[number]));
-                running.insert(number, &trials[number]);
+                self.begin(number, &trial)?;
+                observe(&Event::Started(&trial));
+                running.insert(number, trial);
             }
             if running.is_empty() {
                 return Ok(lost);
@@ -186,13 +194,13 @@ impl<'a> Engine<'a> {
             let Some(trial) = running.remove(&end.number) else {
                 continue;
             };
-            let outcome = self.outcome(trial, end)?;
-            observe(&Event::Ended(trial, &outcome));
-            self.store.append_result(columns, trial, &outcome)?;
+            let outcome = self.outcome(&trial, end)?;
+            observe(&Event::Ended(&trial, &outcome));
+            self.store.append_result(columns, &trial, &outcome)?;
             if let Outcome::Failed { error } = outcome {
                 lost.push(format!("trial {}: {error}", trial.id()));
             } else if outcome.is_final() {
-                self.ended.push((trial.clone(), outcome));
+                self.ended.push((trial, outcome));
             }
         }
     }

@@ -137,12 +137,12 @@ impl Hyper {
     /// epsilon or initial standard deviation negative, or a beta or momentum outside of `[0, 1)`.
     pub fn check(&self) -> Result<(), Error> {
         for (name, value, range) in self.numbers() {
-            range.check(name, value)?;
+            range.check(|| name.to_owned(), value)?;
         }
-        Range::NotNegative.check("init", self.init.number())?;
+        Range::NotNegative.check(|| "init".to_owned(), self.init.number())?;
         for (role, factors) in self.factors.iter() {
             for (name, value, range) in factors.numbers() {
-                range.check(&format!("factors.{role}.{name}"), value)?;
+                range.check(|| format!("factors.{role}.{name}"), value)?;
             }
         }
         Ok(())
@@ -215,7 +215,7 @@ enum Range {
 }
 
 impl Range {
-    fn check(self, name: &str, value: f64) -> Result<(), Error> {
+    fn check(self, name: impl FnOnce() -> String, value: f64) -> Result<(), Error> {
         let (holds, wanted) = match self {
             Self::Positive => (value > 0.0, "a positive number"),
             Self::NotNegative => (value >= 0.0, "zero or a positive number"),
@@ -224,9 +224,8 @@ impl Range {
         if holds && value.is_finite() {
             return Ok(());
         }
-        let name = name.to_owned();
         Err(HyperError::OutOfRange {
-            name,
+            name: name(),
             value,
             wanted,
         }

@@ -154,7 +154,8 @@ impl Workbench {
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Done<'_>, RunError> {
         let mut engine = self.engine(executor);
-        let (sweep, ended) = self.run_sweep(&mut engine, observe)?;
+        let sweep = self.begin_sweep(observe)?;
+        let ended = run_sweep(&mut engine, sweep.clone(), observe)?;
         let carried = self.carried(ended)?;
         let direct = self.direct(&carried)?;
         self.records.list(&[&sweep[..], &direct].concat())?;
@@ -164,7 +165,7 @@ impl Workbench {
             .cloned()
             .collect();
         observe(&Event::Transfer(&missing));
-        let done = engine.run(&missing, observe).map(|_| ());
+        let done = engine.run(missing, observe).map(|_| ());
         observe(&Event::Done);
         done?;
         Ok(Done {
@@ -185,7 +186,7 @@ impl Workbench {
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Vec<Ended>, RunError> {
         let mut engine = self.engine(executor);
-        self.run_sweep(&mut engine, observe)?;
+        run_sweep(&mut engine, self.begin_sweep(observe)?, observe)?;
         Ok(engine.into_ended())
     }
 
@@ -206,7 +207,7 @@ impl Workbench {
         let sweep = self.begin_sweep(observe)?;
         let root = self.store.root();
         batch::abandon(root).map_err(StoreError::of(Verb::Write, root))?;
-        let missing = self.engine(executor).prepare(&sweep, observe);
+        let missing = self.engine(executor).prepare(sweep, observe);
         observe(&Event::Done);
         let missing = missing?;
         if missing.is_empty() {
@@ -229,17 +230,6 @@ impl Workbench {
             builds,
             &self.stop,
         )
-    }
-
-    fn run_sweep<'e>(
-        &self,
-        engine: &'e mut Engine,
-        observe: &mut dyn FnMut(&Event),
-    ) -> Result<(Vec<Trial>, &'e [Ended]), RunError> {
-        let sweep = self.begin_sweep(observe)?;
-        let ended = engine.run(&sweep, observe);
-        observe(&Event::Done);
-        Ok((sweep, ended?))
     }
 
     /// The trials of the sweeps, once what earlier processes have left of them is taken in.
@@ -390,4 +380,15 @@ impl Workbench {
 pub(super) fn best<'a>(carried: &[Carried<'a>]) -> Option<Carried<'a>> {
     let mup = carried.iter().find(|(rule, _)| rule.name() == "mup");
     mup.or(carried.first()).copied()
+}
+
+/// Runs what is missing of the sweeps, of which the last is told.
+fn run_sweep<'e>(
+    engine: &'e mut Engine,
+    sweep: Vec<Trial>,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<&'e [Ended], RunError> {
+    let ended = engine.run(sweep, observe);
+    observe(&Event::Done);
+    ended
 }

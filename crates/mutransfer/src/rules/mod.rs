@@ -19,6 +19,7 @@ mod unit;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use num_rational::Rational32;
 use serde::{Deserialize, Serialize};
@@ -144,12 +145,22 @@ impl Rule {
     }
 }
 
+/// The names of those that are no family. A definition holds all tables, and names are read and
+/// written for every trial.
+static NAMES: LazyLock<Vec<(&str, Rule)>> = LazyLock::new(|| {
+    let named = Rule::NAMED.iter();
+    named.map(|rule| (rule.definition().name, *rule)).collect()
+});
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uniform(s) => write!(f, "uniform:{s}"),
             Self::Ablation(ablation) => ablation.fmt(f),
-            named => f.write_str(named.definition().name),
+            named => {
+                let name = NAMES.iter().find(|(_, rule)| rule == named);
+                f.write_str(name.map_or("", |(name, _)| name))
+            }
         }
     }
 }
@@ -167,10 +178,9 @@ impl FromStr for Rule {
         if let Some(ablation) = Ablation::parse(name) {
             return Ok(Self::Ablation(ablation?));
         }
-        let named = Self::NAMED.map(|rule| (rule.definition().name, rule));
-        let found = named.iter().find(|(known, _)| *known == name);
+        let found = NAMES.iter().find(|(known, _)| *known == name);
         found.map(|(_, rule)| *rule).ok_or_else(|| {
-            let mut known = named.map(|(known, _)| known).to_vec();
+            let mut known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
             known.push(uniform::NAME);
             known.extend(ablation::FAMILIES);
             UnknownName::new("rule", known, name).into()
