@@ -1,7 +1,7 @@
 //! How often the coordinate check decides, and how often wrongly, on tables whose slopes are known:
 //! noise of several kinds, all promises kept, or one cell of them wrong.
 //!
-//! The full numbers, in a few minutes: `cargo test --release -p mutransfer-analysis --test decisions
+//! The full numbers, in a few minutes: `cargo test --release -p mutransfer-analysis --test all decisions
 //! -- --ignored --nocapture`.
 #![allow(clippy::print_stdout, reason = "shows what was measured")]
 

@@ -46,14 +46,15 @@ fn contradiction() -> Error {
     .unwrap_err()
 }
 
-/// A model with a matrix of these dimensions in base and target, and nothing else to compare.
-fn inferred(dims: [[usize; 2]; 2], name: &str) -> Error {
+/// A model that grows by a factor, with a matrix of these dimensions in base and target, and nothing
+/// else to compare.
+fn inferred(factor: usize, dims: [[usize; 2]; 2], name: &str) -> Error {
     let shapes = |width: usize, dims: [usize; 2]| {
         let names =
             ["first", "second", "third"].map(|name| (name, weight(width, width, Layout::OutIn)));
         Shapes::from_iter(names.into_iter().chain([(name, Shape::new(dims))]))
     };
-    let [base, target] = [shapes(8, dims[0]), shapes(16, dims[1])];
+    let [base, target] = [shapes(8, dims[0]), shapes(8 * factor, dims[1])];
     let widths = Widths::inferred(&base, &target).unwrap();
     let widths = widths.with_layout(Layout::OutIn);
     Plan::new(&widths, &target, Rule::Mup, Optimizer::AdamW).unwrap_err()
@@ -211,11 +212,15 @@ fn cases() -> Vec<(Error, &'static str)> {
              block",
         ),
         (
-            inferred([[50, 8], [51, 16]], "up"),
+            inferred(2, [[50, 8], [51, 16]], "up"),
             "axis 0 of parameter `up` grows from 50 to 51, and nothing shows that it is a width: widths grow by 2",
         ),
         (
-            inferred([[8, 8], [16, 16]], "head"),
+            inferred(10, [[50, 8], [51, 80]], "up"),
+            "axis 0 of parameter `up` grows from 50 to 51, and nothing shows that it is a width: widths grow by 10",
+        ),
+        (
+            inferred(2, [[8, 8], [16, 16]], "head"),
             "parameter `head` of dimensions [8, 8] and [16, 16] grows in two axes as a hidden matrix does, but is \
              named as an embedding or a readout",
         ),

@@ -1,8 +1,6 @@
 //! What outlives a crash of the machine, and who may write into the folder of a study.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::fs;

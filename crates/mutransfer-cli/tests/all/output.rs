@@ -1,9 +1,7 @@
 //! What becomes of the program's words: closed pipes, full disks, terminals that obey what they are
 //! shown, and signals that were ignored when it started.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::fs::{self, OpenOptions};
 use std::io::Read;

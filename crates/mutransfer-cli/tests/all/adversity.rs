@@ -1,11 +1,8 @@
 //! What a study meets beside kills: a full disk, folders that cannot be written or are gone, damaged
 //! pages, clocks that are set back, few open files. Each is one clear error, nothing that had ended
 //! is lost, and the same command goes on.
-#![cfg(target_os = "linux")]
-#![allow(clippy::print_stderr, reason = "a test says what it skips")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::{Path, PathBuf};

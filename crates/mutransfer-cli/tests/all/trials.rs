@@ -1,8 +1,6 @@
 //! How a program tells its losses, fails, and is held to its limits.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

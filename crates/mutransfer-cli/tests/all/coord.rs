@@ -1,9 +1,7 @@
 //! `mutransfer coord`: a verdict with an exit code, on the built-in models and on tables of other
 //! programs.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

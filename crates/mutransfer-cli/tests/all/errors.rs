@@ -1,9 +1,7 @@
 //! Bad input: one clear error that names the thing, the place and the fix, exit code 2, and nothing
 //! started.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fs;
 

@@ -1,7 +1,6 @@
 //! Runs made elsewhere become finished trials, and a study can be followed.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

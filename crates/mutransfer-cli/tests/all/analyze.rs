@@ -1,9 +1,7 @@
 //! `mutransfer analyze`: tables of any program in, a verdict out; bad tables are named by file,
 //! line and column.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fmt::Write;
 

@@ -1,9 +1,7 @@
 //! `mutransfer monitor`: a verdict with an exit code, on tables of other programs and on the folder
 //! of a study.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! `mutransfer theory`, `rules`, `check` and `explain`, as a user sees them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fs;
 

@@ -1,8 +1,6 @@
 //! Studies along depth, batch, duration, and several of these with the width at once.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,7 @@
 //! Output folders: nobody else's file is overwritten, no other study's trial is judged, and no
 //! other build's result is taken for one's own.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;
@@ -179,7 +178,7 @@ fn results_of_another_build_are_run_again_unless_accepted() {
 #[test]
 fn a_table_is_the_rule_that_it_spells_in_every_command() {
     let folder = tempfile::tempdir().unwrap();
-    let mup = include_str!("../../../counterexamples/none.toml");
+    let mup = include_str!("../../../../counterexamples/none.toml");
     write(folder.path(), "mine.toml", mup);
     let rules = "rules = [\"mup\", \"mine.toml\"]\nwidths = [8, 16]\noptimizer = \"adam\"";
     write(folder.path(), "study.toml", &study(rules));

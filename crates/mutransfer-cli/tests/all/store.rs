@@ -1,7 +1,6 @@
 //! The trials of a study: run without being judged, looked at while they run, written for others.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;
@@ -168,7 +167,7 @@ fn a_finished_study_is_one_file_without_logs() {
 fn an_output_folder_is_as_good_as_its_study() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let table = include_str!("../../../counterexamples/none.toml");
+    let table = include_str!("../../../../counterexamples/none.toml");
     write(at, "mine.toml", table);
     let keys = "rules = [\"mine.toml\"]\noptimizer = \"adam\"\nverify = false";
     let path = write(at, "study.toml", &study(keys));

@@ -1,8 +1,6 @@
 //! `mutransfer plan` against the Python package `mup`, from shapes as torch gives them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

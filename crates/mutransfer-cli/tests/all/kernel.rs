@@ -1,9 +1,7 @@
 //! `mutransfer theory --measure`: the exponents of the theory show in trained networks, and bad
 //! requests are refused.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::path::Path;
 

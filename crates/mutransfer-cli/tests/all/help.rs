@@ -1,7 +1,6 @@
 //! The lists of keys in the help are those that are read: of a study, and of `--option`.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,6 @@
 //! The path from a study to its report, as a user runs it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;
@@ -324,7 +322,7 @@ fn user_text_is_trained_on_as_bytes() {
 #[test]
 #[ignore = "a quarter of an hour: the demo at ten base seeds"]
 fn the_demo_concludes_at_ten_base_seeds() {
-    let demo = include_str!("../../../examples/demo.toml");
+    let demo = include_str!("../../../../examples/demo.toml");
     for seed in (0..10).map(|seed| 1000 * seed) {
         let folder = tempfile::tempdir().unwrap();
         let study = write(

@@ -1,10 +1,7 @@
 //! What is beyond reason is refused at once, and what is only large is done in time that grows with
 //! its size.
-#![cfg(target_os = "linux")]
-#![allow(clippy::print_stderr, reason = "a test says what it skips")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::ffi::OsStr;
 use std::fmt::Write;

@@ -1,8 +1,6 @@
 //! What Kubernetes and SkyPilot are given does, run by a shell, what a sweep does here.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,8 +1,6 @@
 //! A sweep that is killed again and again, with its workers, ends as if nothing had happened.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

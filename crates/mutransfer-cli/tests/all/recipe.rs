@@ -1,9 +1,7 @@
 //! `mutransfer recipe`: those that come with the program are sound, and one of a file is run and
 //! judged.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,6 @@
 //! What is exported is opened by the programs that it is for, where Python has them.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stderr, reason = "a test says what it skips")]
 
-mod common;
+use crate::common;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

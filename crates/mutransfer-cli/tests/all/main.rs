@@ -1,0 +1,39 @@
+//! What the program does and says, but for what has a test program of its own: these are built once.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a test says what it skips")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+#[cfg(target_os = "linux")]
+mod adversity;
+mod analyze;
+mod checkpoint;
+mod coord;
+#[cfg(target_os = "linux")]
+mod durable;
+mod errors;
+#[cfg(target_os = "linux")]
+mod fault;
+mod folders;
+mod help;
+mod import;
+mod interchange;
+mod kernel;
+#[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
+mod manifests;
+mod monitor;
+#[cfg(target_os = "linux")]
+mod output;
+mod plan;
+mod recipe;
+mod sizes;
+mod store;
+mod theory;
+#[cfg(target_os = "linux")]
+mod trainers;
+mod transfer;
+#[cfg(target_os = "linux")]
+mod trials;
