@@ -80,6 +80,7 @@ mod size;
 mod sizes;
 mod source;
 mod stack;
+mod survey;
 pub mod theory;
 mod width;
 

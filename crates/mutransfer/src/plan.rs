@@ -18,8 +18,9 @@ use crate::parametrization::Parametrization;
 use crate::role::Role;
 use crate::shape::{ParamName, Shapes};
 use crate::stack::Stack;
+use crate::survey::Survey;
 use crate::theory::Exponents;
-use crate::width::{Survey, Widths};
+use crate::width::Widths;
 
 /// How to train the target model so that the proxy's hyperparameters hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use mutransfer_analysis::{Measured, Number, Request, RuleAnalysis, Seeds};
 use tables::{Law, analysis};
 
-const TABLES: u64 = 400;
+const TABLES: u64 = 300;
 
 /// Enough for the ends of an interval to be off by a tenth of its length.
 const REPLICATES: usize = 200;

@@ -14,7 +14,8 @@ use crate::power::{Ratio, Ratios};
 use crate::role::Role;
 use crate::shape::{ParamName, Shapes};
 use crate::sizes::Base;
-use crate::width::{Surveyed, Widths};
+use crate::survey::Surveyed;
+use crate::width::Widths;
 
 /// What to check.
 #[derive(Clone, Copy, Debug)]
