@@ -30,14 +30,14 @@ const SMALL: &str = "32,64,128,256";
 const FAMILIES: usize = 5;
 
 /// The families on the page; the others are to follow.
-const ON_THE_PAGE: usize = 2;
+const ON_THE_PAGE: usize = 3;
 
 const MODELS: [Model; 14] = [
     Model("mlp", &["--model", "mlp"], SMALL),
     Model("cnn", &["--model", "cnn"], SMALL),
+    Model("bert", &["--model", "bert"], "64,128,256,512"),
     Model("resnet", &["--model", "resnet"], SMALL),
     Model("gpt", &[], SMALL),
-    Model("bert", &["--model", "bert"], "64,128,256,512"),
     Model(
         "gpt, tied",
         &["--variant", "tied", "--init-std", "0.02"],
