@@ -41,7 +41,7 @@ pub(crate) fn check() -> Result<()> {
         &["-m", "ruff", "format", "--no-cache", "--check", "."],
         &["-m", "mypy"],
         &["-m", "mypy.stubtest", "mutransfer._core"],
-        &["-m", "pytest", "-n", "2", "--dist", "loadfile"],
+        &["-m", "pytest"],
     ] {
         let mut python = Command::new(environment.python());
         run(environment.around(python.args(arguments).current_dir(PACKAGE)))?;
