@@ -158,8 +158,8 @@ impl fmt::Display for Rule {
             Self::Uniform(s) => write!(f, "uniform:{s}"),
             Self::Ablation(ablation) => ablation.fmt(f),
             named => {
-                let name = NAMES.iter().find(|(_, rule)| rule == named);
-                f.write_str(name.map_or("", |(name, _)| name))
+                let known = NAMES.iter().find(|(_, rule)| rule == named);
+                f.write_str(known.map_or_else(|| named.definition().name, |(name, _)| name))
             }
         }
     }
