@@ -1,6 +1,6 @@
 //! Cargo, asked to do something or asked what there is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +11,12 @@ pub(crate) fn enter_root() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     let root = root.context("this crate lies in a folder of the repository")?;
     std::env::set_current_dir(root).with_context(|| format!("cannot enter {}", root.display()))
+}
+
+/// The folder of what is built. A workspace beside ours builds there too if it is told.
+pub(crate) fn target() -> Result<PathBuf> {
+    let root = std::env::current_dir().context("no working folder")?;
+    Ok(root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into())))
 }
 
 /// Runs cargo, whose output is seen.

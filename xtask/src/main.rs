@@ -10,6 +10,7 @@
 
 mod budgets;
 mod cargo;
+mod ci;
 mod deny;
 mod faults;
 mod features;
@@ -32,10 +33,8 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-/// The steps of `ci`, quick ones first. The program is built before the lints, alone: what lints
-/// and tests then build must not differ from what a user built. The tests are last, so that their
-/// summary is the end of the output.
-const CI: [Step; 11] = [
+/// The steps of `ci`; `ci.rs` has their order.
+const STEPS: [Step; 13] = [
     Step {
         name: "fmt",
         what: "the format is rustfmt's",
@@ -68,7 +67,7 @@ const CI: [Step; 11] = [
     },
     Step {
         name: "lint",
-        what: "clippy without a warning",
+        what: "clippy without a warning, of the Python package too",
         run: lint,
     },
     Step {
@@ -82,9 +81,19 @@ const CI: [Step; 11] = [
         run: features::check,
     },
     Step {
+        name: "wheel",
+        what: "the Python package, built into an environment of its own",
+        run: python::build,
+    },
+    Step {
         name: "python",
-        what: "the Python package: build, lints, types, tests",
+        what: "the lints, types and tests of the Python package as built",
         run: python::check,
+    },
+    Step {
+        name: "tests",
+        what: "the tests, built",
+        run: tests,
     },
     Step {
         name: "test",
@@ -140,19 +149,17 @@ fn run(arguments: Vec<String>) -> Result<()> {
     }
     for name in arguments {
         if name == "ci" {
-            // What the network brings comes while the processors build.
-            std::thread::spawn(python::prepare);
-            CI.iter().try_for_each(take)?;
-            continue;
+            ci::check()?;
+        } else {
+            take(&name)?;
         }
-        let step = CI.iter().chain(&MORE).find(|step| step.name == name);
-        let step = step.with_context(|| format!("no step `{name}`\n\n{}", usage()))?;
-        take(step)?;
     }
     Ok(())
 }
 
-fn take(step: &Step) -> Result<()> {
+fn take(name: &str) -> Result<()> {
+    let step = STEPS.iter().chain(&MORE).find(|step| step.name == name);
+    let step = step.with_context(|| format!("no step `{name}`\n\n{}", usage()))?;
     eprintln!("==> {}: {}", step.name, step.what);
     let begun = Instant::now();
     (step.run)().with_context(|| format!("step `{}`", step.name))?;
@@ -161,7 +168,7 @@ fn take(step: &Step) -> Result<()> {
 }
 
 fn usage() -> String {
-    let [ci, more] = [listed(&CI), listed(&MORE)];
+    let [ci, more] = [listed(&STEPS), listed(&MORE)];
     format!("cargo xtask ci, or any of its steps:\n{ci}\nand:\n{more}\n")
 }
 
@@ -173,7 +180,8 @@ fn listed(steps: &[Step]) -> String {
 }
 
 fn fmt() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"])
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["fmt", "--check", python::MANIFEST])
 }
 
 fn build() -> Result<()> {
@@ -181,16 +189,11 @@ fn build() -> Result<()> {
 }
 
 fn lint() -> Result<()> {
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--release",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ])
+    let clippy = ["clippy", "--release", "--locked"];
+    let deny = ["--", "-D", "warnings"];
+    cargo(&[&clippy, &["--workspace", "--all-targets"][..], &deny].concat())?;
+    let python = [&clippy, &[python::MANIFEST][..], &deny].concat();
+    cargo::run(cargo::command(&python).env("CARGO_TARGET_DIR", cargo::target()?))
 }
 
 fn doc() -> Result<()> {
@@ -198,36 +201,28 @@ fn doc() -> Result<()> {
     cargo::run(cargo::command(&doc).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
+const TEST: [&str; 4] = ["test", "--workspace", "--release", "--locked"];
+
+fn tests() -> Result<()> {
+    cargo(&[&TEST[..], &["--no-run"]].concat())
+}
+
 fn test() -> Result<()> {
-    cargo(&["test", "--workspace", "--release", "--locked"])
+    cargo(&TEST)
 }
 
 fn arrows() -> Result<()> {
-    cargo(&[
-        "test",
-        "--workspace",
-        "--release",
-        "--locked",
-        "--test",
-        "architecture",
-    ])
+    cargo(&[&TEST[..], &["--test", "architecture"]].concat())
 }
 
 /// A test that compares something with what generates it has this word in its name, and writes it
 /// anew where `UPDATE` is set.
-const GENERATED: [&str; 6] = [
-    "test",
-    "--workspace",
-    "--release",
-    "--locked",
-    "--",
-    "generated",
-];
+const GENERATED: [&str; 2] = ["--", "generated"];
 
 fn generated() -> Result<()> {
-    cargo(&GENERATED)
+    cargo(&[&TEST[..], &GENERATED].concat())
 }
 
 fn generate() -> Result<()> {
-    cargo::run(cargo::command(&GENERATED).env("UPDATE", "1"))
+    cargo::run(cargo::command(&[&TEST[..], &GENERATED].concat()).env("UPDATE", "1"))
 }

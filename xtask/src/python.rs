@@ -1,4 +1,4 @@
-//! The Python package: built, linted and tested in an environment of its own under `target/`.
+//! The Python package: built and tested in an environment of its own under `target/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 
-use crate::cargo::{command, run};
+use crate::cargo::{self, run};
 
 const PACKAGE: &str = "bindings/python";
 const REQUIREMENTS: &str = "requirements-test.txt";
@@ -15,38 +15,35 @@ const REQUIREMENTS: &str = "requirements-test.txt";
 const INSTALLER: &str = "uv==0.13.8";
 /// What the drop-in is compared with, without the frameworks that it asks for.
 const PEER: &str = "mup==1.0.0";
-const MANIFEST: &str = "--manifest-path=bindings/python/Cargo.toml";
+pub(crate) const MANIFEST: &str = "--manifest-path=bindings/python/Cargo.toml";
 
 /// Makes the environment ahead of the step; what goes wrong the step finds again, and says.
 pub(crate) fn prepare() {
     drop(Environment::ready());
 }
 
+pub(crate) fn build() -> Result<()> {
+    let build = ["develop", "--uv", "--release", "--locked"];
+    python(&[&["-m", "maturin"][..], &build].concat())
+}
+
 pub(crate) fn check() -> Result<()> {
-    let environment = Environment::ready()?;
-    run(&mut command(&["fmt", "--check", MANIFEST]))?;
-    let clippy = [
-        "clippy",
-        "--release",
-        "--locked",
-        MANIFEST,
-        "--",
-        "-D",
-        "warnings",
-    ];
-    run(environment.around(&mut command(&clippy)))?;
     for arguments in [
-        &["-m", "maturin", "develop", "--uv", "--release", "--locked"][..],
-        &["-m", "ruff", "check", "--no-cache", "."],
+        &["-m", "ruff", "check", "--no-cache", "."][..],
         &["-m", "ruff", "format", "--no-cache", "--check", "."],
         &["-m", "mypy"],
         &["-m", "mypy.stubtest", "mutransfer._core"],
         &["-m", "pytest"],
     ] {
-        let mut python = Command::new(environment.python());
-        run(environment.around(python.args(arguments).current_dir(PACKAGE)))?;
+        python(arguments)?;
     }
     Ok(())
+}
+
+fn python(arguments: &[&str]) -> Result<()> {
+    let environment = Environment::ready()?;
+    let mut python = Command::new(environment.python());
+    run(environment.around(python.args(arguments).current_dir(PACKAGE)))
 }
 
 /// A virtual environment with what the tests need.
@@ -59,11 +56,8 @@ impl Environment {
     fn ready() -> Result<Self> {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock();
-        let root = std::env::current_dir().context("no working folder")?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
-        let found = Self {
-            target: root.join(target),
-        };
+        let target = cargo::target()?;
+        let found = Self { target };
         let requirements = Path::new(PACKAGE).join(REQUIREMENTS);
         let wanted = fs::read(&requirements).context(REQUIREMENTS)?;
         let installed = found.folder().join(REQUIREMENTS);
