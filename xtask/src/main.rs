@@ -208,7 +208,9 @@ fn tests() -> Result<()> {
 }
 
 fn test() -> Result<()> {
-    cargo(&TEST)
+    // Some tests wait for processes, of which the processors know nothing.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    cargo::run(cargo::command(&TEST).env("RUST_TEST_THREADS", (2 * processors).to_string()))
 }
 
 fn arrows() -> Result<()> {
