@@ -4,34 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use mutransfer_study::asking::Asking;
-use mutransfer_study::search::{Flag, Report};
+use mutransfer_study::search::Report;
 use serde_json::{Value, json};
 
 use crate::args::{AskOptions, SearchOptions, TellOptions};
 use crate::failure::Failure;
+use crate::found;
 use crate::say::{note, say};
-use crate::table;
-
-/// What flags say, and what to do about them.
-const FLAGS: [(Flag, &str); 4] = [
-    (
-        Flag::Edge,
-        "the best value is at the end of its range: there may be better ones beyond it",
-    ),
-    (
-        Flag::Censored,
-        "more than half of the runs diverged or were far from the best: start elsewhere, or give \
-         ranges",
-    ),
-    (
-        Flag::Noise,
-        "runs scatter by more than what is to be told apart: tell several seeds for each run",
-    ),
-    (
-        Flag::Budget,
-        "more is to be gained than the tolerance: a larger `budget` goes on from here",
-    ),
-];
 
 pub(crate) fn ask(options: &AskOptions) -> Result<(), Failure> {
     let mut asking = open(&options.search)?;
@@ -94,62 +73,11 @@ fn print(asking: &Asking, report: &Report, is_json: bool) -> Result<(), Failure>
         say!("{text}");
         return Ok(());
     }
-    say!("{}", findings(asking, report));
-    say!(
-        "loss {:.4} after {} runs ({} diverged), where an octave grid has {} points\n\
-         expected regret {:.4}, at most {:.4} with 95 % probability",
-        report.loss,
-        report.runs,
-        report.diverged,
-        report.octave_grid,
-        report.expected_regret,
-        report.regret_bound
-    );
-    for (flag, words) in FLAGS {
-        if report.flags.contains(&flag) {
-            say!("{words}");
-        }
-    }
+    say!("{}", found::table(&asking.written().space, report));
+    say!("{}", found::worth(report));
     say!("to confirm it, run these with the same seeds:");
     for values in confirm {
         say!("  {}", Value::Object(values));
     }
     Ok(())
-}
-
-/// A row for each hyperparameter that was searched.
-fn findings(asking: &Asking, report: &Report) -> comfy_table::Table {
-    let mut table = table::new(["hyperparameter", "best", "95 % interval", "matters"]);
-    let point = report.point();
-    for (axis, finding) in report.findings.iter().enumerate() {
-        let at = |coordinate: f64| {
-            let mut moved = point.clone();
-            moved[axis] = coordinate;
-            let values = asking.written().space.values(&moved);
-            number(values[axis])
-        };
-        // One minus a mean falls where the mean rises.
-        let mut ends = [at(finding.interval.0), at(finding.interval.1)];
-        let value = |text: &String| text.parse::<f64>().unwrap_or_default();
-        if value(&ends[0]) > value(&ends[1]) {
-            ends.swap(0, 1);
-        }
-        table.add_row([
-            finding.name.clone(),
-            at(finding.at),
-            ends.join(" to "),
-            format!("{:.0} %", 100.0 * finding.share),
-        ]);
-    }
-    table
-}
-
-/// Three digits, as they are read best.
-fn number(value: f64) -> String {
-    if (0.01..1000.0).contains(&value) {
-        let digits = (2 - value.log10().floor() as i32).max(0) as usize;
-        format!("{value:.digits$}")
-    } else {
-        format!("{value:.2e}")
-    }
 }

@@ -250,25 +250,31 @@ impl From<RunError> for Failure {
                 let code = if is_job { AGAIN } else { INTERRUPTED };
                 Self::with(code, error, Some(hint))
             }
-            RunError::NoTrial { .. } => {
-                let hint = "`mutransfer transfer --help` lists the keys of a study; --where keeps \
-                            some rows of a table only";
-                Self::with(USAGE, error, Some(hint))
-            }
             RunError::Spawn(ref source) if is_full_of_files(source) => {
                 Self::with(USAGE, error, Some(store::hint(error::Fix::AllowFiles)))
             }
-            RunError::Spawn(_) => {
-                let hint = "allow more processes (`ulimit -u`), or run fewer trials with --jobs";
-                Self::with(USAGE, error, Some(hint))
+            other => {
+                let hint = next_step(&other);
+                Self::with(USAGE, other, hint)
             }
-            RunError::OtherBuild => {
-                let hint = "start the study again, with this program or with that one";
-                Self::with(USAGE, error, Some(hint))
-            }
-            _ => Self::with(USAGE, error, None),
         }
     }
+}
+
+/// What to do about a wrong request.
+fn next_step(error: &RunError) -> Option<&'static str> {
+    Some(match error {
+        RunError::Searched => "`mutransfer transfer` searches, confirms and carries",
+        RunError::Given => "write lr = \"auto\", or another; see `mutransfer transfer --help`",
+        RunError::AllDiverged { .. } => "begin lower: lr = { auto = true, start = 0.0001 }",
+        RunError::NoTrial { .. } => {
+            "`mutransfer transfer --help` lists the keys of a study; --where keeps some rows of a \
+             table only"
+        }
+        RunError::Spawn(_) => "allow more processes (`ulimit -u`), or run fewer trials with --jobs",
+        RunError::OtherBuild => "start the study again, with this program or with that one",
+        _ => return None,
+    })
 }
 
 impl From<BadSize> for Failure {

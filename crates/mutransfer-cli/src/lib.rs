@@ -14,6 +14,7 @@ mod executor;
 mod explain;
 mod export;
 mod failure;
+mod found;
 mod horizon;
 mod import;
 #[cfg(feature = "train")]
@@ -35,6 +36,7 @@ mod sweep;
 mod table;
 mod theory;
 mod transfer;
+mod tuned;
 mod watch;
 mod written;
 

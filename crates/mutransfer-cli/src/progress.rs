@@ -11,6 +11,7 @@ use mutransfer_study::study::Study;
 use mutransfer_study::trial::{Outcome, Trial};
 use mutransfer_study::workbench::Workbench;
 
+use crate::found;
 use crate::say::note;
 
 /// Follows a study.
@@ -19,13 +20,22 @@ pub(crate) struct Progress<'a> {
     /// How the trials are run.
     manner: String,
     bar: Option<Bar>,
+    /// What the runs of a search are for, while there are some.
+    round: Option<String>,
+    /// How they ended.
+    ended: Vec<String>,
 }
 
 impl<'a> Progress<'a> {
     /// Of a study whose trials are run in this manner.
     pub(crate) fn new(bench: &'a Workbench, manner: String) -> Self {
-        let bar = None;
-        Self { bench, manner, bar }
+        Self {
+            bench,
+            manner,
+            bar: None,
+            round: None,
+            ended: Vec::new(),
+        }
     }
 
     /// Takes note of an event.
@@ -41,6 +51,10 @@ impl<'a> Progress<'a> {
                 note!("transfer: {} trials at {target}", trials.len());
                 self.begin(trials);
             }
+            Event::Round { what, trials } => {
+                self.round = Some((*what).to_owned());
+                self.begin(trials);
+            }
             Event::Coordinates { steps, widths } => {
                 let listed: Vec<String> = widths.iter().map(usize::to_string).collect();
                 let listed = listed.join(", ");
@@ -53,12 +67,40 @@ impl<'a> Progress<'a> {
             ),
             Event::Notice(text) => note!("{text}"),
             Event::OtherBuild { count, is_accepted } => other_build(*count, *is_accepted),
-            Event::Done => self.bar = None,
+            Event::Done => self.finish(),
             Event::Started(_) | Event::Ended(..) | Event::Waiting => {
+                self.note_run(event);
                 if let Some(bar) = &mut self.bar {
                     bar.observe(event);
                 }
             }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.bar = None;
+        self.round = None;
+        self.ended.drain(..).for_each(|line| note!("{line}"));
+    }
+
+    /// Keeps how a run of a search ended, for when the bar is gone.
+    fn note_run(&mut self, event: &Event) {
+        let study = self.bench.study();
+        if let Event::Ended(trial, outcome) = event
+            && let Some(what) = &self.round
+            && let Some(searched) = study.searched()
+        {
+            let values = found::named(&searched.of(&trial.hyper));
+            let (rule, at) = (trial.rule.name(), study.words(&trial.rung()));
+            let end = match outcome {
+                Outcome::Finished { loss, .. } => format!("loss {loss:.4}"),
+                Outcome::Diverged { step } => format!("diverged at step {step}"),
+                Outcome::Stopped | Outcome::Failed { .. } => return,
+            };
+            let seed = trial.seed;
+            self.ended.push(format!(
+                "{what}, {rule} at {at}, seed {seed}: {values}: {end}"
+            ));
         }
     }
 

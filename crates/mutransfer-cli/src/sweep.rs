@@ -7,7 +7,7 @@ use mutransfer_study::executor::{batch, manifest};
 use mutransfer_study::trial::Outcome;
 use mutransfer_study::workbench::Workbench;
 
-use crate::args::{SweepOptions, TransferOptions};
+use crate::args::{StudyOptions, SweepOptions};
 use crate::executor::{checked, executor, share, workers};
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -47,7 +47,7 @@ pub(crate) fn sweep(options: &SweepOptions) -> Result<(), Failure> {
 }
 
 /// Makes what is missing ready for another engine.
-fn prepare(bench: &Workbench, options: &TransferOptions) -> Result<(), Failure> {
+fn prepare(bench: &Workbench, options: &StudyOptions) -> Result<(), Failure> {
     let settings = options.run.executor.over(bench.study().executor());
     let settings = checked(settings)?;
     let mut progress = Progress::new(bench, "made ready".to_owned());

@@ -13,13 +13,13 @@ use mutransfer_study::study::Study;
 use mutransfer_study::subject::Subject;
 use mutransfer_study::workbench::{Judged, Workbench};
 
-use crate::args::{RunOptions, TransferOptions};
+use crate::args::{RunOptions, StudyOptions, TransferOptions};
 use crate::executor::executor;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::say::{note, say};
 use crate::written::Written;
-use crate::{signals, table};
+use crate::{signals, table, tuned};
 
 /// What to know of a check made in passing, at the widths of a study.
 const UNSETTLED: &str =
@@ -30,7 +30,9 @@ const DEMO: &str = include_str!("../../../examples/demo.toml");
 
 pub(crate) fn demo(options: &RunOptions) -> Result<(), Failure> {
     let demo = Written::of(DEMO.to_owned(), Path::new("examples/demo.toml"), None)?;
-    let judged = run(demo, options)?;
+    let bench = demo.open(options)?;
+    let judged = complete(&bench, options)?;
+    print(&bench, &judged, options.json)?;
     if !options.json {
         say!("\n{}", closing(&judged));
     }
@@ -55,16 +57,23 @@ fn closing(judged: &Judged) -> String {
 }
 
 pub(crate) fn transfer(options: &TransferOptions) -> Result<(), Failure> {
-    let written = Written::read(&options.study, options.data.as_deref())?;
-    run(written, &options.run)?;
-    Ok(())
-}
-
-fn run(written: Written, options: &RunOptions) -> Result<Judged, Failure> {
-    let bench = written.open(options)?;
-    let judged = complete(&bench, options)?;
-    print(&bench, &judged, options.json)?;
-    Ok(judged)
+    let StudyOptions {
+        study,
+        data,
+        run: how,
+    } = &options.study;
+    let bench = Written::read(study, data.as_deref())?.open(how)?;
+    if let Some(searched) = bench.study().searched() {
+        let compares = options.compare || bench.study().is_verified();
+        return tuned::tune(&bench, searched, compares, how);
+    }
+    if options.compare {
+        let message = "`--compare` is for a study with hyperparameters that are \"auto\"";
+        let hint = "this one has none: `rules` and `verify` say what is compared";
+        return Err(Failure::usage(message, Some(hint)));
+    }
+    let judged = complete(&bench, how)?;
+    print(&bench, &judged, how.json)
 }
 
 /// A study that can be run, in its output folder.

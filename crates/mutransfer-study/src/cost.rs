@@ -48,7 +48,8 @@ pub(crate) fn cost(
     })
 }
 
-fn runs(subject: &dyn Subject, rung: &Rung, count: f64) -> Runs {
+/// So many trainings of a size.
+pub(crate) fn runs(subject: &dyn Subject, rung: &Rung, count: f64) -> Runs {
     let Rung { sizes, budget } = rung;
     let tokens = if subject.has_sequences() {
         sizes.context

@@ -315,6 +315,23 @@ pub enum RunError {
     /// A report that cannot be made.
     #[error("cannot write the report")]
     Report(#[from] mutransfer_analysis::report::ReportError),
+    /// A search that does not take what it is told.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// Every run of a search diverged.
+    #[error("every run of the search at {at} under {rule} diverged")]
+    AllDiverged {
+        /// Name of the rule.
+        rule: String,
+        /// The size.
+        at: String,
+    },
+    /// A study to be swept that is searched.
+    #[error("this study has hyperparameters that are \"auto\", and so no sweep")]
+    Searched,
+    /// A study to be searched that is swept.
+    #[error("no hyperparameter of this study is \"auto\", so there is nothing to search for")]
+    Given,
     /// A run that is none of the study's.
     #[error("a run of {rule} at {axis} {at}, learning rate {lr}, seed {seed} is none of the study")]
     NoTrial {

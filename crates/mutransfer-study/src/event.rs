@@ -11,6 +11,13 @@ pub enum Event<'a> {
     Sweep(&'a [Trial]),
     /// What was found on the proxies is run at the target, in these trials.
     Transfer(&'a [Trial]),
+    /// Runs that a search asks for, or that follow from it.
+    Round {
+        /// What they are for.
+        what: &'a str,
+        /// Those that were not run for another purpose before.
+        trials: &'a [Trial],
+    },
     /// The coordinate check begins.
     Coordinates {
         /// How many updates are looked at.

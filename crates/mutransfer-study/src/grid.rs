@@ -1,6 +1,8 @@
 //! Learning rates: one, as it is written, and a grid of them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A learning rate, written `"2^-12"` or as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,9 +60,9 @@ impl From<LearningRate> for String {
 /// The most learning rates in a grid.
 const MOST: f64 = 1000.0;
 
-/// Learning rates from `from` to `to` in steps of `step` octaves.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "WrittenGrid", into = "WrittenGrid")]
+/// Learning rates from `from` to `to` in steps of `step` octaves, or a single one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(into = "WrittenGrid")]
 pub struct Grid {
     from: LearningRate,
     to: LearningRate,
@@ -99,6 +101,43 @@ impl From<Grid> for WrittenGrid {
     }
 }
 
+impl<'de> Deserialize<'de> for Grid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(GridVisitor)
+    }
+}
+
+/// Takes a table, or a learning rate in either form.
+struct GridVisitor;
+
+impl<'de> Visitor<'de> for GridVisitor {
+    type Value = Grid;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(
+            "learning rates such as { from = \"2^-12\", to = \"2^-3\", step = 1 }, or one such as \
+             0.001",
+        )
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Grid, M::Error> {
+        let written = WrittenGrid::deserialize(MapAccessDeserializer::new(map))?;
+        Grid::try_from(written).map_err(M::Error::custom)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Grid, E> {
+        Grid::one(Written::Text(text.to_owned())).map_err(E::custom)
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Grid, E> {
+        Grid::one(Written::Number(number)).map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Grid, E> {
+        self.visit_f64(number as f64)
+    }
+}
+
 impl TryFrom<WrittenGrid> for Grid {
     type Error = String;
 
@@ -125,6 +164,12 @@ impl TryFrom<WrittenGrid> for Grid {
 }
 
 impl Grid {
+    fn one(written: Written) -> Result<Self, String> {
+        let rate = LearningRate::try_from(written)?;
+        let (from, to, step) = (rate, rate, one_octave());
+        Ok(Self { from, to, step })
+    }
+
     /// The learning rates, smallest first; the last is at or below the largest asked for.
     pub fn learning_rates(&self) -> Vec<f64> {
         let octaves = self.to.log2 - self.from.log2;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::distribution::{NORMAL, student};
+use crate::statistics::estimate::Estimate;
 
 /// Shares of replicates at the ends of a 95% interval.
 const ENDS: [f64; 2] = [0.025, 0.975];
@@ -32,6 +33,18 @@ impl Measured {
         Self {
             value,
             interval: None,
+            lost: 0.0,
+        }
+    }
+
+    /// The mean over seeds that are independent draws, with Student's interval where there are
+    /// two or more.
+    pub fn of_seeds(values: &[f64]) -> Self {
+        let estimate = Estimate::of(values);
+        let (low, high) = estimate.interval();
+        Self {
+            value: estimate.mean,
+            interval: estimate.margin.map(|_| [low, high]),
             lost: 0.0,
         }
     }

@@ -176,6 +176,16 @@ impl ForeignOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TransferOptions {
+    #[command(flatten)]
+    pub(crate) study: StudyOptions,
+    /// Of a study with hyperparameters that are "auto": search the learning rate at the target too,
+    /// under SP and under the rule of the study, to know what that would have given
+    #[arg(long)]
+    pub(crate) compare: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StudyOptions {
     /// The study, a TOML file; see `mutransfer transfer --help` for its keys. Or the output folder
     /// of a study that was begun, which knows it
     #[arg(value_name = "STUDY.toml|STUDY_DIR")]
@@ -191,7 +201,7 @@ pub(crate) struct TransferOptions {
 #[derive(Debug, clap::Args)]
 pub(crate) struct SweepOptions {
     #[command(flatten)]
-    pub(crate) study: TransferOptions,
+    pub(crate) study: StudyOptions,
     /// Make what is missing ready for another engine, and run nothing: `mutransfer export` then
     /// writes what Kubernetes (k8s) or SkyPilot (sky) is given
     #[arg(long, conflicts_with = "executor")]
@@ -235,7 +245,7 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   zero_readout = false      start the readout at zero
   zero_query = false        start the attention queries at zero
   lr = { from = "2^-12", to = "2^-3", step = 1 }
-                            learning rates, "2^-12" or a number; step in octaves
+                            learning rates, "2^-12" or a number; step in octaves; or just one
   seeds = 1                 repetitions of every trial
   proxy_seeds = 1           those of the proxies, which are cheap and decide what is carried
                             [default: seeds]
@@ -273,6 +283,20 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
                options = ["--mem=8G"], setup = ["module load cuda"], trials_per_task = 4,
                throttle = 16 }
                             where trials are run, if not here; the options of these names say more
+
+Hyperparameters to be found, in few runs in place of a sweep:
+  lr = "auto"               from the usual value; so too weight_decay, momentum, beta1, beta2,
+                            init_std, and factors: input = { lr = "auto" },
+                            output = { multiplier = "auto" }, attention = { multiplier = "auto" }
+  weight_decay = { auto = true, start = 0.1, from = 0.001, to = 10 }
+                            from `start`, else the middle of the range; every key but auto is
+                            optional
+  search = { tolerance = 0.002, budget = 40, at_once = 1, seed = 0 }
+                            expected regret at which the search ends, runs at most, and how many it
+                            asks for at a time
+What is "auto" is searched on the smallest proxy, with `proxy_seeds` seeds [default: 1], confirmed
+on the largest with `seeds` [default: 3], and carried to the target, under each of `rules`
+[default: mup]. `verify = true` is --compare.
 
 Keys of a study that a program trains, in place of `model` and `variants` (docs/trainers.md):
   command = ["python", "train.py", "--lr={lr}"]

@@ -37,3 +37,4 @@ mod trainers;
 mod transfer;
 #[cfg(target_os = "linux")]
 mod trials;
+mod tuned;

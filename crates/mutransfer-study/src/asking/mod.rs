@@ -6,3 +6,5 @@ mod written;
 
 pub use journal::{AskError, Asking};
 pub use written::Written;
+
+pub(crate) use written::searched_of;

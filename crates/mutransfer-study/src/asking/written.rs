@@ -13,7 +13,7 @@ const SETTINGS: &str = "search";
 
 /// What a hyperparameter is by its name, and where its search begins if that is not said. Of those
 /// with a dot the last part counts.
-const KNOWN: [(&str, Kind, f64); 9] = [
+const KNOWN: [(&str, Kind, f64); 10] = [
     ("learning_rate", Kind::LearningRate, 0.004),
     ("lr", Kind::LearningRate, 0.004),
     ("batch", Kind::Batch, 32.0),
@@ -22,6 +22,7 @@ const KNOWN: [(&str, Kind, f64); 9] = [
     ("beta1", Kind::Average, 0.9),
     ("beta2", Kind::Average, 0.95),
     ("init_std", Kind::Factor, 0.02),
+    ("init", Kind::Factor, 1.0),
     ("multiplier", Kind::Factor, 1.0),
 ];
 
@@ -108,7 +109,7 @@ fn is_manner(table: &Table) -> bool {
 }
 
 /// A hyperparameter that is to be found; none if it has a value.
-fn searched_of(name: &str, value: &Value) -> Result<Option<Hyperparameter>, String> {
+pub(crate) fn searched_of(name: &str, value: &Value) -> Result<Option<Hyperparameter>, String> {
     let (kind, usual) = known(name);
     let of = |start, from, to| Hyperparameter {
         name: name.to_owned(),

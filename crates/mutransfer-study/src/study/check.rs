@@ -5,12 +5,13 @@ use std::path::Path;
 
 use mutransfer::error::HyperError;
 use mutransfer::{Hyper, Init, Optimizer};
+use toml::{Table, Value};
 
 use super::checked::{Parts, Study};
 use super::file::{StudyFile, usual_hyper};
 use super::ladder::Ladder;
 use super::program::{PROGRAM, allowance, program};
-
+use super::searched::Searched;
 use crate::axis::Axis;
 use crate::error::{ReadError, What};
 use crate::limits;
@@ -39,12 +40,40 @@ impl Study {
     /// # Errors
     /// When the text is no TOML, has unknown keys or senseless values.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
-        let file: StudyFile = toml::from_str(text).map_err(|source| ReadError::Toml {
+        let toml = |source| ReadError::Toml {
             what: What::Study,
             path: path.to_owned(),
             source: Box::new(source),
-        })?;
-        Self::check(&file, path)
+        };
+        let mut table: Table = toml::from_str(text).map_err(toml)?;
+        let Some(searched) = Searched::take(&mut table, path)? else {
+            let file: StudyFile = toml::from_str(text).map_err(toml)?;
+            return Self::check(&file, path);
+        };
+        // One rule is tuned at the proxy alone where nothing else is asked for.
+        let usual = [
+            ("rules", Value::from(vec!["mup"])),
+            ("verify", false.into()),
+            ("seeds", 3.into()),
+            ("proxy_seeds", 1.into()),
+        ];
+        for (key, value) in usual {
+            table.entry(key).or_insert(value);
+        }
+        if let Some(start) = searched.rate() {
+            table.insert("lr".to_owned(), start.into());
+        }
+        let file: StudyFile = table.try_into().map_err(toml)?;
+        if !searched.has_rate() && file.lr.learning_rates().len() > 1 {
+            let problem = "is a grid, and others are \"auto\"; give one number, or \"auto\"";
+            return Err(ReadError::value(path, "lr", problem));
+        }
+        let Self(parts) = Self::check(&file, path)?;
+        Ok(Self(Parts {
+            settings: [&parts.settings[..], &searched.settings_of()].concat(),
+            searched: Some(searched),
+            ..parts
+        }))
     }
 
     /// The study that is written in a file at `path`.
@@ -79,6 +108,7 @@ impl Study {
             check: check(file, &ladder, path)?,
             settings: settings_of(&file.filled()),
             executor: file.executor.clone(),
+            searched: None,
             ladder,
         }))
     }

@@ -3,6 +3,7 @@
 use mutransfer::{Hyper, Optimizer};
 
 use super::ladder::Ladder;
+use super::searched::Searched;
 use crate::allowance::Allowance;
 use crate::axis::{At, Axis, Rung};
 use crate::executor::settings::Settings;
@@ -34,6 +35,7 @@ pub(super) struct Parts {
     pub(super) check: (Vec<usize>, u64),
     pub(super) settings: Vec<(String, String)>,
     pub(super) executor: Settings,
+    pub(super) searched: Option<Searched>,
 }
 
 impl Study {
@@ -124,6 +126,16 @@ impl Study {
         }
     }
 
+    /// Repetitions of the runs of a search, all with the same seeds.
+    pub(crate) fn search_seeds(&self) -> u64 {
+        self.0.proxy_seeds
+    }
+
+    /// How often a size is doubled, along what grows, until it is another.
+    pub(crate) fn doublings(&self, from: &Rung, to: &Rung) -> f64 {
+        (self.at(to).get() / self.at(from).get()).log2()
+    }
+
     /// The first of their seeds.
     pub fn first_seed(&self) -> u64 {
         self.0.first_seed
@@ -156,6 +168,11 @@ impl Study {
     /// Seeds of the coordinate check, at most.
     pub fn check_seeds(&self) -> u64 {
         self.0.check.1
+    }
+
+    /// What of them is searched for on a proxy in place of being swept; none where all is given.
+    pub fn searched(&self) -> Option<&Searched> {
+        self.0.searched.as_ref()
     }
 
     /// Where its trials are run.

@@ -9,6 +9,7 @@ mod ladder;
 mod program;
 mod protocol;
 mod rung;
+mod searched;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -16,5 +17,7 @@ mod trials;
 
 pub use checked::Study;
 pub use file::usual_hyper;
+pub use searched::Searched;
 
 pub(crate) use file::StudyFile;
+pub(crate) use searched::RATE;

@@ -1,5 +1,7 @@
 //! The trials of a study on its subject.
 
+use mutransfer::Hyper;
+
 use super::checked::Study;
 use crate::axis::Rung;
 use crate::error::RunError;
@@ -43,8 +45,11 @@ impl Study {
     /// the target.
     ///
     /// # Errors
-    /// When a rule does not fit the subject.
+    /// When a rule does not fit the subject, or the study is searched in place of swept.
     pub fn sweep(&self, subject: &dyn Subject) -> Result<Vec<Trial>, RunError> {
+        if self.searched().is_some() {
+            return Err(RunError::Searched);
+        }
         let rates = self.grid().learning_rates();
         let mut trials = Vec::new();
         for rule in self.rules() {
@@ -76,27 +81,43 @@ impl Study {
         rung: &Rung,
         rates: &[f64],
     ) -> Result<Vec<Trial>, RunError> {
+        let hypers: Vec<Hyper> = rates.iter().map(|lr| self.hyper(*lr)).collect();
+        self.trials_of(subject, rule, rung, &hypers, self.seeds_at(rung))
+    }
+
+    /// All of these hyperparameters with so many seeds each.
+    ///
+    /// # Errors
+    /// When the rule does not fit the subject.
+    pub(crate) fn trials_of(
+        &self,
+        subject: &dyn Subject,
+        rule: &NamedRule,
+        rung: &Rung,
+        hypers: &[Hyper],
+        seeds: u64,
+    ) -> Result<Vec<Trial>, RunError> {
         let Rung { sizes, budget } = *rung;
         let plan = subject
             .plan(&sizes, &rule.parametrization(), self.optimizer())
             .map_err(RunError::Subject)?;
         let hash = plan.hash();
-        let trial = |(lr, seed): (f64, u64)| Trial {
+        let trial = |(hyper, seed): (Hyper, u64)| Trial {
             subject: self.subject().clone(),
             rule: rule.clone(),
             optimizer: self.optimizer(),
             sizes,
-            hyper: self.hyper(lr),
+            hyper,
             budget,
             data: subject.data().clone(),
             seed,
             plan: hash.clone(),
             allowance: self.allowance(),
         };
-        let seeds = self.first_seed()..self.first_seed() + self.seeds_at(rung);
-        let pairs = rates
+        let seeds = self.first_seed()..self.first_seed() + seeds;
+        let pairs = hypers
             .iter()
-            .flat_map(|&lr| seeds.clone().map(move |seed| (lr, seed)));
+            .flat_map(|&hyper| seeds.clone().map(move |seed| (hyper, seed)));
         Ok(pairs.map(trial).collect())
     }
 }

@@ -219,7 +219,7 @@ impl Workbench {
         Ok(Some(batch))
     }
 
-    fn engine<'a>(&'a self, executor: &'a mut dyn Executor) -> Engine<'a> {
+    pub(super) fn engine<'a>(&'a self, executor: &'a mut dyn Executor) -> Engine<'a> {
         let builds = self.builds.clone();
         let subject = self.subject.as_ref();
         Engine::new(
@@ -232,13 +232,19 @@ impl Workbench {
         )
     }
 
-    /// The trials of the sweeps, once what earlier processes have left of them is taken in.
-    fn begin_sweep(&self, observe: &mut dyn FnMut(&Event)) -> Result<Vec<Trial>, RunError> {
+    /// Takes in what earlier processes have left of trials.
+    pub(super) fn take_in(&self, observe: &mut dyn FnMut(&Event)) -> Result<(), RunError> {
         let aside = self.records.take_all()?;
         if let Some(first) = aside.first() {
             let count = aside.len();
             observe(&Event::Damaged { count, first });
         }
+        Ok(())
+    }
+
+    /// The trials of the sweeps, once what earlier processes have left of them is taken in.
+    fn begin_sweep(&self, observe: &mut dyn FnMut(&Event)) -> Result<Vec<Trial>, RunError> {
+        self.take_in(observe)?;
         let sweep = self.study.sweep(self.subject.as_ref())?;
         self.records.list(&sweep)?;
         observe(&Event::Sweep(&sweep));

@@ -1,5 +1,6 @@
 //! What a study leaves in its folder beside its trials.
 
+use mutransfer::Hyper;
 use mutransfer::theory::Quantity;
 use mutransfer_analysis::figures::{self, Figure, Pictures};
 use mutransfer_analysis::report::{Coordinates, Models, Report, render};
@@ -8,9 +9,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bench::{Done, Judged, Workbench, best};
+use super::tuned::Tuned;
 use crate::axis::Rung;
 use crate::cost::cost;
 use crate::error::RunError;
+use crate::rule::NamedRule;
 use crate::store::Store;
 use crate::trial::Loss;
 
@@ -24,7 +27,8 @@ impl Workbench {
         let store = self.store();
         write_json(store, "summary.json", &judged.record())?;
         write_json(store, "analysis.json", &judged.analysis)?;
-        write_json(store, "plan.json", &self.plan_json(done)?)?;
+        let best = best(&done.carried).map(|(rule, lr)| (rule, self.study.hyper(lr)));
+        write_json(store, "plan.json", &self.plan_json(best)?)?;
         store.write("coordinates.csv", to_csv(coordinates).as_bytes())?;
         let sweeps = self.sweeps(&done.ended, Loss::Validation)?;
         let pictures = Pictures::draw(&sweeps, &judged.analysis)?;
@@ -82,12 +86,22 @@ impl Workbench {
         }
     }
 
+    /// What was found by a search, and the target's settings under the first rule.
+    pub(super) fn write_tuned(
+        &self,
+        tuned: &Tuned,
+        best: Option<(&NamedRule, Hyper)>,
+    ) -> Result<(), RunError> {
+        let store = self.store();
+        write_json(store, "tuned.json", tuned)?;
+        write_json(store, "plan.json", &self.plan_json(best)?)
+    }
+
     /// The target's settings per parameter, under μP if it was among the rules.
-    fn plan_json(&self, done: &Done) -> Result<Value, RunError> {
-        let Some((rule, lr)) = best(&done.carried) else {
+    fn plan_json(&self, best: Option<(&NamedRule, Hyper)>) -> Result<Value, RunError> {
+        let Some((rule, hyper)) = best else {
             return Ok(Value::Null);
         };
-        let hyper = self.study.hyper(lr);
         let document = self.plan(rule)?.document(&hyper);
         let Rung { sizes, budget } = self.study.target();
         let document = match rule.parametrization().horizon() {

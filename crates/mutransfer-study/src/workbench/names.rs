@@ -2,12 +2,13 @@
 
 /// Names of all files that a study writes into its folder, some of them only where there is
 /// something to show.
-pub const FILES: [&str; 15] = [
+pub const FILES: [&str; 16] = [
     "study.db",
     "results.csv",
     "summary.json",
     "analysis.json",
     "plan.json",
+    "tuned.json",
     "coordinates.csv",
     "report.html",
     "losses.svg",

@@ -1,0 +1,230 @@
+//! Studies whose hyperparameters are found by a search: on the smallest proxy, confirmed on the
+//! largest, carried to the target.
+
+use crate::common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{mutransfer, write};
+use serde_json::Value;
+
+const STUDY: &str = "name = \"tuned\"\nhead_dim = 8\nwidths = [16, 32]\ntarget_width = 64\n\
+                     batch = 4\ncontext = 8\nsteps = 40\n";
+
+/// Exit code, stdout and stderr.
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = mutransfer().args(arguments).output().unwrap();
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    (output.status.code(), stdout, stderr)
+}
+
+#[track_caller]
+fn done(arguments: &[&str]) -> String {
+    let (code, stdout, stderr) = run(arguments);
+    assert_eq!(code, Some(0), "{stderr}{stdout}");
+    stdout
+}
+
+#[track_caller]
+fn refused(arguments: &[&str], part: &str) {
+    let (code, _, stderr) = run(arguments);
+    assert!(
+        code == Some(2) && stderr.contains(part),
+        "{part:?} in {stderr}"
+    );
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Its mean lies in its interval.
+#[track_caller]
+fn is_measured(value: &Value) {
+    let of = |place: &Value| place.as_f64().unwrap();
+    let [low, high] = [0, 1].map(|end| of(&value["interval"][end]));
+    assert!(
+        low <= of(&value["value"]) && of(&value["value"]) <= high,
+        "{value}"
+    );
+}
+
+#[test]
+fn a_learning_rate_is_found_confirmed_carried_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = format!("{STUDY}lr = \"auto\"\nsearch = {{ budget = 8 }}\n");
+    let file = write(folder.path(), "study.toml", &keys);
+    let out = folder.path().join("out");
+    let at = out.to_str().unwrap();
+    let tuned = json(&done(&[
+        "transfer",
+        &file,
+        "--out",
+        at,
+        "--compare",
+        "--json",
+    ]));
+    assert_eq!(
+        tuned,
+        json(&fs::read_to_string(out.join("tuned.json")).unwrap())
+    );
+    let [rule] = &tuned["rules"].as_array().unwrap()[..] else {
+        panic!("{tuned}");
+    };
+    assert_eq!(
+        (&rule["rule"], &rule["proxy"]),
+        (&"mup".into(), &"width 16".into())
+    );
+    assert!(rule["report"]["runs"].as_u64().unwrap() <= 8);
+    is_measured(&rule["confirmed"]["loss"]);
+    is_measured(&rule["target"]["loss"]);
+    // A neighbour on either side, half an octave away, with the same three seeds.
+    let found = rule["values"]["lr"].as_f64().unwrap();
+    let neighbours = rule["confirmed"]["neighbours"].as_array().unwrap();
+    let ratios = neighbours
+        .iter()
+        .map(|one| one["values"]["lr"].as_f64().unwrap() / found);
+    for (ratio, octaves) in ratios.zip([-0.5_f64, 0.5]) {
+        assert!((ratio.log2() - octaves).abs() < 1e-9, "{ratio}");
+    }
+    // SP at the target, and the rule of the study there.
+    let compared = tuned["compared"].as_array().unwrap();
+    assert_eq!([0, 1].map(|place| &compared[place]["rule"]), ["sp", "mup"]);
+    compared
+        .iter()
+        .for_each(|one| is_measured(&one["difference"]));
+    // The settings of the target are those of the rate that was found.
+    let plan = json(&fs::read_to_string(out.join("plan.json")).unwrap());
+    assert_eq!(plan["hyper"]["lr"], rule["values"]["lr"]);
+    let printed = done(&["transfer", at, "--compare"]);
+    for part in [
+        "\u{3bc}P, searched at width 16",
+        "Carried to width 64",
+        "SP searched at the target",
+    ] {
+        assert!(printed.contains(part), "{part} in {printed}");
+    }
+}
+
+/// Several hyperparameters of all kinds, asked for two at a time: the same trials and the same end
+/// with one job and with two, and when the process was killed between.
+#[test]
+fn a_search_ends_alike_with_any_jobs_and_when_it_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = format!(
+        "{STUDY}lr = \"auto\"\nweight_decay = \"auto\"\nbeta2 = \"auto\"\n\
+         input = {{ lr = \"auto\" }}\nattention = {{ multiplier = {{ auto = true, from = 0.25, \
+         to = 4 }} }}\nsearch = {{ budget = 14, at_once = 2 }}\n"
+    );
+    let file = write(folder.path(), "study.toml", &keys);
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let tuned = |name: &str, jobs: &str| {
+        done(&[
+            "transfer",
+            &file,
+            "--out",
+            &place(name),
+            "--jobs",
+            jobs,
+            "--json",
+        ])
+    };
+    let one = tuned("one", "1");
+    assert_eq!(one, tuned("two", "2"));
+    kill_after(&file, &place("killed"), 5);
+    assert_eq!(one, tuned("killed", "2"));
+    let rows = |name: &str| {
+        let text = fs::read_to_string(Path::new(&place(name)).join("results.csv")).unwrap();
+        let mut rows: Vec<String> = text.lines().map(str::to_owned).collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(rows("one"), rows("killed"));
+    let attention = json(&one)["rules"][0]["values"]["attention.multiplier"].as_f64();
+    assert!(attention.is_some_and(|factor| (0.25..=4.0).contains(&factor)));
+}
+
+/// Kills a study once it has so many results.
+fn kill_after(file: &str, out: &str, results: usize) {
+    let mut command = mutransfer();
+    command.args(["transfer", file, "--out", out, "--jobs", "1"]);
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let count = || {
+        let text = fs::read_to_string(Path::new(out).join("results.csv"));
+        text.map_or(0, |text| text.lines().count().saturating_sub(1))
+    };
+    while count() < results && child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "no results");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("lr = \"auto\"", "sweep", "no sweep"),
+        (
+            "lr = { from = 0.001, to = 0.1 }\nbeta2 = \"auto\"",
+            "transfer",
+            "`lr` is a grid",
+        ),
+        (
+            "search = { budget = 3 }",
+            "transfer",
+            "no hyperparameter is \"auto\"",
+        ),
+        (
+            "lr = \"auto\"\nsearch = { budget = 0 }",
+            "transfer",
+            "`budget` is 0",
+        ),
+        (
+            "lr = \"auto\"\nsearch = { bugdet = 1 }",
+            "transfer",
+            "unknown field `bugdet`",
+        ),
+        (
+            "lr = { auto = true, start = 1, to = 0.1 }",
+            "transfer",
+            "is not between",
+        ),
+        (
+            "eps = { auto = true, start = 1 }",
+            "transfer",
+            "none of what can be searched for",
+        ),
+        (
+            "vector = { init = { auto = false } }",
+            "transfer",
+            "is a grid",
+        ),
+    ];
+    for (keys, command, part) in cases {
+        let file = write(folder.path(), "study.toml", &format!("{STUDY}{keys}\n"));
+        let out = folder.path().join("out");
+        refused(&[command, &file, "--out", out.to_str().unwrap()], part);
+    }
+    let file = write(folder.path(), "study.toml", STUDY);
+    let out = folder.path().join("out");
+    let arguments = [
+        "transfer",
+        &file,
+        "--compare",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    refused(&arguments, "--compare");
+}

@@ -1,0 +1,249 @@
+//! What of a study is searched for in place of being given: keys that are `"auto"`.
+
+use std::path::Path;
+
+use mutransfer::{Hyper, Init, Optimizer, Role};
+use toml::{Table, Value};
+
+use crate::asking::searched_of;
+use crate::error::ReadError;
+use crate::search::{Hyperparameter, Kind, Search, SearchError, Settings, Space};
+
+/// The key of how it is searched.
+const SETTINGS: &str = "search";
+
+/// The hyperparameters of a study that are to be found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Searched {
+    space: Space,
+    settings: Settings,
+}
+
+impl Searched {
+    /// Takes what is to be found, and how, out of the keys of a study; none where all is given.
+    pub(super) fn take(table: &mut Table, path: &Path) -> Result<Option<Self>, ReadError> {
+        let settings = table.remove(SETTINGS).map(Value::try_into).transpose();
+        let settings: Option<Settings> = settings
+            .map_err(|error| ReadError::value(path, SETTINGS, error.message().to_owned()))?;
+        let taken = taken(table);
+        if taken.is_empty() {
+            return match settings {
+                None => Ok(None),
+                Some(_) => Err(ReadError::value(path, SETTINGS, NOTHING)),
+            };
+        }
+        let sgd = Value::String(Optimizer::Sgd.to_string());
+        let is_sgd = table.get("optimizer") == Some(&sgd);
+        let found = taken.into_iter().map(|(name, value)| {
+            let of_key = parameter(&name, &value);
+            let parameter = of_key.map_err(|problem| ReadError::value(path, &name, problem))?;
+            Ok(usual(parameter, &value, is_sgd))
+        });
+        let searched = Space::new(found.collect::<Result<_, ReadError>>()?);
+        let searched = searched.map(|space| Self {
+            space,
+            settings: settings.unwrap_or_default(),
+        });
+        // The settings are checked with the axes.
+        let checked = searched.and_then(|searched| searched.begin().map(|_| searched));
+        let wrong = |source| ReadError::Search {
+            path: path.to_owned(),
+            source,
+        };
+        checked.map(Some).map_err(wrong)
+    }
+
+    /// What is to be found.
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// How.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What is searched and how, in the words of the file, as the report shows it.
+    pub(super) fn settings_of(&self) -> Vec<(String, String)> {
+        let parameters = self.space.parameters().iter();
+        let mut settings: Vec<(String, String)> = parameters.map(in_words).collect();
+        let how = serde_json::to_string(&self.settings).unwrap_or_default();
+        settings.push((SETTINGS.to_owned(), how));
+        settings
+    }
+
+    /// A search for all of it.
+    ///
+    /// # Errors
+    /// None of a study that was read.
+    pub(crate) fn begin(&self) -> Result<Search, SearchError> {
+        Search::new(self.space.axes(), self.settings)
+    }
+
+    /// The hyperparameters at a point of the search, and as they are where nothing is searched.
+    pub(crate) fn at(&self, point: &[f64], mut hyper: Hyper) -> Hyper {
+        let parameters = self.space.parameters().iter();
+        for (parameter, value) in parameters.zip(self.space.values(point)) {
+            if let Some(number) = number(&mut hyper, &parameter.name) {
+                *number = value;
+            }
+        }
+        hyper
+    }
+
+    /// What of hyperparameters is searched for, by its names.
+    pub fn of(&self, hyper: &Hyper) -> Vec<(String, f64)> {
+        let mut hyper = *hyper;
+        let parameters = self.space.parameters().iter();
+        let named = parameters.filter_map(|parameter| {
+            let value = *number(&mut hyper, &parameter.name)?;
+            Some((parameter.name.clone(), value))
+        });
+        named.collect()
+    }
+
+    /// The same search from where another has ended, of the learning rate alone.
+    pub(crate) fn of_rate(&self, start: f64) -> Result<Self, SearchError> {
+        let rate = Hyperparameter {
+            name: RATE.to_owned(),
+            kind: Kind::LearningRate,
+            start,
+            from: None,
+            to: None,
+        };
+        Ok(Self {
+            space: Space::new(vec![rate])?,
+            settings: self.settings,
+        })
+    }
+
+    /// Whether the learning rate is among what is searched, and so on the first axis.
+    pub(super) fn has_rate(&self) -> bool {
+        self.rate().is_some()
+    }
+
+    /// Where the search of the learning rate begins, if it is searched.
+    pub(super) fn rate(&self) -> Option<f64> {
+        let first = self.space.parameters().first();
+        let rate = first.filter(|parameter| parameter.kind == Kind::LearningRate);
+        rate.map(|rate| rate.start)
+    }
+}
+
+/// The key of the learning rate.
+pub(crate) const RATE: &str = "lr";
+const NOTHING: &str = "is given, and no hyperparameter is \"auto\"";
+/// Where SGD is begun, whose learning rates are much larger than those of Adam.
+const RATE_OF_SGD: f64 = 0.1;
+
+/// The keys that are to be found, with the tables that they are in before them.
+fn taken(table: &mut Table) -> Vec<(String, Value)> {
+    let mut taken = own("", table);
+    let of_parts: Vec<String> = table.keys().filter(|key| is_part(key)).cloned().collect();
+    for part in of_parts {
+        if let Some(Value::Table(inner)) = table.get_mut(&part) {
+            taken.extend(own(&format!("{part}."), inner));
+            if inner.is_empty() {
+                table.remove(&part);
+            }
+        }
+    }
+    taken
+}
+
+fn own(prefix: &str, table: &mut Table) -> Vec<(String, Value)> {
+    let keys: Vec<String> = table.keys().cloned().collect();
+    let sought = keys.into_iter().filter_map(|key| {
+        let name = format!("{prefix}{key}");
+        let value = table.get(&key).filter(|value| is_sought(&name, value))?;
+        let value = value.clone();
+        table.remove(&key);
+        Some((name, value))
+    });
+    sought.collect()
+}
+
+/// `{ auto = true, from = .. }`, or `"auto"`, which may be the name of anything else.
+fn is_sought(name: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => text == "auto" && number(&mut Hyper::default(), name).is_some(),
+        Value::Table(table) => table.contains_key("auto"),
+        _ => false,
+    }
+}
+
+/// Whether a table of this name has factors.
+fn is_part(key: &str) -> bool {
+    key == "attention" || key.parse::<Role>().is_ok()
+}
+
+fn parameter(name: &str, value: &Value) -> Result<Hyperparameter, String> {
+    if number(&mut Hyper::default(), name).is_none() {
+        let problem = "is \"auto\", and is none of what can be searched for: lr, weight_decay, \
+                       momentum, beta1, beta2, init_std, and factors such as input.lr, \
+                       hidden.init, output.multiplier and attention.multiplier";
+        return Err(problem.to_owned());
+    }
+    searched_of(name, value)?.ok_or_else(|| "is not to be searched for".to_owned())
+}
+
+fn in_words(parameter: &Hyperparameter) -> (String, String) {
+    let mut words = format!("auto, start = {}", parameter.start);
+    for (key, end) in [("from", parameter.from), ("to", parameter.to)] {
+        if let Some(end) = end {
+            words += &format!(", {key} = {end}");
+        }
+    }
+    (parameter.name.clone(), words)
+}
+
+/// What is usual in a study where the file does not say it.
+fn usual(mut parameter: Hyperparameter, value: &Value, is_sgd: bool) -> Hyperparameter {
+    let is_plain = value.is_str();
+    if parameter.kind == Kind::LearningRate && is_sgd && is_plain {
+        parameter.start = RATE_OF_SGD;
+    }
+    if parameter.kind == Kind::Average {
+        // A mean over nothing, below which there are no more.
+        parameter.from.get_or_insert(0.0);
+    }
+    parameter
+}
+
+/// The number that a key of a study stands for.
+fn number<'a>(hyper: &'a mut Hyper, name: &str) -> Option<&'a mut f64> {
+    if let Some((part, key)) = name.split_once('.') {
+        return factor(hyper, part, key);
+    }
+    match name {
+        RATE => Some(&mut hyper.learning_rate),
+        "weight_decay" => Some(&mut hyper.weight_decay),
+        "momentum" => Some(&mut hyper.momentum),
+        "beta1" => Some(&mut hyper.beta1),
+        "beta2" => Some(&mut hyper.beta2),
+        "init_std" => {
+            if !matches!(hyper.init, Init::Constant(_)) {
+                hyper.init = Init::Constant(1.0);
+            }
+            match &mut hyper.init {
+                Init::Constant(std) => Some(std),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn factor<'a>(hyper: &'a mut Hyper, part: &str, key: &str) -> Option<&'a mut f64> {
+    if part == "attention" {
+        return (key == "multiplier").then_some(&mut hyper.attention);
+    }
+    let factors = &mut hyper.factors[part.parse::<Role>().ok()?];
+    match key {
+        "lr" => Some(&mut factors.learning_rate),
+        "init" => Some(&mut factors.init_std),
+        "multiplier" => Some(&mut factors.multiplier),
+        "weight_decay" => Some(&mut factors.weight_decay),
+        _ => None,
+    }
+}
