@@ -129,7 +129,9 @@ fn expected(
     let named = rules.iter().find(|rule| rule.name() == name);
     match expect.or(named) {
         Some(rule) => Some(rule.parametrization()),
-        None => name.parse::<Rule>().ok().map(Parametrization::from),
+        None => NamedRule::built_in(name)
+            .ok()
+            .map(|rule| rule.parametrization()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use mutransfer::{Parametrization, Rule};
+use mutransfer::{Options, Parametrization, Rule};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -21,6 +21,8 @@ pub struct NamedRule {
 #[derive(Clone)]
 enum Origin {
     BuiltIn(Rule),
+    /// A built-in one with choices.
+    Chosen(Box<Parametrization>),
     Table(Box<Table>),
 }
 
@@ -59,15 +61,44 @@ pub enum FindError {
 }
 
 impl NamedRule {
-    /// A rule by its name, or else the table in a file, whose path is relative to `folder`. The
+    /// A built-in rule, with choices behind a colon where the literature disagrees:
+    /// `mup:hidden-decay=sqrt,depth=none`.
+    ///
+    /// ```
+    /// use mutransfer_study::rule::NamedRule;
+    ///
+    /// let plain = NamedRule::built_in("mup:depth=none")?;
+    /// assert_eq!(plain.name(), "mup:depth=none");
+    /// assert!(NamedRule::built_in("mup:depth=deep").is_err());
+    /// # Ok::<(), mutransfer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such rule or no such choice; the message lists those there are.
+    pub fn built_in(name: &str) -> Result<Self, mutransfer::Error> {
+        let Some((rule, choices)) = chosen(name) else {
+            return Ok(name.parse::<Rule>()?.into());
+        };
+        let pairs = choices
+            .split(',')
+            .filter_map(|choice| choice.split_once('='));
+        let rule = Parametrization::from(rule.parse::<Rule>()?);
+        let chosen = rule.with_options(Options::from_pairs(pairs)?);
+        Ok(Self {
+            name: name.to_owned(),
+            origin: Origin::Chosen(Box::new(chosen)),
+        })
+    }
+
+    /// A built-in rule, or else the table in a file, whose path is relative to `folder`. The
     /// table goes by its own name, or else by that of the file without its ending.
     ///
     /// # Errors
     /// When there is neither such a rule nor such a file, the file holds no table, or its table has
     /// the name of a built-in rule.
     pub fn find(typed: &str, folder: &Path) -> Result<Self, FindError> {
-        let unknown = match typed.parse::<Rule>() {
-            Ok(rule) => return Ok(rule.into()),
+        let unknown = match Self::built_in(typed) {
+            Ok(rule) => return Ok(rule),
             Err(error) => error,
         };
         let path = folder.join(typed);
@@ -91,7 +122,7 @@ impl NamedRule {
         let parametrization =
             Parametrization::from_toml(&stem, &table).map_err(FindError::Table)?;
         let name = parametrization.name();
-        if name.parse::<Rule>().is_ok() {
+        if Self::built_in(&name).is_ok() {
             let path = path.to_owned();
             return Err(FindError::Namesake { path, name });
         }
@@ -113,6 +144,7 @@ impl NamedRule {
     pub fn parametrization(&self) -> Parametrization {
         match &self.origin {
             Origin::BuiltIn(rule) => (*rule).into(),
+            Origin::Chosen(chosen) => Parametrization::clone(chosen),
             Origin::Table(table) => table.parametrization.clone(),
         }
     }
@@ -120,10 +152,19 @@ impl NamedRule {
     /// Text of the table, where it is no built-in one.
     fn table(&self) -> Option<&String> {
         match &self.origin {
-            Origin::BuiltIn(_) => None,
+            Origin::BuiltIn(_) | Origin::Chosen(_) => None,
             Origin::Table(table) => Some(&table.text),
         }
     }
+}
+
+/// A rule and its choices, all of the form KEY=VALUE; none where there are none.
+fn chosen(name: &str) -> Option<(&str, &str)> {
+    let (rule, choices) = name.split_at(name.find('=')?);
+    let (rule, first) = rule.rsplit_once(':')?;
+    let choices = &name[name.len() - choices.len() - first.len()..];
+    let is_pair = |choice: &str| choice.contains('=');
+    choices.split(',').all(is_pair).then_some((rule, choices))
 }
 
 impl From<Rule> for NamedRule {
@@ -175,7 +216,7 @@ impl TryFrom<Written> for NamedRule {
     fn try_from(written: Written) -> Result<Self, mutransfer::Error> {
         let Written { name, table } = written;
         let Some(table) = table else {
-            return Ok(name.parse::<Rule>()?.into());
+            return Self::built_in(&name);
         };
         let parametrization = Parametrization::from_toml(&name, &table)?;
         Ok(Self {
@@ -205,12 +246,27 @@ mod tests {
         for (typed, name) in [
             ("mup", "mup"),
             ("uniform:1/4", "uniform:1/4"),
+            ("mup:depth=none", "mup:depth=none"),
+            (
+                "uniform:1/4:depth=1,eps=constant",
+                "uniform:1/4:depth=1,eps=constant",
+            ),
             ("mine.toml", "mine"),
             ("bare", "bare"),
         ] {
             assert_eq!(find(typed).unwrap().name(), name);
         }
-        assert!(matches!(find("magic"), Err(FindError::Unknown(_))));
+        let depth = |typed: &str| find(typed).unwrap().parametrization().options().depth;
+        assert_ne!(depth("mup:depth=none"), depth("mup"));
+        for none in [
+            "magic",
+            "magic:depth=none",
+            "mup:depth",
+            "mup:deep=1",
+            "mup:depth=1,x",
+        ] {
+            assert!(matches!(find(none), Err(FindError::Unknown(_))), "{none}");
+        }
         assert!(matches!(find("no.toml"), Err(FindError::File { .. })));
     }
 
@@ -227,6 +283,17 @@ mod tests {
         .unwrap();
         let found = NamedRule::find("sp.toml", folder.path()).unwrap();
         assert_eq!(found.name(), "a.b/c");
+    }
+
+    #[test]
+    fn a_written_rule_keeps_its_choices() {
+        let rule = NamedRule::built_in("mup:hidden-decay=sqrt").unwrap();
+        let text = serde_json::to_string(&rule).unwrap();
+        let read: NamedRule = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, rule);
+        let decay = |rule: &NamedRule| rule.parametrization().options().hidden_decay;
+        assert_eq!(decay(&read), decay(&rule));
+        assert_ne!(decay(&read), decay(&Rule::Mup.into()));
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub(crate) struct CoordOptions {
     /// post-norm, no-norm
     #[arg(long = "variant", value_name = "VARIANT", value_delimiter = ',')]
     pub(crate) variants: Vec<String>,
-    /// Rule, or a TOML file with a table of your own; repeat to compare [default: mup]
+    /// Rule, with choices as in mup:depth=none, or a TOML file with a table of your own; repeat to
+    /// compare [default: mup]
     #[arg(long = "rule", value_name = "RULE", action = ArgAction::Append)]
     pub(crate) rules: Vec<String>,
     /// Expect the slopes of this rule, or of the table in a TOML file, whatever the rules promise
@@ -87,8 +88,8 @@ pub(crate) struct CoordOptions {
     /// Standard deviation of all weights at the base width [default: 1/sqrt(fan_in), embeddings 1]
     #[arg(long, value_name = "STD")]
     pub(crate) init_std: Option<f64>,
-    /// Learning rate [default: 2^-7, and 0.1 for sgd]
-    #[arg(long)]
+    /// Learning rate, a number or 2^-9 [default: 2^-7, and 0.1 for sgd]
+    #[arg(long, value_parser = learning_rate)]
     pub(crate) lr: Option<f64>,
     /// Updates to follow [default: 4]
     #[arg(long)]
@@ -215,4 +216,8 @@ fn along(typed: &str) -> Result<Along, String> {
         let known = Along::ALL.map(|along| along.to_string()).join(", ");
         format!("unknown axis; known: {known}")
     })
+}
+
+fn learning_rate(text: &str) -> Result<f64, String> {
+    text.parse().map(|rate: LearningRate| rate.log2.exp2())
 }

@@ -212,8 +212,9 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   name = "study"            title of the report and name of the output folder
   model = "gpt"             gpt, bert or moe, for text; mlp, for images or a window of 4 tokens; cnn
                             or resnet, for images
-  rules = ["sp", "mup"]     parametrizations to compare: rules, or TOML files with tables of your
-                            own
+  rules = ["sp", "mup"]     parametrizations to compare: rules, some with choices such as
+                            "mup:hidden-decay=sqrt,depth=none" (`mutransfer rules --help`), or TOML
+                            files with tables of your own
   optimizer = "adamw"       sgd, adam or adamw
   base_width = 32           width at which every rule is the standard one [default: the smallest of
                             `widths`]

@@ -4,7 +4,7 @@ use mutransfer_analysis::{
     CoordinateError, DepthError, Fix, MonitorError, TableError, TangentError,
 };
 
-use super::{Failure, USAGE};
+use super::{FOUND, Failure, USAGE};
 
 impl From<CoordinateError> for Failure {
     fn from(error: CoordinateError) -> Self {
@@ -21,10 +21,14 @@ impl From<DepthError> for Failure {
                     Fix::Do("give two depths or more, such as --depths 4,8,16, and two seeds");
                 mended_by(&fix, error.into())
             }
+            DepthError::NoSize { .. } => Self::with(FOUND, error, Some(BLOWN_UP)),
             _ => anyhow::Error::from(error).into(),
         }
     }
 }
+
+/// What to do where deep networks overflow.
+const BLOWN_UP: &str = "it blew up there: compare fewer blocks, lower --lr, or take norms";
 
 impl From<MonitorError> for Failure {
     fn from(error: MonitorError) -> Self {

@@ -10,6 +10,7 @@ mod adversity;
 mod analyze;
 mod checkpoint;
 mod coord;
+mod depth;
 #[cfg(target_os = "linux")]
 mod durable;
 mod errors;

@@ -91,10 +91,13 @@ impl Searched {
         hyper
     }
 
-    /// What of hyperparameters is searched for, by its names.
+    /// What of hyperparameters is searched for, by its names; without an initial standard deviation
+    /// that is of another kind.
     pub fn of(&self, hyper: &Hyper) -> Vec<(String, f64)> {
         let mut hyper = *hyper;
+        let is_constant = matches!(hyper.init, Init::Constant(_));
         let parameters = self.space.parameters().iter();
+        let parameters = parameters.filter(|one| is_constant || one.name != INIT);
         let named = parameters.filter_map(|parameter| {
             let value = *number(&mut hyper, &parameter.name)?;
             Some((parameter.name.clone(), value))
@@ -130,6 +133,8 @@ impl Searched {
     }
 }
 
+/// The key of the initial standard deviation.
+const INIT: &str = "init_std";
 /// The key of the learning rate.
 pub(crate) const RATE: &str = "lr";
 const NOTHING: &str = "is given, and no hyperparameter is \"auto\"";
@@ -221,7 +226,7 @@ fn number<'a>(hyper: &'a mut Hyper, name: &str) -> Option<&'a mut f64> {
         "momentum" => Some(&mut hyper.momentum),
         "beta1" => Some(&mut hyper.beta1),
         "beta2" => Some(&mut hyper.beta2),
-        "init_std" => {
+        INIT => {
             if !matches!(hyper.init, Init::Constant(_)) {
                 hyper.init = Init::Constant(1.0);
             }

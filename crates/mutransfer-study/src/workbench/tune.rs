@@ -1,8 +1,6 @@
 //! A study with hyperparameters to be found: search on the smallest proxy, confirm on the largest,
 //! carry to the target.
 
-use std::path::Path;
-
 use mutransfer::Hyper;
 use mutransfer_analysis::{End, Measured};
 
@@ -222,7 +220,7 @@ impl Tuning<'_, '_> {
         searched: &Searched,
     ) -> Result<Vec<Compared>, RunError> {
         let usual = self.bench.usual();
-        let baseline = NamedRule::find(BASELINE, Path::new("")).map_err(|_| RunError::Given)?;
+        let baseline = NamedRule::built_in(BASELINE)?;
         let mut compared = Vec::new();
         for (rule, base) in [(&baseline, usual), (&carried.rule, carried.hyper)] {
             compared.push(self.tuned_there(rule, base, carried, searched)?);

@@ -1,0 +1,51 @@
+//! The check along depth: what has no law of depth fails, what has one passes, and one law is told
+//! from another by how far weights move.
+
+use crate::common;
+
+use common::verdict;
+
+/// Options of a check, and its verdict.
+type Case = (&'static [&'static str], &'static str);
+
+const CASES: [Case; 10] = [
+    (&["--rule", "sp"], "fail"),
+    (&["--rule", "mup:depth=none"], "fail"),
+    (
+        &["--rule", "mup:depth=none", "--variant", "qk-norm"],
+        "fail",
+    ),
+    (&["--rule", "sp-depth-init"], "fail"),
+    (&["--rule", "depth-mup"], "pass"),
+    (&["--rule", "depth-mup", "--variant", "qk-norm"], "pass"),
+    (&["--rule", "complete-p"], "pass"),
+    (&["--rule", "complete-d-p"], "pass"),
+    (&["--rule", "depth-mup", "--expect", "complete-p"], "fail"),
+    (&["--rule", "complete-p", "--expect", "depth-mup"], "fail"),
+];
+
+#[track_caller]
+fn is_right((options, wanted): &Case, how: &[&str]) {
+    let check = verdict(&[options, how].concat());
+    assert_eq!(check["verdict"], *wanted, "{options:?} {how:?}: {check}");
+}
+
+const DEPTHS: [&str; 3] = ["--depths", "4,8,16,32,64", "--seed"];
+
+#[test]
+fn laws_of_depth_are_told_apart() {
+    for place in [1, 4, 6, 8] {
+        is_right(&CASES[place], &[&DEPTHS[..], &["0"]].concat());
+    }
+}
+
+/// The hundred verdicts in `docs/coord.md`.
+#[test]
+#[ignore = "five minutes: ten base seeds"]
+fn laws_of_depth_are_told_apart_at_ten_base_seeds() {
+    for seed in (1..=10).map(|thousands: u64| (1000 * thousands).to_string()) {
+        for case in &CASES {
+            is_right(case, &[&DEPTHS[..], &[&seed]].concat());
+        }
+    }
+}
