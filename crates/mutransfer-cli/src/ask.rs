@@ -74,7 +74,7 @@ fn print(asking: &Asking, report: &Report, is_json: bool) -> Result<(), Failure>
         return Ok(());
     }
     say!("{}", found::table(&asking.written().space, report));
-    say!("{}", found::worth(report));
+    report.worth().iter().for_each(|line| say!("{line}"));
     say!("to confirm it, run these with the same seeds:");
     for values in confirm {
         say!("  {}", Value::Object(values));

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mutransfer_study::axis::{Axis, Rung};
 use mutransfer_study::event::Event;
+use mutransfer_study::search::named;
 use mutransfer_study::study::Study;
 use mutransfer_study::trial::{Outcome, Trial};
 use mutransfer_study::workbench::Workbench;
 
-use crate::found;
 use crate::say::note;
 
 /// Follows a study.
@@ -90,7 +90,7 @@ impl<'a> Progress<'a> {
             && let Some(what) = &self.round
             && let Some(searched) = study.searched()
         {
-            let values = found::named(&searched.of(&trial.hyper));
+            let values = named(&searched.of(&trial.hyper));
             let (rule, at) = (trial.rule.name(), study.words(&trial.rung()));
             let end = match outcome {
                 Outcome::Finished { loss, .. } => format!("loss {loss:.4}"),

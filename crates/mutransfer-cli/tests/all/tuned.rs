@@ -101,6 +101,15 @@ fn a_learning_rate_is_found_confirmed_carried_and_compared() {
     // The settings of the target are those of the rate that was found.
     let plan = json(&fs::read_to_string(out.join("plan.json")).unwrap());
     assert_eq!(plan["hyper"]["lr"], rule["values"]["lr"]);
+    // The page has what is printed, and the figure a panel.
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("SP searched at the target") && page.contains("<svg viewBox="));
+    assert!(
+        fs::read_to_string(out.join("search.svg"))
+            .unwrap()
+            .contains(">lr<")
+    );
+    assert!(out.join("search.png").is_file());
     let printed = done(&["transfer", at, "--compare"]);
     for part in [
         "\u{3bc}P, searched at width 16",

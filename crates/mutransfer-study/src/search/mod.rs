@@ -46,9 +46,11 @@ mod report;
 #[expect(clippy::module_inception, reason = "the type that the module is about")]
 mod search;
 mod space;
+mod words;
 
 pub use axis::{Axis, Settings};
 pub use error::SearchError;
-pub use report::{Finding, Flag, Report};
+pub use report::{Believed, Finding, Flag, Report, Tried};
 pub use search::{Run, Search};
 pub use space::{Hyperparameter, Kind, Space};
+pub use words::named;

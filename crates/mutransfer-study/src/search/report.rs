@@ -16,6 +16,9 @@ const NEIGHBOUR: f64 = 0.5;
 /// How far from the chosen point the curvature and the shares are measured, in octaves.
 const WINDOW: f64 = 1.0;
 
+/// How far a slice reaches at most to either side, in octaves.
+const REACH: f64 = 4.0;
+
 /// Noise over the tolerance from which on more seeds are what is missing.
 const NOISY: f64 = 2.5;
 
@@ -46,6 +49,28 @@ pub struct Finding {
     pub curvature: f64,
     /// Its part in what the loss varies within an octave of the optimum, from 0 to 1.
     pub share: f64,
+    /// The loss along it, the others as recommended.
+    pub slice: Vec<Believed>,
+}
+
+/// What is believed of the loss at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Believed {
+    /// The place, in octaves.
+    pub at: f64,
+    /// The mean of the loss there.
+    pub loss: f64,
+    /// Its standard deviation.
+    pub deviation: f64,
+}
+
+/// A run that was told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Its coordinates, in octaves.
+    pub point: Vec<f64>,
+    /// Its loss, the mean over its seeds; none if it diverged.
+    pub loss: Option<f64>,
 }
 
 /// What a search has found.
@@ -71,6 +96,8 @@ pub struct Report {
     pub flags: Vec<Flag>,
     /// The recommended point and its neighbours on the first axis, to be run with shared seeds.
     pub confirm: Vec<Vec<f64>>,
+    /// All runs, in the order of asking.
+    pub tried: Vec<Tried>,
 }
 
 impl Report {
@@ -98,6 +125,7 @@ impl Report {
             octave_grid: octave_grid(evidence),
             flags: Vec::new(),
             confirm: neighbours(at, search.limits()[0]),
+            tried: tried(evidence),
         };
         report.flags = report.flags(search, evidence);
         report
@@ -151,6 +179,7 @@ fn findings(search: &Search, evidence: &Evidence, belief: &Belief) -> Vec<Findin
             interval: (quantile(&places, 0.025), quantile(&places, 0.975)),
             curvature,
             share: if total > 0.0 { variance / total } else { 0.0 },
+            slice: slice(evidence, point, axis),
         }
     })
     .collect()
@@ -186,6 +215,52 @@ fn slices(evidence: &Evidence, point: &[f64]) -> Vec<(f64, f64)> {
         )
     };
     (0..point.len()).map(slice).collect()
+}
+
+fn tried(evidence: &Evidence) -> Vec<Tried> {
+    let runs = evidence.points.iter().zip(&evidence.losses);
+    let tried = runs.map(|(point, loss)| Tried {
+        point: point.clone(),
+        loss: loss.is_finite().then_some(*loss),
+    });
+    tried.collect()
+}
+
+/// The loss along an axis through a point, as far as there are runs and within some octaves.
+fn slice(evidence: &Evidence, point: &[f64], axis: usize) -> Vec<Believed> {
+    const STEPS: usize = 48;
+    let told = || evidence.points.iter().map(|run| run[axis]);
+    let low = told()
+        .fold(f64::INFINITY, f64::min)
+        .max(point[axis] - REACH);
+    let high = told()
+        .fold(f64::NEG_INFINITY, f64::max)
+        .min(point[axis] + REACH);
+    let places: Vec<f64> = (0..=STEPS)
+        .map(|step| low + (high - low) * step as f64 / STEPS as f64)
+        .collect();
+    let moved = |at: &f64| {
+        let mut moved = point.to_vec();
+        moved[axis] = *at;
+        moved
+    };
+    let points: Vec<Vec<f64>> = places.iter().map(moved).collect();
+    let (mut means, mut squares) = (vec![0.0; points.len()], vec![0.0; points.len()]);
+    for (share, process) in evidence.processes() {
+        let (mean, covariance) = process.posterior(&points);
+        for place in 0..points.len() {
+            let own = mean[place];
+            means[place] += share * own;
+            squares[place] += share * (covariance[(place, place)].max(0.0) + own * own);
+        }
+    }
+    let believed = places.into_iter().zip(means).zip(squares);
+    let believed = believed.map(|((at, loss), square)| Believed {
+        at,
+        loss,
+        deviation: (square - loss * loss).max(0.0).sqrt(),
+    });
+    believed.collect()
 }
 
 /// The value below which a share of ascending ones lies.

@@ -102,6 +102,21 @@ impl Space {
         self.parameters.iter().enumerate().map(axis).collect()
     }
 
+    /// What is on the axes, where that is not the hyperparameter itself: `lr × weight_decay`.
+    pub fn labels(&self) -> Vec<String> {
+        let label = |parameter: &Hyperparameter| {
+            let name = &parameter.name;
+            let other = |of: Option<usize>| of.map(|of| &self.parameters[of].name);
+            match (parameter.kind, other(self.batch), other(self.learning_rate)) {
+                (Kind::LearningRate, Some(batch), _) => format!("{name} / √{batch}"),
+                (Kind::Decay, _, Some(rate)) => format!("{rate} × {name}"),
+                (Kind::Average, ..) => format!("1 - {name}"),
+                _ => name.clone(),
+            }
+        };
+        self.parameters.iter().map(label).collect()
+    }
+
     /// The values at a point, in the order of the axes, each within its range.
     pub fn values(&self, point: &[f64]) -> Vec<f64> {
         let mut values: Vec<f64> = self

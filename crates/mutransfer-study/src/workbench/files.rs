@@ -2,8 +2,10 @@
 
 use mutransfer::Hyper;
 use mutransfer::theory::Quantity;
-use mutransfer_analysis::figures::{self, Figure, Pictures};
-use mutransfer_analysis::report::{Coordinates, Models, Report, render};
+use mutransfer_analysis::figures::{self, Figure, Pictures, Slice};
+use mutransfer_analysis::report::{
+    Coordinates, Models, Report, Searched, SearchedRule, render, render_searched,
+};
 use mutransfer_analysis::{Coordinate, Judgement, Sweeps, power_of_open, to_csv};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +16,9 @@ use crate::axis::Rung;
 use crate::cost::cost;
 use crate::error::RunError;
 use crate::rule::NamedRule;
+use crate::search::{self, Space};
 use crate::store::Store;
+use crate::study;
 use crate::trial::Loss;
 
 impl Workbench {
@@ -94,7 +98,32 @@ impl Workbench {
     ) -> Result<(), RunError> {
         let store = self.store();
         write_json(store, "tuned.json", tuned)?;
-        write_json(store, "plan.json", &self.plan_json(best)?)
+        write_json(store, "plan.json", &self.plan_json(best)?)?;
+        let mut page = Searched {
+            title: self.study.name().to_owned(),
+            rules: Vec::new(),
+            compared: tuned.comparison(),
+            settings: self.settings(),
+            data: serde_json::to_string(tuned).expect("a value is JSON"),
+        };
+        let spaces = self.study.searched().into_iter();
+        for (rule, space) in tuned
+            .rules
+            .iter()
+            .zip(spaces.cycle().map(study::Searched::space))
+        {
+            let figure = figures::slices(&slices(&rule.report, space))?;
+            if page.rules.is_empty() {
+                write_figure(store, "search", &figure)?;
+            }
+            page.rules.push(SearchedRule {
+                heading: rule.heading(),
+                rows: rule.report.rows(space),
+                sentences: rule.sentences(),
+                figure: Some(figure),
+            });
+        }
+        Ok(store.write("report.html", render_searched(&page)?.as_bytes())?)
     }
 
     /// The target's settings per parameter, under μP if it was among the rules.
@@ -138,6 +167,26 @@ impl Judged {
             coordinate_checks: self.checks.clone().into(),
         }
     }
+}
+
+/// The loss along each axis of a search.
+fn slices(report: &search::Report, space: &Space) -> Vec<Slice> {
+    let findings = report.findings.iter().zip(space.labels()).enumerate();
+    let slices = findings.map(|(axis, (finding, name))| Slice {
+        name,
+        line: finding
+            .slice
+            .iter()
+            .map(|place| (place.at, place.loss, place.deviation))
+            .collect(),
+        runs: report
+            .tried
+            .iter()
+            .filter_map(|run| Some((run.point[axis], run.loss?)))
+            .collect(),
+        best: finding.at,
+    });
+    slices.collect()
 }
 
 fn write_json(store: &Store, name: &str, value: &impl Serialize) -> Result<(), RunError> {

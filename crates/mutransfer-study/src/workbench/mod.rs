@@ -7,6 +7,7 @@ mod drift;
 mod files;
 mod import;
 mod names;
+mod told;
 mod tune;
 mod tuned;
 

@@ -2,13 +2,15 @@
 
 /// Names of all files that a study writes into its folder, some of them only where there is
 /// something to show.
-pub const FILES: [&str; 16] = [
+pub const FILES: [&str; 18] = [
     "study.db",
     "results.csv",
     "summary.json",
     "analysis.json",
     "plan.json",
     "tuned.json",
+    "search.svg",
+    "search.png",
     "coordinates.csv",
     "report.html",
     "losses.svg",

@@ -1,5 +1,5 @@
 //! The pictures: loss against learning rate, the size of activations against width, how far
-//! training goes, loss against step, and what an analysis of a table finds.
+//! training goes, loss against step, what an analysis of a table finds and what a search believes.
 //!
 //! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library
 //! stays in `canvas`.
@@ -12,6 +12,7 @@ mod loss_curves;
 mod optima;
 pub(crate) mod pictures;
 mod regret;
+mod slices;
 mod tangent;
 
 pub use coordinates::coordinates;
@@ -21,4 +22,5 @@ pub use loss_curves::loss_curves;
 pub use optima::optima;
 pub use pictures::Pictures;
 pub use regret::regret;
+pub use slices::{Slice, slices};
 pub use tangent::tangent;

@@ -10,8 +10,10 @@ mod cost;
 mod metrics;
 mod page;
 mod parts;
+mod searched;
 mod tables;
 mod text;
 
 pub use page::{ReportError, render};
 pub use parts::{Coordinates, Models, Report};
+pub use searched::{Searched, SearchedRule, render_searched};

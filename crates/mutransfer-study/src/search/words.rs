@@ -1,0 +1,82 @@
+//! What a search has found, in words.
+
+use super::report::{Flag, Report};
+use super::space::Space;
+
+/// What flags say, and what to do about them.
+const FLAGS: [(Flag, &str); 4] = [
+    (
+        Flag::Edge,
+        "the best value is at the end of its range: there may be better ones beyond it",
+    ),
+    (
+        Flag::Censored,
+        "more than half of the runs diverged or were far from the best: start elsewhere, or give \
+         ranges",
+    ),
+    (
+        Flag::Noise,
+        "runs scatter by more than what is to be told apart: tell several seeds for each run",
+    ),
+    (
+        Flag::Budget,
+        "more is to be gained than the tolerance: a larger `budget` goes on from here",
+    ),
+];
+
+impl Report {
+    /// A row for each hyperparameter: its name, its value, its interval, and how much it matters.
+    pub fn rows(&self, space: &Space) -> Vec<[String; 4]> {
+        let point = self.point();
+        let row = |(axis, finding): (usize, &super::report::Finding)| {
+            let at = |coordinate: f64| {
+                let mut moved = point.clone();
+                moved[axis] = coordinate;
+                space.values(&moved)[axis]
+            };
+            // One minus a mean falls where the mean rises.
+            let mut ends = [at(finding.interval.0), at(finding.interval.1)];
+            ends.sort_by(f64::total_cmp);
+            [
+                finding.name.clone(),
+                number(at(finding.at)),
+                ends.map(number).join(" to "),
+                format!("{:.0} %", 100.0 * finding.share),
+            ]
+        };
+        self.findings.iter().enumerate().map(row).collect()
+    }
+
+    /// What it is worth, and what should be known about it.
+    pub fn worth(&self) -> Vec<String> {
+        let loss = format!(
+            "loss {:.4} after {} runs ({} diverged), where an octave grid has {} points",
+            self.loss, self.runs, self.diverged, self.octave_grid
+        );
+        let regret = format!(
+            "expected regret {:.4}, at most {:.4} with 95 % probability",
+            self.expected_regret, self.regret_bound
+        );
+        let raised = FLAGS.iter().filter(|(flag, _)| self.flags.contains(flag));
+        let flags = raised.map(|(_, words)| (*words).to_owned());
+        [loss, regret].into_iter().chain(flags).collect()
+    }
+}
+
+/// Values by their names: `lr 0.00400, output.multiplier 1.41`.
+pub fn named(values: &[(String, f64)]) -> String {
+    let named = values
+        .iter()
+        .map(|(name, value)| format!("{name} {}", number(*value)));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Three digits, as they are read best.
+fn number(value: f64) -> String {
+    if (0.01..1000.0).contains(&value) {
+        let digits = (2 - value.log10().floor() as i32).max(0) as usize;
+        format!("{value:.digits$}")
+    } else {
+        format!("{value:.2e}")
+    }
+}
