@@ -302,8 +302,8 @@ pub(crate) struct ExplainOptions {
 }
 
 pub(crate) const OPTION_KEYS: &str = "\
-Choices where the literature disagrees (--option KEY=VALUE, or behind the name of a rule wherever one
-is named: mup:hidden-decay=sqrt,depth=none), the default first:
+Choices where the literature disagrees (--option KEY=VALUE, or behind the name of a rule wherever
+one is named: mup:hidden-decay=sqrt,depth=none), the default first:
   hidden-decay    keep-product | constant-lambda | sqrt | independent-inverse-width
                   decay of hidden matrices over width
   decay-depth     published | keep-product
