@@ -127,7 +127,7 @@ impl Setup {
             depths,
             seeds: options.seed..options.seed.saturating_add(seeds),
             optimizer: options.optimizer,
-            hyper: hyper(options)?,
+            hyper: hyper(options),
             batch: options.batch.unwrap_or(1),
             steps: options.steps.unwrap_or(STEPS),
             dataset,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use mutransfer::{Hyper, Optimizer, Parametrization, Plan, Role};
+use mutransfer::{Gate, Hyper, Optimizer, Parametrization, Plan, Role};
 use mutransfer_study::checkpoint::resume;
 use mutransfer_study::coordinates::follow;
 use mutransfer_study::data::{Data, DataKind};
@@ -115,6 +115,24 @@ impl BuiltIn {
         }
         Ok(())
     }
+
+    /// Gates are normalised over the active experts, of which there are several: what is for others
+    /// would scale their sum wrongly.
+    fn check_gate(&self, gate: Gate, plan: &Plan) -> Result<(), Error> {
+        let Some(experts) = plan.forward().experts else {
+            return Ok(());
+        };
+        let is_single = experts.active[1] == 1;
+        let is_own = gate == Gate::SigmoidNormalised || (is_single && gate == Gate::Sigmoid);
+        if self.kind != Kind::Moe || (is_own && (is_single || experts.route >= 1.0)) {
+            return Ok(());
+        }
+        Err(Error::NoUse {
+            kind: self.kind,
+            what: "a rule or a choice for other gates, as its own are sigmoids over their sum"
+                .to_owned(),
+        })
+    }
 }
 
 fn read(kind: Kind, path: Option<&Path>) -> Result<(DataKind, Dataset), Error> {
@@ -166,6 +184,7 @@ impl Subject for BuiltIn {
     ) -> Result<Plan, Problem> {
         let architecture = self.architecture(sizes);
         let plan = architecture.plan(sizes.base_width, sizes.width, rule.clone(), optimizer)?;
+        self.check_gate(rule.options().gate, &plan)?;
         Ok(plan)
     }
 

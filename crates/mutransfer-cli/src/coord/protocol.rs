@@ -97,7 +97,7 @@ pub(super) fn protocol(
         optimizer: options.optimizer,
         widths,
         sizes,
-        hyper: hyper(options)?,
+        hyper: hyper(options),
         batch: options.batch.unwrap_or(usual.batch),
         steps: options.steps.unwrap_or(STEPS),
         seed: options.seed,
@@ -118,21 +118,17 @@ fn seeds(options: &CoordOptions, usual: &UsualCheck) -> Result<u64, Failure> {
     Ok(seeds)
 }
 
-pub(crate) fn hyper(options: &CoordOptions) -> Result<Hyper, Failure> {
+pub(crate) fn hyper(options: &CoordOptions) -> Hyper {
     let usual = if options.optimizer == Optimizer::Sgd {
         SGD_RATE
     } else {
         ADAM_RATE
     };
     let learning_rate = options.lr.unwrap_or(usual);
-    if !(learning_rate.is_finite() && learning_rate > 0.0) {
-        let message = format!("--lr is {learning_rate}; it must be a positive number");
-        return Err(Failure::usage(message, None));
-    }
     let usual = usual_hyper();
-    Ok(Hyper {
+    Hyper {
         learning_rate,
         init: options.init_std.map_or(usual.init, Init::Constant),
         ..usual
-    })
+    }
 }

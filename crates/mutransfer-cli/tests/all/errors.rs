@@ -101,6 +101,41 @@ fn unknown_keys_and_values() {
     );
 }
 
+/// The gates of the built-in model sum to 1: a rule for others would scale their sum wrongly.
+#[test]
+fn rules_for_other_gates() {
+    let of = |rule: &str, active: usize| {
+        let keys = format!(
+            "model = \"moe\"\nhead_dim = 8\nrules = [\"{rule}\"]\n\
+             experts = {{ count = 4, active = {active} }}\n\
+             base_experts = {{ count = 4, active = {active} }}"
+        );
+        study(&keys)
+    };
+    for rule in [
+        "jiang-moe",
+        "complete-mue:gate=sqrt-gate",
+        "complete-mue:gate=sigmoid",
+    ] {
+        says(
+            &refused(&of(rule, 2), &[]),
+            &["the model moe has no use for a rule or a choice for other gates"],
+        );
+    }
+    for (rule, active) in [
+        ("complete-mue", 2),
+        ("complete-mue:gate=sigmoid", 1),
+        ("mup", 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(folder.path(), "study.toml", &of(rule, active));
+        let mut command = mutransfer();
+        command.args(["sweep", &path, "--prepare", "--out"]);
+        let output = command.arg(folder.path().join("out")).output().unwrap();
+        assert!(output.status.success(), "{rule}: {output:?}");
+    }
+}
+
 #[test]
 fn widths_that_heads_do_not_tile() {
     let said = refused(&study("model = \"gpt\"\nwidths = [16, 40]"), &[]);
@@ -348,7 +383,7 @@ fn bad_coordinate_checks() {
         &refused(&["--widths", "16,40"]),
         &["width 40 is not divisible by head_dim 16"],
     );
-    says(&refused(&["--lr", "0"]), &["--lr is 0"]);
+    says(&refused(&["--lr", "0"]), &["not a learning rate: 0"]);
     says(&refused(&["--seeds", "0"]), &["--seeds"]);
     says(&refused(&["--widths", "0"]), &["at least 1"]);
 }
