@@ -28,6 +28,9 @@ const UNSETTLED: &str =
 /// The study of `mutransfer demo`; also an example of a study file.
 const DEMO: &str = include_str!("../../../examples/demo.toml");
 
+/// Tokens that should reach an expert in a step at least.
+const FEW: f64 = 64.0;
+
 pub(crate) fn demo(options: &RunOptions) -> Result<(), Failure> {
     let demo = Written::of(DEMO.to_owned(), Path::new("examples/demo.toml"), None)?;
     let bench = demo.open(options)?;
@@ -92,6 +95,12 @@ pub(crate) fn bench(
     for _ in study.check_on(subject.as_ref())? {
         let Lint { code, why, fix, .. } = *"MU009".parse::<&Lint>()?;
         note!("warning[{code}]: {why} {fix}");
+    }
+    if let Some(tokens) = study.tokens_per_expert().filter(|tokens| *tokens < FEW) {
+        note!(
+            "warning: {tokens} tokens reach an expert in a step, and with fewer than {FEW} its noise \
+             is what is measured; raise `batch` or `context`"
+        );
     }
     let store = Store::open(out, options.foreign.policy())?;
     if options.salvage {

@@ -106,7 +106,7 @@ fn unknown_keys_and_values() {
 fn rules_for_other_gates() {
     let of = |rule: &str, active: usize| {
         let keys = format!(
-            "model = \"moe\"\nhead_dim = 8\nrules = [\"{rule}\"]\n\
+            "model = \"moe\"\nhead_dim = 8\nbatch = 8\nrules = [\"{rule}\"]\n\
              experts = {{ count = 4, active = {active} }}\n\
              base_experts = {{ count = 4, active = {active} }}"
         );
@@ -133,6 +133,8 @@ fn rules_for_other_gates() {
         command.args(["sweep", &path, "--prepare", "--out"]);
         let output = command.arg(folder.path().join("out")).output().unwrap();
         assert!(output.status.success(), "{rule}: {output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        says(&said, &["tokens reach an expert in a step"]);
     }
 }
 

@@ -101,6 +101,17 @@ impl Study {
         }
     }
 
+    /// Tokens that reach an expert in a step, on average, where they are fewest; none without
+    /// experts.
+    pub fn tokens_per_expert(&self) -> Option<f64> {
+        let of = |Rung { sizes, budget }: Rung| {
+            let experts = sizes.experts?;
+            let tokens = (budget.batch * sizes.context * experts.active) as f64;
+            Some(tokens / experts.count as f64)
+        };
+        self.all_sizes().into_iter().filter_map(of).reduce(f64::min)
+    }
+
     /// What values of the axis stand for, where that is not plain: the sizes in words, smallest
     /// first.
     pub fn legend(&self) -> Option<String> {
