@@ -266,6 +266,7 @@ fn next_step(error: &RunError) -> Option<&'static str> {
     Some(match error {
         RunError::Searched => "`mutransfer transfer` searches, confirms and carries",
         RunError::Given => "write lr = \"auto\", or another; see `mutransfer transfer --help`",
+        RunError::Useless { .. } => "leave it out, or give it a number",
         RunError::AllDiverged { .. } => "begin lower: lr = { auto = true, start = 0.0001 }",
         RunError::NoTrial { .. } => {
             "`mutransfer transfer --help` lists the keys of a study; --where keeps some rows of a \

@@ -318,6 +318,12 @@ pub enum RunError {
     /// A search that does not take what it is told.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// A hyperparameter to be found that changes nothing.
+    #[error("`{key}` is \"auto\", and nothing of this study follows it")]
+    Useless {
+        /// Its key.
+        key: String,
+    },
     /// Every run of a search diverged.
     #[error("every run of the search at {at} under {rule} diverged")]
     AllDiverged {

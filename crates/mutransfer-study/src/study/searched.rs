@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mutransfer::{Hyper, Init, Optimizer, Role};
+use mutransfer::{Hyper, Init, Optimizer, Plan, Role};
 use toml::{Table, Value};
 
 use crate::asking::searched_of;
@@ -103,6 +103,32 @@ impl Searched {
             Some((parameter.name.clone(), value))
         });
         named.collect()
+    }
+
+    /// The hyperparameters half an octave from where the search begins, in all directions at once.
+    pub(super) fn elsewhere(&self, hyper: Hyper) -> Hyper {
+        let moved = self.space.axes().into_iter().map(|axis| axis.start - 0.5);
+        self.at(&moved.collect::<Vec<_>>(), hyper)
+    }
+
+    /// A hyperparameter that changes nothing under a plan: one of another optimizer, or of a role
+    /// that no parameter has.
+    pub(super) fn useless(&self, plan: &Plan) -> Option<String> {
+        let is_sgd = plan.optimizer() == Optimizer::Sgd;
+        let is_useless = |name: &&String| match &name[..] {
+            "momentum" => !is_sgd,
+            "beta1" | "beta2" => is_sgd,
+            name => name
+                .split_once('.')
+                .and_then(|(part, _)| part.parse::<Role>().ok())
+                .is_some_and(|role| plan.params().all(|(_, own)| own.role != role)),
+        };
+        let mut names = self
+            .space
+            .parameters()
+            .iter()
+            .map(|parameter| &parameter.name);
+        names.find(is_useless).cloned()
     }
 
     /// The same search from where another has ended, of the learning rate alone.

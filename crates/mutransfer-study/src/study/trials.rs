@@ -16,9 +16,14 @@ impl Study {
     /// # Errors
     /// When a size, a hyperparameter or a rule does not fit the subject, or its data is not enough.
     pub fn check_on(&self, subject: &dyn Subject) -> Result<Vec<&NamedRule>, RunError> {
+        // What is searched is not where it has no effect.
+        let usual = self.hyper(1.0);
+        let hyper = self
+            .searched()
+            .map_or(usual, |searched| searched.elsewhere(usual));
         for Rung { sizes, budget } in self.all_sizes() {
             subject
-                .check(&sizes, &self.hyper(1.0), budget.batch)
+                .check(&sizes, &hyper, budget.batch)
                 .map_err(RunError::Subject)?;
         }
         let mut coupled = Vec::new();
@@ -34,7 +39,10 @@ impl Study {
                     self.optimizer(),
                 )
                 .map_err(RunError::Subject)?;
-            if plan.couples_decay() && self.hyper(1.0).weight_decay != 0.0 {
+            if let Some(key) = self.searched().and_then(|searched| searched.useless(&plan)) {
+                return Err(RunError::Useless { key });
+            }
+            if plan.couples_decay() && hyper.weight_decay != 0.0 {
                 coupled.push(rule);
             }
         }
