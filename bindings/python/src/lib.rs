@@ -11,6 +11,7 @@ mod hint;
 mod know;
 mod plan;
 mod program;
+mod search;
 mod shapes;
 
 #[pyo3::pymodule]
@@ -25,6 +26,8 @@ mod _core {
     use super::plan::{check_settings, plan, read_plan};
     #[pymodule_export]
     use super::program::main;
+    #[pymodule_export]
+    use super::search::Search;
     #[pymodule_export]
     use super::shapes::{json_shapes, safetensors_shapes};
 

@@ -25,6 +25,7 @@ from mutransfer.errors import (
     TableError,
 )
 from mutransfer.plan import Finding, Forward, ParamPlan, Plan, Setting, named, plan
+from mutransfer.search import Run, Search
 from mutransfer.shapes import Shape, Shapes
 
 __version__ = _core.VERSION
@@ -43,7 +44,9 @@ __all__ = [
     "PlanError",
     "PlanMismatch",
     "PlanWarning",
+    "Run",
     "ScheduleError",
+    "Search",
     "Setting",
     "Shape",
     "Shapes",

@@ -1,11 +1,14 @@
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, final
+
+from typing_extensions import Self
 
 _Written: TypeAlias = dict[str, tuple[list[int], int | None, int | None]]
 _Shapes: TypeAlias = Mapping[str, Sequence[int] | tuple[Sequence[int], int | None, int | None]]
 
 __all__ = [
     "VERSION",
+    "Search",
     "_panics",
     "bsh_read",
     "bsh_write",
@@ -28,6 +31,13 @@ __all__ = [
 ]
 
 VERSION: str
+
+@final
+class Search:
+    def __new__(cls, keys: str) -> Self: ...
+    def ask(self) -> list[tuple[int, dict[str, float]]]: ...
+    def tell(self, run: int, losses: Sequence[float]) -> None: ...
+    def report(self) -> str | None: ...
 
 def _panics() -> None: ...
 def bsh_read(text: str) -> dict[str, list[int | None]]: ...

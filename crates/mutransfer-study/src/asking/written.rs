@@ -51,14 +51,30 @@ impl Written {
             path: path.to_owned(),
             source,
         })?;
-        let toml = |source: toml::de::Error| ReadError::Toml {
-            what: What::Search,
-            path: path.to_owned(),
-            source: Box::new(source),
-        };
-        let mut table: Table = toml::from_str(&text).map_err(toml)?;
+        let table = toml::from_str(&text);
+        table
+            .map_err(toml(path))
+            .and_then(|table| Self::of(table, path))
+    }
+
+    /// The same as a JSON object, as whoever has no file writes it.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    pub fn from_json(text: &str) -> Result<Self, ReadError> {
+        let path = Path::new("the search");
+        let table: Result<Table, _> = serde_json::from_str(text);
+        let table = table.map_err(|error| {
+            let problem = format!("is not what a search is made of: {error}");
+            ReadError::value(path, "keys", problem)
+        });
+        Self::of(table?, path)
+    }
+
+    /// The keys of a search; `path` is for messages.
+    fn of(mut table: Table, path: &Path) -> Result<Self, ReadError> {
         let settings = match table.remove(SETTINGS) {
-            Some(settings) => settings.try_into().map_err(toml)?,
+            Some(settings) => settings.try_into().map_err(toml(path))?,
             None => Settings::default(),
         };
         let (mut searched, mut fixed) = (Vec::new(), Vec::new());
@@ -83,6 +99,14 @@ impl Written {
             settings,
             fixed,
         })
+    }
+}
+
+fn toml(path: &Path) -> impl Fn(toml::de::Error) -> ReadError {
+    move |source| ReadError::Toml {
+        what: What::Search,
+        path: path.to_owned(),
+        source: Box::new(source),
     }
 }
 
