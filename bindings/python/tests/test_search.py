@@ -24,7 +24,7 @@ def test_two_hyperparameters_are_found_in_few_runs():
     assert valley(found["best"]) < 2.002
     assert found["report"]["runs"] <= 20
     assert found["confirm"][0] == found["best"]
-    assert found["said"][1].startswith("expected regret 0.00")
+    assert found["said"][1].startswith("Expected regret 0.00")
 
 
 def test_the_order_of_telling_changes_nothing():

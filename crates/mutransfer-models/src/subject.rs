@@ -212,14 +212,16 @@ impl Subject for BuiltIn {
     /// What an update does to the other inputs of its batch, which a narrow model cannot tell
     /// apart, falls as width^-1/2 and bends the line; so they are few. Of 64 tokens BERT guesses
     /// ten, and with fewer its updates are all scatter. Every position of an image is an
-    /// input of a convolution. A width of a CNN is four times its channels.
+    /// input of a convolution, and a projection shortcut sees few: one image is enough for it. A
+    /// width of a CNN is four times its channels.
     fn usual_check(&self) -> UsualCheck {
         let batch = match (self.kind, self.data.kind) {
             (Kind::Gpt, _) | (Kind::Mlp, DataKind::Text) => 1,
             (Kind::Moe, _) => 4,
             (Kind::Bert, _) => 2,
             (Kind::Mlp, _) => 8,
-            (Kind::Cnn | Kind::ResNet, _) => 4,
+            (Kind::Cnn, _) => 4,
+            (Kind::ResNet, _) => 1,
         };
         let (narrowest, widest, depth, seeds) = match self.kind {
             Kind::Mlp => (64, 1024, 2, 512),

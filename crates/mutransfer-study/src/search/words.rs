@@ -7,20 +7,20 @@ use super::space::Space;
 const FLAGS: [(Flag, &str); 4] = [
     (
         Flag::Edge,
-        "the best value is at the end of its range: there may be better ones beyond it",
+        "The best value is at the end of its range: there may be better ones beyond it.",
     ),
     (
         Flag::Censored,
-        "more than half of the runs diverged or were far from the best: start elsewhere, or give \
-         ranges",
+        "More than half of the runs diverged or were far from the best: start elsewhere, or give \
+         ranges.",
     ),
     (
         Flag::Noise,
-        "runs scatter by more than what is to be told apart: tell several seeds for each run",
+        "Runs scatter by more than what is to be told apart: take several seeds for each run.",
     ),
     (
         Flag::Budget,
-        "more is to be gained than the tolerance: a larger `budget` goes on from here",
+        "More is to be gained than the tolerance: a larger `budget` goes on from here.",
     ),
 ];
 
@@ -50,14 +50,18 @@ impl Report {
     /// What it is worth, and what should be known about it.
     pub fn worth(&self) -> Vec<String> {
         let loss = format!(
-            "loss {:.4} after {} runs ({} diverged), where an octave grid has {} points",
+            "Loss {:.4} after {} runs ({} diverged), where an octave grid has {} points.",
             self.loss, self.runs, self.diverged, self.octave_grid
         );
         let regret = format!(
-            "expected regret {:.4}, at most {:.4} with 95 % probability",
+            "Expected regret {:.4}, at most {:.4} with 95 % probability.",
             self.expected_regret, self.regret_bound
         );
-        let raised = FLAGS.iter().filter(|(flag, _)| self.flags.contains(flag));
+        // A search that has found what it looked for has been far from it on its way.
+        let is_open = self.flags.contains(&Flag::Budget);
+        let is_said =
+            |flag: &Flag| self.flags.contains(flag) && (is_open || *flag != Flag::Censored);
+        let raised = FLAGS.iter().filter(|(flag, _)| is_said(flag));
         let flags = raised.map(|(_, words)| (*words).to_owned());
         [loss, regret].into_iter().chain(flags).collect()
     }

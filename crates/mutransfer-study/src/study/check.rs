@@ -68,9 +68,12 @@ impl Study {
             let problem = "is a grid, and others are \"auto\"; give one number, or \"auto\"";
             return Err(ReadError::value(path, "lr", problem));
         }
-        let Self(parts) = Self::check(&file, path)?;
+        let Self(mut parts) = Self::check(&file, path)?;
+        let found = searched.settings_of();
+        let is_given = |(key, _): &(String, String)| found.iter().all(|(own, _)| own != key);
+        parts.settings.retain(is_given);
         Ok(Self(Parts {
-            settings: [&parts.settings[..], &searched.settings_of()].concat(),
+            settings: [parts.settings, found].concat(),
             searched: Some(searched),
             ..parts
         }))

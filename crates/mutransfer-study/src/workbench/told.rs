@@ -39,7 +39,7 @@ fn confirmed(confirmed: &Confirmed) -> String {
         let values = named(&neighbour.values.0[..1]);
         text += &match &neighbour.difference {
             None => format!("; {values} diverges"),
-            Some(difference) => format!("; {values} has {} more", with_interval(difference, 4)),
+            Some(difference) => format!("; {values} is {}", apart(difference)),
         };
     }
     if let Some(shift) = &confirmed.shift {
@@ -70,15 +70,10 @@ fn beside(first: &TunedRule, compared: &Compared) -> String {
     let name = display_name(&compared.rule);
     let values = named(&compared.values.0);
     let (of, runs) = (loss(compared.loss.as_ref()), compared.report.runs);
-    let difference = compared
-        .difference
-        .as_ref()
-        .map_or(String::new(), |difference| {
-            format!(
-                "; what was carried has {} more",
-                with_interval(difference, 4)
-            )
-        });
+    let difference = compared.difference.as_ref();
+    let difference = difference.map_or(String::new(), |difference| {
+        format!("; what was carried is {}", apart(difference))
+    });
     let times = compared.operations / first.operations;
     format!(
         "{name} searched at the target itself, {runs} runs, {times:.1} times the operations of the \
@@ -90,4 +85,20 @@ fn loss(of: Option<&Measured>) -> String {
     of.map_or("that of a run that diverged".to_owned(), |of| {
         with_interval(of, 4)
     })
+}
+
+/// `higher by 0.0120 (0.0030 to 0.0210)`.
+fn apart(difference: &Measured) -> String {
+    let Measured {
+        value, interval, ..
+    } = *difference;
+    if value >= 0.0 {
+        return format!("higher by {}", with_interval(difference, 4));
+    }
+    let turned = Measured {
+        value: -value,
+        interval: interval.map(|[low, high]| [-high, -low]),
+        ..*difference
+    };
+    format!("lower by {}", with_interval(&turned, 4))
 }
