@@ -110,6 +110,7 @@ fn the_python_package_converts_and_needs_no_tensors() {
             "mutransfer",
             "mutransfer-analysis",
             "mutransfer-cli",
+            "mutransfer-study",
             "pyo3",
             "serde",
             "serde_json"

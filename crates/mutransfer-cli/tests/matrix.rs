@@ -3,7 +3,7 @@
 //!
 //! At small widths in a minute or two. The verdicts of the families at ten base seeds in
 //! `docs/verdicts.md` are written by `UPDATE=1 cargo test --release --workspace --test matrix --
-//! --ignored --test-threads 1`, in three quarters of an hour, and compared by the same without
+//! --ignored --test-threads 1`, in about an hour, and compared by the same without
 //! `UPDATE=1`, or for one family with its name behind `--ignored`: `mlp` takes two minutes. That the
 //! page is of this protocol is tested always.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
