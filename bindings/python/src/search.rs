@@ -57,6 +57,7 @@ impl Search {
         guarded(py, || {
             let report = self.search.report();
             Ok(report.map(|report| {
+                let report = report.with_edges(&self.space);
                 let at = |point: &[f64]| values(&self.space, point);
                 let confirm: Vec<_> = report.confirm.iter().map(|point| at(point)).collect();
                 let best = at(&report.point());

@@ -16,6 +16,7 @@ pub(crate) fn ask(options: &AskOptions) -> Result<(), Failure> {
     let mut asking = open(&options.search)?;
     if options.report {
         let report = asking.search().report().ok_or_else(nothing)?;
+        let report = report.with_edges(&asking.written().space);
         return print(&asking, &report, options.json);
     }
     let runs = asking.ask();

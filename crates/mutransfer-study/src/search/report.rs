@@ -6,6 +6,7 @@ use super::belief::Belief;
 use super::evidence::Evidence;
 use super::next::Manner;
 use super::search::{Search, mean};
+use super::space::Space;
 
 /// How close to a limit the chosen point is at it, in octaves.
 const AT_LIMIT: f64 = 0.125;
@@ -129,6 +130,17 @@ impl Report {
         };
         report.flags = report.flags(search, evidence);
         report
+    }
+
+    /// With the flag of an edge where a value is at the end of its range, which a search does not
+    /// see whose coordinate depends on other hyperparameters.
+    #[must_use]
+    pub fn with_edges(mut self, space: &Space) -> Self {
+        let point = self.point();
+        if space.is_at_edge(&point, AT_LIMIT) && !self.flags.contains(&Flag::Edge) {
+            self.flags.insert(0, Flag::Edge);
+        }
+        self
     }
 
     /// The recommended point.

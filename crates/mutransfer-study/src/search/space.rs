@@ -102,6 +102,16 @@ impl Space {
         self.parameters.iter().enumerate().map(axis).collect()
     }
 
+    /// Whether a value at a point is within so many octaves of an end of its range.
+    pub(super) fn is_at_edge(&self, point: &[f64], octaves: f64) -> bool {
+        let mut values = self.parameters.iter().zip(self.values(point));
+        values.any(|(parameter, value)| {
+            let kind = parameter.kind;
+            let mut ends = parameter.from.iter().chain(&parameter.to);
+            ends.any(|end| (kind.log2(*end) - kind.log2(value)).abs() <= octaves)
+        })
+    }
+
     /// What is on the axes, where that is not the hyperparameter itself: `lr × weight_decay`.
     pub fn labels(&self) -> Vec<String> {
         let label = |parameter: &Hyperparameter| {

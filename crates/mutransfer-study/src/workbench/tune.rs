@@ -178,7 +178,8 @@ impl Tuning<'_, '_> {
             rule: rule.name().to_owned(),
             at: self.bench.study.words(rung),
         };
-        search.report().ok_or_else(diverged)
+        let report = search.report().ok_or_else(diverged)?;
+        Ok(report.with_edges(searched.space()))
     }
 
     /// The recommended point and its neighbours at the largest proxy, with all seeds.

@@ -1,6 +1,6 @@
 //! Hyperparameters and their coordinates.
 
-use mutransfer_study::search::{Hyperparameter, Kind, Space};
+use mutransfer_study::search::{Flag, Hyperparameter, Kind, Search, Settings, Space};
 
 fn parameter(name: &str, kind: Kind, start: f64) -> Hyperparameter {
     Hyperparameter {
@@ -104,4 +104,37 @@ fn what_has_no_logarithm_is_refused() {
             "{message}"
         );
     }
+}
+
+/// The range of a decay is no range of its coordinate, which is that of learning rate times decay.
+#[test]
+fn the_end_of_a_range_is_an_edge_whatever_the_coordinate_is() {
+    let decay = Hyperparameter {
+        from: Some(0.05),
+        ..parameter("weight_decay", Kind::Decay, 0.1)
+    };
+    let is_edge = |best: f64| {
+        let parameters = vec![parameter("lr", Kind::LearningRate, 0.01), decay.clone()];
+        let space = Space::new(parameters).unwrap();
+        let mut search = Search::new(space.axes(), Settings::default()).unwrap();
+        loop {
+            let runs = search.ask().into_iter();
+            let runs: Vec<_> = runs
+                .map(|run| (run.number, space.values(&run.point)))
+                .collect();
+            if runs.is_empty() {
+                break;
+            }
+            for (number, values) in runs {
+                let away = [values[0] / 0.01, values[1] / best].map(|ratio| ratio.log2().powi(2));
+                search
+                    .tell(number, &[2.0 + 0.01 * (away[0] + away[1])])
+                    .unwrap();
+            }
+        }
+        let report = search.report().unwrap().with_edges(&space);
+        report.flags.contains(&Flag::Edge)
+    };
+    assert!(is_edge(0.01));
+    assert!(!is_edge(0.4));
 }
