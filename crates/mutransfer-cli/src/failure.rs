@@ -253,6 +253,10 @@ impl From<RunError> for Failure {
             RunError::Spawn(ref source) if is_full_of_files(source) => {
                 Self::with(USAGE, error, Some(store::hint(error::Fix::AllowFiles)))
             }
+            // The folder of the trial, which the worker would have run in.
+            RunError::Spawn(ref source) if source.kind() == std::io::ErrorKind::NotFound => {
+                Self::with(USAGE, error, Some(store::hint(error::Fix::PutBack)))
+            }
             other => {
                 let hint = next_step(&other);
                 Self::with(USAGE, other, hint)

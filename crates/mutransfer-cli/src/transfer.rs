@@ -98,8 +98,8 @@ pub(crate) fn bench(
     }
     if let Some(tokens) = study.tokens_per_expert().filter(|tokens| *tokens < FEW) {
         note!(
-            "warning: {tokens} tokens reach an expert in a step, and with fewer than {FEW} its noise \
-             is what is measured; raise `batch` or `context`"
+            "warning: {tokens} tokens reach an expert in a step, and with fewer than {FEW} its \
+             noise is what is measured; raise `batch` or `context`"
         );
     }
     let store = Store::open(out, options.foreign.policy())?;
