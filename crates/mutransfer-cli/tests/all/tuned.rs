@@ -158,6 +158,28 @@ fn a_search_ends_alike_with_any_jobs_and_when_it_was_killed() {
     assert!(attention.is_some_and(|factor| (0.25..=4.0).contains(&factor)));
 }
 
+/// The target may be the proxy itself, and the learning rate a number: it is confirmed with all
+/// seeds all the same.
+#[test]
+fn what_is_carried_nowhere_is_confirmed_with_all_seeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "name = \"one\"\nhead_dim = 8\nwidths = [16]\ntarget_width = 16\nbatch = 4\n\
+                context = 8\nsteps = 20\nlr = 0.01\nbeta2 = \"auto\"\n\
+                search = { budget = 4 }\n";
+    let file = write(folder.path(), "study.toml", keys);
+    let out = folder.path().join("out");
+    let tuned = json(&done(&[
+        "transfer",
+        &file,
+        "--out",
+        out.to_str().unwrap(),
+        "--json",
+    ]));
+    is_measured(&tuned["rules"][0]["confirmed"]["loss"]);
+    is_measured(&tuned["rules"][0]["target"]["loss"]);
+    assert!(tuned["rules"][0]["target"]["expected_regret"].is_null());
+}
+
 /// Kills a study once it has so many results.
 fn kill_after(file: &str, out: &str, results: usize) {
     let mut command = mutransfer();

@@ -75,12 +75,36 @@ pub fn named(values: &[(String, f64)]) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// Three digits, as they are read best.
+/// Three digits, as they are read best; of what is just below one, three of what is missing.
 fn number(value: f64) -> String {
+    if (0.9..1.0).contains(&value) {
+        let digits = (2 - (1.0 - value).log10().floor() as i32).max(0) as usize;
+        return format!("{value:.digits$}");
+    }
     if (0.01..1000.0).contains(&value) {
         let digits = (2 - value.log10().floor() as i32).max(0) as usize;
         format!("{value:.digits$}")
     } else {
         format!("{value:.2e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn three_digits_tell_values_apart() {
+        let cases = [
+            (0.004, "4.00e-3"),
+            (0.0207, "0.0207"),
+            (1.414, "1.41"),
+            (151.2, "151"),
+            (0.999_86, "0.999860"),
+            (0.95, "0.9500"),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(number(value), wanted);
+        }
     }
 }

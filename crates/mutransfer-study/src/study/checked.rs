@@ -137,6 +137,11 @@ impl Study {
         }
     }
 
+    /// Repetitions of what is confirmed and carried, at whichever size.
+    pub(crate) fn seeds(&self) -> u64 {
+        self.0.seeds
+    }
+
     /// Repetitions of the runs of a search, all with the same seeds.
     pub(crate) fn search_seeds(&self) -> u64 {
         self.0.proxy_seeds

@@ -60,9 +60,7 @@ impl Workbench {
         self.write_tuned(&tuned, best)?;
         Ok(tuned)
     }
-}
 
-impl Workbench {
     /// The hyperparameters where nothing is searched.
     fn usual(&self) -> Hyper {
         self.study.hyper(self.study.grid().middle())
@@ -147,7 +145,7 @@ impl Tuning<'_, '_> {
         what: &str,
     ) -> Result<Vec<f64>, RunError> {
         let study = &self.bench.study;
-        let (target, seeds) = (study.target(), study.seeds_at(study.target()));
+        let (target, seeds) = (study.target(), study.seeds());
         let losses = self.losses(rule, target, &[hyper], seeds, what)?;
         Ok(losses.into_iter().flatten().collect())
     }
@@ -194,7 +192,7 @@ impl Tuning<'_, '_> {
         let base = self.bench.usual();
         let points = report.confirm.iter();
         let hypers: Vec<Hyper> = points.map(|point| searched.at(point, base)).collect();
-        let seeds = study.seeds_at(study.target());
+        let seeds = study.seeds();
         let losses = self.losses(rule, largest, &hypers, seeds, "confirmation")?;
         let [chosen, beside @ ..] = &losses[..] else {
             return Err(SearchError::NoAxis.into());

@@ -87,6 +87,17 @@ pub(crate) enum Layer {
     },
 }
 
+impl Layer {
+    pub(crate) fn marks(points: Vec<(f64, f64, f64)>, color: &str, mark: Mark, size: f64) -> Self {
+        Self::Marks {
+            points,
+            color: color.to_owned(),
+            mark,
+            size,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 pub(crate) enum Mark {
     Disc,

@@ -58,12 +58,12 @@ fn layers(rule: &RuleAnalysis) -> Vec<Layer> {
         .iter()
         .filter_map(|best| Some(bar(best.at.log2(), best.log2?.interval?, COLOR)))
         .collect();
-    layers.push(marks(places(&fitted), COLOR, Mark::Disc, 4.0));
-    layers.push(marks(places(&others), NEUTRAL, Mark::Cross, 4.0));
+    layers.push(Layer::marks(places(&fitted), COLOR, Mark::Disc, 4.0));
+    layers.push(Layer::marks(places(&others), NEUTRAL, Mark::Cross, 4.0));
     if let Some(prediction) = &rule.prediction {
         let (at, log2) = (prediction.at.log2(), &prediction.log2);
         layers.extend(log2.interval.map(|interval| bar(at, interval, PREDICTED)));
-        layers.push(marks(
+        layers.push(Layer::marks(
             vec![(at, log2.value, 0.0)],
             PREDICTED,
             Mark::Star,
@@ -85,15 +85,6 @@ fn bar(x: f64, [low, high]: [f64; 2], color: &str) -> Layer {
         points: vec![(x, low), (x, high)],
         color: color.to_owned(),
         dashed: false,
-    }
-}
-
-fn marks(points: Vec<(f64, f64, f64)>, color: &str, mark: Mark, size: f64) -> Layer {
-    Layer::Marks {
-        points,
-        color: color.to_owned(),
-        mark,
-        size,
     }
 }
 

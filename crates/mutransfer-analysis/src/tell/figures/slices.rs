@@ -116,23 +116,14 @@ fn layers(slice: &Slice, (low, high): (f64, f64), (left, right): (f64, f64)) -> 
             color: COLOR.to_owned(),
             dashed: false,
         },
-        marks(
+        Layer::marks(
             runs.map(|(at, loss)| (*at, *loss, 0.0)).collect(),
             RUN_COLOR,
             Mark::Disc,
             3.0,
         ),
-        marks(best(slice, inside), BEST_COLOR, Mark::Star, 7.0),
+        Layer::marks(best(slice, inside), BEST_COLOR, Mark::Star, 7.0),
     ]
-}
-
-fn marks(points: Vec<(f64, f64, f64)>, color: &str, mark: Mark, size: f64) -> Layer {
-    Layer::Marks {
-        points,
-        color: color.to_owned(),
-        mark,
-        size,
-    }
 }
 
 /// The recommended place, on the line.
