@@ -10,10 +10,13 @@ mod adversity;
 mod analyze;
 mod checkpoint;
 mod coord;
+mod counterexamples;
 mod depth;
 #[cfg(target_os = "linux")]
 mod durable;
 mod errors;
+#[cfg(target_os = "linux")]
+mod executors;
 #[cfg(target_os = "linux")]
 mod fault;
 mod folders;
@@ -25,12 +28,15 @@ mod kernel;
 mod limits;
 #[cfg(target_os = "linux")]
 mod manifests;
+mod matrix;
 mod monitor;
 #[cfg(target_os = "linux")]
 mod output;
 mod plan;
 mod recipe;
 mod sizes;
+#[cfg(target_os = "linux")]
+mod slurm;
 mod store;
 mod theory;
 #[cfg(target_os = "linux")]

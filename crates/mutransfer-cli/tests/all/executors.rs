@@ -1,10 +1,7 @@
 //! What all executors promise, and a sweep through a Slurm that loses a node, its controller and
 //! ours.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-mod slurm;
+use crate::{common, slurm};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -2,14 +2,13 @@
 //! coordinate check, μP does not.
 //!
 //! At small widths in a minute or two. The verdicts of the families at ten base seeds in
-//! `docs/verdicts.md` are written by `UPDATE=1 cargo test --release --workspace --test matrix --
-//! --ignored --test-threads 1`, in about an hour, and compared by the same without
-//! `UPDATE=1`, or for one family with its name behind `--ignored`: `mlp` takes two minutes. That the
-//! page is of this protocol is tested always.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! `docs/verdicts.md` are written by `UPDATE=1 cargo test --release --workspace --test all matrix --
+//! --ignored --test-threads 1`, in about an hour, and compared by the same without `UPDATE=1`, or
+//! for one family with `matrix::mlp` in place of `matrix`, in two minutes. That the page is of this
+//! protocol is tested always.
 #![allow(clippy::print_stdout, reason = "an hour is long without a word")]
 
-mod common;
+use crate::common;
 
 use std::fmt::Write;
 use std::fs;

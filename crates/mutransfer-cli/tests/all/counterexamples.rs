@@ -1,8 +1,7 @@
 //! Every table of `counterexamples/` in training: the coordinate check flags it where it is wrong,
 //! and nowhere before.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 

@@ -20,7 +20,7 @@ impl Cluster {
         let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("slurm");
         let configuration = folder.path().join("slurm.conf").display().to_string();
         let mut script = Command::new("bash")
-            .arg("tests/slurm/cluster")
+            .arg("tests/all/slurm/cluster")
             .arg(&packages)
             .arg(folder.path())
             .stdin(Stdio::piped())
