@@ -60,12 +60,13 @@ impl Initializer<'_> {
         let name = self.path.name();
         let count = dims.iter().product();
         match self.plan.setting(&name, self.hyper)?.init_std {
-            Some(std) => Some(
-                normal(self.seed, &name, count)
-                    .iter()
-                    .map(|draw| (f64::from(*draw) * std) as f32)
-                    .collect(),
-            ),
+            Some(std) => {
+                let mut values = normal(self.seed, &name, count);
+                for value in &mut values {
+                    *value = (f64::from(*value) * std) as f32;
+                }
+                Some(values)
+            }
             None if self.path.field() == "bias" => Some(vec![0.0; count]),
             None => None,
         }
