@@ -82,9 +82,9 @@ pub enum DepthError {
 }
 
 /// A quantity: what it is called, its size in a row, its slope among those expected.
-type Quantity = (&'static str, fn(&DepthRow) -> f64, fn(&DepthSlopes) -> f64);
+pub(crate) type Quantity = (&'static str, fn(&DepthRow) -> f64, fn(&DepthSlopes) -> f64);
 
-const QUANTITIES: [Quantity; 3] = [
+pub(crate) const QUANTITIES: [Quantity; 3] = [
     (
         "change of the last residual",
         |row| row.change,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use mutransfer::theory::DepthSlopes;
 use mutransfer::{Hyper, Optimizer};
 use mutransfer_analysis::{
-    DepthCell, DepthCheck, DepthRow, TOLERANCE, Verdict, display_name, judge_depth, to_csv,
+    DepthCell, DepthCheck, DepthRow, TOLERANCE, Verdict, display_name, figures, judge_depth, to_csv,
 };
 use mutransfer_models::data::{Corpus, Dataset, Language, Text};
 use mutransfer_models::depth::{DepthRun, depth_change};
@@ -31,7 +31,7 @@ const WIDTH: usize = 64;
 /// Seeds where their number is not given.
 const SEEDS: u64 = 10;
 
-const FILES: [&str; 2] = ["depth.csv", "verdict.json"];
+const FILES: [&str; 4] = ["depth.csv", "verdict.json", "depth.svg", "depth.png"];
 
 /// One network to train.
 struct Case<'a> {
@@ -52,13 +52,16 @@ pub(crate) fn depths(options: &CoordOptions) -> Result<(), Failure> {
     store.write(FILES[0], to_csv(&rows).as_bytes())?;
     let verdict = serde_json::to_vec_pretty(&checks).context("cannot write JSON")?;
     store.write(FILES[1], &verdict)?;
+    let figure = figures::depth(&rows, &expected).context("cannot draw the check along depth")?;
+    store.write(FILES[2], figure.svg.as_bytes())?;
+    store.write(FILES[3], &figure.png)?;
     if options.json {
         let text = serde_json::to_string_pretty(&checks).context("cannot print JSON")?;
         say!("{text}");
     } else {
         print(&checks);
     }
-    note!("data: {}", options.out.display());
+    note!("figure and data: {}", options.out.display());
     match checks.iter().map(|check| check.verdict).max() {
         Some(Verdict::Fail) => Err(Failure::check_failed()),
         Some(Verdict::Undetermined) => Err(Failure::undetermined()),

@@ -50,7 +50,8 @@ pub fn coordinates(rows: &[Coordinate], quantity: Quantity) -> Result<Figure, Fi
             drawn.push((title(rule, step), layers(&sizes, rule, step, &modules)));
         }
     }
-    let (x, y) = axes(&drawn, label(quantity)).ok_or(FigureError::Empty { figure: NAME })?;
+    let (x, y) =
+        axes(&drawn, "width", label(quantity)).ok_or(FigureError::Empty { figure: NAME })?;
     let panels = drawn.into_iter().map(|(title, layers)| Panel {
         title,
         x: x.clone(),
@@ -102,7 +103,7 @@ fn steps(rows: &[&Coordinate]) -> Vec<usize> {
         .collect()
 }
 
-/// Sizes of all seeds, by width.
+/// What all seeds have, by width.
 type BySeed = BTreeMap<usize, Vec<f64>>;
 
 /// What is drawn of every module.
@@ -169,8 +170,8 @@ fn layers(sizes: &Sizes, rule: &str, step: usize, modules: &[usize]) -> Vec<Laye
     areas
 }
 
-/// From the lowest to the highest seed at each width.
-fn area(seeds: &BySeed, index: usize) -> Option<Layer> {
+/// From the lowest to the highest seed at each size.
+pub(crate) fn area(seeds: &BySeed, index: usize) -> Option<Layer> {
     if seeds.values().all(|values| values.len() < 2) {
         return None;
     }
@@ -211,11 +212,16 @@ fn label(quantity: Quantity) -> &'static str {
     }
 }
 
-fn axes(panels: &[(String, Vec<Layer>)], label: &str) -> Option<(Axis, Axis)> {
+/// Of a size, and of what is measured at it, both as logarithms.
+pub(crate) fn axes(
+    panels: &[(String, Vec<Layer>)],
+    size: &str,
+    label: &str,
+) -> Option<(Axis, Axis)> {
     let layers = panels.iter().flat_map(|(_, layers)| layers);
     let (across, up): (Vec<f64>, Vec<f64>) = layers.flat_map(line_points).unzip();
-    let mut x = axis("width", &across, 5.0)?;
-    x.tick = width;
+    let mut x = axis(size, &across, 5.0)?;
+    x.tick = whole;
     Some((x, axis(label, &up, 8.0)?))
 }
 
@@ -242,7 +248,7 @@ fn line_points(layer: &Layer) -> Vec<(f64, f64)> {
     }
 }
 
-fn width(log2: f64) -> String {
+fn whole(log2: f64) -> String {
     format!("{:.0}", log2.exp2())
 }
 
@@ -275,7 +281,7 @@ fn key(index: usize, module: &str) -> Key {
     }
 }
 
-fn color(index: usize) -> String {
+pub(crate) fn color(index: usize) -> String {
     COLORS[index % COLORS.len()].to_owned()
 }
 

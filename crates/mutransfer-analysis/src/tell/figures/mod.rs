@@ -1,5 +1,6 @@
-//! The pictures: loss against learning rate, the size of activations against width, how far
-//! training goes, loss against step, what an analysis of a table finds and what a search believes.
+//! The pictures: loss against learning rate, the size of activations against width, what updates
+//! do against depth, how far training goes, loss against step, what an analysis of a table finds
+//! and what a search believes.
 //!
 //! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library
 //! stays in `canvas`.
@@ -7,6 +8,7 @@
 mod canvas;
 mod coordinates;
 mod curves;
+mod depth;
 pub(crate) mod figure;
 mod loss_curves;
 mod optima;
@@ -17,6 +19,7 @@ mod tangent;
 
 pub use coordinates::coordinates;
 pub use curves::curves;
+pub use depth::depth;
 pub use figure::{Figure, FigureError};
 pub use loss_curves::loss_curves;
 pub use optima::optima;
