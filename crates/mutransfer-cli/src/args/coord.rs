@@ -42,8 +42,8 @@ pub(crate) struct CoordOptions {
     /// Optimizer: sgd, adam or adamw
     #[arg(long, default_value = "adamw")]
     pub(crate) optimizer: Optimizer,
-    /// Widths to compare [default: 128, 256, 512 and 768; doublings of 64 to 1024 for mlp, of 128
-    /// to 1024 for cnn, of 32 to 256 for resnet, of 64 to 512 for moe]
+    /// Widths to compare [default: 128, 256, 512 and 768; doublings of 64 to 1024 for mlp, of 256
+    /// to 2048 for cnn, of 32 to 256 for resnet, of 64 to 512 for moe]
     #[arg(long, value_delimiter = ',')]
     pub(crate) widths: Vec<usize>,
     /// Width at which every rule is the standard one [default: the smallest of the widths]
@@ -96,8 +96,8 @@ pub(crate) struct CoordOptions {
     #[arg(long)]
     pub(crate) steps: Option<usize>,
     /// Most repetitions with other initial weights and batches; half of them, a quarter and so on,
-    /// down to 8, come first, and are enough where they decide [default: 128, 512 for mlp, 256
-    /// for cnn, 80 for bert, 64 for moe; with --from one look at all there are]
+    /// down to 8, come first, and are enough where they decide [default: 128, 512 for mlp, 80
+    /// for bert, 64 for moe; with --from one look at all there are]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,
     /// First seed

@@ -3,7 +3,9 @@
 
 use crate::common;
 
-use common::verdict;
+use std::fs;
+
+use common::{mutransfer, verdict};
 
 /// Options of a check, and its verdict.
 type Case = (&'static [&'static str], &'static str);
@@ -48,4 +50,22 @@ fn laws_of_depth_are_told_apart_at_ten_base_seeds() {
             is_right(case, &[&DEPTHS[..], &[&seed]].concat());
         }
     }
+}
+
+#[test]
+fn what_is_measured_along_depth_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = mutransfer()
+        .args(["coord", "--depths", "1,2", "--seeds", "2", "--rule", "sp"])
+        .args(["--rule", "complete-p", "--out"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(matches!(ended.status.code(), Some(0 | 1 | 3)), "{ended:?}");
+    let drawn = fs::read_to_string(folder.path().join("depth.svg")).unwrap();
+    for text in ["change of the last residual", "complete-p", "as promised"] {
+        assert!(drawn.contains(text), "{text}");
+    }
+    let png = fs::read(folder.path().join("depth.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG"));
 }
