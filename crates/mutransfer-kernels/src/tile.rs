@@ -3,6 +3,8 @@
 //! A tile reads `A` one number at a time, so `A` may lie in any order; it reads `B` by vectors, so
 //! the rows of `B` (or of a packed panel of it) must be dense. The edges of the output are masked.
 
+use std::hint::black_box;
+
 use crate::matrix::{Matrix, MatrixMut};
 use crate::simd::{Simd, kernel};
 
@@ -10,6 +12,10 @@ use crate::simd::{Simd, kernel};
 const VECTORS: usize = 4;
 /// Rows of the register tile: with four vectors, 24 sums, enough to hide the latency of two units.
 const ROWS: usize = 6;
+/// Rows of a tile of one vector: two units have eight sums under way.
+const ROWS_OF_ONE: usize = 8;
+/// Rows of `A` that are found from the same one.
+const TOGETHER: usize = 4;
 
 /// Columns of a packed panel.
 #[inline(always)]
@@ -157,6 +163,20 @@ struct Tile {
     c_row: usize,
 }
 
+impl Tile {
+    /// The tile so many rows below.
+    #[inline(always)]
+    unsafe fn below(mut self, rows: usize) -> Self {
+        // SAFETY: the caller answers for as many rows of every operand.
+        unsafe {
+            self.a = self.a.add(rows * self.a_row);
+            self.from = self.from.add(rows * self.from_row);
+            self.c = self.c.add(rows * self.c_row);
+        }
+        self
+    }
+}
+
 /// Runs down a panel of `columns <= VECTORS * LANES` columns.
 #[inline(always)]
 unsafe fn panel_of_tiles<S: Simd>(s: S, tile: Tile, rows: usize, columns: usize) {
@@ -185,11 +205,14 @@ unsafe fn rows_of_tiles<S: Simd, const NV: usize, const MASKED: bool>(
     let mut left = rows;
     // SAFETY: `left` rows of every operand lie behind the tile's pointers.
     unsafe {
+        while NV == 1 && left >= ROWS_OF_ONE {
+            run::<S, ROWS_OF_ONE, NV, MASKED>(s, tile, columns);
+            tile = tile.below(ROWS_OF_ONE);
+            left -= ROWS_OF_ONE;
+        }
         while left >= ROWS {
             run::<S, ROWS, NV, MASKED>(s, tile, columns);
-            tile.a = tile.a.add(ROWS * tile.a_row);
-            tile.from = tile.from.add(ROWS * tile.from_row);
-            tile.c = tile.c.add(ROWS * tile.c_row);
+            tile = tile.below(ROWS);
             left -= ROWS;
         }
         match left {
@@ -223,6 +246,20 @@ unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
     }
 }
 
+/// Where every [`TOGETHER`] rows of `A` begin. That they follow from one another is hidden, as the
+/// compiler would go from row to row by additions, each of which waits for the one before.
+#[inline(always)]
+unsafe fn heads<const MR: usize>(tile: Tile) -> [*const f32; ROWS_OF_ONE.div_ceil(TOGETHER)] {
+    std::array::from_fn(|group| {
+        if group * TOGETHER < MR {
+            // SAFETY: the caller answers for `MR` rows.
+            black_box(unsafe { tile.a.add(group * TOGETHER * tile.a_row) })
+        } else {
+            tile.a
+        }
+    })
+}
+
 /// The sums of products of a register tile.
 #[inline(always)]
 unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
@@ -230,7 +267,8 @@ unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
     tile: Tile,
     mask: S::Mask,
 ) -> [[S::V; NV]; MR] {
-    let (mut a, mut b) = (tile.a, tile.b);
+    // SAFETY: passed on from the caller.
+    let (mut a, mut b) = (unsafe { heads::<MR>(tile) }, tile.b);
     let mut sums = [[s.splat(0.0); NV]; MR];
     // SAFETY: the caller answers for `MR` rows of `a` and a row of `b` for each of the products.
     unsafe {
@@ -240,12 +278,14 @@ unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
                 *row = load::<S, NV, MASKED>(s, b, v, mask);
             }
             for (i, sums) in sums.iter_mut().enumerate() {
-                let x = s.splat(*a.add(i * tile.a_row));
+                let x = s.splat(*a[i / TOGETHER].add(i % TOGETHER * tile.a_row));
                 for (sum, &row) in sums.iter_mut().zip(&row) {
                     *sum = s.fma(x, row, *sum);
                 }
             }
-            a = a.add(tile.a_column);
+            for head in a.iter_mut().take(MR.div_ceil(TOGETHER)) {
+                *head = head.add(tile.a_column);
+            }
             b = b.add(tile.b_row);
         }
     }

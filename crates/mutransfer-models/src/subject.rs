@@ -210,10 +210,10 @@ impl Subject for BuiltIn {
     }
 
     /// What an update does to the other inputs of its batch, which a narrow model cannot tell
-    /// apart, falls as width^-1/2 and bends the line; so they are few. Of 64 tokens BERT guesses
-    /// ten, and with fewer its updates are all scatter. Every position of an image is an
-    /// input of a convolution, and a projection shortcut sees few: one image is enough for it. A
-    /// width of a CNN is four times its channels.
+    /// apart, falls as width^-1/2 and bends the line; so they are few, and attention is over few of
+    /// them. Of 64 tokens BERT guesses ten, and with fewer its updates are all scatter. Every
+    /// position of an image is an input of a convolution, and a projection shortcut sees few: one
+    /// image is enough for it. A width of a CNN is four times its channels.
     ///
     /// The widest takes most of the time, and a minute is enough: half as wide with four times as
     /// many seeds tells more, until the narrowest bend the line.
@@ -221,8 +221,7 @@ impl Subject for BuiltIn {
         let batch = match (self.kind, self.data.kind) {
             (Kind::Gpt, _) | (Kind::Mlp, DataKind::Text) => 1,
             (Kind::Moe, _) => 4,
-            (Kind::Bert, _) => 2,
-            (Kind::Mlp, _) => 8,
+            (Kind::Bert | Kind::Mlp, _) => 8,
             (Kind::Cnn, _) => 4,
             (Kind::ResNet, _) => 1,
         };
@@ -238,7 +237,7 @@ impl Subject for BuiltIn {
             widths,
             depth,
             batch,
-            context: if self.kind == Kind::Bert { 32 } else { 8 },
+            context: 8,
             seeds,
         }
     }

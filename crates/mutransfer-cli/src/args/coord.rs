@@ -74,11 +74,11 @@ pub(crate) struct CoordOptions {
     pub(crate) heads: Option<usize>,
     #[command(flatten)]
     pub(crate) experts: MixtureOptions,
-    /// Tokens in a sequence [default: 8, and 32 for bert, which guesses every seventh]
+    /// Tokens in a sequence [default: 8]
     #[arg(long)]
     pub(crate) context: Option<usize>,
     /// Sequences or images in the batch that all steps share; small, as narrow models see a large
-    /// one partly by chance [default: 1 sequence, 2 for bert, 4 for moe; 1 image
+    /// one partly by chance [default: 1 sequence, 4 for moe, 8 for bert; 1 image
     /// for resnet, 4 for cnn, 8 for mlp]
     #[arg(long)]
     pub(crate) batch: Option<usize>,
