@@ -34,8 +34,8 @@ enum Place {
     },
 }
 
-/// A number and its interval, if it has one. What is true or not, as whether training diverged, is 1
-/// or 0.
+/// A number and its interval, if it has one. What is true or not, as whether training diverged, is
+/// 1 or 0.
 pub(super) type Found = (f64, Option<[f64; 2]>);
 
 impl Quantity {
@@ -95,8 +95,11 @@ fn number(found: &Value) -> Option<Found> {
     let end = |index: usize| ends?.get(index)?.as_f64();
     let interval = end(0).zip(end(1)).map(|(low, high)| [low, high]);
     let value = found.get("value").unwrap_or(found);
-    let as_number = || value.as_bool().map(|is_so| f64::from(u8::from(is_so)));
-    Some((value.as_f64().or_else(as_number)?, interval))
+    let value = match value {
+        Value::Bool(is_so) => f64::from(u8::from(*is_so)),
+        _ => value.as_f64()?,
+    };
+    Some((value, interval))
 }
 
 fn analysis_place(place: &str) -> Option<Place> {

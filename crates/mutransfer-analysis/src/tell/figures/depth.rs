@@ -29,18 +29,17 @@ pub fn depth(
     let rules: BTreeSet<&str> = rows.iter().map(|row| row.rule.as_str()).collect();
     let mut rules: Vec<&str> = rules.into_iter().collect();
     rules.sort_by_key(|rule| after_baseline(rule));
-    let drawn: Vec<(String, Vec<Layer>)> = QUANTITIES
-        .iter()
-        .map(|quantity| {
-            let of_rule = |(index, rule): (usize, &&str)| {
-                let own: Vec<&DepthRow> = rows.iter().filter(|row| row.rule == **rule).collect();
-                layers(index, &own, quantity, expected.get(*rule))
-            };
-            let mut all: Vec<Layer> = rules.iter().enumerate().flat_map(of_rule).collect();
-            all.sort_by_key(|layer| !matches!(layer, Layer::Area { .. }));
-            (quantity.0.to_owned(), all)
-        })
-        .collect();
+    let mut drawn: Vec<(String, Vec<Layer>)> = Vec::new();
+    for quantity in &QUANTITIES {
+        let mut all = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            let sizes = relative(rows.iter().filter(|row| row.rule == *rule), quantity);
+            let slope = expected.get(*rule).map(|slopes| (quantity.2)(slopes));
+            all.extend(layers(index, &sizes, slope));
+        }
+        all.sort_by_key(|layer| !matches!(layer, Layer::Area { .. }));
+        drawn.push((quantity.0.to_owned(), all));
+    }
     let label = "size over that at the fewest blocks";
     let (x, y) = axes(&drawn, "blocks", label).ok_or(FigureError::Empty { figure: NAME })?;
     let panels = drawn.into_iter().map(|(title, layers)| Panel {
@@ -61,61 +60,68 @@ pub fn depth(
     })
 }
 
-/// What is drawn of a quantity of one rule.
-fn layers(
-    index: usize,
-    rows: &[&DepthRow],
-    (_, size, slope): &Quantity,
-    expected: Option<&DepthSlopes>,
-) -> Vec<Layer> {
+/// What all seeds have, by the number of blocks, over the mean at the fewest.
+fn relative<'a>(
+    rows: impl Iterator<Item = &'a DepthRow>,
+    (_, size, _): &Quantity,
+) -> BTreeMap<usize, Vec<f64>> {
     let mut sizes: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    let is_shown = |value: &f64| value.is_finite() && *value > 0.0;
     for row in rows {
-        let value = Some(size(row)).filter(is_shown);
-        sizes.entry(row.depth).or_default().extend(value);
+        let value = size(row);
+        if value.is_finite() && value > 0.0 {
+            sizes.entry(row.depth).or_default().push(value);
+        }
     }
-    sizes.retain(|_, values| !values.is_empty());
-    let Some((&fewest, first)) = sizes.first_key_value() else {
-        return Vec::new();
-    };
-    let unit = mean(first);
+    let unit = sizes.values().next().map_or(1.0, |first| mean(first));
     for value in sizes.values_mut().flatten() {
         *value /= unit;
     }
+    sizes
+}
+
+/// What is drawn of a quantity of one rule.
+fn layers(index: usize, sizes: &BTreeMap<usize, Vec<f64>>, slope: Option<f64>) -> Vec<Layer> {
     let points: Vec<(f64, f64)> = sizes
         .iter()
         .map(|(&depth, values)| ((depth as f64).log2(), mean(values).log2()))
         .collect();
-    let mut layers: Vec<Layer> = area(&sizes, index).into_iter().collect();
-    let promised = expected
-        .zip(sizes.keys().next_back())
-        .map(|(slopes, &most)| {
-            let (from, to) = ((fewest as f64).log2(), (most as f64).log2());
-            vec![(from, 0.0), (to, slope(slopes) * (to - from))]
-        });
+    let mut layers: Vec<Layer> = area(sizes, index).into_iter().collect();
+    if let (Some(&(from, _)), Some(&(to, _)), Some(slope)) = (points.first(), points.last(), slope)
+    {
+        layers.push(line(
+            vec![(from, 0.0), (to, slope * (to - from))],
+            index,
+            true,
+        ));
+    }
     let discs = points.iter().map(|(x, y)| (*x, *y, 0.0)).collect();
-    let line = |points, dashed| Layer::Line {
-        points,
-        color: color(index),
-        dashed,
-    };
-    layers.extend(promised.map(|points| line(points, true)));
-    layers.push(line(points, false));
+    layers.push(line(points, index, false));
     layers.push(Layer::marks(discs, &color(index), Mark::Disc, 2.5));
     layers
 }
 
-fn keys(rules: &[&str]) -> Vec<Key> {
-    let of_rule = |(index, rule): (usize, &&str)| Key {
-        label: display_name(rule).to_owned(),
+fn line(points: Vec<(f64, f64)>, index: usize, dashed: bool) -> Layer {
+    Layer::Line {
+        points,
         color: color(index),
-        symbol: Symbol::Line,
-    };
-    let promised = Key {
+        dashed,
+    }
+}
+
+fn keys(rules: &[&str]) -> Vec<Key> {
+    let mut keys: Vec<Key> = rules
+        .iter()
+        .enumerate()
+        .map(|(index, rule)| Key {
+            label: display_name(rule).to_owned(),
+            color: color(index),
+            symbol: Symbol::Line,
+        })
+        .collect();
+    keys.push(Key {
         label: "as promised".to_owned(),
         color: "#555555".to_owned(),
         symbol: Symbol::DashedLine,
-    };
-    let measured = rules.iter().enumerate().map(of_rule);
-    measured.chain([promised]).collect()
+    });
+    keys
 }
