@@ -230,7 +230,7 @@ impl Subject for BuiltIn {
             Kind::Gpt => (vec![128, 256, 512, 768], 2, 128),
             Kind::Moe => (vec![64, 128, 256, 512], 2, 64),
             Kind::Bert => (vec![128, 256, 512, 768], 2, 80),
-            Kind::Cnn => (vec![256, 512, 1024, 2048], 2, 128),
+            Kind::Cnn => (vec![128, 256, 512, 1024, 2048], 2, 128),
             Kind::ResNet => (vec![32, 64, 128, 256], 1, 128),
         };
         UsualCheck {

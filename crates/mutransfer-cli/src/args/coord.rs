@@ -42,7 +42,7 @@ pub(crate) struct CoordOptions {
     /// Optimizer: sgd, adam or adamw
     #[arg(long, default_value = "adamw")]
     pub(crate) optimizer: Optimizer,
-    /// Widths to compare [default: 128, 256, 512 and 768; doublings of 64 to 1024 for mlp, of 256
+    /// Widths to compare [default: 128, 256, 512 and 768; doublings of 64 to 1024 for mlp, of 128
     /// to 2048 for cnn, of 32 to 256 for resnet, of 64 to 512 for moe]
     #[arg(long, value_delimiter = ',')]
     pub(crate) widths: Vec<usize>,

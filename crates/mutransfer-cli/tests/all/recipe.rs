@@ -322,6 +322,8 @@ fn a_quantity_is_found_whatever_its_rule_is_called() {
         "quantity = \"rules.a.b/c.optima.0.loss\"\nhigh = 100",
         "[[expected]]\nclaim = \"and what it gains\"",
         "quantity = \"gains.a.b/c.8-16.9\"\nlow = -100\nhigh = 100",
+        "[[expected]]\nclaim = \"and whether it diverged\"",
+        "quantity = \"rules.mup.transfer.diverged\"\nvalue = 0\ntolerance = 0",
     ];
     let text = tiny(&expected.join("\n")).replace(&study(""), &study(rules));
     let file = write(folder.path(), "own.toml", &text);
