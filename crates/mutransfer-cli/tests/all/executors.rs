@@ -418,6 +418,9 @@ fn slurm_loses_a_node_and_both_controllers_and_the_sweep_ends_as_if_it_had_not()
         TRIALS / TRIALS_PER_TASK + 1,
         "{tasks:?}"
     );
+    // What a task was still writing to goes when the study is opened again.
+    Sweep::begin(&study, &cut, &cluster, folder.path().join("third")).end();
     let left = fs::read_dir(cut.join("batches")).unwrap().count();
     assert_eq!(left, 0);
+    assert_eq!(cluster.tasks().len(), tasks.len());
 }

@@ -10,6 +10,7 @@
 //! The file is there before the queue knows of the batch, and the queue knows it by its name: so
 //! whoever comes later finds what is queued. Elements of a batch whose file is gone do nothing.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,6 +114,22 @@ pub(super) fn forget(root: &Path, name: &str) -> io::Result<()> {
     gone(fs::remove_dir_all(folder(root, name)))
 }
 
+/// Forgets all batches but some, and what is left of folders that could not be removed whole, as an
+/// element was still writing there.
+pub(super) fn keep(root: &Path, names: &BTreeSet<&str>) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(BATCHES)).into_iter().flatten() {
+        let entry = entry?;
+        if !entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| names.contains(name))
+        {
+            gone(fs::remove_dir_all(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Where an element of a batch leaves that it was asked to end before it was done.
 pub(super) fn stopped(folder: &Path, element: usize) -> PathBuf {
     folder.join(format!("{element}.stopped"))
@@ -156,6 +173,12 @@ mod tests {
         }
         assert_eq!(Batch::all(root).unwrap().len(), 2);
         forget(root, &batches[0].name).unwrap();
+        assert_eq!(Batch::all(root).unwrap(), [batches[1].clone()]);
+        let left = folder(root, &batches[0].name);
+        create_folder(&left).unwrap();
+        fs::write(left.join("0.log"), "").unwrap();
+        keep(root, &BTreeSet::from([batches[1].name.as_str()])).unwrap();
+        assert!(!left.exists());
         assert_eq!(Batch::all(root).unwrap(), [batches[1].clone()]);
         abandon(root).unwrap();
         abandon(root).unwrap();

@@ -36,16 +36,12 @@ pub(super) fn earlier(
 ) -> io::Result<BTreeMap<String, Known>> {
     let found = Batch::all(root).map_err(io::Error::other)?;
     let is_own = |batch: &Batch| batch.build == build;
-    let (own, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_own);
+    let (mut own, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_own);
     let names: Vec<String> = others.into_iter().map(|batch| batch.name).collect();
     // Elements whose batch is forgotten do nothing; that they go at once is a courtesy.
     let _ = queue.cancel(&names);
-    let is_open = |batch: &Batch| batch.elements.iter().flatten().any(|id| is_open(root, id));
-    let (own, done): (Vec<_>, Vec<_>) = own.into_iter().partition(is_open);
-    let done = done.iter().map(|batch| &batch.name);
-    for name in names.iter().chain(done) {
-        batch::forget(root, name)?;
-    }
+    own.retain(|batch| batch.elements.iter().flatten().any(|id| is_open(root, id)));
+    batch::keep(root, &own.iter().map(|batch| batch.name.as_str()).collect())?;
     let known = own
         .into_iter()
         .map(|batch| (batch.name.clone(), batch.into()));
