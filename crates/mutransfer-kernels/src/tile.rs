@@ -14,7 +14,7 @@ const VECTORS: usize = 4;
 const ROWS: usize = 6;
 /// Rows of a tile of one vector: two units have eight sums under way.
 const ROWS_OF_ONE: usize = 8;
-/// Rows of `A` that are found from the same one.
+/// Rows of `A` that such a tile finds from the same one.
 const TOGETHER: usize = 4;
 
 /// Columns of a packed panel.
@@ -246,14 +246,22 @@ unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
     }
 }
 
-/// Where every [`TOGETHER`] rows of `A` begin. That they follow from one another is hidden, as the
-/// compiler would go from row to row by additions, each of which waits for the one before.
+/// Rows of `A` that are found from the same one. The compiler goes from row to row by additions, each
+/// of which waits for the one before; a tile of one vector has too little else to do meanwhile.
+const fn together<const MR: usize, const NV: usize>() -> usize {
+    if NV == 1 { TOGETHER } else { MR }
+}
+
+/// Where every so many rows of `A` begin, which does not show that one follows from another.
 #[inline(always)]
-unsafe fn heads<const MR: usize>(tile: Tile) -> [*const f32; ROWS_OF_ONE.div_ceil(TOGETHER)] {
+unsafe fn heads<const MR: usize, const NV: usize>(
+    tile: Tile,
+) -> [*const f32; ROWS_OF_ONE.div_ceil(TOGETHER)] {
     std::array::from_fn(|group| {
-        if group * TOGETHER < MR {
+        let row = group * together::<MR, NV>();
+        if NV == 1 && row < MR {
             // SAFETY: the caller answers for `MR` rows.
-            black_box(unsafe { tile.a.add(group * TOGETHER * tile.a_row) })
+            black_box(unsafe { tile.a.add(row * tile.a_row) })
         } else {
             tile.a
         }
@@ -268,7 +276,7 @@ unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
     mask: S::Mask,
 ) -> [[S::V; NV]; MR] {
     // SAFETY: passed on from the caller.
-    let (mut a, mut b) = (unsafe { heads::<MR>(tile) }, tile.b);
+    let (mut a, mut b) = (unsafe { heads::<MR, NV>(tile) }, tile.b);
     let mut sums = [[s.splat(0.0); NV]; MR];
     // SAFETY: the caller answers for `MR` rows of `a` and a row of `b` for each of the products.
     unsafe {
@@ -278,12 +286,13 @@ unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
                 *row = load::<S, NV, MASKED>(s, b, v, mask);
             }
             for (i, sums) in sums.iter_mut().enumerate() {
-                let x = s.splat(*a[i / TOGETHER].add(i % TOGETHER * tile.a_row));
+                let head = a[i / together::<MR, NV>()];
+                let x = s.splat(*head.add(i % together::<MR, NV>() * tile.a_row));
                 for (sum, &row) in sums.iter_mut().zip(&row) {
                     *sum = s.fma(x, row, *sum);
                 }
             }
-            for head in a.iter_mut().take(MR.div_ceil(TOGETHER)) {
+            for head in a.iter_mut().take(MR.div_ceil(together::<MR, NV>())) {
                 *head = head.add(tile.a_column);
             }
             b = b.add(tile.b_row);
