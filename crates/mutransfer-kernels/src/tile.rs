@@ -246,8 +246,9 @@ unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
     }
 }
 
-/// Rows of `A` that are found from the same one. The compiler goes from row to row by additions, each
-/// of which waits for the one before; a tile of one vector has too little else to do meanwhile.
+/// Rows of `A` that are found from the same one. The compiler goes from row to row by additions,
+/// each of which waits for the one before; a tile of one vector has too little else to do
+/// meanwhile.
 const fn together<const MR: usize, const NV: usize>() -> usize {
     if NV == 1 { TOGETHER } else { MR }
 }
