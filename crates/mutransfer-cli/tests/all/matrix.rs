@@ -12,9 +12,11 @@ use crate::common;
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
-use common::verdict;
+use common::{study, verdict};
 use mutransfer::{Axes, Hyper, Optimizer, Plan, Rule, Shape, Shapes, Widths};
+use mutransfer_study::study::Study;
 use serde_json::Value;
 
 /// What is checked: its name, its options, and widths for the quick run.
@@ -212,10 +214,18 @@ fn the_page_of_verdicts_is_of_this_protocol() {
     }
 }
 
-/// Changes with the model's options, the seeds, and what the tables of the two rules make of a
+/// The widths, the batch and the rest of a check that nothing is said of.
+fn usual(model: &Model) -> String {
+    let text = study(&format!("model = \"{}\"", model.0));
+    let study = Study::parse(&text, Path::new("study.toml")).unwrap();
+    let subject = mutransfer_models::open(study.subject(), None).unwrap();
+    format!("{:?}", subject.usual_check())
+}
+
+/// Changes with the model's options, the usual check, the seeds, and what the tables of the two rules make of a
 /// model twice as wide.
 fn fingerprint(model: &Model) -> String {
-    let mut protocol = format!("{model:?} {OPTIMIZERS:?} {BASE_SEEDS:?}");
+    let mut protocol = format!("{model:?} {OPTIMIZERS:?} {BASE_SEEDS:?} {}", usual(model));
     for rule in [Rule::Sp, Rule::Mup] {
         for optimizer in [Optimizer::Adam, Optimizer::Sgd] {
             protocol += &scaled(rule, optimizer);

@@ -25,6 +25,8 @@ use crate::store::{create_folder, read_json, write_json};
 /// The folder of the batches' folders.
 const BATCHES: &str = "batches";
 const FILE: &str = "batch.json";
+/// What the names of batches begin with.
+const PREFIX: &str = "mutransfer-";
 
 /// Trials in elements, each of which a queue runs in one task, one trial after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,15 +117,13 @@ pub(super) fn forget(root: &Path, name: &str) -> io::Result<()> {
 }
 
 /// Forgets all batches but some, and what is left of folders that could not be removed whole, as an
-/// element was still writing there.
+/// element was still writing there. What has no name of a batch is somebody else's, and stays.
 pub(super) fn keep(root: &Path, names: &BTreeSet<&str>) -> io::Result<()> {
     for entry in fs::read_dir(root.join(BATCHES)).into_iter().flatten() {
         let entry = entry?;
-        if !entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| names.contains(name))
-        {
+        let name = entry.file_name();
+        let name = name.to_str().unwrap_or_default();
+        if name.starts_with(PREFIX) && !names.contains(name) {
             gone(fs::remove_dir_all(entry.path()))?;
         }
     }
@@ -152,7 +152,7 @@ fn name() -> String {
         COUNT.fetch_add(1, Ordering::Relaxed),
     );
     let hash = blake3::hash(format!("{unique:?}").as_bytes()).to_hex();
-    format!("mutransfer-{}", &hash[..12])
+    format!("{PREFIX}{}", &hash[..12])
 }
 
 #[cfg(test)]
@@ -177,8 +177,11 @@ mod tests {
         let left = folder(root, &batches[0].name);
         create_folder(&left).unwrap();
         fs::write(left.join("0.log"), "").unwrap();
+        let others = root.join(BATCHES).join("notes.txt");
+        fs::write(&others, "").unwrap();
         keep(root, &BTreeSet::from([batches[1].name.as_str()])).unwrap();
-        assert!(!left.exists());
+        assert!(!left.exists() && others.exists());
+        fs::remove_file(others).unwrap();
         assert_eq!(Batch::all(root).unwrap(), [batches[1].clone()]);
         abandon(root).unwrap();
         abandon(root).unwrap();

@@ -52,17 +52,9 @@ pub fn coordinates(rows: &[Coordinate], quantity: Quantity) -> Result<Figure, Fi
     }
     let (x, y) =
         axes(&drawn, "width", label(quantity)).ok_or(FigureError::Empty { figure: NAME })?;
-    let panels = drawn.into_iter().map(|(title, layers)| Panel {
-        title,
-        x: x.clone(),
-        y: y.clone(),
-        layers,
-        guide: None,
-        band: None,
-    });
     draw(&Sheet {
         name: NAME,
-        panels: panels.collect(),
+        panels: panels(drawn, &x, &y),
         keys: keys(&sizes, &modules),
         columns: steps.len(),
         narrow_columns: 2,
@@ -210,6 +202,19 @@ fn label(quantity: Quantity) -> &'static str {
         Quantity::Change => "mean |change of activation|",
         Quantity::OwnUpdate => "mean |own update|",
     }
+}
+
+/// Panels that share their axes.
+pub(crate) fn panels(drawn: Vec<(String, Vec<Layer>)>, x: &Axis, y: &Axis) -> Vec<Panel> {
+    let panels = drawn.into_iter().map(|(title, layers)| Panel {
+        title,
+        x: x.clone(),
+        y: y.clone(),
+        layers,
+        guide: None,
+        band: None,
+    });
+    panels.collect()
 }
 
 /// Of a size, and of what is measured at it, both as logarithms.

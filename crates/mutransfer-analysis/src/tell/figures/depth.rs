@@ -8,8 +8,8 @@ use mutransfer::theory::DepthSlopes;
 use crate::depth::{DepthRow, QUANTITIES, Quantity};
 use crate::names::{after_baseline, display_name};
 use crate::statistics::sample::mean;
-use crate::tell::figures::canvas::{Key, Layer, Mark, Panel, Sheet, Symbol, draw};
-use crate::tell::figures::coordinates::{area, axes, color};
+use crate::tell::figures::canvas::{Key, Layer, Mark, Sheet, Symbol, draw};
+use crate::tell::figures::coordinates::{area, axes, color, panels};
 use crate::tell::figures::figure::{Figure, FigureError};
 
 const NAME: &str = "depth";
@@ -42,17 +42,9 @@ pub fn depth(
     }
     let label = "size over that at the fewest blocks";
     let (x, y) = axes(&drawn, "blocks", label).ok_or(FigureError::Empty { figure: NAME })?;
-    let panels = drawn.into_iter().map(|(title, layers)| Panel {
-        title,
-        x: x.clone(),
-        y: y.clone(),
-        layers,
-        guide: None,
-        band: None,
-    });
     draw(&Sheet {
         name: NAME,
-        panels: panels.collect(),
+        panels: panels(drawn, &x, &y),
         keys: keys(&rules),
         columns: QUANTITIES.len(),
         narrow_columns: 1,
