@@ -81,19 +81,26 @@ fn waiting(folder: &Path, element: usize) -> Result<VecDeque<(usize, PathBuf)>, 
         .enumerate()
     {
         let trial = folder_of(root, &id);
-        // A trial whose folder is gone has been taken in.
-        if trial.exists() && read_record(&trial, &id)?.is_none() {
+        if !is_settled(&trial, &id)? {
             waiting.push_back((number, trial));
         }
     }
     Ok(waiting)
 }
 
+/// Whether a trial has its result, or is gone with it: who waits for a result takes it in, and the
+/// folder with it, at any time.
+fn is_settled(trial: &Path, id: &str) -> Result<bool, StoreError> {
+    match read_record(trial, id) {
+        _ if !trial.exists() => Ok(true),
+        read => Ok(read?.is_some()),
+    }
+}
+
 /// Sees to it that a trial that has ended has a result, unless it was asked to stop.
 fn settle(trial: &Path, last_words: String, stop: &AtomicBool) -> Result<(), RunError> {
-    let assignment = read_assignment(trial)?;
-    let id = assignment.trial.id();
-    if read_record(trial, &id)?.is_some() {
+    let id = trial.file_name().unwrap_or_default().to_string_lossy();
+    if is_settled(trial, &id)? {
         return Ok(());
     }
     for _ in 0..WAITS {
@@ -102,6 +109,57 @@ fn settle(trial: &Path, last_words: String, stop: &AtomicBool) -> Result<(), Run
         }
         std::thread::sleep(PATIENCE);
     }
+    let build = read_assignment(trial)?.build;
     let outcome = Outcome::Failed { error: last_words };
-    Ok(write_record(trial, &id, outcome, 0.0, &assignment.build)?)
+    Ok(write_record(trial, &id, outcome, 0.0, &build)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::super::End;
+    use super::super::batch::Share;
+    use super::*;
+
+    /// Its trials end at once, and whoever waits for their results is faster than it.
+    #[derive(Default)]
+    struct Overtaken(VecDeque<usize>);
+
+    impl Executor for Overtaken {
+        fn has_room(&self) -> bool {
+            self.0.is_empty()
+        }
+
+        fn adopt(&mut self, _: usize, _: &Path) -> bool {
+            false
+        }
+
+        fn submit(&mut self, number: usize, folder: &Path) -> io::Result<()> {
+            self.0.push_back(number);
+            fs::remove_dir_all(folder)
+        }
+
+        fn next(&mut self, _: Duration) -> io::Result<Option<News>> {
+            let last_words = String::new();
+            let end = self.0.pop_front().map(|number| End { number, last_words });
+            Ok(end.map(News::Ended))
+        }
+
+        fn cancel(&mut self) {}
+    }
+
+    #[test]
+    fn results_that_were_taken_in_already_end_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let ids = ["a", "b", "c"].map(str::to_owned);
+        for id in &ids {
+            fs::create_dir_all(folder_of(root.path(), id)).unwrap();
+        }
+        let batch = Batch::new("build", Share::default(), vec![ids.to_vec()]);
+        let folder = batch.write(root.path()).unwrap();
+        let stop = AtomicBool::new(false);
+        run(&folder, 0, &mut Overtaken::default(), &stop).unwrap();
+        assert!(ids.iter().all(|id| !folder_of(root.path(), id).exists()));
+    }
 }
