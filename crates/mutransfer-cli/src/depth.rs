@@ -208,6 +208,9 @@ impl Setup {
 
 fn architecture(options: &CoordOptions, dataset: &Dataset) -> Result<Architecture, Failure> {
     let kind: Kind = options.model.parse()?;
+    if !kind.is_transformer() {
+        return Err(Error::NoStream { kind }.into());
+    }
     let variants = options.variants.iter().map(|name| name.parse::<Variant>());
     let variants: Vec<Variant> = variants.collect::<Result<_, _>>()?;
     Ok(Architecture {

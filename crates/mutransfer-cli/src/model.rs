@@ -128,6 +128,9 @@ impl<'a> Declared<'a> {
         for pattern in &options.branch_end {
             widths = widths.with_branch_ends(pattern)?;
         }
+        for pattern in &options.shortcut {
+            widths = widths.with_shortcuts(pattern)?;
+        }
         for (pattern, role) in &self.roles {
             widths = widths.declare(pattern, *role)?;
         }

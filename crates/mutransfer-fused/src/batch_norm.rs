@@ -20,22 +20,28 @@ use crate::tensor::{contiguous, dims, slice};
 /// Applies a batch norm to `[images, height, width, channels]`. As burn's own it takes the
 /// statistics of the input where that is trained on, and moves the running ones towards them.
 pub fn batch_norm(layer: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
-    normalize(layer, input, None, false)
+    normalize(layer, 1.0, input, None, false)
 }
 
 /// Applies a batch norm, and puts zero in place of what is below it.
 pub fn rectified_batch_norm(layer: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
-    normalize(layer, input, None, true)
+    normalize(layer, 1.0, input, None, true)
 }
 
-/// Applies a batch norm, adds a shortcut of the same shape, and puts zero in place of what is below
-/// it.
-pub fn residual_batch_norm(layer: &BatchNorm, input: Tensor<4>, shortcut: Tensor<4>) -> Tensor<4> {
-    normalize(layer, input, Some(shortcut), true)
+/// Applies a batch norm, adds it times a multiplier to a shortcut of the same shape, and puts zero
+/// in place of what is below it.
+pub fn residual_batch_norm(
+    layer: &BatchNorm,
+    multiplier: f64,
+    input: Tensor<4>,
+    shortcut: Tensor<4>,
+) -> Tensor<4> {
+    normalize(layer, multiplier, input, Some(shortcut), true)
 }
 
 fn normalize(
     layer: &BatchNorm,
+    multiplier: f64,
     input: Tensor<4>,
     shortcut: Option<Tensor<4>>,
     is_rectified: bool,
@@ -45,6 +51,7 @@ fn normalize(
     // Running statistics do not depend on the input, so the gradient would be another one.
     if !on_cpu(&input) || device.is_autodiff() != is_training {
         let normed = last_channels(layer.forward(first_channels(input)));
+        let normed = times(normed, multiplier);
         let sum = match shortcut {
             Some(shortcut) => normed + shortcut,
             None => normed,
@@ -64,10 +71,19 @@ fn normalize(
         has_shortcut: shortcut.is_some(),
         is_rectified,
     };
-    let (gain, bias) = (layer.gamma.val(), layer.beta.val());
+    // On numbers of channels, and not on the images: it takes no pass of its own.
+    let [gain, bias] = [&layer.gamma, &layer.beta].map(|numbers| times(numbers.val(), multiplier));
     match shortcut {
         Some(shortcut) => apply!(operation, input, gain, bias, shortcut),
         None => apply!(operation, input, gain, bias),
+    }
+}
+
+fn times<const D: usize>(tensor: Tensor<D>, multiplier: f64) -> Tensor<D> {
+    if multiplier == 1.0 {
+        tensor
+    } else {
+        tensor * multiplier
     }
 }
 

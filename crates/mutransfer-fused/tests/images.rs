@@ -96,14 +96,13 @@ fn batch_norms_agree() {
                 shaped(&leaves[0]),
             ))
         });
-        same("residual batch norm", tolerance, &lengths, |leaves| {
-            let layer = norm(&leaves[1], &leaves[2]);
-            flat(residual_batch_norm(
-                &layer,
-                shaped(&leaves[0]),
-                shaped(&leaves[3]),
-            ))
-        });
+        for multiplier in [1.0, 0.4] {
+            same("residual batch norm", tolerance, &lengths, |leaves| {
+                let layer = norm(&leaves[1], &leaves[2]);
+                let [input, shortcut] = [0, 3].map(|leaf| shaped(&leaves[leaf]));
+                flat(residual_batch_norm(&layer, multiplier, input, shortcut))
+            });
+        }
     }
 }
 

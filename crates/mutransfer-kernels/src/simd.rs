@@ -116,6 +116,9 @@ pub(crate) trait Simd: Copy {
     /// A selection of leading lanes.
     type Mask: Copy;
     const LANES: usize;
+    /// Vectors in a row of a register tile: six rows of sums stay in registers, with a row of one
+    /// operand and a number of the other.
+    const TILE: usize;
 
     fn splat(self, x: f32) -> Self::V;
     /// Asks for the line at an address that is about to be used.

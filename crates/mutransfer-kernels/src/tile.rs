@@ -8,9 +8,8 @@ use std::hint::black_box;
 use crate::matrix::{Matrix, MatrixMut};
 use crate::simd::{Simd, kernel};
 
-/// Vectors in a row of the register tile.
-const VECTORS: usize = 4;
-/// Rows of the register tile: with four vectors, 24 sums, enough to hide the latency of two units.
+/// Rows of the register tile: 24 sums of 32 registers or 12 of 16, enough to hide the latency of two
+/// units.
 const ROWS: usize = 6;
 /// Rows of a tile of one vector: two units have eight sums under way.
 const ROWS_OF_ONE: usize = 8;
@@ -20,7 +19,7 @@ const TOGETHER: usize = 4;
 /// Columns of a packed panel.
 #[inline(always)]
 pub(crate) fn panel_width<S: Simd>() -> usize {
-    VECTORS * S::LANES
+    S::TILE * S::LANES
 }
 
 /// The right operand: rows of dense numbers, `row` apart; panel `p` (of `panel_width` columns)
@@ -177,7 +176,7 @@ impl Tile {
     }
 }
 
-/// Runs down a panel of `columns <= VECTORS * LANES` columns.
+/// Runs down a panel of `columns <= TILE * LANES` columns.
 #[inline(always)]
 unsafe fn panel_of_tiles<S: Simd>(s: S, tile: Tile, rows: usize, columns: usize) {
     // SAFETY: passed on from the caller.

@@ -15,7 +15,7 @@ use crate::feed_forward::FeedForward;
 use crate::kind::{Facts, Kind, TextTask};
 use crate::mlp::{Mlp, MlpConfig, WINDOW};
 use crate::multipliers::{Multipliers, READOUT};
-use crate::resnet::ResNet;
+use crate::resnet::{ResNet, STAGES};
 use crate::transformer::{Transformer, TransformerConfig};
 use crate::variant::{GROUP, Variant, Variants};
 
@@ -84,8 +84,15 @@ impl Architecture {
         optimizer: Optimizer,
     ) -> Result<Plan, Error> {
         self.check_depth()?;
+        let is_transformer = self.kind.is_transformer();
         let base = Self {
-            depth: self.base_depth,
+            // The blocks of a residual network differ in size, so those of the base say nothing of
+            // more.
+            depth: if is_transformer {
+                self.base_depth
+            } else {
+                self.depth
+            },
             experts: self.base_experts.or(self.experts),
             ..self.clone()
         };
@@ -97,8 +104,10 @@ impl Architecture {
         if self.variants.has(Variant::Tied) {
             widths = widths.tie(READOUT, "tokens.weight")?;
         }
-        if self.kind.is_transformer() {
+        if is_transformer {
             widths = self.declared(widths, &base, [base_width, width])?;
+        } else if self.depth != self.base_depth {
+            widths = self.with_stages(widths)?;
         }
         let rule = without_hidden_multipliers(rule.into(), optimizer)?;
         let mut plan = Plan::new(&widths, &self.shapes(width)?, rule, optimizer)?;
@@ -130,6 +139,16 @@ impl Architecture {
         }
         let experts = [base.experts(base_width)?, self.experts(width)?];
         with_experts(widths, sizes, experts)
+    }
+
+    /// With the depth of a residual network, whose shapes are those of the target's blocks, as these
+    /// differ in size. What ends its branches is a norm, whose gain starts at one: a rule that starts
+    /// it smaller is refused.
+    fn with_stages(&self, widths: Widths) -> Result<Widths, Error> {
+        let [base, target] = [self.base_depth, self.depth].map(|depth| STAGES * depth);
+        let widths = widths.with_depth("blocks", base, target)?;
+        let widths = widths.with_shortcuts("blocks.*.shortcut.*")?;
+        Ok(widths.with_shortcuts("blocks.*.shortcut_norm.*")?)
     }
 
     /// Names and dimensions of the parameters at a width. Allocates none of them.
@@ -206,7 +225,7 @@ impl Architecture {
     }
 
     /// Checks that there is a rule over its depth, if that differs from the base's: residual
-    /// branches, all alike, with their norms before them.
+    /// branches, with their norms not behind the sum.
     fn check_depth(&self) -> Result<(), Error> {
         let (kind, depth, base_depth) = (self.kind, self.depth, self.base_depth);
         if depth == base_depth {
@@ -215,7 +234,7 @@ impl Architecture {
         if base_depth == 0 {
             return Err(Error::Zero { what: "base_depth" });
         }
-        if !kind.is_transformer() {
+        if !kind.is_transformer() && kind != Kind::ResNet {
             return Err(Error::NoDepth { kind });
         }
         if self.variants.has(Variant::PostNorm) {

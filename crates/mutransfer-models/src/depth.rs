@@ -44,7 +44,7 @@ pub struct DepthChange {
 /// What its updates do to a model.
 ///
 /// # Errors
-/// When it has no residual stream, or cannot be planned or trained.
+/// When it is no transformer, or cannot be planned or trained.
 pub fn depth_change(run: &DepthRun, dataset: &Dataset) -> Result<DepthChange, Error> {
     let DepthRun {
         architecture,
@@ -56,7 +56,7 @@ pub fn depth_change(run: &DepthRun, dataset: &Dataset) -> Result<DepthChange, Er
     let plan = architecture.plan(*width, *width, run.rule.clone(), run.optimizer)?;
     let mut trainer = trainer(architecture, *width, &plan, hyper, dataset, *batches)?;
     let kind = architecture.kind;
-    let stream = |trainer: &dyn Training| trainer.stream().ok_or(Error::NoDepth { kind });
+    let stream = |trainer: &dyn Training| trainer.stream().ok_or(Error::NoStream { kind });
     let (before, weights) = (stream(trainer.as_ref())?, matrices(trainer.as_ref()));
     for _ in 0..run.steps {
         trainer.step(1.0);

@@ -48,9 +48,15 @@ pub enum Error {
         /// The number.
         multiplier: f64,
     },
-    /// A depth that differs from the base's where branches are not alike, or where there are none.
-    #[error("{kind} has no rule over depth: its blocks are no residual branches of one size")]
+    /// A depth that differs from the base's where there are no residual branches.
+    #[error("{kind} has no rule over depth: it has no residual branches")]
     NoDepth {
+        /// The model.
+        kind: Kind,
+    },
+    /// The change of the residual stream of what is no transformer.
+    #[error("updates along depth are measured of transformers, and {kind} is none")]
+    NoStream {
         /// The model.
         kind: Kind,
     },

@@ -14,8 +14,12 @@ use crate::cnn::{VisionConfig, channels_first, channels_last, three_by_three};
 use crate::multipliers::scaled;
 use crate::readout::read_out;
 
+/// How many stages of blocks there are.
+pub(crate) const STAGES: usize = 2;
+
 /// A stem of stride 2, `depth` blocks of `width` channels, `depth` blocks of twice as many on
-/// images half the size, the mean over positions and a readout.
+/// images half the size, the mean over positions and a readout. What a block
+/// computes is added to its shortcut times the plan's residual multiplier.
 #[derive(Module, Debug)]
 pub struct ResNet {
     stem: Conv2d,
@@ -23,6 +27,7 @@ pub struct ResNet {
     blocks: Vec<Block>,
     readout: Linear,
     input_multiplier: f64,
+    residual_multiplier: f64,
     readout_multiplier: f64,
 }
 
@@ -61,6 +66,7 @@ impl ResNet {
                 .collect(),
             readout: LinearConfig::new(2 * width, classes).init(device),
             input_multiplier: forward.input,
+            residual_multiplier: forward.residual,
             readout_multiplier: forward.readout,
         }
     }
@@ -73,7 +79,7 @@ impl ResNet {
         let mut hidden = rectified_batch_norm(&self.norm, stem);
         probe.activation(|| ("stem".into(), Layer::Input, hidden.clone()));
         for (index, block) in self.blocks.iter().enumerate() {
-            hidden = block.forward(hidden, index, probe);
+            hidden = block.forward(self.residual_multiplier, hidden, index, probe);
             probe.activation(|| (format!("blocks.{index}"), Layer::Hidden, hidden.clone()));
         }
         let hidden = mean_over_positions(hidden);
@@ -106,7 +112,13 @@ impl Block {
     }
 
     /// Channels lie side by side.
-    fn forward(&self, input: Tensor<4>, index: usize, probe: &mut Probe) -> Tensor<4> {
+    fn forward(
+        &self,
+        multiplier: f64,
+        input: Tensor<4>,
+        index: usize,
+        probe: &mut Probe,
+    ) -> Tensor<4> {
         show("first", index, &self.first, &input, probe);
         let hidden = convolution(&self.first, input.clone());
         let hidden = rectified_batch_norm(&self.first_norm, hidden);
@@ -119,7 +131,7 @@ impl Block {
             }
             _ => input,
         };
-        residual_batch_norm(&self.second_norm, hidden, shortcut)
+        residual_batch_norm(&self.second_norm, multiplier, hidden, shortcut)
     }
 }
 

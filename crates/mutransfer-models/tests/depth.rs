@@ -78,7 +78,7 @@ fn what_has_no_residual_stream_has_no_slope() {
     let error = change(&Rule::CompleteP.into(), Kind::ResNet, 2).unwrap_err();
     assert_eq!(
         error,
-        "resnet has no rule over depth: its blocks are no residual branches of one size"
+        "updates along depth are measured of transformers, and resnet is none"
     );
 }
 

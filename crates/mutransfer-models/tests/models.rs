@@ -507,8 +507,11 @@ fn at_the_base_depth_rules_over_depth_and_sp_train_bit_identically() {
                 continue;
             }
             assert_eq!(at(rule, architecture.depth), sp, "{name} {rule}");
-            let has_depth =
-                architecture.kind.is_transformer() && !architecture.variants.has(Variant::PostNorm);
+            let has_depth = match architecture.kind {
+                // Its branches end in norms, which start at one.
+                Kind::ResNet => rule != Rule::SpDepthInit,
+                kind => kind.is_transformer() && !architecture.variants.has(Variant::PostNorm),
+            };
             if has_depth {
                 assert_ne!(at(rule, 1), sp, "{name} {rule}");
             }
@@ -555,6 +558,39 @@ fn forms_train_alike_over_depth() {
     }
 }
 
+/// Blocks that differ in size, and projections beside their branches.
+#[test]
+fn a_residual_network_has_rules_over_depth() {
+    let architecture = |base_depth| Architecture {
+        depth: 4,
+        base_depth,
+        ..architecture(Kind::ResNet, BOTH_WAYS[0])
+    };
+    let planned = |base_depth, rule| architecture(base_depth).plan(8, 8, rule, Optimizer::AdamW);
+    let plan = planned(2, Rule::DepthMup).unwrap();
+    let root = 0.5f64.sqrt();
+    assert!((plan.forward().residual.unwrap() - root).abs() < 1e-12);
+    let learning_rate = |name: &str| plan.param(name).unwrap().scales.learning_rate;
+    for name in ["first.weight", "second.weight", "second_norm.gamma"] {
+        for block in ["blocks.0", "blocks.4", "blocks.7"] {
+            let found = learning_rate(&format!("{block}.{name}"));
+            assert!((found - root).abs() < 1e-12, "{block}.{name}: {found}");
+        }
+    }
+    for name in [
+        "stem.weight",
+        "blocks.4.shortcut.weight",
+        "blocks.4.shortcut_norm.beta",
+    ] {
+        assert_eq!(learning_rate(name), 1.0, "{name}");
+    }
+    // From a base that is deeper.
+    let shallower = planned(8, Rule::CompleteP).unwrap();
+    assert_eq!(shallower.forward().residual, Some(2.0));
+    let error = planned(2, Rule::SpDepthInit).unwrap_err().to_string();
+    assert!(error.contains("nothing says which those are"), "{error}");
+}
+
 #[test]
 fn depths_without_a_rule_are_errors() {
     let error = |kind, variants| {
@@ -570,12 +606,10 @@ fn depths_without_a_rule_are_errors() {
         error(Kind::Gpt, vec![Variant::PostNorm]),
         "no rule transfers over depth with norms after the branches; the depth is 4, the base's 2"
     );
-    for kind in [Kind::Mlp, Kind::Cnn, Kind::ResNet] {
+    for kind in [Kind::Mlp, Kind::Cnn] {
         assert_eq!(
             error(kind, Vec::new()),
-            format!(
-                "{kind} has no rule over depth: its blocks are no residual branches of one size"
-            )
+            format!("{kind} has no rule over depth: it has no residual branches")
         );
     }
 }

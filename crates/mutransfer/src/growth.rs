@@ -45,6 +45,8 @@ pub(crate) struct Growth {
     pub(crate) stacked: Option<(usize, usize)>,
     /// Whether it is declared to end a residual branch.
     pub(crate) ends_branch: bool,
+    /// Whether it is declared to be beside the branches of its block, and of none.
+    pub(crate) is_shortcut: bool,
 }
 
 /// A parameter of the target model, placed.
@@ -112,6 +114,7 @@ impl Growth {
             declared: None,
             stacked: None,
             ends_branch: false,
+            is_shortcut: false,
         }
     }
 

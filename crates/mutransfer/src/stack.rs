@@ -103,9 +103,8 @@ impl Stacks {
                     add(&mut next, &before, entry.rest, entry.growth);
                 }
                 if is_stack {
-                    let (base, target) = (numbered.base.len(), numbered.target.len());
-                    let name = shown(&before).to_owned();
-                    stacks.0.insert(before, Stack { name, base, target });
+                    let stack = numbered.stack(shown(&before), declared);
+                    stacks.0.insert(before, stack);
                 }
             }
             open = next;
@@ -243,6 +242,21 @@ impl<'a> Numbered<'a> {
             return Err(WidthsError::OtherNumber { name, base, target });
         }
         Ok(true)
+    }
+
+    /// As it counts, or as it is declared of a base whose shapes are given at the target's number of
+    /// blocks.
+    fn stack(&self, name: &str, declared: &[Declared]) -> Stack {
+        let (counted, target) = (self.base.len(), self.target.len());
+        let at_target = |one: &&Declared| {
+            one.name.as_deref() == Some(name) && (one.target, counted) == (target, target)
+        };
+        let own = declared.iter().find(at_target);
+        Stack {
+            name: name.to_owned(),
+            base: own.map_or(counted, |one| one.base),
+            target,
+        }
     }
 
     /// Whether each index has the same tensors of the same sizes, so many at least, and the indices

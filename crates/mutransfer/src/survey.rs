@@ -54,9 +54,14 @@ impl Widths {
     }
 
     /// Parameters by their names without the number of their block, where blocks are added.
-    fn templates(&self, stacks: &Stacks) -> Result<BTreeMap<String, &Growth>, WidthsError> {
+    fn templates(
+        &self,
+        stacks: &Stacks,
+        target: &Shapes,
+    ) -> Result<BTreeMap<String, &Growth>, WidthsError> {
         let mut templates: BTreeMap<String, (&ParamName, &Growth)> = BTreeMap::new();
-        if stacks.growing().next().is_none() {
+        let names = target.iter().map(|(name, _)| name);
+        if stacks.growing().next().is_none() || self.params.keys().eq(names) {
             return Ok(BTreeMap::new());
         }
         for (name, growth) in &self.params {
@@ -85,12 +90,14 @@ impl Widths {
         base: Base,
     ) -> Result<Survey<'a>, WidthsError> {
         let stacks = self.stacks(target)?;
-        let templates = self.templates(&stacks)?;
+        let templates = self.templates(&stacks, target)?;
         let planned = target.iter().filter(|(name, _)| !self.is_alias(name));
         let seen = planned.map(|(name, shape)| {
             let own = self.params.get(name);
             let growth = own.or_else(|| templates.get(&stacks.template(name)).copied());
-            Surveyed::new(name, shape, growth, stacks.ratio(name, base))
+            let of_block = growth.is_some_and(|growth| !growth.is_shortcut);
+            let depth = stacks.ratio(name, base).filter(|_| of_block);
+            Surveyed::new(name, shape, growth, depth)
         });
         let mut surveyed: Vec<Surveyed> = seen.collect();
         let known: Vec<Option<Known>> = surveyed.iter().map(Surveyed::known).collect();

@@ -59,6 +59,12 @@ fn about_widths(error: &WidthsError) -> Option<String> {
                 stack.name, stack.base, stack.target
             )
         }),
+        WidthsError::UnequalBlocks { .. } => Some(
+            "give the files of the base at the target's number of blocks, and its own number by \
+             --depth STACK=BASE:TARGET; --shortcut names what is beside the branches, such as the \
+             projections where a stage begins"
+                .to_owned(),
+        ),
         WidthsError::OtherNumber { name, base, target } => Some(format!(
             "keep their number equal; if they are blocks after all: --depth \
              '{name}={base}:{target}'"

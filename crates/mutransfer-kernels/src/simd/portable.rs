@@ -36,6 +36,7 @@ impl Simd for Portable {
     type V = [f32; PORTABLE_LANES];
     type Mask = usize;
     const LANES: usize = PORTABLE_LANES;
+    const TILE: usize = 2;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {

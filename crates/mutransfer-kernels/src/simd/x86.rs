@@ -43,6 +43,7 @@ impl Simd for Avx512 {
     type V = __m512;
     type Mask = __mmask16;
     const LANES: usize = 16;
+    const TILE: usize = 4;
 
     #[inline(always)]
     fn prefetch(self, at: *const f32) {
@@ -215,6 +216,7 @@ impl Simd for Avx2 {
     type V = __m256;
     type Mask = __m256i;
     const LANES: usize = 8;
+    const TILE: usize = 2;
 
     #[inline(always)]
     fn prefetch(self, at: *const f32) {

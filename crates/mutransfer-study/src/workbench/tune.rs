@@ -220,11 +220,12 @@ impl Tuning<'_, '_> {
     ) -> Result<Vec<Compared>, RunError> {
         let usual = self.bench.usual();
         let baseline = NamedRule::built_in(BASELINE)?;
-        let mut compared = Vec::new();
-        for (rule, base) in [(&baseline, usual), (&carried.rule, carried.hyper)] {
-            compared.push(self.tuned_there(rule, base, carried, searched)?);
-        }
-        Ok(compared)
+        let own = (&carried.rule, carried.hyper);
+        let is_baseline = carried.rule.name() == BASELINE;
+        let other = (!is_baseline).then_some((&baseline, usual));
+        let both = other.into_iter().chain([own]);
+        both.map(|(rule, base)| self.tuned_there(rule, base, carried, searched))
+            .collect()
     }
 
     fn tuned_there(

@@ -431,6 +431,76 @@ fn depth_alone() {
     assert_eq!(scales(&plan, "blocks.1.hidden.weight"), [1.0; 5]);
 }
 
+/// Two stages, of which the first block of the second changes the width, by a projection beside its
+/// branch.
+fn stages(width: usize, depth: usize) -> Shapes {
+    let weight = |dims: [usize; 2]| Shape::new(dims).with_axes(Axes::OUT_IN);
+    let mut all = vec![
+        ("stem".to_owned(), weight([width, 3])),
+        (
+            "stages.1.0.downsample".to_owned(),
+            weight([2 * width, width]),
+        ),
+        ("readout".to_owned(), weight([10, 2 * width])),
+    ];
+    for (stage, wide) in [width, 2 * width].into_iter().enumerate() {
+        for block in 0..depth {
+            let narrow = if (stage, block) == (1, 0) {
+                width
+            } else {
+                wide
+            };
+            let name = |part| format!("stages.{stage}.{block}.{part}");
+            all.push((name("first"), weight([wide, narrow])));
+            all.push((name("second"), weight([wide, wide])));
+        }
+    }
+    all.into_iter().collect()
+}
+
+/// Of blocks that differ in size the base's own number is said, at shapes of the target's number.
+#[test]
+fn blocks_that_differ_in_size_are_planned_at_the_targets_number() {
+    let planned = |base: usize, shapes_of: usize| {
+        let widths = Widths::between(&stages(4, shapes_of), &stages(5, shapes_of)).unwrap();
+        let widths = widths.with_shortcuts("stages.*.*.downsample").unwrap();
+        let widths = ["stages.0", "stages.1"]
+            .into_iter()
+            .try_fold(widths, |widths, stack| widths.with_depth(stack, base, 6));
+        Plan::new(
+            &widths.unwrap(),
+            &stages(8, 6),
+            Rule::DepthMup,
+            Optimizer::AdamW,
+        )
+    };
+    let plan = planned(3, 6).unwrap();
+    let residual = plan.forward().residual.unwrap();
+    close(residual, 0.5f64.sqrt());
+    let unlike = planned(6, 6).unwrap();
+    assert_eq!(unlike.forward().residual.unwrap_or(1.0), 1.0);
+    for block in ["stages.0.0", "stages.0.5", "stages.1.0", "stages.1.5"] {
+        for part in ["first", "second"] {
+            let name = format!("{block}.{part}");
+            let [own, flat] = [&plan, &unlike].map(|plan| scales(plan, &name));
+            close(own[2] / flat[2], 0.5f64.sqrt());
+        }
+    }
+    for name in ["stem", "stages.1.0.downsample", "readout"] {
+        assert_eq!(scales(&plan, name), scales(&unlike, name), "{name}");
+    }
+    let error = planned(3, 3).unwrap_err().to_string();
+    assert!(
+        error.contains("those of more such blocks are unknown"),
+        "{error}"
+    );
+    let error = planned(3, 5).unwrap_err().to_string();
+    assert!(
+        error.contains("is not what the parameters' names count"),
+        "{error}"
+    );
+}
+
 /// Section 6.1, in a block: C × m_L^(2 alpha - 1) with a raw gradient, m_L^(alpha - 1) otherwise.
 #[test]
 fn depth_of_every_family() {
