@@ -24,7 +24,7 @@ use crate::transfer::{self, bench, complete, out};
 use crate::{model, monitor, table};
 
 /// All that come with the program, by name.
-const RECIPES: [(&str, &str); 10] = [
+const RECIPES: [(&str, &str); 11] = [
     (
         "tiny-shakespeare",
         include_str!("../../../recipes/tiny-shakespeare.toml"),
@@ -56,6 +56,10 @@ const RECIPES: [(&str, &str); 10] = [
     ),
     ("duration", include_str!("../../../recipes/duration.toml")),
     ("batch", include_str!("../../../recipes/batch.toml")),
+    (
+        "experts-tiny-shakespeare",
+        include_str!("../../../recipes/experts-tiny-shakespeare.toml"),
+    ),
 ];
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<(), Failure> {

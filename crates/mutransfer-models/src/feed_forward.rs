@@ -36,7 +36,7 @@ pub(crate) struct FeedForward {
 }
 
 /// The width of a dense branch over that of the stream.
-pub(crate) const DENSE: usize = 4;
+pub(crate) use mutransfer_study::subject::DENSE;
 
 impl Feed for FeedForward {
     fn new(config: &TransformerConfig, device: &Device) -> Self {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::subject::ModelSizes;
+use crate::subject::{Experts, ModelSizes};
 use crate::trial::{Budget, Trial};
 
 /// The sizes of a trial: of its model, and of its training.
@@ -28,14 +28,29 @@ pub enum Axis {
     Batch,
     /// Examples in all of the training, over those of the base.
     Tokens,
+    /// Experts that a token is routed to.
+    Active,
+    /// Hidden units of an expert, over those of a dense layer.
+    #[serde(rename = "expert_width")]
+    ExpertWidth,
+    /// Experts of a block.
+    Experts,
     /// Several of these at once: operations of the matrices in blocks over those of the base, which
-    /// go as width² times depth times tokens.
+    /// go as width² times depth times tokens, and times what active experts have of a dense layer.
     Compute,
 }
 
 impl Axis {
     /// Those that a study grows along by themselves.
-    const SINGLE: [Self; 4] = [Self::Width, Self::Depth, Self::Batch, Self::Tokens];
+    pub(crate) const SINGLE: [Self; 7] = [
+        Self::Width,
+        Self::Depth,
+        Self::Batch,
+        Self::Tokens,
+        Self::Active,
+        Self::ExpertWidth,
+        Self::Experts,
+    ];
 
     /// Those along which these differ.
     pub fn growing(rungs: &[Rung]) -> Vec<Self> {
@@ -48,13 +63,18 @@ impl Axis {
     }
 
     /// The one along which these differ, or the one that combines several; width where all are the
-    /// same.
+    /// same. Where nothing else grows, experts are told by how many are active, if that differs.
     pub fn of(rungs: &[Rung]) -> Self {
         match Self::growing(rungs)[..] {
             [] => Self::Width,
             [only] => only,
+            [first, ..] if first.is_of_experts() => first,
             _ => Self::Compute,
         }
+    }
+
+    fn is_of_experts(self) -> bool {
+        [Self::Active, Self::ExpertWidth, Self::Experts].contains(&self)
     }
 
     /// Its name in tables and sentences, and of its column.
@@ -64,6 +84,9 @@ impl Axis {
             Self::Depth => "depth",
             Self::Batch => "batch",
             Self::Tokens => "tokens",
+            Self::Active => "active",
+            Self::ExpertWidth => "expert_width",
+            Self::Experts => "experts",
             Self::Compute => "compute",
         }
     }
@@ -77,10 +100,14 @@ impl Axis {
             Self::Depth => sizes.depth as f64,
             Self::Batch => budget.batch as f64,
             Self::Tokens => over(budget.examples(), budget.base().examples()),
+            Self::Active => sizes.experts.map_or(1.0, |experts| experts.active as f64),
+            Self::ExpertWidth => sizes.experts.map_or(1.0, Experts::layers_of_one),
+            Self::Experts => sizes.experts.map_or(1.0, |experts| experts.count as f64),
             Self::Compute => {
                 let width = over(sizes.width, sizes.base_width);
                 let depth = over(sizes.depth, sizes.base_depth());
-                width * width * depth * Self::Tokens.at(rung).0
+                let [own, base] = [sizes.experts, sizes.base_experts()].map(block);
+                width * width * depth * (own / base) * Self::Tokens.at(rung).0
             }
         })
     }
@@ -97,6 +124,11 @@ impl Axis {
             .windows(2)
             .all(|pair| steps(&pair[0]) == steps(&pair[1]))
     }
+}
+
+/// Operations of a block over those of its attention: a dense layer takes twice as many.
+fn block(experts: Option<Experts>) -> f64 {
+    1.0 + 2.0 * experts.map_or(1.0, Experts::layers)
 }
 
 impl fmt::Display for Axis {
@@ -134,7 +166,9 @@ impl Rung {
     /// Whether it is as large as another along every axis.
     pub(crate) fn contains(&self, other: &Self) -> bool {
         let is_as_large = |axis: Axis| axis.at(self) >= axis.at(other);
-        Axis::SINGLE.into_iter().all(is_as_large)
+        let mut axes = Axis::SINGLE.into_iter();
+        // Where there are more experts each may be narrower.
+        axes.all(|axis| axis == Axis::ExpertWidth || is_as_large(axis))
     }
 }
 
@@ -218,6 +252,67 @@ mod tests {
             assert_eq!(Axis::of(&rungs), axis, "{grown:?}");
             assert_eq!(axis.at(&rungs[1]).get(), at, "{grown:?}");
         }
+    }
+
+    /// With so many experts, so many of them active, as wide as so many dense layers.
+    fn with_experts([count, active]: [usize; 2], width: Option<usize>) -> Rung {
+        let mut rung = rung([1; 4]);
+        rung.sizes.base_experts = Some(of(1, 1, None));
+        rung.sizes.experts = Some(of(count, active, width));
+        rung
+    }
+
+    fn of(count: usize, active: usize, width: Option<usize>) -> Experts {
+        Experts {
+            count,
+            active,
+            width,
+            shared: 0,
+            at: 8,
+        }
+    }
+
+    #[test]
+    fn experts_are_told_by_what_differs_first() {
+        let dense = with_experts([1, 1], None);
+        let cases = [
+            (
+                [16, 4],
+                None,
+                Axis::Active,
+                4.0,
+                "active 4, expert_width 0.25, experts 16",
+                1.0,
+            ),
+            (
+                [16, 4],
+                Some(32),
+                Axis::Active,
+                4.0,
+                "active 4, experts 16",
+                3.0,
+            ),
+            (
+                [1, 1],
+                Some(8),
+                Axis::ExpertWidth,
+                0.25,
+                "expert_width 0.25",
+                0.5,
+            ),
+            ([16, 1], None, Axis::Experts, 16.0, "experts 16", 1.0),
+        ];
+        for (counts, width, axis, at, words, compute) in cases {
+            let rungs = [dense, with_experts(counts, width)];
+            assert_eq!(Axis::of(&rungs), axis, "{words}");
+            assert_eq!(axis.at(&rungs[1]).get(), at, "{words}");
+            assert_eq!(rungs[1].along(&Axis::growing(&rungs)), words);
+            assert_eq!(Axis::Compute.at(&rungs[1]).get(), compute, "{words}");
+        }
+        let mut wider = with_experts([16, 4], None);
+        assert!(wider.contains(&dense));
+        wider.sizes.width *= 2;
+        assert_eq!(Axis::of(&[dense, wider]), Axis::Compute);
     }
 
     #[test]

@@ -117,6 +117,25 @@ pub struct Experts {
     pub at: usize,
 }
 
+/// Hidden units of a dense layer over the width of the model.
+pub const DENSE: usize = 4;
+
+impl Experts {
+    /// Hidden units of one, over those of a dense layer.
+    pub(crate) fn layers_of_one(self) -> f64 {
+        match self.width {
+            Some(width) => width as f64 / (DENSE * self.at) as f64,
+            None => 1.0 / self.active as f64,
+        }
+    }
+
+    /// Hidden units that a token sees, over those of a dense layer.
+    pub(crate) fn layers(self) -> f64 {
+        let shared = self.shared as f64 / (DENSE * self.at) as f64;
+        self.active as f64 * self.layers_of_one() + shared
+    }
+}
+
 impl ModelSizes {
     /// Number of blocks at which every scale is 1.
     pub fn base_depth(&self) -> usize {

@@ -226,7 +226,8 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   proxies = [{ width = 64 }, { width = 128, depth = 4 }]
                             sizes of the proxies, in place of `widths`: width, depth, batch and
                             tokens, each a number or a factor on the base's such as "2x"; tokens, of
-                            all the training, are a factor; what is not given is as in the base
+                            all the training, are a factor; what is not given is as in the base; and
+                            experts, as the key below
   target = { width = 256, depth = 8, tokens = "4x" }
                             sizes of the target, in place of `target_width`
   variants = []             of a transformer: tied, rms-norm, rope, swiglu, qk-norm, grouped-kv,

@@ -153,7 +153,7 @@ impl Columns {
 /// The sizes in which these differ that have no column in every table.
 fn sizes(rungs: &[Rung]) -> Vec<Axis> {
     let mut sizes = Axis::growing(rungs);
-    if sizes.len() > 1 {
+    if Axis::of(rungs) == Axis::Compute {
         sizes.push(Axis::Compute);
     }
     sizes.retain(|axis| ![Axis::Width, Axis::Depth].contains(axis));
@@ -161,9 +161,9 @@ fn sizes(rungs: &[Rung]) -> Vec<Axis> {
 }
 
 /// Where its row stands: by every size.
-fn place(trial: &Trial) -> [At; 4] {
+fn place(trial: &Trial) -> [At; 7] {
     let rung = trial.rung();
-    [Axis::Width, Axis::Depth, Axis::Batch, Axis::Tokens].map(|axis| axis.at(&rung))
+    Axis::SINGLE.map(|axis| axis.at(&rung))
 }
 
 /// What is set beside the learning rate, by the names of columns.

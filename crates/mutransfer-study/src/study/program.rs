@@ -66,8 +66,8 @@ fn keys_of_models(file: &StudyFile, path: &Path) -> Result<(), ReadError> {
     let keys = [
         ("model", file.model != MODEL),
         ("variants", !file.variants.is_empty()),
-        ("experts", file.experts.is_some()),
-        ("base_experts", file.base_experts.is_some()),
+        ("experts", file.has_experts()),
+        ("base_experts", file.own_experts().is_some()),
         ("zero_readout", file.zero_readout),
         ("zero_query", file.zero_query),
     ];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::StudyFile;
+use super::file::{ExpertsFile, StudyFile};
 use super::sizes::{Amount, DEPTH, SizesFile};
 use crate::axis::Rung;
 use crate::error::ReadError;
@@ -121,14 +121,15 @@ impl<'a> Base<'a> {
         let width = whole(keys.width, own.width, self.width, self.width)?;
         let depth = whole(keys.depth, own.depth, self.depth, usual)?;
         let typed = file.base.and_then(|base| base.depth).or(file.base_depth);
+        let at = |experts: ExpertsFile| experts.at(self.width);
         let sizes = ModelSizes {
             base_width: self.width,
             width,
             depth,
             base_depth: typed.or((depth != self.depth).then_some(self.depth)),
             context: file.context,
-            experts: file.experts.map(|experts| experts.at(self.width)),
-            base_experts: file.base_experts.map(|experts| experts.at(self.width)),
+            experts: own.experts.or(file.experts).map(at),
+            base_experts: file.own_experts().map(at),
         };
         limits::check_width(keys.width, width)?;
         limits::check_depth(keys.depth, depth)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::StudyFile;
+use super::file::{ExpertsFile, StudyFile};
 use crate::error::ReadError;
 
 /// Blocks of the base where nothing is said of them.
@@ -24,6 +24,8 @@ pub(super) struct BaseFile {
     pub(super) width: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) depth: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) experts: Option<ExpertsFile>,
 }
 
 /// Sizes of a proxy or of the target; those of the base where they are not given.
@@ -41,6 +43,8 @@ pub(super) struct SizesFile {
     pub(super) batch: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tokens: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) experts: Option<ExpertsFile>,
 }
 
 impl SizesFile {
@@ -110,6 +114,20 @@ impl StudyFile {
         self.target.unwrap_or_else(|| SizesFile::of_width(width()))
     }
 
+    /// Whether experts are given of anything.
+    pub(super) fn has_experts(&self) -> bool {
+        let mut sizes = self.proxy_sizes();
+        sizes.push(self.target_size());
+        self.experts.is_some() || sizes.iter().any(|own| own.experts.is_some())
+    }
+
+    /// Experts of the base, in whichever form.
+    pub(super) fn own_experts(&self) -> Option<ExpertsFile> {
+        self.base
+            .and_then(|base| base.experts)
+            .or(self.base_experts)
+    }
+
     /// The same with every size that was left out and is the usual one.
     pub(super) fn filled(&self) -> Self {
         let mut filled = self.clone();
@@ -129,11 +147,17 @@ impl StudyFile {
     /// too.
     pub(super) fn check_forms(&self, path: &Path) -> Result<(), ReadError> {
         let base = self.base.is_some();
+        let experts = self.base.is_some_and(|base| base.experts.is_some());
         let [proxies, widths] = [self.proxies.is_some(), self.widths.is_some()];
         let [target, target_width] = [self.target.is_some(), self.target_width.is_some()];
-        let forms: [Forms; 4] = [
+        let forms: [Forms; 5] = [
             ("base", "base_width", [base, self.base_width.is_some()]),
             ("base", "base_depth", [base, self.base_depth.is_some()]),
+            (
+                "base.experts",
+                "base_experts",
+                [experts, self.base_experts.is_some()],
+            ),
             ("proxies", "widths", [proxies, widths]),
             ("target", "target_width", [target, target_width]),
         ];

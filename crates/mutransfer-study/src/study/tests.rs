@@ -73,6 +73,12 @@ fn a_study_grows_along_what_differs() {
             Axis::Compute,
             [1.0, 4.0, 256.0],
         ),
+        (
+            "[{}, { experts = { count = 16, active = 2, width = 256 } }]",
+            "{ experts = { count = 16, active = 8, width = 256 } }",
+            Axis::Active,
+            [1.0, 2.0, 8.0],
+        ),
     ];
     for (proxies, target, axis, at) in cases {
         let study = study(&format!("{base}proxies = {proxies}\ntarget = {target}"));
@@ -101,6 +107,35 @@ fn steps_follow_batch_and_tokens() {
     );
     let same = target("{ width = 128, batch = 8, tokens = \"1x\" }").budget;
     assert_eq!(same.base, None);
+}
+
+/// Experts grow with the width from where they are given, which is the base.
+#[test]
+fn every_size_may_have_its_own_experts() {
+    let sizes = "model = \"moe\"\nbase = { width = 64, experts = { count = 1, active = 1 } }\n\
+                 experts = { count = 1, active = 1 }\nproxies = [{}]\n";
+    let experts = "experts = { count = 16, active = 4, width = 32 }";
+    let study = study(&format!("{sizes}target = {{ width = 256, {experts} }}"));
+    let target = study.target().sizes;
+    let [own, base] = [target.experts, target.base_experts].map(Option::unwrap);
+    assert_eq!(
+        (own.count, own.active, own.width, own.at),
+        (16, 4, Some(32), 64)
+    );
+    assert_eq!((base.count, base.active, base.at), (1, 1, 64));
+    assert_eq!(study.axis(), Axis::Compute);
+    refused(
+        &format!("{sizes}base_experts = {{ count = 1, active = 1 }}\ntarget = {{ width = 256 }}"),
+        "`base_experts` and `base.experts` are both given",
+    );
+    let many = sizes.replace(
+        "proxies = [{}]",
+        "proxies = [{ experts = { count = 16, active = 1 } }]",
+    );
+    refused(
+        &format!("{many}target = {{ experts = {{ count = 8, active = 2 }} }}"),
+        "of which neither",
+    );
 }
 
 #[test]
