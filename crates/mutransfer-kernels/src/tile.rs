@@ -8,8 +8,8 @@ use std::hint::black_box;
 use crate::matrix::{Matrix, MatrixMut};
 use crate::simd::{Simd, kernel};
 
-/// Rows of the register tile: 24 sums of 32 registers or 12 of 16, enough to hide the latency of two
-/// units.
+/// Rows of the register tile: 24 sums of 32 registers or 12 of 16, enough to hide the latency of
+/// two units.
 const ROWS: usize = 6;
 /// Rows of a tile of one vector: two units have eight sums under way.
 const ROWS_OF_ONE: usize = 8;

@@ -84,18 +84,7 @@ impl Architecture {
         optimizer: Optimizer,
     ) -> Result<Plan, Error> {
         self.check_depth()?;
-        let is_transformer = self.kind.is_transformer();
-        let base = Self {
-            // The blocks of a residual network differ in size, so those of the base say nothing of
-            // more.
-            depth: if is_transformer {
-                self.base_depth
-            } else {
-                self.depth
-            },
-            experts: self.base_experts.or(self.experts),
-            ..self.clone()
-        };
+        let base = self.base();
         let compared = base.with_tensors_of(self);
         let mut widths = Widths::between(
             &compared.shapes(base_width)?,
@@ -104,11 +93,7 @@ impl Architecture {
         if self.variants.has(Variant::Tied) {
             widths = widths.tie(READOUT, "tokens.weight")?;
         }
-        if is_transformer {
-            widths = self.declared(widths, &base, [base_width, width])?;
-        } else if self.depth != self.base_depth {
-            widths = self.with_stages(widths)?;
-        }
+        widths = self.declared(widths, &base, [base_width, width])?;
         let rule = without_hidden_multipliers(rule.into(), optimizer)?;
         let mut plan = Plan::new(&widths, &self.shapes(width)?, rule, optimizer)?;
         mutransfer_burn::supports(&plan)?;
@@ -121,8 +106,34 @@ impl Architecture {
         Ok(plan)
     }
 
-    /// With what names and shapes do not say of a transformer, at the widths of base and target.
-    fn declared(
+    /// What it is compared with. Blocks of a residual network differ in size, so that those of the
+    /// base would say nothing of more.
+    fn base(&self) -> Self {
+        let is_alike = self.kind.is_transformer();
+        Self {
+            depth: if is_alike {
+                self.base_depth
+            } else {
+                self.depth
+            },
+            experts: self.base_experts.or(self.experts),
+            ..self.clone()
+        }
+    }
+
+    /// With what names and shapes do not say, at the widths of base and target.
+    fn declared(&self, widths: Widths, base: &Self, sizes: [usize; 2]) -> Result<Widths, Error> {
+        if self.kind.is_transformer() {
+            self.with_branches(widths, base, sizes)
+        } else if self.depth == self.base_depth {
+            Ok(widths)
+        } else {
+            self.with_stages(widths)
+        }
+    }
+
+    /// With heads, branches and experts of a transformer.
+    fn with_branches(
         &self,
         widths: Widths,
         base: &Self,
@@ -141,9 +152,9 @@ impl Architecture {
         with_experts(widths, sizes, experts)
     }
 
-    /// With the depth of a residual network, whose shapes are those of the target's blocks, as these
-    /// differ in size. What ends its branches is a norm, whose gain starts at one: a rule that starts
-    /// it smaller is refused.
+    /// With the depth of a residual network, whose shapes are those of the target's blocks. What
+    /// ends its branches is a norm, whose gain starts at one: a rule that starts it smaller is
+    /// refused.
     fn with_stages(&self, widths: Widths) -> Result<Widths, Error> {
         let [base, target] = [self.base_depth, self.depth].map(|depth| STAGES * depth);
         let widths = widths.with_depth("blocks", base, target)?;

@@ -309,7 +309,11 @@ mod tests {
             assert_eq!(rungs[1].along(&Axis::growing(&rungs)), words);
             assert_eq!(Axis::Compute.at(&rungs[1]).get(), compute, "{words}");
         }
-        let mut wider = with_experts([16, 4], None);
+    }
+
+    #[test]
+    fn a_wider_model_of_more_experts_is_larger() {
+        let [dense, mut wider] = [[1, 1], [16, 4]].map(|counts| with_experts(counts, None));
         assert!(wider.contains(&dense));
         wider.sizes.width *= 2;
         assert_eq!(Axis::of(&[dense, wider]), Axis::Compute);

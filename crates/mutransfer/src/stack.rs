@@ -244,8 +244,8 @@ impl<'a> Numbered<'a> {
         Ok(true)
     }
 
-    /// As it counts, or as it is declared of a base whose shapes are given at the target's number of
-    /// blocks.
+    /// As it counts, or as it is declared of a base whose shapes are given at the target's number
+    /// of blocks.
     fn stack(&self, name: &str, declared: &[Declared]) -> Stack {
         let (counted, target) = (self.base.len(), self.target.len());
         let at_target = |one: &&Declared| {

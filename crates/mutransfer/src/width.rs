@@ -182,9 +182,9 @@ impl Widths {
         Ok(self)
     }
 
-    /// Says that what matches `pattern` is the stream itself where a block changes its size, such as
-    /// the projections of a residual network: beside the branches of the block, and no deeper where
-    /// there are more blocks.
+    /// Says that what matches `pattern` is the stream itself where a block changes its size, such
+    /// as the projections of a residual network: beside the branches of the block, and no deeper
+    /// where there are more blocks.
     ///
     /// # Errors
     /// When no parameter matches.
@@ -284,8 +284,8 @@ impl Widths {
     /// Says how many blocks there are in the stack of this name, such as `stages.2.blocks`, in base
     /// and target. What is not said follows from what differs in number.
     ///
-    /// Where blocks differ in size, those that only the target has are not known from the base. Give
-    /// the shapes of the base at the target's number of blocks then, and its own number here.
+    /// Where blocks differ in size, those that only the target has are not known from the base.
+    /// Give the shapes of the base at the target's number of blocks then, and its own number here.
     ///
     /// # Errors
     /// When a number is zero.

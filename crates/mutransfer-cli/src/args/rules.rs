@@ -42,8 +42,8 @@ pub(crate) struct ModelOptions {
     /// and what has the multiplier of branches in the form folded
     #[arg(long, value_name = "PATTERN")]
     pub(crate) branch_end: Vec<String>,
-    /// What is no part of the residual branches beside it, and as much at any depth: the projections
-    /// where a stage begins, such as 'layer*.0.downsample.*'
+    /// What is no part of the residual branches beside it, and as much at any depth: the
+    /// projections where a stage begins, such as 'layer*.0.downsample.*'
     #[arg(long, value_name = "PATTERN")]
     pub(crate) shortcut: Vec<String>,
     /// The readout A is the same tensor as the embedding B; A may be absent from the shapes
@@ -56,9 +56,9 @@ pub(crate) struct ModelOptions {
     #[arg(long, value_name = "BASE:TARGET")]
     pub(crate) head_dim: Option<String>,
     /// Residual blocks in base and target, of all stacks or of one such as stages.2.blocks=9:27
-    /// (may be repeated) [default: what differs in number between the names of both]. Where blocks of
-    /// a stack differ in size, give the files of the base at the target's number of blocks, and its
-    /// own number here
+    /// (may be repeated) [default: what differs in number between the names of both]. Where blocks
+    /// of a stack differ in size, give the files of the base at the target's number of blocks, and
+    /// its own number here
     #[arg(long, value_name = "[STACK=]BASE:TARGET")]
     pub(crate) depth: Vec<String>,
     #[command(flatten)]
