@@ -1,6 +1,7 @@
 //! A model family at a size, and the plan that follows from its shapes.
 
 use burn::tensor::Device;
+use mutransfer::error::PlanError;
 use mutransfer::{
     Form, Optimizer, Parametrization, Plan, Power, Role, Shapes, Size, Sizes, Widths,
 };
@@ -95,7 +96,8 @@ impl Architecture {
         }
         widths = self.declared(widths, &base, [base_width, width])?;
         let rule = without_hidden_multipliers(rule.into(), optimizer)?;
-        let mut plan = Plan::new(&widths, &self.shapes(width)?, rule, optimizer)?;
+        let plan = Plan::new(&widths, &self.shapes(width)?, rule, optimizer);
+        let mut plan = plan.map_err(|error| self.without_ends(error))?;
         mutransfer_burn::supports(&plan)?;
         if self.zero_readout && !self.variants.has(Variant::Tied) {
             plan = plan.with_zero_init(READOUT)?;
@@ -104,6 +106,17 @@ impl Architecture {
             plan = plan.with_zero_init("blocks.*.attention.query.weight")?;
         }
         Ok(plan)
+    }
+
+    /// What ends branches is said wherever it can start smaller.
+    fn without_ends(&self, error: mutransfer::Error) -> Error {
+        match error {
+            mutransfer::Error::Plan(PlanError::NoBranchEnds { rule }) => Error::NormEnds {
+                kind: self.kind,
+                rule,
+            },
+            other => other.into(),
+        }
     }
 
     /// What it is compared with. Blocks of a residual network differ in size, so that those of the

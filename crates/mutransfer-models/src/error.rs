@@ -54,6 +54,17 @@ pub enum Error {
         /// The model.
         kind: Kind,
     },
+    /// A rule that starts smaller what ends branches, which are norms.
+    #[error(
+        "{rule} starts what ends residual branches smaller, and those of {kind} end in norms, \
+         whose gains start at 1"
+    )]
+    NormEnds {
+        /// The model.
+        kind: Kind,
+        /// The parametrization.
+        rule: String,
+    },
     /// The change of the residual stream of what is no transformer.
     #[error("updates along depth are measured of transformers, and {kind} is none")]
     NoStream {

@@ -588,7 +588,9 @@ fn a_residual_network_has_rules_over_depth() {
     let shallower = planned(8, Rule::CompleteP).unwrap();
     assert_eq!(shallower.forward().residual, Some(2.0));
     let error = planned(2, Rule::SpDepthInit).unwrap_err().to_string();
-    assert!(error.contains("nothing says which those are"), "{error}");
+    let expected = "sp-depth-init starts what ends residual branches smaller, and those of resnet \
+                    end in norms, whose gains start at 1";
+    assert_eq!(error, expected);
 }
 
 #[test]
