@@ -214,10 +214,6 @@ fn recipes_along_other_axes_run() {
             ("steps = 64", "steps = 4"),
             ("steps = 512", "steps = 16"),
             ("step = 0.5", "step = 4"),
-            (
-                "[\"sp\", \"sp-depth-init\", \"depth-mup\", \"complete-p\"]",
-                "[\"complete-p\"]",
-            ),
             (", { tokens = \"4x\" }", ""),
             (", { batch = 16 }", ""),
         ];
