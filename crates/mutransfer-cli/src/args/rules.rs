@@ -43,7 +43,7 @@ pub(crate) struct ModelOptions {
     #[arg(long, value_name = "PATTERN")]
     pub(crate) branch_end: Vec<String>,
     /// What is no part of the residual branches beside it, and as much at any depth: the
-    /// projections where a stage begins, such as 'layer*.0.downsample.*'
+    /// projections where a stage begins, such as 'layer*.0.downsample.*.*'
     #[arg(long, value_name = "PATTERN")]
     pub(crate) shortcut: Vec<String>,
     /// The readout A is the same tensor as the embedding B; A may be absent from the shapes
