@@ -14,6 +14,16 @@ use crate::error::Problem;
 /// Sizes of base and target.
 type Pair = (usize, usize);
 
+/// What they are called in Python.
+const SIZES: [(&str, Size); 6] = [
+    ("head_dim", Size::HeadDim),
+    ("depth", Size::Depth),
+    ("active", Size::Active),
+    ("experts", Size::Experts),
+    ("expert_width", Size::ExpertWidth),
+    ("shared_width", Size::SharedWidth),
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Choices {
@@ -29,8 +39,8 @@ pub(crate) struct Choices {
     /// Readouts with the embeddings that they are.
     ties: Vec<(String, String)>,
     pub(crate) zero_init: Vec<String>,
-    head_dim: Option<Pair>,
-    depth: Option<Pair>,
+    /// What shapes do not say, in base and target.
+    sizes: BTreeMap<String, Option<Pair>>,
     form: Option<String>,
     decay: Option<String>,
     options: BTreeMap<String, String>,
@@ -84,8 +94,8 @@ impl Choices {
             widths = widths.tie(readout, embedding)?;
         }
         let mut sizes = Sizes::NONE;
-        for (size, pair) in [(Size::HeadDim, self.head_dim), (Size::Depth, self.depth)] {
-            if let Some((base, target)) = pair {
+        for (name, size) in SIZES {
+            if let Some((base, target)) = self.sizes.get(name).copied().flatten() {
                 sizes = sizes.with(size, base, target)?;
             }
         }

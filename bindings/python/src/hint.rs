@@ -71,7 +71,8 @@ fn advice(fix: Fix) -> &'static str {
         Fix::FormForTies => "tied embeddings need form=\"table8\" (or \"table9\")",
         Fix::DeclareBranchEnds => "take a rule that scales no ends of branches, such as complete-p",
         Fix::DeclareExperts => {
-            "take a rule without laws for experts, such as mup, or `mutransfer plan` with --active"
+            "say how many are active in base and target, as active=(1, 8), and how wide one is where \
+             shapes do not, as expert_width=(512, 128)"
         }
         Fix::OtherRule => "mutransfer.rules() lists which families each rule covers",
     }

@@ -43,6 +43,35 @@ def test_numbers_of_table_8():
     assert "mid.weight  hidden  0.125  8" in plan.table()
 
 
+def test_active_experts_of_a_dense_base():
+    """The example of the program's pages: two of four experts, as wide together as the base."""
+    out_in = (1, 0)
+    dense = {"embed": (50, 32), "up": Shape((80, 32), *out_in), "down": Shape((32, 80), *out_in)}
+    sparse = {"embed": (50, 64), "router": Shape((4, 64), *out_in)}
+    for expert in range(4):
+        sparse[f"experts.{expert}.up"] = Shape((40, 64), *out_in)
+        sparse[f"experts.{expert}.down"] = Shape((64, 40), *out_in)
+    dense, sparse = (
+        {"embed" if name == "embed" else f"blocks.0.mlp.{name}": shape for name, shape in model.items()}
+        for model in (dense, sparse)
+    )
+    declare = [("embed", "input")]
+    with pytest.warns(PlanWarning, match="MU021"):
+        plan = mutransfer.plan(
+            dense, sparse, declare=declare, rule="complete-mue", active=(1, 2)
+        )
+    down = plan.params["blocks.0.mlp.experts.3.down"]
+    assert (down.role, down.lr, down.init_scale, down.multiplier) == ("expert-out", 0.5, 0.5, 2.0)
+    experts = plan.forward.experts
+    assert (experts["route"], experts["active"], experts["experts"]) == (2.0, [1, 2], [1, 4])
+    assert "forward experts:" in plan.table()
+    with pytest.raises(PlanError, match="8 of 4 experts are active"):
+        mutransfer.plan(dense, sparse, declare=declare, rule="complete-mue", active=(1, 8))
+    with pytest.raises(PlanError, match="active width") as refused:
+        mutransfer.plan(dense, sparse, declare=declare, rule="complete-mue")
+    assert "active" in refused.value.hint
+
+
 def test_without_torch():
     """Importing the package must not import a framework, and is fast."""
     code = "import sys, mutransfer; print(sorted({'torch', 'numpy'} & set(sys.modules)))"

@@ -35,8 +35,8 @@
 //! an optimum moves with size.
 
 mod coordinates;
-mod depth;
 mod fix;
+mod growth;
 mod names;
 mod power;
 #[cfg(test)]
@@ -57,8 +57,8 @@ pub use coordinates::layers::{Evidence, Layers};
 pub use coordinates::looks::Looks;
 pub use coordinates::read::{Measurements, coordinates_from_csv};
 pub use coordinates::size::Coordinate;
-pub use depth::{DepthCell, DepthCheck, DepthError, DepthRow, judge_depth};
 pub use fix::Fix;
+pub use growth::{GrowthCell, GrowthCheck, GrowthError, GrowthRow, Promise, judge_growth};
 pub use names::{BASELINE, display_name};
 pub use power::design::{Chance, Design, Power};
 pub use power::measured::power_of_open;

@@ -23,15 +23,15 @@ use mutransfer_study::store::Store;
 use mutransfer_study::study::Study;
 use mutransfer_study::subject::{Description, Heads};
 
-use crate::args::CoordOptions;
 #[cfg(feature = "train")]
-use crate::depth::depths;
+use crate::along::along;
+use crate::args::CoordOptions;
 use crate::failure::Failure;
 use crate::say::{note, say};
 use crate::subject::open_typed;
 use print::print;
 #[cfg(feature = "train")]
-pub(crate) use protocol::{STEPS, hyper};
+pub(crate) use protocol::{ADAM_RATE, STEPS, hyper};
 use protocol::{protocol, protocol_of};
 
 /// All that is written.
@@ -47,8 +47,8 @@ const FILES: [&str; 8] = [
 ];
 
 pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
-    if !options.depths.is_empty() {
-        return depths(options);
+    if !options.depths.is_empty() || options.experts.grow() {
+        return along(options);
     }
     let study = options.study.as_deref().map(Study::read).transpose()?;
     let rules = rules(options, study.as_ref())?;
@@ -87,7 +87,7 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
 
 /// It trains transformers.
 #[cfg(not(feature = "train"))]
-fn depths(_: &CoordOptions) -> Result<(), Failure> {
+fn along(_: &CoordOptions) -> Result<(), Failure> {
     let refused: mutransfer_study::subject::Problem = crate::subject::Untrained.into();
     Err(refused.into())
 }

@@ -3,13 +3,13 @@
 //! Without the feature `train` it has every command, and no model to train: what needs one is
 //! refused with the next step. So the package for Python has it, without a tensor library.
 
+#[cfg(feature = "train")]
+mod along;
 mod analyze;
 mod args;
 mod ask;
 mod check;
 mod coord;
-#[cfg(feature = "train")]
-mod depth;
 mod executor;
 mod explain;
 mod export;

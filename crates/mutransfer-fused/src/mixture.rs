@@ -5,8 +5,8 @@ use std::sync::Arc;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation};
 use mutransfer_kernels::{
-    Experts as Weights, Gate, Mixture, MixtureGradients, Passage, Routing, mixture_backward,
-    mixture_forward,
+    Choice, Experts as Weights, Gate, Mixture, MixtureGradients, Passage, Routing,
+    mixture_backward, mixture_forward,
 };
 
 use crate::activation::gelu;
@@ -39,24 +39,33 @@ pub struct Routes {
     gate: Gate,
 }
 
-/// Sends each token to the `active` experts with the highest sums of score and offset, of equal
-/// ones to the first. A score is the sigmoid of a logit `[.., experts]`; offsets, one an expert, do
-/// not count in the gates and get no gradient.
+/// Sends each token to the experts with the highest sums of score and offset, in each group, of
+/// equal ones to the first. A score is the sigmoid of a logit `[.., experts]`; offsets, one an
+/// expert, do not count in the gates and get no gradient.
 ///
 /// # Panics
-/// If there are fewer experts than are to be active, or none are.
-pub fn route<const D: usize>(
-    gate: Gate,
-    active: usize,
-    logits: &Tensor<D>,
-    offsets: &[f32],
-) -> Routes {
+/// If there are fewer experts than are to be active, or none are, or groups do not divide both.
+pub fn route<const D: usize>(choice: Choice, logits: &Tensor<D>, offsets: &[f32]) -> Routes {
     let logits: Vec<f32> = logits.to_data().iter().collect();
-    let routing = kernel(|workspace| Routing::new(workspace, gate, active, &logits, offsets));
+    let routing = kernel(|workspace| Routing::new(workspace, choice, &logits, offsets));
     Routes {
         routing: Arc::new(routing),
-        gate,
+        gate: choice.gate,
     }
+}
+
+/// The logits that the routes were made of, with the gradient of `factor` times the
+/// [unevenness](Routing::unevenness) of the load beside what comes back to them: a loss that
+/// balances, and is in no loss that is reported.
+///
+/// # Panics
+/// If the logits are not on the CPU.
+pub fn balanced<const D: usize>(routes: &Routes, factor: f64, logits: Tensor<D>) -> Tensor<D> {
+    let operation = Balance {
+        routing: Arc::clone(&routes.routing),
+        factor,
+    };
+    apply!(operation, logits)
 }
 
 impl Routes {
@@ -191,6 +200,28 @@ fn indices(of: impl Iterator<Item = i32>, device: &Device) -> Tensor<1, Int> {
     let values: Vec<i32> = of.collect();
     let count = values.len();
     Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+/// Input: logits `[.., experts]`, which are the output too.
+#[derive(Clone, Debug)]
+struct Balance {
+    routing: Arc<Routing>,
+    factor: f64,
+}
+
+impl Fused<1> for Balance {
+    type State = ();
+
+    fn forward(&self, [logits]: [FlexTensor; 1]) -> (FlexTensor, Self::State) {
+        (logits, ())
+    }
+
+    fn backward(&self, (): Self::State, gradient: FlexTensor, mut parents: Parents<'_, 1>) {
+        let mut sum = Buffer::new(slice(&gradient).len());
+        sum.copy_from_slice(slice(&gradient));
+        self.routing.add_balance(self.factor, &mut sum);
+        parents.give(0, sum.tensor(dims(&gradient)));
+    }
 }
 
 /// Inputs: `[.., width]`, logits `[.., experts]`, the weights, their bias, and a residual.

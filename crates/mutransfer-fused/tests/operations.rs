@@ -7,8 +7,9 @@ use burn::module::Param;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Int, Tensor, TensorData};
 use mutransfer_fused::{
-    Experts, Gate, Heads, attention, cross_entropy, embedding, gelu, layer_norm, linear, mixture,
-    positioned_embedding, residual_linear, rms_norm, route, scaled_linear, swiglu, tied_readout,
+    Choice, Experts, Gate, Heads, attention, cross_entropy, embedding, gelu, layer_norm, linear,
+    mixture, positioned_embedding, residual_linear, rms_norm, route, scaled_linear, swiglu,
+    tied_readout,
 };
 
 use common::{agree, device, flat, same, sizes};
@@ -218,7 +219,12 @@ fn mixtures_agree() {
             let compute = |offsets: &[f32], leaves: &[Tensor<1>]| {
                 let row = |at: usize, columns| leaves[at].clone().reshape([1, tokens, columns]);
                 let logits: Tensor<3> = row(1, experts);
-                let routes = route(gate, active, &logits, offsets);
+                let choice = Choice {
+                    gate,
+                    active,
+                    groups: 1,
+                };
+                let routes = route(choice, &logits, offsets);
                 let inputs = [row(0, width), logits, row(6, width)];
                 flat(mixture(
                     &routes,
@@ -259,7 +265,12 @@ fn a_single_expert_is_the_dense_layer_to_the_bit() {
         .collect();
     let row = |at: usize| leaves[at].clone().reshape([tokens, width]);
     let logits = leaves[1].clone().reshape([tokens, 1]);
-    let routes = route(Gate::Normalised, 1, &logits, &[0.0]);
+    let choice = Choice {
+        gate: Gate::Normalised,
+        active: 1,
+        groups: 1,
+    };
+    let routes = route(choice, &logits, &[0.0]);
     let experts = experts_of(&leaves, [1, width, own]);
     let one = mixture(&routes, experts, [0.5, 0.5], [row(0), logits, row(6)]);
     let up = linear_of(&leaves[2].clone().reshape([width, own]), Some(&leaves[3]));

@@ -85,7 +85,8 @@ pub use loss::cross_entropy;
 pub use matmul::matmul;
 pub use matrix::{Matrix, MatrixMut, Workspace};
 pub use mixture::{
-    Experts, Gate, Mixture, MixtureGradients, Passage, Routing, mixture_backward, mixture_forward,
+    Choice, Experts, Gate, Mixture, MixtureGradients, Passage, Routing, mixture_backward,
+    mixture_forward,
 };
 pub use norm::{
     NormGradients, Statistics, layer_norm_backward, layer_norm_forward, rms_norm_backward,

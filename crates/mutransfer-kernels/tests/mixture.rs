@@ -3,8 +3,8 @@
 mod common;
 use common::{close, dot, noise, slopes, wide, workspaces};
 use mutransfer_kernels::{
-    Experts, Gate, Gelu, Matrix, MatrixMut, Mixture, MixtureGradients, Passage, Routing, Workspace,
-    gelu_forward, linear_forward, mixture_backward, mixture_forward,
+    Choice, Experts, Gate, Gelu, Matrix, MatrixMut, Mixture, MixtureGradients, Passage, Routing,
+    Workspace, gelu_forward, linear_forward, mixture_backward, mixture_forward,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +76,12 @@ impl Case {
     }
 
     fn routing(&self, workspace: &mut Workspace) -> Routing {
-        let active = self.sizes.active;
-        Routing::new(workspace, self.gate, active, &self.logits, &self.offsets)
+        let choice = Choice {
+            gate: self.gate,
+            active: self.sizes.active,
+            groups: 1,
+        };
+        Routing::new(workspace, choice, &self.logits, &self.offsets)
     }
 
     /// Output, and the gradients at a gradient of the output.
@@ -289,11 +293,78 @@ fn output_and_gradients_are_those_of_the_sum_over_all_experts() {
     }
 }
 
+/// Two experts, of so many groups.
+fn pairs(groups: usize) -> Choice {
+    Choice {
+        gate: Gate::Normalised,
+        active: 2,
+        groups,
+    }
+}
+
+#[test]
+fn a_token_has_as_many_experts_of_every_group() {
+    let mut workspace = Workspace::new();
+    let logits = [5.0, 4.0, 1.0, 2.0, 0.0, 0.0, 7.0, 7.0];
+    let mut route = |groups| Routing::new(&mut workspace, pairs(groups), &logits, &[0.0; 4]);
+    assert_eq!(route(1).chosen(), [0, 1, 2, 3]);
+    let grouped = route(2);
+    assert_eq!(grouped.chosen(), [0, 3, 0, 2]);
+    assert_eq!(
+        grouped.gates()[2..],
+        [0.5 / (0.5 + 0.999_089), 0.999_089 / (0.5 + 0.999_089)]
+    );
+    assert_eq!(grouped.loads().collect::<Vec<_>>(), [2, 0, 1, 1]);
+}
+
+#[test]
+#[should_panic(expected = "3 groups do not divide 6 experts, 2 of them active")]
+fn groups_divide_experts_and_active_ones() {
+    let _ = Routing::new(&mut Workspace::new(), pairs(3), &[0.0; 6], &[0.0; 6]);
+}
+
+/// Differences of the loss, in whose steps no token goes elsewhere.
+#[test]
+fn the_gradient_that_balances_is_that_of_the_unevenness() {
+    let mut workspace = Workspace::new();
+    let mut case = Case::new([9, 5, 6, 2, 3], Gate::Normalised);
+    // A step moves a score by a thousandth, and offsets by half the way between two of them.
+    case.offsets = (0..6).map(|expert| 2.0 * expert as f32).collect();
+    let routing = case.routing(&mut workspace);
+    let mut gradient = vec![1.0; case.logits.len()];
+    routing.add_balance(0.3, &mut gradient);
+    for (at, gradient) in gradient.iter().enumerate() {
+        let unevenness = [0.01, -0.01].map(|step| {
+            let mut moved = case.clone();
+            moved.logits[at] += step;
+            moved.routing(&mut workspace).unevenness()
+        });
+        let slope = 0.3 * (unevenness[0] - unevenness[1]) / 0.02;
+        assert!(
+            (f64::from(*gradient) - 1.0 - slope).abs() < 1e-5,
+            "{at}: {gradient}, {slope}"
+        );
+    }
+    case.offsets = vec![0.0; 6];
+    case.logits = vec![0.0; 6];
+    case.tokens = 1;
+    let even = Routing::new(
+        &mut workspace,
+        Choice {
+            active: 6,
+            ..pairs(1)
+        },
+        &case.logits,
+        &case.offsets,
+    );
+    assert!((even.unevenness() - 1.0).abs() < 1e-12);
+}
+
 #[test]
 fn equal_scores_go_to_the_first_experts_and_offsets_only_choose() {
     let mut workspace = Workspace::new();
     let route = |workspace: &mut Workspace, logits: &[f32], offsets: &[f32]| {
-        Routing::new(workspace, Gate::Normalised, 2, logits, offsets)
+        Routing::new(workspace, pairs(1), logits, offsets)
     };
     let ties = route(
         &mut workspace,

@@ -21,7 +21,7 @@ use crate::transformer::{Transformer, TransformerConfig};
 use crate::variant::{GROUP, Variant, Variants};
 
 /// Everything about a model family but its width.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// The family.
     pub kind: Kind,

@@ -71,6 +71,12 @@ pub enum Error {
         /// The model.
         kind: Kind,
     },
+    /// Experts of what has none.
+    #[error("{kind} has no experts; moe does")]
+    NoExperts {
+        /// The model.
+        kind: Kind,
+    },
     /// A depth that differs from the base's in a model with its norms after the branches.
     #[error(
         "no rule transfers over depth with norms after the branches; the depth is {depth}, the \
@@ -113,6 +119,12 @@ pub enum Error {
         active: usize,
         /// Experts there are.
         count: usize,
+    },
+    /// A factor on the auxiliary loss that would be none.
+    #[error("the factor on the auxiliary loss is {factor}; it must be 0 or more")]
+    Auxiliary {
+        /// The factor.
+        factor: f64,
     },
     /// A size that must be positive.
     #[error("{what} is zero")]

@@ -13,11 +13,13 @@ pub(crate) const USUAL_EXPERTS: Experts = Experts {
     active: 2,
     width: None,
     shared: 0,
+    groups: 1,
+    auxiliary: None,
     at: 1,
 };
 
 /// Experts of a mixture, at the width of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ExpertSizes {
     /// How many there are.
     pub(crate) count: usize,
@@ -27,6 +29,10 @@ pub(crate) struct ExpertSizes {
     pub(crate) width: usize,
     /// Hidden units of all shared ones together.
     pub(crate) shared: usize,
+    /// Groups, of each of which a token has as many.
+    pub(crate) groups: usize,
+    /// Factor on the loss that balances the load, in place of offsets.
+    pub(crate) auxiliary: Option<f64>,
 }
 
 impl ExpertSizes {
@@ -37,6 +43,8 @@ impl ExpertSizes {
             active: 1,
             width: DENSE * width,
             shared: 0,
+            groups: 1,
+            auxiliary: None,
         }
     }
 }
@@ -58,6 +66,8 @@ impl Architecture {
                 active: 1,
                 width: Some(own.width.map_or(DENSE * own.at, |units| units * own.active)),
                 shared,
+                groups: 1,
+                auxiliary: None,
                 at,
             }
         };
@@ -73,17 +83,10 @@ impl Architecture {
         let Some(experts) = self.experts else {
             return Ok(ExpertSizes::dense(width));
         };
+        check(experts)?;
         let Experts {
             count, active, at, ..
         } = experts;
-        for (what, size) in [("experts", count), ("active", active), ("base_width", at)] {
-            if size == 0 {
-                return Err(Error::Zero { what });
-            }
-        }
-        if active > count {
-            return Err(Error::Active { active, count });
-        }
         let scaled = |what: &'static str, units: usize| {
             divides(what, units * width, "base_width", at)?;
             Ok::<_, Error>(units * width / at)
@@ -105,7 +108,38 @@ impl Architecture {
             active,
             width: own,
             shared: scaled("shared_width times width", experts.shared)?,
+            groups: experts.groups,
+            auxiliary: experts.auxiliary,
         })
+    }
+}
+
+/// Checks what does not depend on the width of the model.
+fn check(experts: Experts) -> Result<(), Error> {
+    let Experts {
+        count,
+        active,
+        groups,
+        at,
+        ..
+    } = experts;
+    let sizes = [
+        ("experts", count),
+        ("active", active),
+        ("groups", groups),
+        ("base_width", at),
+    ];
+    if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+        return Err(Error::Zero { what });
+    }
+    if active > count {
+        return Err(Error::Active { active, count });
+    }
+    divides("the number of experts", count, "groups", groups)?;
+    divides("that of active ones", active, "groups", groups)?;
+    match experts.auxiliary {
+        Some(factor) if !(factor.is_finite() && factor >= 0.0) => Err(Error::Auxiliary { factor }),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,9 @@ use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
-use mutransfer_fused::{Experts, Gate, Routes, gelu, linear, mixture, residual_linear, route};
+use mutransfer_fused::{
+    Choice, Experts, Gate, Routes, balanced, gelu, linear, mixture, residual_linear, route,
+};
 
 use crate::expert_sizes::ExpertSizes;
 use crate::feed_forward::{Feed, new_linear, show_linear};
@@ -21,7 +23,8 @@ const BALANCE_RATE: f64 = 0.1;
 /// Gates are sigmoids over their sum over the active experts; with one active expert of several
 /// they are not divided, as they would all be 1 and the router would learn nothing from the loss.
 /// The load is balanced by offsets `-rate Σ_steps (load - active / count)` on what is chosen by,
-/// and by nothing in the loss (2408.15664).
+/// and by nothing in the loss (2408.15664); or by an auxiliary loss in their place, which no loss
+/// that is reported has.
 #[derive(Module, Debug)]
 pub(crate) struct Mixture {
     router: Linear,
@@ -31,6 +34,8 @@ pub(crate) struct Mixture {
     /// Share of tokens of each expert beyond an even one, summed over the steps.
     running_load: RunningState<Tensor<1>>,
     active: usize,
+    groups: usize,
+    auxiliary: Option<f64>,
     is_balanced: bool,
     /// A.
     multiplier: f64,
@@ -71,6 +76,8 @@ impl Feed for Mixture {
             active,
             width: own,
             shared,
+            groups,
+            auxiliary,
         } = sizes;
         let matrices = |shape: [usize; 3]| Initializer::Zeros.init(shape, device);
         let unbiased = |fan_in, fan_out| {
@@ -94,6 +101,8 @@ impl Feed for Mixture {
             }),
             running_load: RunningState::new(Tensor::zeros([count], device)),
             active,
+            groups,
+            auxiliary,
             is_balanced: config.is_balanced,
             multiplier: config.forward.experts,
             route_scale: config.forward.route,
@@ -108,23 +117,31 @@ impl Feed for Mixture {
         probe: &mut Probe,
     ) -> Tensor<3> {
         show_linear("mlp.router", index, &self.router, &input, probe);
-        let logits = linear(&self.router, input.clone());
-        let routes = route(self.gate(), self.active, &logits, &self.offsets());
+        let mut logits = linear(&self.router, input.clone());
+        let routes = route(self.choice(), &logits, &self.offsets());
         self.show(&routes, [&input, &logits], index, probe);
         if self.is_balanced && input.device().is_autodiff() && !probe.is_on() {
-            self.balance(&routes);
+            match self.auxiliary {
+                Some(factor) => logits = balanced(&routes, factor, logits),
+                None => self.balance(&routes),
+            }
         }
         self.apply(multiplier, &routes, [input, logits, residual])
     }
 }
 
 impl Mixture {
-    fn gate(&self) -> Gate {
+    fn choice(&self) -> Choice {
         let [count, ..] = self.up.weight.dims();
-        if self.active == 1 && count > 1 {
-            Gate::Score
-        } else {
-            Gate::Normalised
+        let is_single = self.active == 1 && count > 1;
+        Choice {
+            gate: if is_single {
+                Gate::Score
+            } else {
+                Gate::Normalised
+            },
+            active: self.active,
+            groups: self.groups,
         }
     }
 

@@ -14,7 +14,6 @@
 mod architecture;
 mod cnn;
 pub mod data;
-pub mod depth;
 mod error;
 mod expert_sizes;
 mod experts;
@@ -30,6 +29,7 @@ mod subject;
 mod task;
 mod trainer;
 mod transformer;
+pub mod updates;
 mod variant;
 
 pub use architecture::Architecture;

@@ -4,7 +4,7 @@
 
 use mutransfer::{Alpha, Hyper, Optimizer, Options, Parametrization, Rule};
 use mutransfer_models::data::{Corpus, Dataset, Images, Language};
-use mutransfer_models::depth::{DepthChange, DepthRun, depth_change};
+use mutransfer_models::updates::{DepthChange, Updates, depth_change};
 use mutransfer_models::{Architecture, Batches, Kind, trainer};
 
 fn change(rule: &Parametrization, kind: Kind, depth: usize) -> Result<DepthChange, String> {
@@ -16,7 +16,7 @@ fn change(rule: &Parametrization, kind: Kind, depth: usize) -> Result<DepthChang
         learning_rate: 0.0078125,
         ..Hyper::default()
     };
-    let run = DepthRun {
+    let run = Updates {
         architecture: Architecture {
             depth,
             base_depth: if kind == Kind::Gpt { 4 } else { depth },

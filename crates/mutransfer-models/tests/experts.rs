@@ -26,6 +26,8 @@ fn experts(count: usize, active: usize) -> Experts {
         active,
         width: None,
         shared: 0,
+        groups: 1,
+        auxiliary: None,
         at: 8,
     }
 }
@@ -188,6 +190,70 @@ fn offsets_even_out_the_load() {
     assert!(loads[0] > 1.1 && loads[1] < 1.05, "{loads:?}");
 }
 
+#[test]
+fn an_auxiliary_loss_evens_out_the_load_and_is_in_no_loss() {
+    let dataset = dataset();
+    let start = |auxiliary| {
+        let experts = Experts {
+            auxiliary,
+            ..experts(8, 2)
+        };
+        start(
+            &model(Kind::Moe, Some(experts)),
+            Rule::Mup,
+            [16, 16],
+            &dataset,
+        )
+    };
+    let [mut without, mut with] = [Some(0.0), Some(0.1)].map(start);
+    let [first, other] = [&mut without, &mut with].map(|model| model.step(0.3).to_bits());
+    assert_eq!(first, other);
+    let loads = [without, with].map(|mut model| {
+        for _ in 0..100 {
+            model.step(0.3);
+        }
+        let state = model.state().unwrap();
+        let offsets = state
+            .iter()
+            .find(|(name, _)| name.ends_with("running_load"));
+        assert!(offsets.unwrap().1.iter().all(|load| *load == 0.0));
+        measured(model.as_mut(), "blocks.0.mlp.load")
+    });
+    assert!(loads[1] < 1.05 && loads[0] > 1.2, "{loads:?}");
+}
+
+#[test]
+fn groups_have_the_same_load() {
+    let dataset = dataset();
+    let experts = Experts {
+        groups: 4,
+        ..experts(4, 4)
+    };
+    // A group of one expert goes to every token.
+    let [mut grouped, mut all] = [
+        experts,
+        Experts {
+            groups: 1,
+            ..experts
+        },
+    ]
+    .map(|experts| {
+        start(
+            &model(Kind::Moe, Some(experts)),
+            Rule::CompleteMuE,
+            [16, 16],
+            &dataset,
+        )
+    });
+    let loads = measured(grouped.as_mut(), "blocks.0.mlp.load");
+    assert_eq!(loads, 1.0);
+    let losses = [&mut grouped, &mut all].map(|model| {
+        model.step(0.3);
+        model.validation_loss()
+    });
+    assert!((losses[0] - losses[1]).abs() < 1e-5, "{losses:?}");
+}
+
 /// From a readout at zero the first update moves nothing inside, and no offset sends a token elsewhere.
 #[test]
 fn a_check_is_not_balanced() {
@@ -279,6 +345,26 @@ fn senseless_experts_are_refused() {
     assert_eq!(
         of(uneven),
         "expert_width times width 72 is not divisible by base_width 10"
+    );
+    let grouped = |groups| Experts {
+        groups,
+        ..experts(8, 2)
+    };
+    assert_eq!(
+        of(grouped(3)),
+        "the number of experts 8 is not divisible by groups 3"
+    );
+    assert_eq!(
+        of(grouped(4)),
+        "that of active ones 2 is not divisible by groups 4"
+    );
+    let negative = Experts {
+        auxiliary: Some(-1.0),
+        ..experts(8, 2)
+    };
+    assert_eq!(
+        of(negative),
+        "the factor on the auxiliary loss is -1; it must be 0 or more"
     );
     let (_, error) = refused(model(Kind::Gpt, Some(experts(4, 2))));
     assert!(matches!(

@@ -8,7 +8,7 @@ use crate::subject::{Experts, ModelSizes};
 use crate::trial::{Budget, Trial};
 
 /// The sizes of a trial: of its model, and of its training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rung {
     /// How large the model is.
     pub sizes: ModelSizes,
@@ -268,6 +268,8 @@ mod tests {
             active,
             width,
             shared: 0,
+            groups: 1,
+            auxiliary: None,
             at: 8,
         }
     }

@@ -76,7 +76,7 @@ pub enum Heads {
 }
 
 /// How large a model is, and the base it is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSizes {
     /// Width at which every scale is 1.
@@ -99,7 +99,7 @@ pub struct ModelSizes {
 }
 
 /// Experts of a mixture. Their hidden units grow with the width of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experts {
     /// Experts that a token may be routed to.
@@ -113,8 +113,23 @@ pub struct Experts {
     /// Hidden units of all shared experts together, in a model of width `at`.
     #[serde(default)]
     pub shared: usize,
+    /// Groups of experts, of each of which a token is routed to as many.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub groups: usize,
+    /// Factor on a loss that balances their load, in place of offsets where they are chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auxiliary: Option<f64>,
     /// The width of the model that they are given for.
     pub at: usize,
+}
+
+pub(crate) fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+pub(crate) fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// Hidden units of a dense layer over the width of the model.

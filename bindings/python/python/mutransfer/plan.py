@@ -16,6 +16,7 @@ from mutransfer.errors import PlanError, PlanWarning, in_file
 from mutransfer.shapes import Shapes
 
 Pairs: TypeAlias = Sequence[tuple[str, str]]
+Sizes: TypeAlias = tuple[int, int]
 
 # Findings of which no plan should be used.
 _WRONG = ("MU001", "MU002", "MU006", "MU008")
@@ -52,6 +53,8 @@ class Forward(NamedTuple):
     residual: float | None
     residual_in: Mapping[str, float]
     readout: Mapping[str, float]
+    # Sizes of layers of experts, and `route`, on the weighted sum of the routed ones.
+    experts: Mapping[str, Any] | None
 
 
 class Finding(NamedTuple):
@@ -111,6 +114,7 @@ class Plan(NamedTuple):
                 forward.get("residual"),
                 forward.get("residual_in", {}),
                 forward.get("readout", {}),
+                forward.get("experts"),
             ),
             clip=document.get("clip"),
             findings=tuple(Finding(**finding) for finding in findings),
@@ -218,8 +222,12 @@ def plan(
     declare: Pairs = (),
     ties: Pairs = (),
     zero_init: Sequence[str] = (),
-    head_dim: tuple[int, int] | None = None,
-    depth: tuple[int, int] | None = None,
+    head_dim: Sizes | None = None,
+    depth: Sizes | None = None,
+    active: Sizes | None = None,
+    experts: Sizes | None = None,
+    expert_width: Sizes | None = None,
+    shared_width: Sizes | None = None,
     form: str | None = None,
     decay: str | None = None,
     options: Mapping[str, str] | None = None,
@@ -244,6 +252,10 @@ def plan(
         zero_init: Patterns of parameters that start at zero.
         head_dim: Size of an attention head in base and target, where heads grow.
         depth: Number of blocks in base and target, to be checked against the names.
+        active: Experts that a token is routed to, in base and target; a dense base has 1.
+        experts: Experts of a block, where shapes do not say it.
+        expert_width: Hidden units of one expert, likewise.
+        shared_width: Hidden units of all shared experts together, likewise.
         form: `table3`, `table8`, `table9` or `folded`; without it the rule's own.
         decay: `l2`, `times-lr` or `independent`; without it the optimizer's own.
         options: Choices where the literature disagrees.
@@ -274,8 +286,14 @@ def plan(
         "declare": list(declare),
         "ties": list(ties),
         "zero_init": list(zero_init),
-        "head_dim": head_dim,
-        "depth": depth,
+        "sizes": {
+            "head_dim": head_dim,
+            "depth": depth,
+            "active": active,
+            "experts": experts,
+            "expert_width": expert_width,
+            "shared_width": shared_width,
+        },
         "form": form,
         "decay": decay,
         "options": dict(options or {}),

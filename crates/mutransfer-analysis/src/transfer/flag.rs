@@ -79,7 +79,7 @@ impl Flag {
             }
             Self::Extrapolated => "the fitted optimum lies outside the values it was fitted to",
             Self::TooFewWidths => {
-                "too few values of the {axis} have an optimum for a fit across them; add some"
+                "too few sizes along {axis} have an optimum for a fit across them; add some"
             }
             Self::Pinned => {
                 "a fitted value lies at its bound, so limits and exponents of the loss mean little"

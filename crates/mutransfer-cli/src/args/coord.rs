@@ -141,31 +141,52 @@ pub(crate) struct CoordOptions {
 /// The experts of a moe.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MixtureOptions {
-    /// Experts of every block of a moe [default: 8]
-    #[arg(long = "experts", value_name = "COUNT", requires = "active")]
-    #[arg(conflicts_with_all = ["study", "from"])]
-    pub(crate) count: Option<usize>,
+    /// Experts of every block of a moe [default: 8]. Several values of this, of --active or of
+    /// --expert-width are compared instead of widths: at one width the layer of experts must start
+    /// and learn alike, as a dense one, which is the base. The width is 64 unless --widths says
+    /// another, the batch 32 sequences of 64 tokens, the learning rate 2^-9, and there are 10 seeds
+    #[arg(
+        long = "experts",
+        value_name = "COUNT",
+        requires = "active",
+        value_delimiter = ','
+    )]
+    #[arg(conflicts_with_all = ["study", "from", "depths"])]
+    pub(crate) count: Vec<usize>,
     /// Experts that each token is routed to [default: 2]
-    #[arg(long, value_name = "COUNT", requires = "count")]
-    pub(crate) active: Option<usize>,
+    #[arg(long, value_name = "COUNT", requires = "count", value_delimiter = ',')]
+    pub(crate) active: Vec<usize>,
     /// Hidden units of one expert at the base width; they grow with the width [default: those of a
     /// dense layer over the active experts]
-    #[arg(long, value_name = "WIDTH", requires = "count")]
-    pub(crate) expert_width: Option<usize>,
+    #[arg(long, value_name = "WIDTH", requires = "count", value_delimiter = ',')]
+    pub(crate) expert_width: Vec<usize>,
     /// Hidden units of shared experts together, which every token goes through, at the base width
     /// [default: none]
     #[arg(long, value_name = "WIDTH", requires = "count")]
     pub(crate) shared_width: Option<usize>,
+    /// Groups of experts, of each of which a token is routed to as many [default: 1]
+    #[arg(long, value_name = "COUNT", requires = "count")]
+    pub(crate) expert_groups: Option<usize>,
 }
 
 impl MixtureOptions {
-    /// Those typed, for a model of this width.
+    /// Whether there are several values of one of them.
+    pub(crate) fn grow(&self) -> bool {
+        [&self.count, &self.active, &self.expert_width]
+            .iter()
+            .any(|values| values.len() > 1)
+    }
+
+    /// The first of those typed, for a model of this width.
     pub(crate) fn at(&self, width: usize) -> Option<Experts> {
+        let first = |values: &[usize]| values.first().copied();
         Some(Experts {
-            count: self.count?,
-            active: self.active?,
-            width: self.expert_width,
+            count: first(&self.count)?,
+            active: first(&self.active)?,
+            width: first(&self.expert_width),
             shared: self.shared_width.unwrap_or(0),
+            groups: self.expert_groups.unwrap_or(1),
+            auxiliary: None,
             at: width,
         })
     }

@@ -240,6 +240,9 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
                             of a moe: how many, how many each token goes to, hidden units of one and
                             of shared ones together at the base width [default: 8, 2, as a dense
                             layer, 0]
+                            and where wanted groups = 4, of each of which a token goes to as many,
+                            and auxiliary = 0.01, the factor on a loss that balances the load, in
+                            place of offsets; no loss that is told has it
   base_experts = { count = 1, active = 1 }
                             experts at which every rule is the standard one [default: experts]
   head_dim = 16             size of an attention head; the number of heads grows with width

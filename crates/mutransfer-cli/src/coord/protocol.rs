@@ -17,7 +17,7 @@ use crate::failure::Failure;
 pub(crate) const STEPS: usize = 4;
 
 /// Near the optimum of most small models.
-const ADAM_RATE: f64 = 0.0078125;
+pub(crate) const ADAM_RATE: f64 = 0.0078125;
 const SGD_RATE: f64 = 0.1;
 
 /// The protocol of a study, but for what was typed.

@@ -1,7 +1,7 @@
 //! What the analyses refuse, and the step that mends it, in flags.
 
 use mutransfer_analysis::{
-    CoordinateError, DepthError, Fix, MonitorError, TableError, TangentError,
+    CoordinateError, Fix, GrowthError, MonitorError, TableError, TangentError,
 };
 
 use super::{FOUND, Failure, USAGE};
@@ -12,23 +12,22 @@ impl From<CoordinateError> for Failure {
     }
 }
 
-impl From<DepthError> for Failure {
+impl From<GrowthError> for Failure {
     /// Training that blows up is no mistake of the request.
-    fn from(error: DepthError) -> Self {
+    fn from(error: GrowthError) -> Self {
         match error {
-            DepthError::TooFew { .. } => {
-                let fix =
-                    Fix::Do("give two depths or more, such as --depths 4,8,16, and two seeds");
+            GrowthError::TooFew { .. } => {
+                let fix = Fix::Do("give two sizes or more, such as --depths 4,8,16, and two seeds");
                 mended_by(&fix, error.into())
             }
-            DepthError::NoSize { .. } => Self::with(FOUND, error, Some(BLOWN_UP)),
+            GrowthError::NoSize { .. } => Self::with(FOUND, error, Some(BLOWN_UP)),
             _ => anyhow::Error::from(error).into(),
         }
     }
 }
 
-/// What to do where deep networks overflow.
-const BLOWN_UP: &str = "it blew up there: compare fewer blocks, lower --lr, or take norms";
+/// What to do where large networks overflow.
+const BLOWN_UP: &str = "it blew up there: compare smaller sizes, lower --lr, or take norms";
 
 impl From<MonitorError> for Failure {
     fn from(error: MonitorError) -> Self {

@@ -7,11 +7,11 @@ mod common;
 
 #[cfg(target_os = "linux")]
 mod adversity;
+mod along;
 mod analyze;
 mod checkpoint;
 mod coord;
 mod counterexamples;
-mod depth;
 #[cfg(target_os = "linux")]
 mod durable;
 mod errors;

@@ -11,7 +11,7 @@ mod rows;
 
 use crate::matrix::Matrix;
 pub use experts::{mixture_backward, mixture_forward};
-pub use routing::{Gate, Routing};
+pub use routing::{Choice, Gate, Routing};
 
 /// The weights of all experts, one after the other.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,18 @@ pub enum Gate {
     Score,
 }
 
+/// How a token chooses its experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// How much each of them counts.
+    pub gate: Gate,
+    /// Experts of a token.
+    pub active: usize,
+    /// Groups of neighbouring experts, of each of which a token has as many: with a group on every
+    /// device, all have the same load (2505.21411). One where it may have any.
+    pub groups: usize,
+}
+
 /// The experts of each token of a batch, and the tokens of each expert.
 ///
 /// A pair of a token and one of its experts is a *row*. Rows are in the order of their experts, and
@@ -24,7 +36,7 @@ pub struct Routing {
     active: usize,
     /// Sigmoids of all logits, `[tokens, experts]`.
     scores: Vec<f32>,
-    /// Experts of each token, best first, `[tokens, active]`.
+    /// Experts of each token, best first in each group, `[tokens, active]`.
     chosen: Vec<u32>,
     /// What they count, `[tokens, active]`.
     gates: Vec<f32>,
@@ -37,22 +49,23 @@ pub struct Routing {
 }
 
 impl Routing {
-    /// Sends each token to the `active` experts with the highest sums of score and offset; of equal
-    /// ones to the first. Offsets choose, but do not count in the gates: they balance the load.
+    /// Sends each token to the experts with the highest sums of score and offset, in each group; of
+    /// equal ones to the first. Offsets choose, but do not count in the gates: they balance the
+    /// load.
     ///
     /// `logits`: `[tokens, experts]`; `offsets`: one number an expert.
     ///
     /// # Panics
-    /// If a length does not fit, or a token has more active experts than there are, or none.
+    /// If a length does not fit, groups do not divide the experts and the active ones, or a token
+    /// has more active experts than there are, or none.
     #[must_use]
     #[track_caller]
-    pub fn new(
-        workspace: &mut Workspace,
-        gate: Gate,
-        active: usize,
-        logits: &[f32],
-        offsets: &[f32],
-    ) -> Self {
+    pub fn new(workspace: &mut Workspace, choice: Choice, logits: &[f32], offsets: &[f32]) -> Self {
+        let Choice {
+            gate,
+            active,
+            groups,
+        } = choice;
         let experts = offsets.len();
         assert!(
             0 < active && active <= experts,
@@ -62,13 +75,20 @@ impl Routing {
             logits.len().is_multiple_of(experts),
             "the logits are no whole rows"
         );
+        assert!(
+            groups > 0 && experts.is_multiple_of(groups) && active.is_multiple_of(groups),
+            "{groups} groups do not divide {experts} experts, {active} of them active"
+        );
         let pairs = logits.len() / experts * active;
         let mut scores = vec![0.0; logits.len()];
         sigmoids(workspace.isa(), logits, &mut scores);
         let mut chosen = vec![0; pairs];
-        let tokens = scores.chunks_exact(experts);
-        for (scores, chosen) in tokens.zip(chosen.chunks_exact_mut(active)) {
-            choose(scores, offsets, chosen);
+        let own = experts / groups;
+        let parts = scores.chunks_exact(own).zip((0..groups).cycle());
+        for ((scores, group), chosen) in parts.zip(chosen.chunks_exact_mut(active / groups)) {
+            let first = group * own;
+            choose(scores, &offsets[first..][..own], chosen);
+            chosen.iter_mut().for_each(|expert| *expert += first as u32);
         }
         let mut routing = Self {
             gate,
@@ -130,7 +150,7 @@ impl Routing {
         self.rows.len()
     }
 
-    /// Experts of each token, best first, `[tokens, active]`.
+    /// Experts of each token, best first in each group, `[tokens, active]`.
     #[must_use]
     pub fn chosen(&self) -> &[u32] {
         &self.chosen
@@ -173,7 +193,7 @@ impl Routing {
         self.gates[token as usize * self.active + place as usize]
     }
 
-    /// Rows and gates of a token, best first.
+    /// Rows and gates of a token, in the order of its experts.
     pub(super) fn of_token(&self, token: usize) -> (&[u32], &[f32]) {
         let pairs = token * self.active..(token + 1) * self.active;
         (&self.rows[pairs.clone()], &self.gates[pairs])
@@ -203,6 +223,53 @@ impl Routing {
             }
         }
     }
+}
+
+impl Routing {
+    /// How unevenly the experts are used: `Σ_i f_i P_i`, with `f_i` the tokens of expert i over
+    /// their mean, and `P_i` the mean over tokens of its score over the sum of all scores
+    /// (2412.19437, equations 17 to 20). It is 1 where all are used alike.
+    #[must_use]
+    pub fn unevenness(&self) -> f64 {
+        let loads = self.relative_loads();
+        let tokens = self.scores.chunks_exact(self.experts);
+        let sum: f64 = tokens.map(|scores| mean_load(scores, &loads).0).sum();
+        sum / self.tokens() as f64
+    }
+
+    /// Adds the gradient of `factor` times [`Self::unevenness`] to that of the logits, `[tokens,
+    /// experts]`: through the scores, as the loads are counts.
+    ///
+    /// # Panics
+    /// If the length does not fit.
+    #[track_caller]
+    pub fn add_balance(&self, factor: f64, dlogits: &mut [f32]) {
+        assert_eq!(dlogits.len(), self.scores.len(), "not a number a score");
+        let loads = self.relative_loads();
+        let factor = factor / self.tokens() as f64;
+        let tokens = self.scores.chunks_exact(self.experts);
+        for (scores, dlogits) in tokens.zip(dlogits.chunks_exact_mut(self.experts)) {
+            let (mean, sum) = mean_load(scores, &loads);
+            for ((score, load), dlogit) in scores.iter().zip(&loads).zip(dlogits) {
+                let score = f64::from(*score);
+                *dlogit += (factor * (load - mean) * score * (1.0 - score) / sum) as f32;
+            }
+        }
+    }
+
+    /// Tokens of each expert over their mean.
+    fn relative_loads(&self) -> Vec<f64> {
+        let mean = self.rows() as f64 / self.experts as f64;
+        self.loads().map(|load| load as f64 / mean).collect()
+    }
+}
+
+/// The mean of the loads, weighed by scores, and the sum of these.
+fn mean_load(scores: &[f32], loads: &[f64]) -> (f64, f64) {
+    let sum: f64 = scores.iter().copied().map(f64::from).sum();
+    let weighed = scores.iter().zip(loads);
+    let weighed: f64 = weighed.map(|(score, load)| f64::from(*score) * load).sum();
+    (weighed / sum, sum)
 }
 
 /// The places of the highest sums of score and offset, highest first, of equal ones the first.

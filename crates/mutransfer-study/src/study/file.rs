@@ -11,7 +11,7 @@ use crate::command::{Metric, Source};
 use crate::executor::settings::Settings;
 use crate::grid::Grid;
 use crate::schedule::Schedule;
-use crate::subject::Experts;
+use crate::subject::{Experts, is_one, one};
 
 /// The model where nothing is said of it.
 pub(super) const MODEL: &str = "gpt";
@@ -196,6 +196,12 @@ pub(super) struct ExpertsFile {
     /// Hidden units of all shared experts together.
     #[serde(default)]
     pub(super) shared: usize,
+    /// Groups, of each of which a token is routed to as many.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(super) groups: usize,
+    /// Factor on a loss that balances the load, in place of offsets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) auxiliary: Option<f64>,
 }
 
 impl ExpertsFile {
@@ -206,6 +212,8 @@ impl ExpertsFile {
             active: self.active,
             width: self.width,
             shared: self.shared,
+            groups: self.groups,
+            auxiliary: self.auxiliary,
             at: width,
         }
     }

@@ -91,7 +91,8 @@ def install(
         model: The planned model.
         plan: Its plan.
         attention: `auto` sets the `scaling` or `scale` of attention modules, where heads grow.
-        handled: What the model itself applies: `attention`, `residual`, or names of readouts.
+        handled: What the model itself applies: `attention`, `residual`, `route`, or names of
+            readouts.
         record: Whether the plan's hash becomes a buffer, so that checkpoints of other plans are
             refused.
 
@@ -108,6 +109,7 @@ def install(
     same_names(plan, model)
     hooks = _places(plan, parameters, handled)
     _has_residual(plan, handled)
+    _has_route(plan, handled)
     scaled = _attention(model, plan, attention, handled)
     for module, factor in hooks:
         if is_table(module):
@@ -287,6 +289,16 @@ def _has_residual(plan: Plan, handled: Collection[str]) -> None:
             if len(factors) == 1
             else "residual branches of each stack need a factor, see plan.forward.residual_in",
             hint='multiply every branch by plan.forward.residual and say so: handled=["residual"]',
+        )
+
+
+def _has_route(plan: Plan, handled: Collection[str]) -> None:
+    route = (plan.forward.experts or {}).get("route", 1)
+    if route != 1 and "route" not in handled:
+        raise ForwardError(
+            f"the weighted sum of the routed experts needs the factor {route:.6g}",
+            hint='multiply that sum by plan.forward.experts["route"], and no shared expert, and say '
+            'so: handled=["route"]',
         )
 
 

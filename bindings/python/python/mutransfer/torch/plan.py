@@ -12,7 +12,7 @@ from torch import nn
 from mutransfer import _core
 from mutransfer import plan as plain
 from mutransfer.errors import AxesError, PlanError
-from mutransfer.plan import Pairs, Plan
+from mutransfer.plan import Pairs, Plan, Sizes
 from mutransfer.shapes import Shape
 from mutransfer.torch.names import is_table, owned
 from mutransfer.torch.optimizers import planned_for
@@ -35,8 +35,12 @@ def plan(
     axes: Axes | None = None,
     ties: Pairs = (),
     zero_init: Sequence[str] = (),
-    head_dim: tuple[int, int] | str | None = "auto",
-    depth: tuple[int, int] | None = None,
+    head_dim: Sizes | str | None = "auto",
+    depth: Sizes | None = None,
+    active: Sizes | None = None,
+    experts: Sizes | None = None,
+    expert_width: Sizes | None = None,
+    shared_width: Sizes | None = None,
     form: str | None = None,
     decay: str | None = None,
     options: Mapping[str, str] | None = None,
@@ -54,8 +58,9 @@ def plan(
         optimizer: A class of torch, an instance or a name.
         rule: A name of `mutransfer.rules()`, or the path of a table in TOML.
         readout: Patterns of modules (or parameters) that are readouts: heads, classifiers.
-        router: Patterns of modules (or parameters) that choose experts, and write to a fixed number
-            of them: readouts, to the plan.
+        router: Patterns of modules (or parameters) that choose experts: where `active` is given
+            routers, which shapes show where they score as many experts as a tensor has; else
+            readouts, as they write to a fixed number of them.
         declare: Patterns of parameters with roles, where types do not tell.
         axes: Patterns of parameters with their fan-in and fan-out axes, where types do not tell.
         ties: Readouts with the embeddings whose tensor they use, beside those that share it.
@@ -63,6 +68,11 @@ def plan(
         head_dim: Size of an attention head in base and target, where heads grow; `auto` reads it
             from a `config` as models of transformers have it.
         depth: Number of blocks in base and target, to be checked against the names.
+        active: Experts that a token is routed to, in base and target, for a rule over experts; a
+            dense base has 1.
+        experts: Experts of a block, where shapes do not say it.
+        expert_width: Hidden units of one expert, likewise.
+        shared_width: Hidden units of all shared experts together, likewise.
         form: `folded` for models that must not be touched; without it the rule's own.
         decay: `l2`, `times-lr` or `independent`; without it the optimizer's own.
         options: Choices where the literature disagrees.
@@ -98,11 +108,19 @@ def plan(
         delta=shapes.get("delta"),
         rule=rule,
         optimizer=name,
-        declare=[*declare, *_readouts(target, models["target"], [*readout, *router])],
+        declare=[
+            *declare,
+            *_readouts(target, models["target"], readout),
+            *_matching(models["target"], router, "output" if active is None else "router"),
+        ],
         ties=[*ties, *models["target"].ties],
         zero_init=zero_init,
         head_dim=_head_dim(base, target) if head_dim == "auto" else head_dim,
         depth=depth,
+        active=active,
+        experts=experts,
+        expert_width=expert_width,
+        shared_width=shared_width,
         form=form,
         decay=decay or own_decay,
         options=options,
@@ -168,7 +186,14 @@ def _with_axes(model: Known, axes: Axes) -> dict[str, Shape]:
 
 def _readouts(target: Any, model: Known, patterns: Sequence[str]) -> list[tuple[str, str]]:
     """Parameters to be declared as readouts, by modules that are named or that say so."""
-    found = dict.fromkeys(_own_readouts(target) if isinstance(target, nn.Module) else ())
+    own = _own_readouts(target) if isinstance(target, nn.Module) else ()
+    found = dict.fromkeys((name, "output") for name in own if name in model.shapes)
+    return list(found | dict.fromkeys(_matching(model, patterns, "output")))
+
+
+def _matching(model: Known, patterns: Sequence[str], role: str) -> list[tuple[str, str]]:
+    """Parameters of a role by patterns of their modules."""
+    found: dict[tuple[str, str], None] = {}
     tied = {readout for readout, _ in model.ties}
     for pattern in patterns:
         both = _among([pattern, f"{pattern}.weight"])
@@ -178,8 +203,8 @@ def _readouts(target: Any, model: Known, patterns: Sequence[str]) -> list[tuple[
                 f"no module or parameter matches `{pattern}`",
                 hint="give the name of the module, as named_modules() has it",
             )
-        found |= dict.fromkeys(named)
-    return [(name, "output") for name in found if name in model.shapes]
+        found |= dict.fromkeys((name, role) for name in named)
+    return list(found)
 
 
 def _head_dim(*models: Model) -> tuple[int, int] | None:

@@ -1,5 +1,5 @@
 //! The pictures: loss against learning rate, the size of activations against width, what updates
-//! do against depth, how far training goes, loss against step, what an analysis of a table finds
+//! do against depth or experts, how far training goes, loss against step, what an analysis of a table finds
 //! and what a search believes.
 //!
 //! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library
@@ -8,8 +8,8 @@
 mod canvas;
 mod coordinates;
 mod curves;
-mod depth;
 pub(crate) mod figure;
+mod growth;
 mod loss_curves;
 mod optima;
 pub(crate) mod pictures;
@@ -19,8 +19,8 @@ mod tangent;
 
 pub use coordinates::coordinates;
 pub use curves::curves;
-pub use depth::depth;
 pub use figure::{Figure, FigureError};
+pub use growth::growth;
 pub use loss_curves::loss_curves;
 pub use optima::optima;
 pub use pictures::Pictures;

@@ -1,67 +1,68 @@
-//! The check along depth as a picture: how what a few updates do grows with the number of blocks,
+//! The check along a size other than the width as a picture: how what a few updates do grows,
 //! beside what each rule promises.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mutransfer::theory::DepthSlopes;
-
-use crate::depth::{DepthRow, QUANTITIES, Quantity};
+use crate::growth::{GrowthRow, Promise};
 use crate::names::{after_baseline, display_name};
 use crate::statistics::sample::mean;
 use crate::tell::figures::canvas::{Key, Layer, Mark, Sheet, Symbol, draw};
 use crate::tell::figures::coordinates::{area, axes, color, panels};
 use crate::tell::figures::figure::{Figure, FigureError};
 
-const NAME: &str = "depth";
+const NAME: &str = "growth";
 
-/// Draws every quantity of the check against the number of blocks, on one shared scale: a panel for
-/// each, a line for each rule. A value is relative to the mean at the fewest blocks, so that all
+/// Panels side by side.
+const COLUMNS: usize = 3;
+
+/// Draws every quantity of the check against what grows, called `axis`, on one shared scale: a panel
+/// for each, a line for each rule. A value is relative to the mean at the smallest size, so that all
 /// begin at one. The line is the mean over seeds, the pale band reaches from the lowest to the
 /// highest seed, and the dashed line has the slope that the rule promises.
 ///
 /// # Errors
 ///
 /// When no value is positive and finite, or the PNG cannot be made.
-pub fn depth(
-    rows: &[DepthRow],
-    expected: &BTreeMap<String, DepthSlopes>,
+pub fn growth(
+    rows: &[GrowthRow],
+    expected: &BTreeMap<String, Promise>,
+    axis: &str,
 ) -> Result<Figure, FigureError> {
     let rules: BTreeSet<&str> = rows.iter().map(|row| row.rule.as_str()).collect();
     let mut rules: Vec<&str> = rules.into_iter().collect();
     rules.sort_by_key(|rule| after_baseline(rule));
+    let quantities: Promise = expected.values().next().cloned().unwrap_or_default();
     let mut drawn: Vec<(String, Vec<Layer>)> = Vec::new();
-    for quantity in &QUANTITIES {
+    for (quantity, _) in &quantities {
         let mut all = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
-            let sizes = relative(rows.iter().filter(|row| row.rule == *rule), quantity);
-            let slope = expected.get(*rule).map(|slopes| (quantity.2)(slopes));
-            all.extend(layers(index, &sizes, slope));
+            let own = rows.iter().filter(|row| row.rule == *rule);
+            let sizes = relative(own.filter(|row| row.quantity == *quantity));
+            let promise = expected.get(*rule).into_iter().flatten();
+            let slope = promise.copied().find(|(name, _)| name == quantity);
+            all.extend(layers(index, &sizes, slope.map(|(_, slope)| slope)));
         }
         all.sort_by_key(|layer| !matches!(layer, Layer::Area { .. }));
-        drawn.push((quantity.0.to_owned(), all));
+        drawn.push(((*quantity).to_owned(), all));
     }
-    let label = "size over that at the fewest blocks";
-    let (x, y) = axes(&drawn, "blocks", label).ok_or(FigureError::Empty { figure: NAME })?;
+    let label = "size over that at the smallest";
+    let (x, y) = axes(&drawn, axis, label).ok_or(FigureError::Empty { figure: NAME })?;
     draw(&Sheet {
         name: NAME,
         panels: panels(drawn, &x, &y),
         keys: keys(&rules),
-        columns: QUANTITIES.len(),
+        columns: COLUMNS,
         narrow_columns: 1,
         panel_size: (220.0, 260.0),
     })
 }
 
-/// What all seeds have, by the number of blocks, over the mean at the fewest.
-fn relative<'a>(
-    rows: impl Iterator<Item = &'a DepthRow>,
-    (_, size, _): &Quantity,
-) -> BTreeMap<usize, Vec<f64>> {
+/// What all seeds have, by what grows, over the mean at the smallest.
+fn relative<'a>(rows: impl Iterator<Item = &'a GrowthRow>) -> BTreeMap<usize, Vec<f64>> {
     let mut sizes: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for row in rows {
-        let value = size(row);
-        if value.is_finite() && value > 0.0 {
-            sizes.entry(row.depth).or_default().push(value);
+        if row.size.is_finite() && row.size > 0.0 {
+            sizes.entry(row.at).or_default().push(row.size);
         }
     }
     let unit = sizes.values().next().map_or(1.0, |first| mean(first));

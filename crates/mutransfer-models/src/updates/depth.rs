@@ -1,34 +1,11 @@
-//! What a few updates do to a transformer, against its depth: how far the last residual and the
-//! weights of its blocks move.
+//! Against its depth: how far the last residual and the weights of blocks move.
 
 use std::collections::BTreeMap;
 
-use mutransfer::{Hyper, Optimizer, Parametrization};
-use mutransfer_study::subject::Batches;
-
-use crate::architecture::Architecture;
 use crate::data::Dataset;
 use crate::error::Error;
-use crate::trainer::{Training, trainer};
-
-/// How a transformer is trained to see that.
-#[derive(Clone, Debug)]
-pub struct DepthRun<'a> {
-    /// The model with its depth and that of the base.
-    pub architecture: Architecture,
-    /// Its width, which is the base's too.
-    pub width: usize,
-    /// The parametrization.
-    pub rule: &'a Parametrization,
-    /// The optimizer.
-    pub optimizer: Optimizer,
-    /// What it trains with.
-    pub hyper: &'a Hyper,
-    /// The batch of every update.
-    pub batches: Batches,
-    /// Updates.
-    pub steps: usize,
-}
+use crate::trainer::Training;
+use crate::updates::Updates;
 
 /// How far a transformer moved.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,26 +18,16 @@ pub struct DepthChange {
     pub ends: f64,
 }
 
-/// What its updates do to a model.
+/// How far its updates move a model.
 ///
 /// # Errors
 /// When it is no transformer, or cannot be planned or trained.
-pub fn depth_change(run: &DepthRun, dataset: &Dataset) -> Result<DepthChange, Error> {
-    let DepthRun {
-        architecture,
-        width,
-        hyper,
-        batches,
-        ..
-    } = run;
-    let plan = architecture.plan(*width, *width, run.rule.clone(), run.optimizer)?;
-    let mut trainer = trainer(architecture, *width, &plan, hyper, dataset, *batches)?;
-    let kind = architecture.kind;
+pub fn depth_change(updates: &Updates, dataset: &Dataset) -> Result<DepthChange, Error> {
+    let mut trainer = updates.start(dataset)?;
+    let kind = updates.architecture.kind;
     let stream = |trainer: &dyn Training| trainer.stream().ok_or(Error::NoStream { kind });
     let (before, weights) = (stream(trainer.as_ref())?, matrices(trainer.as_ref()));
-    for _ in 0..run.steps {
-        trainer.step(1.0);
-    }
+    updates.make(trainer.as_mut());
     let (after, moved) = (stream(trainer.as_ref())?, matrices(trainer.as_ref()));
     let [inside, ends] = [false, true].map(|ends| {
         let own = weights.iter().filter(|(name, _)| ends_branch(name) == ends);
