@@ -212,6 +212,7 @@ fn what(layer: Layer) -> &'static str {
         Layer::Hidden => "inside",
         Layer::Output => "the readout",
         Layer::Attention => "the logits of attention",
+        Layer::Router => "what chooses experts",
     }
 }
 

@@ -137,6 +137,15 @@ impl Routes {
         tokens.select(0, of_rows)
     }
 
+    /// Rows `[rows, width]` in the order of their tokens, and those of a token in that of its
+    /// experts: a token that goes elsewhere leaves the others in their places.
+    pub fn by_token(&self, rows: Tensor<2>) -> Tensor<2> {
+        let mut order: Vec<(i32, i32)> = self.pairs().map(|[token, _]| token).zip(0..).collect();
+        order.sort_unstable();
+        let order = indices(order.into_iter().map(|(_, row)| row), &rows.device());
+        rows.select(0, order)
+    }
+
     /// The products of rows `[rows, fan_in]` with the matrix of their expert, `[experts, fan_in,
     /// fan_out]`; of burn's own operations.
     pub fn products(&self, rows: Tensor<2>, weight: &Tensor<3>) -> Tensor<2> {

@@ -10,7 +10,7 @@ use mutransfer_fused::{
 };
 
 use crate::expert_sizes::ExpertSizes;
-use crate::feed_forward::{Feed, new_linear, show_linear};
+use crate::feed_forward::{Feed, new_linear};
 use crate::transformer::TransformerConfig;
 
 /// How fast the offsets of the choice follow the load: with it constant, they balance alike at
@@ -116,7 +116,15 @@ impl Feed for Mixture {
         index: usize,
         probe: &mut Probe,
     ) -> Tensor<3> {
-        show_linear("mlp.router", index, &self.router, &input, probe);
+        probe.linear(|| {
+            (
+                format!("blocks.{index}.mlp.router"),
+                Layer::Router,
+                &self.router,
+                input.clone(),
+                1.0,
+            )
+        });
         let mut logits = linear(&self.router, input.clone());
         let routes = route(self.choice(), &logits, &self.offsets());
         self.show(&routes, [&input, &logits], index, probe);
@@ -226,8 +234,8 @@ impl Mixture {
         }
         let none = Tensor::zeros(input.dims(), &input.device());
         let branch = self.apply(1.0, routes, [input.clone(), logits.clone(), none]);
-        probe.activation(|| (name(".router"), Layer::Hidden, logits.clone()));
-        probe.activation(|| (name(".experts"), Layer::Hidden, outputs));
+        probe.activation(|| (name(".router"), Layer::Router, logits.clone()));
+        probe.activation(|| (name(".experts"), Layer::Hidden, routes.by_token(outputs)));
         probe.count(|| (name(".load"), Layer::Hidden, load(routes)));
         probe.activation(|| (name(""), Layer::Hidden, branch));
     }

@@ -217,6 +217,9 @@ impl Subject for BuiltIn {
     ///
     /// The widest takes most of the time, and a minute is enough: half as wide with four times as
     /// many seeds tells more, until the narrowest bend the line.
+    ///
+    /// Where an update does little, what it does to a layer of experts is what the few tokens see
+    /// that go to another one, which takes many seeds to know; so SGD makes larger ones there.
     fn usual_check(&self) -> UsualCheck {
         let batch = match (self.kind, self.data.kind) {
             (Kind::Gpt, _) | (Kind::Mlp, DataKind::Text) => 1,
@@ -225,6 +228,7 @@ impl Subject for BuiltIn {
             (Kind::Cnn, _) => 4,
             (Kind::ResNet, _) => 1,
         };
+        let sgd_rate = if self.kind == Kind::Moe { 0.3 } else { 0.1 };
         let (widths, depth, seeds) = match self.kind {
             Kind::Mlp => (vec![64, 128, 256, 512, 1024], 2, 512),
             Kind::Gpt => (vec![128, 256, 512, 768], 2, 128),
@@ -239,6 +243,7 @@ impl Subject for BuiltIn {
             batch,
             context: 8,
             seeds,
+            sgd_rate,
         }
     }
 

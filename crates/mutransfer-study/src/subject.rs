@@ -175,7 +175,7 @@ pub struct Batches {
 }
 
 /// How a coordinate check is made, where nobody says otherwise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UsualCheck {
     /// Widths, narrowest first.
     pub widths: Vec<usize>,
@@ -187,6 +187,8 @@ pub struct UsualCheck {
     pub context: usize,
     /// Seeds at most: as many as are cheap, and rarely needed.
     pub seeds: usize,
+    /// Learning rate of SGD, near the optimum of most small models.
+    pub sgd_rate: f64,
 }
 
 /// A model family on its data.

@@ -49,10 +49,10 @@ fn cause(cell: &Cell, slope: f64, grows: bool) -> &'static str {
         (Quantity::OwnUpdate, Layer::Input, false) => {
             "its learning rate is divided by the width, and should not be"
         }
-        (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, true) => {
+        (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention | Layer::Router, true) => {
             "its learning rate is not divided by its fan-in"
         }
-        (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, false) => {
+        (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention | Layer::Router, false) => {
             "its learning rate is divided by too much"
         }
         (Quantity::OwnUpdate, Layer::Output, true) => "the readout lacks a multiplier of 1/fan-in",

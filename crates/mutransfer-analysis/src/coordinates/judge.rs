@@ -196,7 +196,8 @@ fn promised(first: &Coordinate, expected: &Expectation, starts_at_zero: bool) ->
     let own = expected.slope(layer, quantity, step);
     // What started at exactly zero is all change.
     let changed = || expected.slope(layer, Quantity::Change, step);
-    let exact = own.or_else(|| starts_at_zero.then(changed).flatten());
+    let is_all_change = starts_at_zero && quantity == Quantity::Activation;
+    let exact = own.or_else(|| is_all_change.then(changed).flatten());
     let bound = expected.bound(layer, quantity, step);
     exact.or(bound).map(|slope| Promise {
         slope,

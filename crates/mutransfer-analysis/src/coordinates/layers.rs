@@ -2,7 +2,8 @@
 //!
 //! The first output of a readout may shrink as width^-1/2 and that of a layer inside may not, so
 //! that the verdict hangs on it. It is taken from what says it, in this order: the table, its user,
-//! a plan, a number of features that does not grow, a name that only such a layer has.
+//! a plan, a number of features that does not grow, a name that only such a layer has. A router
+//! has a fixed number too, so its name comes first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +82,8 @@ impl Layers {
         for (name, param) in &plan.params {
             let layer = match param.role {
                 Role::Input => Layer::Input,
-                Role::Hidden | Role::Router | Role::ExpertIn | Role::ExpertOut => Layer::Hidden,
+                Role::Hidden | Role::ExpertIn | Role::ExpertOut => Layer::Hidden,
+                Role::Router => Layer::Router,
                 Role::Output => Layer::Output,
                 Role::Fixed | Role::Vector => continue,
             };
@@ -103,12 +105,14 @@ impl Layers {
                 .contains(module.name)
                 .then_some(Layer::Input)
         };
+        let name = named(module.name);
         let sources = [
             (module.column, Evidence::Column),
             (said, Evidence::Said),
             (self.planned.get(module.name).copied(), Evidence::Plan),
+            (name.filter(|layer| *layer == Layer::Router), Evidence::Name),
             (module.is_fixed.then_some(Layer::Output), Evidence::Features),
-            (named(module.name), Evidence::Name),
+            (name, Evidence::Name),
         ];
         sources
             .into_iter()
@@ -153,7 +157,8 @@ pub(super) struct Module<'a> {
 }
 
 /// Names that only modules at an end of the network have.
-const NAMES: [(Layer, &[&str]); 3] = [
+const NAMES: [(Layer, &[&str]); 4] = [
+    (Layer::Router, &["router"]),
     (Layer::Attention, &["attention.logits", "attn_logits"]),
     (
         Layer::Output,

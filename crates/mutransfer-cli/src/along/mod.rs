@@ -172,10 +172,7 @@ impl<'a, L: Ladder> Setup<'a, L> {
             width: options.widths.first().copied().unwrap_or(WIDTH),
             seeds: options.seed..options.seed.saturating_add(seeds),
             optimizer: options.optimizer,
-            hyper: Hyper {
-                learning_rate: options.lr.unwrap_or(learning_rate),
-                ..hyper(options)
-            },
+            hyper: hyper(options, learning_rate),
             batch: options.batch.unwrap_or(batch),
             steps: options.steps.unwrap_or(STEPS),
             dataset,

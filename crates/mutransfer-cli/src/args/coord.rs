@@ -89,7 +89,8 @@ pub(crate) struct CoordOptions {
     /// Standard deviation of all weights at the base width [default: 1/sqrt(fan_in), embeddings 1]
     #[arg(long, value_name = "STD")]
     pub(crate) init_std: Option<f64>,
-    /// Learning rate, a number or 2^-9 [default: 2^-7, and 0.1 for sgd]
+    /// Learning rate, a number or 2^-9 [default: 2^-7, and 0.1 for sgd,
+    /// 0.3 for that of moe]
     #[arg(long, value_parser = learning_rate)]
     pub(crate) lr: Option<f64>,
     /// Updates to follow [default: 4]
@@ -114,7 +115,7 @@ pub(crate) struct CoordOptions {
     pub(crate) foreign: ForeignOptions,
     /// Judge measurements of another program instead: CSV with width, step (updates made) or t
     /// (forward passes, from 1, as mup counts), module, l1, and where they are there rule, seed,
-    /// layer (input, hidden, output, attention), features (of the output), quantity (activation,
+    /// layer (input, hidden, output, attention, router), features (of the output), quantity (activation,
     /// change, own-update), l2, std; or a column of sizes for each module. May be repeated, with
     /// the width before files that do not say it
     #[arg(long, value_name = "[WIDTH=]FILE.csv")]

@@ -18,7 +18,6 @@ pub(crate) const STEPS: usize = 4;
 
 /// Near the optimum of most small models.
 pub(crate) const ADAM_RATE: f64 = 0.0078125;
-const SGD_RATE: f64 = 0.1;
 
 /// The protocol of a study, but for what was typed.
 pub(super) fn protocol_of(
@@ -92,12 +91,16 @@ pub(super) fn protocol(
         experts: options.experts.at(base_width),
         base_experts: None,
     };
+    let rate = match options.optimizer {
+        Optimizer::Sgd => usual.sgd_rate,
+        _ => ADAM_RATE,
+    };
     let protocol = Protocol {
         rules: rules.to_vec(),
         optimizer: options.optimizer,
         widths,
         sizes,
-        hyper: hyper(options),
+        hyper: hyper(options, rate),
         batch: options.batch.unwrap_or(usual.batch),
         steps: options.steps.unwrap_or(STEPS),
         seed: options.seed,
@@ -118,16 +121,11 @@ fn seeds(options: &CoordOptions, usual: &UsualCheck) -> Result<u64, Failure> {
     Ok(seeds)
 }
 
-pub(crate) fn hyper(options: &CoordOptions) -> Hyper {
-    let usual = if options.optimizer == Optimizer::Sgd {
-        SGD_RATE
-    } else {
-        ADAM_RATE
-    };
-    let learning_rate = options.lr.unwrap_or(usual);
+/// What is typed, with this learning rate where none is.
+pub(crate) fn hyper(options: &CoordOptions, learning_rate: f64) -> Hyper {
     let usual = usual_hyper();
     Hyper {
-        learning_rate,
+        learning_rate: options.lr.unwrap_or(learning_rate),
         init: options.init_std.map_or(usual.init, Init::Constant),
         ..usual
     }

@@ -28,14 +28,15 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verdicts.md"
 const SMALL: &str = "32,64,128,256";
 
 /// The models that are families and not variants of one.
-const FAMILIES: usize = 5;
+const FAMILIES: usize = 6;
 
-const MODELS: [Model; 14] = [
+const MODELS: [Model; 15] = [
     Model("mlp", &["--model", "mlp"], SMALL),
     Model("cnn", &["--model", "cnn"], SMALL),
     Model("bert", &["--model", "bert"], "64,128,256,512"),
     Model("resnet", &["--model", "resnet"], SMALL),
     Model("gpt", &[], SMALL),
+    Model("moe", &["--model", "moe"], SMALL),
     Model(
         "gpt, tied",
         &["--variant", "tied", "--init-std", "0.02"],
@@ -68,7 +69,7 @@ const MODELS: [Model; 14] = [
     ),
 ];
 
-/// Adam at learning rate 2^-7, SGD with momentum at 0.1.
+/// Adam at learning rate 2^-7, SGD with momentum at 0.1, and 0.3 for moe.
 const OPTIMIZERS: [&str; 2] = ["adam", "sgd"];
 
 /// The first seeds of the checks.
@@ -167,6 +168,12 @@ fn resnet() {
 #[ignore = "nine minutes: ten base seeds"]
 fn gpt() {
     part("gpt");
+}
+
+#[test]
+#[ignore = "a quarter of an hour: ten base seeds"]
+fn moe() {
+    part("moe");
 }
 
 #[test]

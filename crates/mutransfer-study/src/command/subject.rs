@@ -242,6 +242,7 @@ impl Subject for Command {
     /// Few examples, as for the built-in models.
     fn usual_check(&self) -> UsualCheck {
         UsualCheck {
+            sgd_rate: 0.1,
             widths: Vec::new(),
             depth: 2,
             batch: 4,

@@ -19,6 +19,8 @@ pub enum Layer {
     Output,
     /// Products of queries and keys, scaled.
     Attention,
+    /// Scores of experts.
+    Router,
 }
 
 /// What is measured of a module (2203.03466 figure 5).
@@ -49,6 +51,8 @@ pub struct Expectation {
     /// Of the first logits, and of their change; none where they are mixtures.
     logits: [Option<f64>; 2],
     first_attention: f64,
+    /// Whether gradients enter as they are, whatever their size.
+    is_raw: bool,
 }
 
 fn number(exponent: Rational32) -> f64 {
@@ -79,6 +83,7 @@ impl Expectation {
             } else {
                 0.0
             },
+            is_raw: theory.faithfulness.is_empty(),
         }
     }
 
@@ -96,13 +101,17 @@ impl Expectation {
     /// The slope that a quantity must not exceed, where it mixes what was there with what was
     /// learned and so has none of its own: logits, of the readout and of attention, must not blow
     /// up.
+    ///
+    /// The gradient of a score is a product of what an expert says with how the loss falls. Until
+    /// the expert has learned, these are independent, and their product is smaller by width^-1/2;
+    /// where gradients enter as they are, so is what the router's update does.
     pub fn bound(&self, layer: Layer, quantity: Quantity, step: usize) -> Option<f64> {
-        let mixes = match layer {
-            Layer::Output => self.logits[1],
-            Layer::Attention => Some(0.0),
-            Layer::Input | Layer::Hidden => None,
-        };
-        mixes.filter(|_| quantity == Quantity::Activation && step > 0)
+        match (quantity, layer) {
+            (Quantity::Activation, Layer::Output) if step > 0 => self.logits[1],
+            (Quantity::Activation, Layer::Attention) if step > 0 => Some(0.0),
+            (Quantity::OwnUpdate, Layer::Router) if self.is_raw => Some(self.own[1]),
+            _ => None,
+        }
     }
 
     /// Whether it promises something else of embeddings than of layers inside.
@@ -119,11 +128,14 @@ impl Expectation {
             (Quantity::Activation, Layer::Output | Layer::Attention, _) => None,
             (Quantity::Activation, ..) => Some(0.0),
             (Quantity::Change, Layer::Input, _) => Some(self.change[0]),
-            (Quantity::Change, Layer::Hidden, _) => Some(self.change[1]),
+            (Quantity::Change, Layer::Hidden | Layer::Router, _) => Some(self.change[1]),
             (Quantity::Change, Layer::Output, _) => self.logits[1],
             (Quantity::Change, Layer::Attention, _) => Some(0.0),
             (Quantity::OwnUpdate, Layer::Input, _) => Some(self.own[0]),
-            (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention, _) => Some(self.own[1]),
+            (Quantity::OwnUpdate, Layer::Router, _) if self.is_raw => None,
+            (Quantity::OwnUpdate, Layer::Hidden | Layer::Attention | Layer::Router, _) => {
+                Some(self.own[1])
+            }
             (Quantity::OwnUpdate, Layer::Output, _) => Some(self.own[2]),
         }
     }
