@@ -21,7 +21,7 @@ use mutransfer_study::error::RunError;
 use mutransfer_study::rule::NamedRule;
 use mutransfer_study::store::Store;
 use mutransfer_study::study::Study;
-use mutransfer_study::subject::{Description, Heads};
+use mutransfer_study::subject::{Augmentation, Description, Heads};
 
 #[cfg(feature = "train")]
 use crate::along::along;
@@ -308,6 +308,7 @@ fn description(options: &CoordOptions) -> Result<Description, Failure> {
         variants,
         zero_readout: !options.random_init,
         zero_query: !options.random_init,
+        augmentation: Augmentation::default(),
         program: None,
     })
 }

@@ -24,7 +24,7 @@ use crate::transfer::{self, bench, complete, out};
 use crate::{model, monitor, table};
 
 /// All that come with the program, by name.
-const RECIPES: [(&str, &str); 11] = [
+const RECIPES: [(&str, &str); 12] = [
     (
         "tiny-shakespeare",
         include_str!("../../../recipes/tiny-shakespeare.toml"),
@@ -59,6 +59,10 @@ const RECIPES: [(&str, &str); 11] = [
     (
         "experts-tiny-shakespeare",
         include_str!("../../../recipes/experts-tiny-shakespeare.toml"),
+    ),
+    (
+        "mnist-resnet",
+        include_str!("../../../recipes/mnist-resnet.toml"),
     ),
 ];
 

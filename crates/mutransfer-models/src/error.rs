@@ -173,6 +173,16 @@ pub enum Error {
         /// What is wrong with it.
         flaw: ImageFlaw,
     },
+    /// Crops that would leave nothing of an image.
+    #[error("crop is {crop}; an image of {height} x {width} pixels would be shifted out of sight")]
+    Crop {
+        /// Pixels by which it is shifted.
+        crop: usize,
+        /// Rows of an image.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
     /// Training blew up.
     #[error(
         "rule {rule}, width {width}, seed {seed}: the loss is not finite after {step} steps \

@@ -10,8 +10,8 @@ use mutransfer_study::coordinates::follow;
 use mutransfer_study::data::{Data, DataKind};
 use mutransfer_study::error::RunError;
 use mutransfer_study::subject::{
-    Batches, Description, Listener, Measurement, Measuring, ModelSizes, Problem, Session, Site,
-    Subject, UsualCheck,
+    Augmentation, Batches, Description, Listener, Measurement, Measuring, ModelSizes, Problem,
+    Session, Site, Subject, UsualCheck,
 };
 use mutransfer_study::trial::{Outcome, Trial};
 
@@ -53,6 +53,7 @@ impl BuiltIn {
             .map(|name| name.parse::<Variant>())
             .collect::<Result<_, _>>()?;
         let (data_kind, dataset) = read(kind, path)?;
+        let dataset = augmented(dataset, kind, description.augmentation)?;
         let data = Data {
             kind: data_kind,
             path: path.map(absolute),
@@ -150,6 +151,18 @@ fn read(kind: Kind, path: Option<&Path>) -> Result<(DataKind, Dataset), Error> {
             (DataKind::Text, Dataset::Text(text))
         }
     })
+}
+
+/// Images as they are to be seen.
+fn augmented(dataset: Dataset, kind: Kind, augmentation: Augmentation) -> Result<Dataset, Error> {
+    match dataset {
+        Dataset::Images(images) => Ok(Dataset::Images(images.augmented(augmentation))),
+        text if augmentation.is_none() => Ok(text),
+        Dataset::Text(_) => Err(Error::NoUse {
+            kind,
+            what: "crops and mirrors of text".to_owned(),
+        }),
+    }
 }
 
 fn absolute(path: &Path) -> String {

@@ -41,6 +41,9 @@ pub struct Description {
     pub zero_readout: bool,
     /// Start the queries at zero.
     pub zero_query: bool,
+    /// What is done to every training image; nothing where it is not given.
+    #[serde(default, skip_serializing_if = "Augmentation::is_none")]
+    pub augmentation: Augmentation,
     /// The program of the user that trains it; none for a model that is built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<Box<Program>>,
@@ -62,6 +65,23 @@ impl Description {
 
     fn place(&self) -> Option<&Place> {
         self.program.as_ref()?.place.as_ref()
+    }
+}
+
+/// What is done to training images, by draws of their own, so that no image is seen twice alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Augmentation {
+    /// Pixels by which an image is shifted at most, along each axis; what comes in is the mean.
+    pub crop: usize,
+    /// Whether every other image is mirrored.
+    pub flip: bool,
+}
+
+impl Augmentation {
+    /// Whether nothing is done.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -225,7 +225,7 @@ impl Loss {
 pub(crate) mod tests {
     use super::*;
     use crate::data::DataKind;
-    use crate::subject::Heads;
+    use crate::subject::{Augmentation, Heads};
     use mutransfer::Rule;
 
     pub(crate) fn trial(steps: usize) -> Trial {
@@ -236,6 +236,7 @@ pub(crate) mod tests {
                 variants: Vec::new(),
                 zero_readout: false,
                 zero_query: false,
+                augmentation: Augmentation::default(),
                 program: None,
             },
             rule: Rule::Mup.into(),

@@ -249,6 +249,8 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
   heads = 4                 or: number of heads; their size grows with width
   zero_readout = false      start the readout at zero
   zero_query = false        start the attention queries at zero
+  crop = 4                  pixels by which a training image is shifted at most, along each axis
+  flip = true               mirror every other training image
   lr = { from = "2^-12", to = "2^-3", step = 1 }
                             learning rates, "2^-12" or a number; step in octaves; or just one
   seeds = 1                 repetitions of every trial

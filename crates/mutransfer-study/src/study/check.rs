@@ -16,7 +16,7 @@ use crate::axis::Axis;
 use crate::error::{ReadError, What};
 use crate::limits;
 use crate::rule::NamedRule;
-use crate::subject::{Description, Heads};
+use crate::subject::{Augmentation, Description, Heads};
 use crate::trial::Budget;
 
 /// TP5 appendix D advises heads of at least 32; the small default widths leave room for 16.
@@ -246,6 +246,10 @@ fn subject(file: &StudyFile, ladder: &Ladder, path: &Path) -> Result<Description
         variants: file.variants.clone(),
         zero_readout: file.zero_readout,
         zero_query: file.zero_query,
+        augmentation: Augmentation {
+            crop: file.crop,
+            flip: file.flip,
+        },
     })
 }
 

@@ -106,6 +106,12 @@ pub(crate) struct StudyFile {
     pub(super) zero_readout: bool,
     /// Start the queries at zero.
     pub(super) zero_query: bool,
+    /// Pixels by which training images are shifted at most.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) crop: usize,
+    /// Whether every other training image is mirrored.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) flip: bool,
     /// The learning rates.
     pub(super) lr: Grid,
     /// Repetitions with other initial weights and batches.
@@ -345,6 +351,8 @@ impl Default for StudyFile {
             variants: Vec::new(),
             zero_readout: false,
             zero_query: false,
+            crop: 0,
+            flip: false,
             lr: Grid::default(),
             seeds: 1,
             proxy_seeds: None,
@@ -382,4 +390,14 @@ pub fn usual_hyper() -> Hyper {
         momentum: 0.9,
         ..Hyper::default()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_false(is: &bool) -> bool {
+    !*is
 }

@@ -70,6 +70,8 @@ fn keys_of_models(file: &StudyFile, path: &Path) -> Result<(), ReadError> {
         ("base_experts", file.own_experts().is_some()),
         ("zero_readout", file.zero_readout),
         ("zero_query", file.zero_query),
+        ("crop", file.crop > 0),
+        ("flip", file.flip),
     ];
     match keys.iter().find(|(_, is_given)| *is_given) {
         None => Ok(()),

@@ -1,6 +1,7 @@
 //! Images with labels: the user's, in the formats of MNIST and of CIFAR-10, or a synthetic task
 //! without end.
 
+mod augmented;
 mod bytes;
 mod cifar;
 mod files;
@@ -12,6 +13,9 @@ mod synthetic;
 
 use std::path::Path;
 
+use mutransfer_study::subject::Augmentation;
+
+use self::augmented::augment;
 use self::stored::Stored;
 use self::synthetic::Patterns;
 use crate::data::draws::generator;
@@ -23,12 +27,24 @@ use crate::error::Error;
 /// their labels. Pixels are standardised: less the mean of the training images and over their
 /// standard deviation, channel by channel.
 #[derive(Clone, Debug)]
-pub struct Images(Source);
+pub struct Images {
+    source: Source,
+    augmentation: Augmentation,
+}
 
 #[derive(Clone, Debug)]
 enum Source {
     Stored(Stored),
     Synthetic(Patterns),
+}
+
+impl From<Source> for Images {
+    fn from(source: Source) -> Self {
+        Self {
+            source,
+            augmentation: Augmentation::default(),
+        }
+    }
 }
 
 /// Images that validation reads, where there are as many.
@@ -50,7 +66,7 @@ impl Images {
     /// When a file cannot be read, is not what its format says, or when there is nothing to learn
     /// from it.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Ok(Self(Source::Stored(Stored::read(path)?)))
+        Ok(Source::Stored(Stored::read(path)?).into())
     }
 
     /// Whether there are images at a path, by names and first bytes, so that they are not taken for
@@ -68,12 +84,21 @@ impl Images {
     /// 0.2. After 200 batches of 64 images, a linear classifier is near 1.8 and a perceptron with
     /// two hidden layers of 128 units between 0.6 and 0.9, depending on the seed.
     pub fn synthetic(seed: u64) -> Self {
-        Self(Source::Synthetic(Patterns::new(seed)))
+        Source::Synthetic(Patterns::new(seed)).into()
+    }
+
+    /// The same images, but that those of a training batch are shifted and mirrored.
+    #[must_use]
+    pub fn augmented(self, augmentation: Augmentation) -> Self {
+        Self {
+            augmentation,
+            ..self
+        }
     }
 
     /// Channels, height and width of every image.
     pub fn shape(&self) -> [usize; 3] {
-        match &self.0 {
+        match &self.source {
             Source::Stored(stored) => stored.shape(),
             Source::Synthetic(_) => Patterns::SHAPE,
         }
@@ -81,7 +106,7 @@ impl Images {
 
     /// How many classes there are; labels are below it.
     pub fn classes(&self) -> usize {
-        match &self.0 {
+        match &self.source {
             Source::Stored(stored) => stored.classes(),
             Source::Synthetic(_) => Patterns::CLASSES,
         }
@@ -90,7 +115,7 @@ impl Images {
     /// Fingerprint of the pixels, the labels and what is held out, in hexadecimal: not of file
     /// names or compression. Of the built-in task, which has no end, it covers some images.
     pub fn fingerprint(&self) -> String {
-        match &self.0 {
+        match &self.source {
             Source::Stored(stored) => stored.fingerprint(),
             Source::Synthetic(patterns) => patterns.fingerprint(),
         }
@@ -100,9 +125,18 @@ impl Images {
     /// on.
     ///
     /// # Errors
-    /// When there are fewer training images than a batch has, or none held out.
+    /// When there are fewer training images than a batch has, or none held out, or an image could be
+    /// shifted out of sight.
     pub fn check(&self, batch: usize) -> Result<(), Error> {
-        match &self.0 {
+        let ([_, height, width], crop) = (self.shape(), self.augmentation.crop);
+        if crop >= height.min(width) {
+            return Err(Error::Crop {
+                crop,
+                height,
+                width,
+            });
+        }
+        match &self.source {
             Source::Stored(stored) => stored.check(batch),
             Source::Synthetic(_) => Ok(()),
         }
@@ -112,15 +146,20 @@ impl Images {
     /// the model.
     pub fn batch(&self, seed: u64, step: usize, batch: usize) -> (Vec<f32>, Vec<u8>) {
         let mut rng = generator("images", seed, step as u64);
-        match &self.0 {
+        let (mut pixels, labels) = match &self.source {
             Source::Stored(stored) => stored.sample(&mut rng, batch),
             Source::Synthetic(patterns) => patterns.sample(&mut rng, batch),
+        };
+        if !self.augmentation.is_none() {
+            let mut rng = generator("views of images", seed, step as u64);
+            augment(self.augmentation, self.shape(), &mut rng, &mut pixels);
         }
+        (pixels, labels)
     }
 
     /// Pixels and labels of at most 1024 held-out images, the same for every trial.
     pub fn validation(&self) -> (Vec<f32>, Vec<u8>) {
-        match &self.0 {
+        match &self.source {
             Source::Stored(stored) => stored.validation(VALIDATION_IMAGES),
             Source::Synthetic(patterns) => {
                 patterns.sample(&mut generator("validation images", 0, 0), VALIDATION_IMAGES)
