@@ -45,21 +45,18 @@ def test_numbers_of_table_8():
 
 def test_active_experts_of_a_dense_base():
     """The example of the program's pages: two of four experts, as wide together as the base."""
-    out_in = (1, 0)
-    dense = {"embed": (50, 32), "up": Shape((80, 32), *out_in), "down": Shape((32, 80), *out_in)}
-    sparse = {"embed": (50, 64), "router": Shape((4, 64), *out_in)}
+    matrix = lambda *dims: Shape(dims, 1, 0)
+    of = "blocks.0.mlp"
+    dense = {"embed": (50, 32), f"{of}.up": matrix(80, 32), f"{of}.down": matrix(32, 80)}
+    sparse = {"embed": (50, 64), f"{of}.router": matrix(4, 64)}
+    dense["blocks.0.query"], sparse["blocks.0.query"] = matrix(32, 32), matrix(64, 64)
+    dense["head"], sparse["head"] = matrix(50, 32), matrix(50, 64)
     for expert in range(4):
-        sparse[f"experts.{expert}.up"] = Shape((40, 64), *out_in)
-        sparse[f"experts.{expert}.down"] = Shape((64, 40), *out_in)
-    dense, sparse = (
-        {"embed" if name == "embed" else f"blocks.0.mlp.{name}": shape for name, shape in model.items()}
-        for model in (dense, sparse)
-    )
-    declare = [("embed", "input")]
+        sparse[f"{of}.experts.{expert}.up"] = matrix(40, 64)
+        sparse[f"{of}.experts.{expert}.down"] = matrix(64, 40)
+    declare = [("embed", "input"), ("head", "output")]
     with pytest.warns(PlanWarning, match="MU021"):
-        plan = mutransfer.plan(
-            dense, sparse, declare=declare, rule="complete-mue", active=(1, 2)
-        )
+        plan = mutransfer.plan(dense, sparse, declare=declare, rule="complete-mue", active=(1, 2))
     down = plan.params["blocks.0.mlp.experts.3.down"]
     assert (down.role, down.lr, down.init_scale, down.multiplier) == ("expert-out", 0.5, 0.5, 2.0)
     experts = plan.forward.experts

@@ -408,27 +408,23 @@ def test_routers_write_to_a_fixed_number_of_experts():
 def test_experts_of_a_dense_base_need_a_factor_that_the_model_applies():
     """Two of four experts half as wide as the dense layer, by Complete-muE."""
 
-    def block(**parts):
-        inner = nn.ModuleDict({"mlp": nn.ModuleDict(parts)})
-        return nn.ModuleDict(
-            {
-                "read": nn.Embedding(9, WIDTH),
-                "blocks": nn.ModuleList([inner]),
-                "head": nn.Linear(WIDTH, 9),
-            }
-        )
+    def expert(width, hidden):
+        return {"up": nn.Linear(width, hidden), "down": nn.Linear(hidden, width)}
 
-    width = WIDTH = 32
-    dense = block(up=nn.Linear(width, 64), down=nn.Linear(64, width))
-    expert = lambda: nn.ModuleDict({"up": nn.Linear(width, 32), "down": nn.Linear(32, width)})  # noqa: E731
-    experts = nn.ModuleList(expert() for _ in range(4))
-    sparse = block(router=nn.Linear(width, 4), experts=experts)
+    def model(width, **parts):
+        attention = nn.Linear(width, width)
+        block = nn.ModuleDict({"attention": attention, "mlp": nn.ModuleDict(parts)})
+        ends = {"read": nn.Embedding(9, width), "head": nn.Linear(width, 9)}
+        return nn.ModuleDict({**ends, "blocks": nn.ModuleList([block])})
+
+    experts = nn.ModuleList(nn.ModuleDict(expert(64, 40)) for _ in range(4))
+    dense, sparse = model(32, **expert(32, 80)), model(64, router=nn.Linear(64, 4), experts=experts)
     given = {"rule": "complete-mue", "readout": ["head"], "router": ["blocks.*.mlp.router"]}
     with pytest.warns(PlanWarning, match="MU021"):
         plan = mt.plan(sparse, dense, active=(1, 2), experts=(1, 4), **given)
     assert plan.params["blocks.0.mlp.router.weight"].role == "router"
     assert plan.params["blocks.0.mlp.experts.0.down.weight"].role == "expert-out"
-    assert plan.params["blocks.0.mlp.experts.0.down.weight"].multiplier == 1.0
+    assert plan.params["blocks.0.mlp.experts.0.down.weight"].multiplier == 2.0
     with pytest.raises(ForwardError, match=r"routed experts needs the factor 2") as refused:
         mt.apply(sparse, plan, init="fan-in")
     assert 'handled=["route"]' in refused.value.hint

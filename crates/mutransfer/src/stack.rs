@@ -86,6 +86,7 @@ impl Stacks {
             stacks.0.insert(key, Stack { name, base, target });
         }
         // Number by number: what one counts says which numbers stand beside each other behind it.
+        let (mut unsaid, mut is_at_target) = (Vec::new(), false);
         let mut open = Undecided::new();
         for (name, growth) in base {
             add(&mut open, "", name.as_str(), Some(growth));
@@ -97,6 +98,7 @@ impl Stacks {
             let mut next = Undecided::new();
             for (before, numbered) in open {
                 let is_stack = numbered.is_stack(&before, declared)?;
+                unsaid.extend(numbered.unsaid(&before, is_stack, declared));
                 for entry in numbered.entries() {
                     let number = if is_stack { "*" } else { entry.number };
                     let before = format!("{before}{number}");
@@ -104,13 +106,17 @@ impl Stacks {
                 }
                 if is_stack {
                     let stack = numbered.stack(shown(&before), declared);
+                    is_at_target |= stack.base != numbered.base.len();
                     stacks.0.insert(before, stack);
                 }
             }
             open = next;
         }
         stacks.are_as_declared(declared)?;
-        Ok(stacks)
+        match unsaid.into_iter().next() {
+            Some((name, blocks)) if is_at_target => Err(WidthsError::UnsaidDepth { name, blocks }),
+            _ => Ok(stacks),
+        }
     }
 
     /// Those that differ in number.
@@ -259,6 +265,27 @@ impl<'a> Numbered<'a> {
         }
     }
 
+    /// The name and number of blocks that nothing is said of. Where shapes of the base are given at
+    /// the target's number of blocks, that of the base is then not known.
+    fn unsaid(
+        &self,
+        before: &str,
+        is_stack: bool,
+        declared: &[Declared],
+    ) -> Option<(String, usize)> {
+        let (name, blocks) = (shown(before), self.base.len());
+        let is_named = |one: &Declared| one.name.as_deref() == Some(name);
+        let is_like =
+            |one: &Declared| one.name.as_deref().map(unnumbered) == Some(unnumbered(name));
+        let is_block = |entries: &Vec<Entry>| {
+            entries.len() >= BLOCK && !entries.iter().all(|one| numbers(one.rest).next().is_some())
+        };
+        let is_known = before.contains('*') || declared.iter().any(is_named);
+        let counts = blocks > 1 && blocks == self.target.len();
+        let is_stage = is_stack || declared.iter().any(is_like) || self.base.values().all(is_block);
+        (!is_known && counts && is_stage).then(|| (name.to_owned(), blocks))
+    }
+
     /// Whether each index has the same tensors of the same sizes, so many at least, and the indices
     /// are the same in both models.
     fn repeats(&self, enough: usize) -> bool {
@@ -292,6 +319,11 @@ fn counts_no_blocks(name: &str) -> bool {
 /// `stages.2.blocks`.
 fn shown(before: &str) -> &str {
     before.trim_end_matches(['.', '/', '_', '['])
+}
+
+/// A name without its digits: the same for all stages of a model.
+fn unnumbered(name: &str) -> String {
+    name.chars().filter(|one| !one.is_ascii_digit()).collect()
 }
 
 /// The numbers in a name that end a part of it.

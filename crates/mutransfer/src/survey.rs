@@ -6,6 +6,7 @@ use crate::error::WidthsError;
 use crate::evidence::{Evidence, Known};
 use crate::experts::with_experts;
 use crate::growth::{Growth, Placed};
+use crate::mixture::is_called_expert;
 use crate::role::Role;
 use crate::shape::{ParamName, Shape, Shapes};
 use crate::size::Size;
@@ -203,7 +204,8 @@ impl<'a> Surveyed<'a> {
 
 /// Whether it grows and is none of experts, whose number and width may be all that grows.
 fn grows(one: &Known) -> bool {
-    let of_experts = one.growth.declared.is_some_and(Role::is_of_experts);
+    let is_declared = one.growth.declared.is_some_and(Role::is_of_experts);
+    let of_experts = is_declared || is_called_expert(one.name);
     !of_experts && one.growth.growing().next().is_some()
 }
 

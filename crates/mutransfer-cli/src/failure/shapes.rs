@@ -65,6 +65,10 @@ fn about_widths(error: &WidthsError) -> Option<String> {
              projections where a stage begins"
                 .to_owned(),
         ),
+        WidthsError::UnsaidDepth { name, blocks } => Some(format!(
+            "say that too, as of the other stages: --depth '{name}=BASE:{blocks}', \
+             '{name}={blocks}:{blocks}' if it does not grow"
+        )),
         WidthsError::OtherNumber { name, base, target } => Some(format!(
             "keep their number equal; if they are blocks after all: --depth \
              '{name}={base}:{target}'"

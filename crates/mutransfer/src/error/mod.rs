@@ -82,9 +82,11 @@ impl Error {
                 | WidthsError::Unproven { .. }
                 | WidthsError::ReadoutInBlock { .. },
             ) => Some(Fix::DeclareRole),
-            Self::Widths(WidthsError::OtherDepth { .. } | WidthsError::UnequalBlocks { .. }) => {
-                Some(Fix::NameStack)
-            }
+            Self::Widths(
+                WidthsError::OtherDepth { .. }
+                | WidthsError::UnequalBlocks { .. }
+                | WidthsError::UnsaidDepth { .. },
+            ) => Some(Fix::NameStack),
             Self::Widths(WidthsError::UnknownAxes { .. }) => Some(Fix::Orient),
             Self::Widths(WidthsError::NothingGrows) => Some(Fix::WidenDelta),
             Self::Widths(WidthsError::TooManyGrowing { .. }) => Some(Fix::KeepFixed),

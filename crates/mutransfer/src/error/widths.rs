@@ -204,6 +204,17 @@ pub enum WidthsError {
         /// What the names count.
         found: Vec<Stack>,
     },
+    /// Blocks of which only the target's number is known, as the base is given at that.
+    #[error(
+        "`{name}` has {blocks} blocks in the target and in the base, which is given at the \
+         target's number, so how many it has by itself is unknown"
+    )]
+    UnsaidDepth {
+        /// What their names have in common.
+        name: String,
+        /// How many there are.
+        blocks: usize,
+    },
     /// Something that is no block differs in number.
     #[error("`{name}` are {base} in the base model and {target} in the target, and are no blocks")]
     OtherNumber {

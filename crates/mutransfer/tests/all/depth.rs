@@ -494,6 +494,19 @@ fn blocks_that_differ_in_size_are_planned_at_the_targets_number() {
         error.contains("those of more such blocks are unknown"),
         "{error}"
     );
+    let forgotten = Widths::between(&stages(4, 6), &stages(5, 6)).unwrap();
+    let forgotten = forgotten.with_shortcuts("stages.*.*.downsample").unwrap();
+    let forgotten = forgotten.with_depth("stages.1", 3, 6).unwrap();
+    let error = Plan::new(&forgotten, &stages(8, 6), Rule::DepthMup, Optimizer::AdamW).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`stages.0` has 6 blocks in the target and in the base, which is given at the target's \
+         number, so how many it has by itself is unknown"
+    );
+    let kept = forgotten.with_depth("stages.0", 6, 6).unwrap();
+    let plan = Plan::new(&kept, &stages(8, 6), Rule::DepthMup, Optimizer::AdamW).unwrap();
+    assert_eq!(plan.forward().residual, None);
+    close(plan.forward().residual_in["stages.1"], 0.5f64.sqrt());
     let error = planned(3, 5).unwrap_err().to_string();
     assert!(
         error.contains("is not what the parameters' names count"),

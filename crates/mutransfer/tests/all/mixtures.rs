@@ -370,3 +370,31 @@ fn roles_where_only_experts_change() {
     );
     assert_eq!(experts(&plan).experts, [8, 8]);
 }
+
+/// Biases of experts grow as these do, and nothing beside them has to.
+#[test]
+fn biases_of_experts_are_theirs() {
+    let biased = |shapes: Shapes| -> Shapes {
+        let weights: Vec<(String, Shape)> = shapes
+            .iter()
+            .map(|(name, shape)| (name.to_string(), shape.clone()))
+            .collect();
+        let biases = weights.iter().filter_map(|(name, shape)| {
+            let of = name
+                .strip_suffix("_proj.weight")
+                .filter(|of| of.contains(".mlp."))?;
+            Some((format!("{of}_proj.bias"), Shape::vector(shape.dims[0])))
+        });
+        let biases: Vec<_> = biases.collect();
+        weights.into_iter().chain(biases).collect()
+    };
+    let (base, target) = (dense([32, 1, 80]), FAMILIES[1].shapes([32, 4, 40]));
+    let plan = plan(&biased(base), &biased(target), [1, 2]);
+    let role = |name: &str| plan.param(name).unwrap().role;
+    assert_eq!(role("lm_head.weight"), Role::Output);
+    assert_eq!(
+        role("model.layers.0.mlp.experts.3.up_proj.bias"),
+        Role::Vector
+    );
+    assert_eq!(experts(&plan).expert_width, [80, 40]);
+}

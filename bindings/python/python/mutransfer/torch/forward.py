@@ -297,8 +297,8 @@ def _has_route(plan: Plan, handled: Collection[str]) -> None:
     if route != 1 and "route" not in handled:
         raise ForwardError(
             f"the weighted sum of the routed experts needs the factor {route:.6g}",
-            hint='multiply that sum by plan.forward.experts["route"], and no shared expert, and say '
-            'so: handled=["route"]',
+            hint='multiply that sum, and no shared expert, by plan.forward.experts["route"], and '
+            'say so: handled=["route"]',
         )
 
 
