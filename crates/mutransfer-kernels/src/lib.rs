@@ -57,6 +57,7 @@ pub mod optim;
     reason = "packed numbers go where the tile reads them without a test"
 )]
 mod pack;
+mod packed;
 pub mod positions;
 #[expect(unsafe_code, reason = "a processor may lack the instructions")]
 mod simd;

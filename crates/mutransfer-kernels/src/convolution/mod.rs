@@ -9,9 +9,9 @@
 mod weights;
 mod windows;
 
-use crate::linear::linear_forward;
-use crate::matmul::{Terms, matmul, multiply_add};
+use crate::matmul::{Terms, multiply_add};
 use crate::matrix::{Matrix, MatrixMut, Workspace, reserve};
+use crate::packed::{Packed, multiply_packed};
 use crate::simd::{Simd, kernel, spans};
 use crate::sums::column_sums;
 use crate::tile::Start;
@@ -20,7 +20,7 @@ use windows::{Tap, Windows};
 
 /// Numbers of a block of windows: an eighth of a megabyte.
 const BLOCK: usize = 1 << 15;
-/// Windows of a block at least, that the product repays packing its weights.
+/// Windows of a block at least, that the product repays reading its weights.
 const FEWEST: usize = 96;
 
 /// Sizes of a convolution with square windows.
@@ -160,13 +160,14 @@ pub fn convolution_forward(
     let rows = reserve(&mut scratch.weight, weight.len());
     to_rows(weight, sizes, &windows.taps, false, rows);
     let weight = Matrix::new(rows, windows.len(), sizes.outputs);
+    let weight = Packed::of(isa, weight, &mut scratch.packed);
     windows.blocks(isa, &mut scratch.windows, |at, block| {
         let count = block.rows();
         let part = &mut y[at * sizes.outputs..][..count * sizes.outputs];
         let out = MatrixMut::new(part, count, sizes.outputs);
-        linear_forward(workspace, 1.0, block, weight, bias, None, out);
+        multiply_packed(isa, block, weight, bias, out);
         if is_rectified {
-            rectify(workspace.isa(), part);
+            rectify(isa, part);
         }
     });
     scratch.give_back(workspace);
@@ -193,12 +194,13 @@ pub fn convolution_backward_input(
         let rows = reserve(&mut scratch.weight, windows.len() * sizes.inputs);
         to_rows(weight, sizes, &windows.taps, true, rows);
         let weight = Matrix::new(rows, windows.len(), sizes.inputs);
+        let weight = Packed::of(isa, weight, &mut scratch.packed);
         let products = &mut scratch.products;
         windows.blocks(isa, &mut scratch.windows, |at, block| {
             let count = block.rows();
-            let mut product = |to: &mut [f32]| {
+            let product = |to: &mut [f32]| {
                 let out = MatrixMut::new(to, count, sizes.inputs);
-                matmul(workspace, 1.0, block, weight, 0.0, out);
+                multiply_packed(isa, block, weight, None, out);
             };
             if sizes.stride == 1 {
                 product(&mut dx[at * sizes.inputs..][..count * sizes.inputs]);
@@ -313,6 +315,8 @@ pub(crate) struct Scratch {
     windows: Vec<f32>,
     /// The weight, or its gradient, as the rows of a product.
     weight: Vec<f32>,
+    /// The weight as tiles read it.
+    packed: Vec<f32>,
     /// The gradient of a block of the input.
     products: Vec<f32>,
 }
