@@ -1,24 +1,48 @@
-//! A right operand that many products share: packed once, and not again for each of them.
+//! Products of gathered left operands, and right operands that many of them share: packed once,
+//! and not again for each product.
 
+use crate::left::Gathered;
 use crate::matmul::DEPTH;
 use crate::matrix::{Matrix, MatrixMut, reserve};
-use crate::pack::pack;
+use crate::pack::pack_rows;
 use crate::simd::{Isa, Simd, kernel};
-use crate::tile::{Columns, Product, Start, panel_width, product};
+use crate::tile::{Columns, Product, Start, panel_width, product_of_gathered};
 
-/// Blocks of at most [`DEPTH`] rows, one after the other, each in panels.
+/// Fewer uses than this do not repay packing.
+const FEW: usize = 64;
+
+/// A right operand.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Packed<'a> {
+pub(crate) struct Right<'a> {
     data: &'a [f32],
     depth: usize,
     columns: usize,
     /// Columns of a panel.
     panel: usize,
+    /// Distance of one row to the next where they are read where they lie. What is packed are
+    /// blocks of at most [`DEPTH`] rows, one after the other, each in panels.
+    row: Option<usize>,
 }
 
-impl<'a> Packed<'a> {
+impl<'a> Right<'a> {
+    /// A matrix, not transposed, that so many rows are multiplied with.
+    pub(crate) fn of(isa: Isa, matrix: Matrix<'a>, uses: usize, buffer: &'a mut Vec<f32>) -> Self {
+        assert_eq!(matrix.column_stride(), 1);
+        let (depth, columns, panel) = (matrix.rows(), matrix.columns(), columns_of_panel(isa));
+        if columns > panel && uses > FEW {
+            return Self::packed(isa, matrix, buffer);
+        }
+        Self {
+            data: matrix.data(),
+            depth,
+            columns,
+            panel,
+            row: Some(matrix.row_stride()),
+        }
+    }
+
     /// Packs a matrix.
-    pub(crate) fn of(isa: Isa, matrix: Matrix<'_>, buffer: &'a mut Vec<f32>) -> Self {
+    pub(crate) fn packed(isa: Isa, matrix: Matrix<'_>, buffer: &'a mut Vec<f32>) -> Self {
         let (depth, columns, panel) = (matrix.rows(), matrix.columns(), columns_of_panel(isa));
         let data = reserve(buffer, depth * columns.next_multiple_of(panel));
         pack_blocks(isa, matrix, data);
@@ -27,51 +51,49 @@ impl<'a> Packed<'a> {
             depth,
             columns,
             panel,
+            row: None,
         }
     }
 
     /// The block that starts at a row.
     fn block(self, from: usize, depth: usize) -> Columns<'a> {
+        let packed_row = self.columns.next_multiple_of(self.panel);
         Columns {
-            data: &self.data[from * self.columns.next_multiple_of(self.panel)..],
-            row: self.panel,
-            panel: depth * self.panel,
+            data: &self.data[from * self.row.unwrap_or(packed_row)..],
+            row: self.row.unwrap_or(self.panel),
+            panel: self.row.map_or(depth * self.panel, |_| self.panel),
         }
     }
 }
 
-/// `C = A B + bias`
+/// `C = start + bias + A B`
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub(crate) fn multiply_packed(
+pub(crate) fn multiply_gathered(
     isa: Isa,
-    a: Matrix<'_>,
-    b: Packed<'_>,
-    bias: Option<&[f32]>,
+    a: Gathered<'_>,
+    b: Right<'_>,
+    mut start: Start<'_>,
+    mut bias: Option<&[f32]>,
     mut c: MatrixMut<'_>,
 ) {
     let (rows, columns) = (c.rows(), c.columns());
-    let fits = (a.columns(), columns) == (b.depth, b.columns);
-    assert!(fits, "the operands do not fit");
+    assert_eq!(columns, b.columns, "the operands do not fit");
     for from in (0..b.depth.max(1)).step_by(DEPTH) {
         let depth = DEPTH.min(b.depth - from);
-        let is_first = from == 0;
-        product(
+        product_of_gathered(
             isa,
             Product {
                 alpha: 1.0,
-                a: a.block(0, from, rows, depth),
+                a: a.columns(from, depth),
                 b: b.block(from, depth),
-                start: if is_first {
-                    Start::Zero
-                } else {
-                    Start::Output(1.0)
-                },
-                bias: bias.filter(|_| is_first),
+                start,
+                bias,
                 c: c.block(0, 0, rows, columns),
             },
         );
+        (start, bias) = (Start::Output(1.0), None);
     }
 }
 
@@ -89,10 +111,7 @@ fn pack_blocks_body<S: Simd>(s: S, matrix: Matrix<'_>, to: &mut [f32]) {
     let row = columns.next_multiple_of(panel_width::<S>());
     for from in (0..matrix.rows()).step_by(DEPTH) {
         let depth = DEPTH.min(matrix.rows() - from);
-        pack(
-            s,
-            matrix.block(from, 0, depth, columns),
-            &mut to[from * row..],
-        );
+        let block = matrix.block(from, 0, depth, columns);
+        pack_rows(s, block, &mut to[from * row..]);
     }
 }
