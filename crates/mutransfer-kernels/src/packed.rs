@@ -30,7 +30,9 @@ impl<'a> Right<'a> {
         assert_eq!(matrix.column_stride(), 1);
         let (depth, columns, panel) = (matrix.rows(), matrix.columns(), columns_of_panel(isa));
         if columns > panel && uses > FEW {
-            return Self::packed(isa, matrix, buffer);
+            let packed = RightMut::new(isa, depth, columns, buffer);
+            pack_blocks(isa, matrix, packed.data);
+            return packed.finish();
         }
         Self {
             data: matrix.data(),
@@ -41,20 +43,6 @@ impl<'a> Right<'a> {
         }
     }
 
-    /// Packs a matrix.
-    pub(crate) fn packed(isa: Isa, matrix: Matrix<'_>, buffer: &'a mut Vec<f32>) -> Self {
-        let (depth, columns, panel) = (matrix.rows(), matrix.columns(), columns_of_panel(isa));
-        let data = reserve(buffer, depth * columns.next_multiple_of(panel));
-        pack_blocks(isa, matrix, data);
-        Self {
-            data,
-            depth,
-            columns,
-            panel,
-            row: None,
-        }
-    }
-
     /// The block that starts at a row.
     fn block(self, from: usize, depth: usize) -> Columns<'a> {
         let packed_row = self.columns.next_multiple_of(self.panel);
@@ -62,6 +50,48 @@ impl<'a> Right<'a> {
             data: &self.data[from * self.row.unwrap_or(packed_row)..],
             row: self.row.unwrap_or(self.panel),
             panel: self.row.map_or(depth * self.panel, |_| self.panel),
+        }
+    }
+}
+
+/// A right operand that is being packed.
+#[derive(Debug)]
+pub(crate) struct RightMut<'a> {
+    data: &'a mut [f32],
+    depth: usize,
+    columns: usize,
+    panel: usize,
+}
+
+impl<'a> RightMut<'a> {
+    pub(crate) fn new(isa: Isa, depth: usize, columns: usize, buffer: &'a mut Vec<f32>) -> Self {
+        let panel = columns_of_panel(isa);
+        Self {
+            data: reserve(buffer, depth * columns.next_multiple_of(panel)),
+            depth,
+            columns,
+            panel,
+        }
+    }
+
+    /// Some numbers of a row, all of them in one panel.
+    pub(crate) fn line(&mut self, row: usize, first: usize, count: usize) -> &mut [f32] {
+        let from = row / DEPTH * DEPTH;
+        let depth = DEPTH.min(self.depth - from);
+        let block = from * self.columns.next_multiple_of(self.panel);
+        let (panel, within) = (first / self.panel, first % self.panel);
+        let at = (panel * depth + row - from) * self.panel + within;
+        &mut self.data[block + at..][..count]
+    }
+
+    /// What has been packed.
+    pub(crate) fn finish(self) -> Right<'a> {
+        Right {
+            data: self.data,
+            depth: self.depth,
+            columns: self.columns,
+            panel: self.panel,
+            row: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::packed::{Right, multiply_gathered};
 use crate::simd::{Simd, kernel, spans};
 use crate::sums::column_sums;
 use crate::tile::Start;
-use weights::{from_rows, to_rows};
+use weights::{from_rows, pack_weight};
 use windows::{Tap, Windows};
 
 /// Sizes of a convolution with square windows.
@@ -152,10 +152,14 @@ pub fn convolution_forward(
     let windows = sizes.of_input(x);
     let isa = workspace.isa();
     let mut scratch = Scratch::take(workspace);
-    let rows = reserve(&mut scratch.weight, weight.len());
-    to_rows(weight, sizes, &windows.taps, false, rows);
-    let weight = Matrix::new(rows, windows.len(), sizes.outputs);
-    let weight = Right::packed(isa, weight, &mut scratch.packed);
+    let weight = pack_weight(
+        isa,
+        weight,
+        sizes,
+        &windows.taps,
+        false,
+        &mut scratch.packed,
+    );
     windows.blocks(&mut scratch.images, |at, block| {
         let count = block.rows();
         let part = &mut y[at * sizes.outputs..][..count * sizes.outputs];
@@ -193,10 +197,7 @@ pub fn convolution_backward_input(
         if windows.taps.is_empty() {
             continue;
         }
-        let rows = reserve(&mut scratch.weight, windows.len() * sizes.inputs);
-        to_rows(weight, sizes, &windows.taps, true, rows);
-        let weight = Matrix::new(rows, windows.len(), sizes.inputs);
-        let weight = Right::packed(isa, weight, &mut scratch.packed);
+        let weight = pack_weight(isa, weight, sizes, &windows.taps, true, &mut scratch.packed);
         let products = &mut scratch.products;
         windows.blocks(&mut scratch.images, |at, block| {
             let count = block.rows();
@@ -271,7 +272,7 @@ pub fn convolution_backward_weight(
     let windows = sizes.of_input(x);
     let isa = workspace.isa();
     let mut scratch = Scratch::take(workspace);
-    let rows = reserve(&mut scratch.weight, dweight.len());
+    let rows = reserve(&mut scratch.sums, dweight.len());
     let depth = windows.len();
     rows.fill(0.0);
     windows.blocks(&mut scratch.images, |at, block| {
@@ -329,10 +330,10 @@ fn rectifier_backward_body<S: Simd>(s: S, y: &[f32], dy: &[f32], dx: &mut [f32])
 pub(crate) struct Scratch {
     /// Images within their margins.
     images: Vec<f32>,
-    /// The weight, or its gradient, as the rows of a product.
-    weight: Vec<f32>,
     /// The right operand.
     packed: Vec<f32>,
+    /// The gradient of the weight as the rows of a product.
+    sums: Vec<f32>,
     /// The gradient of a block of the input.
     products: Vec<f32>,
 }
