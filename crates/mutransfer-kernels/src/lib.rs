@@ -40,6 +40,11 @@ pub mod attention;
 pub mod batch_norm;
 pub mod convolution;
 pub mod embedding;
+#[expect(
+    unsafe_code,
+    reason = "the places of numbers are read without tests of their bounds"
+)]
+mod left;
 pub mod linear;
 pub mod loss;
 mod math;
@@ -57,6 +62,7 @@ pub mod optim;
     reason = "packed numbers go where the tile reads them without a test"
 )]
 mod pack;
+mod packed;
 pub mod positions;
 #[expect(unsafe_code, reason = "a processor may lack the instructions")]
 mod simd;

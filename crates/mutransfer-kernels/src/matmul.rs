@@ -10,7 +10,7 @@ use crate::simd::{Isa, Simd, kernel, spans};
 use crate::tile::{Columns, Product, Start, panel_width, product};
 
 /// Inner dimension of a block: a panel of `B` of this depth fits the second-level cache many times.
-const DEPTH: usize = 512;
+pub(crate) const DEPTH: usize = 512;
 /// Rows of `A` copied at a time: with `DEPTH`, half a megabyte.
 const HEIGHT: usize = 192;
 /// Strides from which on `A` is copied: eight rows to a page fill too few cache sets.

@@ -3,8 +3,7 @@
 //! A tile reads `A` one number at a time, so `A` may lie in any order; it reads `B` by vectors, so
 //! the rows of `B` (or of a packed panel of it) must be dense. The edges of the output are masked.
 
-use std::hint::black_box;
-
+use crate::left::{Gathered, Left, MOST_ROWS, Walk};
 use crate::matrix::{Matrix, MatrixMut};
 use crate::simd::{Simd, kernel};
 
@@ -12,9 +11,7 @@ use crate::simd::{Simd, kernel};
 /// two units.
 const ROWS: usize = 6;
 /// Rows of a tile of one vector: two units have eight sums under way.
-const ROWS_OF_ONE: usize = 8;
-/// Rows of `A` that such a tile finds from the same one.
-const TOGETHER: usize = 4;
+const ROWS_OF_ONE: usize = MOST_ROWS;
 
 /// Columns of a packed panel.
 #[inline(always)]
@@ -93,29 +90,31 @@ impl Start<'_> {
 
 /// `C = start + bias + alpha A B`, all of whose operands fit the caches.
 #[derive(Debug)]
-pub(crate) struct Product<'a> {
+pub(crate) struct Product<'a, A> {
     pub(crate) alpha: f32,
-    pub(crate) a: Matrix<'a>,
+    pub(crate) a: A,
     pub(crate) b: Columns<'a>,
     pub(crate) start: Start<'a>,
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) c: MatrixMut<'a>,
 }
 
-kernel! { pub(crate) fn product(product: Product<'_>) = product_body }
+kernel! { pub(crate) fn product(product: Product<'_, Matrix<'_>>) = product_body }
+kernel! { pub(crate) fn product_of_gathered(product: Product<'_, Gathered<'_>>) = product_body }
 
 #[inline(always)]
-fn product_body<S: Simd>(s: S, product: Product<'_>) {
+fn product_body<S: Simd, A: Left>(s: S, product: Product<'_, A>) {
     let Product { a, b, bias, .. } = product;
     let (alpha, mut c) = (product.alpha, product.c);
-    let (rows, columns, depth, panel) = (c.rows(), c.columns(), a.columns(), panel_width::<S>());
+    let (rows, columns, panel) = (c.rows(), c.columns(), panel_width::<S>());
+    let (a_rows, depth) = a.extent();
     if rows == 0 || columns == 0 {
         return;
     }
     let last = (columns - 1) / panel;
     let b_end = last * b.panel + depth.saturating_sub(1) * b.row + columns - last * panel;
     let b_fits = depth == 0 || b.data.len() >= b_end;
-    assert!(a.rows() == rows && b_fits, "the operands do not fit");
+    assert!(a_rows == rows && b_fits, "the operands do not fit");
     let bias_fits = bias.is_none_or(|bias| bias.len() == columns);
     assert!(bias_fits, "the bias does not fit");
     let (beta, from, from_row) = product.start.addend(&mut c);
@@ -128,9 +127,8 @@ fn product_body<S: Simd>(s: S, product: Product<'_>) {
                 depth,
                 alpha,
                 beta,
-                a: a.as_ptr(),
-                a_row: a.row_stride(),
-                a_column: a.column_stride(),
+                a,
+                row: 0,
                 b: b.data.as_ptr().add(p * b.panel),
                 b_row: b.row,
                 from: from.add(jc),
@@ -146,13 +144,13 @@ fn product_body<S: Simd>(s: S, product: Product<'_>) {
 
 /// Everything a register tile needs to know.
 #[derive(Clone, Copy)]
-struct Tile {
+struct Tile<A> {
     depth: usize,
     alpha: f32,
     beta: f32,
-    a: *const f32,
-    a_row: usize,
-    a_column: usize,
+    a: A,
+    /// The first of its rows of `a`.
+    row: usize,
     b: *const f32,
     b_row: usize,
     from: *const f32,
@@ -162,13 +160,13 @@ struct Tile {
     c_row: usize,
 }
 
-impl Tile {
+impl<A> Tile<A> {
     /// The tile so many rows below.
     #[inline(always)]
     unsafe fn below(mut self, rows: usize) -> Self {
+        self.row += rows;
         // SAFETY: the caller answers for as many rows of every operand.
         unsafe {
-            self.a = self.a.add(rows * self.a_row);
             self.from = self.from.add(rows * self.from_row);
             self.c = self.c.add(rows * self.c_row);
         }
@@ -178,48 +176,48 @@ impl Tile {
 
 /// Runs down a panel of `columns <= TILE * LANES` columns.
 #[inline(always)]
-unsafe fn panel_of_tiles<S: Simd>(s: S, tile: Tile, rows: usize, columns: usize) {
+unsafe fn panel_of_tiles<S: Simd, A: Left>(s: S, tile: Tile<A>, rows: usize, columns: usize) {
     // SAFETY: passed on from the caller.
     unsafe {
         match (columns.div_ceil(S::LANES), columns.is_multiple_of(S::LANES)) {
-            (1, true) => rows_of_tiles::<S, 1, false>(s, tile, rows, columns),
-            (2, true) => rows_of_tiles::<S, 2, false>(s, tile, rows, columns),
-            (3, true) => rows_of_tiles::<S, 3, false>(s, tile, rows, columns),
-            (_, true) => rows_of_tiles::<S, 4, false>(s, tile, rows, columns),
-            (1, false) => rows_of_tiles::<S, 1, true>(s, tile, rows, columns),
-            (2, false) => rows_of_tiles::<S, 2, true>(s, tile, rows, columns),
-            (3, false) => rows_of_tiles::<S, 3, true>(s, tile, rows, columns),
-            (_, false) => rows_of_tiles::<S, 4, true>(s, tile, rows, columns),
+            (1, true) => rows_of_tiles::<S, A, 1, false>(s, tile, rows, columns),
+            (2, true) => rows_of_tiles::<S, A, 2, false>(s, tile, rows, columns),
+            (3, true) => rows_of_tiles::<S, A, 3, false>(s, tile, rows, columns),
+            (_, true) => rows_of_tiles::<S, A, 4, false>(s, tile, rows, columns),
+            (1, false) => rows_of_tiles::<S, A, 1, true>(s, tile, rows, columns),
+            (2, false) => rows_of_tiles::<S, A, 2, true>(s, tile, rows, columns),
+            (3, false) => rows_of_tiles::<S, A, 3, true>(s, tile, rows, columns),
+            (_, false) => rows_of_tiles::<S, A, 4, true>(s, tile, rows, columns),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn rows_of_tiles<S: Simd, const NV: usize, const MASKED: bool>(
+unsafe fn rows_of_tiles<S: Simd, A: Left, const NV: usize, const MASKED: bool>(
     s: S,
-    mut tile: Tile,
+    mut tile: Tile<A>,
     rows: usize,
     columns: usize,
 ) {
     let mut left = rows;
     // SAFETY: `left` rows of every operand lie behind the tile's pointers.
     unsafe {
-        while NV == 1 && left >= ROWS_OF_ONE {
-            run::<S, ROWS_OF_ONE, NV, MASKED>(s, tile, columns);
+        while NV == 1 && A::has_tall_tiles::<S>() && left >= ROWS_OF_ONE {
+            run::<S, A, ROWS_OF_ONE, NV, MASKED>(s, tile, columns);
             tile = tile.below(ROWS_OF_ONE);
             left -= ROWS_OF_ONE;
         }
         while left >= ROWS {
-            run::<S, ROWS, NV, MASKED>(s, tile, columns);
+            run::<S, A, ROWS, NV, MASKED>(s, tile, columns);
             tile = tile.below(ROWS);
             left -= ROWS;
         }
         match left {
-            1 => run::<S, 1, NV, MASKED>(s, tile, columns),
-            2 => run::<S, 2, NV, MASKED>(s, tile, columns),
-            3 => run::<S, 3, NV, MASKED>(s, tile, columns),
-            4 => run::<S, 4, NV, MASKED>(s, tile, columns),
-            5 => run::<S, 5, NV, MASKED>(s, tile, columns),
+            1 => run::<S, A, 1, NV, MASKED>(s, tile, columns),
+            2 => run::<S, A, 2, NV, MASKED>(s, tile, columns),
+            3 => run::<S, A, 3, NV, MASKED>(s, tile, columns),
+            4 => run::<S, A, 4, NV, MASKED>(s, tile, columns),
+            5 => run::<S, A, 5, NV, MASKED>(s, tile, columns),
             _ => {}
         }
     }
@@ -227,9 +225,9 @@ unsafe fn rows_of_tiles<S: Simd, const NV: usize, const MASKED: bool>(
 
 /// One register tile: `MR` rows and `NV` vectors, the last of which is partial where `MASKED`.
 #[inline(always)]
-unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
+unsafe fn run<S: Simd, A: Left, const MR: usize, const NV: usize, const MASKED: bool>(
     s: S,
-    tile: Tile,
+    tile: Tile<A>,
     columns: usize,
 ) {
     let mask = s.mask(columns - (NV - 1) * S::LANES);
@@ -240,43 +238,20 @@ unsafe fn run<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
     }
     // SAFETY: the caller answers for `MR` rows, `columns` columns and `depth` products.
     unsafe {
-        let sums = sums::<S, MR, NV, MASKED>(s, tile, mask);
-        finish::<S, MR, NV, MASKED>(s, tile, mask, sums);
+        let sums = sums::<S, A, MR, NV, MASKED>(s, tile, mask);
+        finish::<S, A, MR, NV, MASKED>(s, tile, mask, sums);
     }
-}
-
-/// Rows of `A` that are found from the same one. The compiler goes from row to row by additions,
-/// each of which waits for the one before; a tile of one vector has too little else to do
-/// meanwhile.
-const fn together<const MR: usize, const NV: usize>() -> usize {
-    if NV == 1 { TOGETHER } else { MR }
-}
-
-/// Where every so many rows of `A` begin, which does not show that one follows from another.
-#[inline(always)]
-unsafe fn heads<const MR: usize, const NV: usize>(
-    tile: Tile,
-) -> [*const f32; ROWS_OF_ONE.div_ceil(TOGETHER)] {
-    std::array::from_fn(|group| {
-        let row = group * together::<MR, NV>();
-        if NV == 1 && row < MR {
-            // SAFETY: the caller answers for `MR` rows.
-            black_box(unsafe { tile.a.add(row * tile.a_row) })
-        } else {
-            tile.a
-        }
-    })
 }
 
 /// The sums of products of a register tile.
 #[inline(always)]
-unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
+unsafe fn sums<S: Simd, A: Left, const MR: usize, const NV: usize, const MASKED: bool>(
     s: S,
-    tile: Tile,
+    tile: Tile<A>,
     mask: S::Mask,
 ) -> [[S::V; NV]; MR] {
     // SAFETY: passed on from the caller.
-    let (mut a, mut b) = (unsafe { heads::<MR, NV>(tile) }, tile.b);
+    let (mut a, mut b) = (unsafe { tile.a.walk::<MR, NV>(tile.row) }, tile.b);
     let mut sums = [[s.splat(0.0); NV]; MR];
     // SAFETY: the caller answers for `MR` rows of `a` and a row of `b` for each of the products.
     unsafe {
@@ -286,15 +261,12 @@ unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
                 *row = load::<S, NV, MASKED>(s, b, v, mask);
             }
             for (i, sums) in sums.iter_mut().enumerate() {
-                let head = a[i / together::<MR, NV>()];
-                let x = s.splat(*head.add(i % together::<MR, NV>() * tile.a_row));
+                let x = s.splat(*a.at(i));
                 for (sum, &row) in sums.iter_mut().zip(&row) {
                     *sum = s.fma(x, row, *sum);
                 }
             }
-            for head in a.iter_mut().take(MR.div_ceil(together::<MR, NV>())) {
-                *head = head.add(tile.a_column);
-            }
+            a.advance();
             b = b.add(tile.b_row);
         }
     }
@@ -303,9 +275,9 @@ unsafe fn sums<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
 
 /// Scales the sums, adds what there is to add, and writes them.
 #[inline(always)]
-unsafe fn finish<S: Simd, const MR: usize, const NV: usize, const MASKED: bool>(
+unsafe fn finish<S: Simd, A: Left, const MR: usize, const NV: usize, const MASKED: bool>(
     s: S,
-    tile: Tile,
+    tile: Tile<A>,
     mask: S::Mask,
     sums: [[S::V; NV]; MR],
 ) {

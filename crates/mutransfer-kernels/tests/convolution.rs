@@ -57,6 +57,18 @@ fn shapes() -> Vec<Convolution> {
         padding: 0,
         ..sizes(1, [6, 5], [3, 4])
     });
+    // Tiles over the ends of lines and images.
+    shapes.push(sizes(5, [3, 2], [4, 16]));
+    shapes.push(sizes(7, [1, 1], [2, 20]));
+    // Windows that lie far apart, of one pixel and of more.
+    for (window, padding) in [(1, 0), (3, 1)] {
+        shapes.push(Convolution {
+            window,
+            stride: 2,
+            padding,
+            ..sizes(3, [5, 3], [64, 9])
+        });
+    }
     // More than one block of windows.
     shapes.push(sizes(40, [9, 9], [32, 5]));
     shapes
@@ -155,6 +167,28 @@ fn gradients_are_slopes() {
             slopes(&what("bias"), &dbias, &bias, 1, 1e-5, |bias| {
                 loss(&x64, &weight64, bias)
             });
+        }
+    }
+}
+
+#[test]
+fn windows_beside_an_image_hold_zeros() {
+    for size in [[0, 4], [3, 0]] {
+        let sizes = Convolution {
+            window: 1,
+            stride: 2,
+            ..sizes(2, size, [2, 3])
+        };
+        let (weight, bias) = (noise(1, sizes.weight_len()), noise(2, sizes.outputs));
+        let mut y = vec![f32::NAN; sizes.output_len()];
+        let mut dweight = vec![f32::NAN; weight.len()];
+        for (_, mut workspace) in workspaces() {
+            let bias = Some(&bias[..]);
+            convolution_forward(&mut workspace, &sizes, &[], &weight, bias, false, &mut y);
+            convolution_backward_input(&mut workspace, &sizes, &weight, &y, &mut []);
+            convolution_backward_weight(&mut workspace, &sizes, &[], &y, &mut dweight, None);
+            assert!(y.chunks(3).all(|y| Some(y) == bias) && !y.is_empty());
+            assert!(dweight.iter().all(|&dweight| dweight == 0.0));
         }
     }
 }

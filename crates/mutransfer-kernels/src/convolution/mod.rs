@@ -1,27 +1,22 @@
 //! Convolutions of images whose channels lie side by side: `[images, height, width, channels]`.
 //!
-//! Each is one matrix product with the windows of its input as rows. A block of windows at a time
-//! is copied to where it fits the nearer caches, so that the product reads dense rows and no copy
-//! of all windows ever exists. The gradient of the input is such a product too, of the windows of
-//! the output's gradient; at a larger stride one for every place that a number can have between
-//! two windows.
+//! Each is one matrix product with the windows of its input as rows. That matrix is never
+//! written: the product finds the numbers of a window in the image, or in a copy of it with zeros
+//! around it, of which a few exist at a time. The gradient of the input is such a product too, of
+//! the windows of the output's gradient; at a larger stride one for every place that a number can
+//! have between two windows.
 
+mod frame;
 mod weights;
 mod windows;
 
-use crate::linear::linear_forward;
-use crate::matmul::{Terms, matmul, multiply_add};
 use crate::matrix::{Matrix, MatrixMut, Workspace, reserve};
+use crate::packed::{Right, multiply_gathered};
 use crate::simd::{Simd, kernel, spans};
 use crate::sums::column_sums;
 use crate::tile::Start;
-use weights::{from_rows, to_rows};
+use weights::{from_rows, pack_weight};
 use windows::{Tap, Windows};
-
-/// Numbers of a block of windows: an eighth of a megabyte.
-const BLOCK: usize = 1 << 15;
-/// Windows of a block at least, that the product repays packing its weights.
-const FEWEST: usize = 96;
 
 /// Sizes of a convolution with square windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,16 +152,21 @@ pub fn convolution_forward(
     let windows = sizes.of_input(x);
     let isa = workspace.isa();
     let mut scratch = Scratch::take(workspace);
-    let rows = reserve(&mut scratch.weight, weight.len());
-    to_rows(weight, sizes, &windows.taps, false, rows);
-    let weight = Matrix::new(rows, windows.len(), sizes.outputs);
-    windows.blocks(isa, &mut scratch.windows, |at, block| {
+    let weight = pack_weight(
+        isa,
+        weight,
+        sizes,
+        &windows.taps,
+        false,
+        &mut scratch.packed,
+    );
+    windows.blocks(&mut scratch.images, |at, block| {
         let count = block.rows();
         let part = &mut y[at * sizes.outputs..][..count * sizes.outputs];
         let out = MatrixMut::new(part, count, sizes.outputs);
-        linear_forward(workspace, 1.0, block, weight, bias, None, out);
+        multiply_gathered(isa, block, weight, Start::Zero, bias, out);
         if is_rectified {
-            rectify(workspace.isa(), part);
+            rectify(isa, part);
         }
     });
     scratch.give_back(workspace);
@@ -188,32 +188,50 @@ pub fn convolution_backward_input(
     sizes.check(dx.len(), weight.len(), dy.len());
     let isa = workspace.isa();
     let mut scratch = Scratch::take(workspace);
+    if sizes.stride > sizes.window {
+        // No window reaches the positions between two of them.
+        dx.fill(0.0);
+    }
     for phase in (0..sizes.stride).flat_map(|row| (0..sizes.stride).map(move |at| [row, at])) {
         let windows = sizes.of_output(dy, phase);
-        let rows = reserve(&mut scratch.weight, windows.len() * sizes.inputs);
-        to_rows(weight, sizes, &windows.taps, true, rows);
-        let weight = Matrix::new(rows, windows.len(), sizes.inputs);
+        if windows.taps.is_empty() {
+            continue;
+        }
+        let weight = pack_weight(isa, weight, sizes, &windows.taps, true, &mut scratch.packed);
         let products = &mut scratch.products;
-        windows.blocks(isa, &mut scratch.windows, |at, block| {
+        windows.blocks(&mut scratch.images, |at, block| {
             let count = block.rows();
-            let mut product = |to: &mut [f32]| {
+            let product = |to: &mut [f32]| {
                 let out = MatrixMut::new(to, count, sizes.inputs);
-                matmul(workspace, 1.0, block, weight, 0.0, out);
+                multiply_gathered(isa, block, weight, Start::Zero, None, out);
             };
             if sizes.stride == 1 {
                 product(&mut dx[at * sizes.inputs..][..count * sizes.inputs]);
             } else {
                 let to = reserve(products, count * sizes.inputs);
                 product(to);
-                scatter(sizes, &windows, phase, at, to, dx);
+                scatter(isa, sizes, &windows, phase, at, to, dx);
             }
         });
     }
     scratch.give_back(workspace);
 }
 
+kernel! {
+    fn scatter(
+        sizes: &Convolution,
+        windows: &Windows<'_>,
+        phase: [usize; 2],
+        first: usize,
+        from: &[f32],
+        dx: &mut [f32],
+    ) = scatter_body
+}
+
 /// Puts what belongs to a block of positions of one phase where it belongs.
-fn scatter(
+#[inline(always)]
+fn scatter_body<S: Simd>(
+    s: S,
     sizes: &Convolution,
     windows: &Windows<'_>,
     phase: [usize; 2],
@@ -221,11 +239,19 @@ fn scatter(
     from: &[f32],
     dx: &mut [f32],
 ) {
-    for (index, from) in from.chunks_exact(sizes.inputs).enumerate() {
-        let [image, row, column] = windows.place(first + index);
-        let row = (image * sizes.height) + row * sizes.stride + phase[0];
-        let at = row * sizes.width + column * sizes.stride + phase[1];
-        dx[at * sizes.inputs..][..sizes.inputs].copy_from_slice(from);
+    let (channels, stride) = (sizes.inputs, sizes.stride);
+    let (count, mut at) = (from.len() / channels.max(1), 0);
+    while at < count {
+        let [image, row, column] = windows.place(first + at);
+        let columns = (windows.grid[1] - column).min(count - at);
+        let line = image * sizes.height + row * stride + phase[0];
+        let begin = line * sizes.width + column * stride + phase[1];
+        for index in 0..columns {
+            let from = &from[(at + index) * channels..][..channels];
+            let to = &mut dx[(begin + index * stride) * channels..][..channels];
+            spans!(s, channels, |p| p.store(to, p.load(from)));
+        }
+        at += columns;
     }
 }
 
@@ -246,24 +272,17 @@ pub fn convolution_backward_weight(
     let windows = sizes.of_input(x);
     let isa = workspace.isa();
     let mut scratch = Scratch::take(workspace);
-    let rows = reserve(&mut scratch.weight, dweight.len());
+    let rows = reserve(&mut scratch.sums, dweight.len());
     let depth = windows.len();
     rows.fill(0.0);
-    windows.blocks(isa, &mut scratch.windows, |at, block| {
+    windows.blocks(&mut scratch.images, |at, block| {
         let count = block.rows();
         let part = &dy[at * sizes.outputs..][..count * sizes.outputs];
-        multiply_add(
-            workspace,
-            Terms {
-                alpha: 1.0,
-                a: block.transposed(),
-                b: Matrix::new(part, count, sizes.outputs),
-                start: Start::Output(1.0),
-                bias: None,
-                sums: None,
-                c: MatrixMut::new(rows, depth, sizes.outputs),
-            },
-        );
+        let part = Matrix::new(part, count, sizes.outputs);
+        let right = Right::of(isa, part, depth, &mut scratch.packed);
+        let sums = MatrixMut::new(rows, depth, sizes.outputs);
+        let start = Start::Output(1.0);
+        multiply_gathered(isa, block.transposed(), right, start, None, sums);
     });
     from_rows(rows, sizes, dweight);
     scratch.give_back(workspace);
@@ -309,10 +328,12 @@ fn rectifier_backward_body<S: Simd>(s: S, y: &[f32], dy: &[f32], dx: &mut [f32])
 /// What convolutions keep in the workspace.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    /// A block of windows.
-    windows: Vec<f32>,
-    /// The weight, or its gradient, as the rows of a product.
-    weight: Vec<f32>,
+    /// Images within their margins.
+    images: Vec<f32>,
+    /// The right operand.
+    packed: Vec<f32>,
+    /// The gradient of the weight as the rows of a product.
+    sums: Vec<f32>,
     /// The gradient of a block of the input.
     products: Vec<f32>,
 }

@@ -1,8 +1,15 @@
-//! Windows of images as the rows of a matrix.
+//! Windows of images as the rows of a matrix that is never written.
+//!
+//! A number of it is found by adding the place of a tap to the place where a window begins, as
+//! neighbouring windows share most of their numbers.
 
-use crate::convolution::{BLOCK, FEWEST};
-use crate::matrix::{Matrix, reserve};
-use crate::simd::{Isa, Simd, kernel, spans};
+use crate::convolution::frame::{Frame, Framed};
+use crate::left::Gathered;
+
+/// Numbers of a block of windows: an eighth of a megabyte, were they written.
+const BLOCK: usize = 1 << 15;
+/// Windows of a block at least, that the product repays reading its weights.
+const FEWEST: usize = 96;
 
 /// A number of a window, for each channel.
 #[derive(Clone, Copy, Debug)]
@@ -29,139 +36,69 @@ pub(crate) struct Windows<'a> {
     pub(crate) taps: Vec<Tap>,
 }
 
-/// Taps that are neighbours in a row of an image, and so lie side by side.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    row: isize,
-    column: isize,
-    taps: usize,
-}
-
 impl Windows<'_> {
     /// Numbers of a window.
     pub(crate) fn len(&self) -> usize {
         self.taps.len() * self.channels
     }
 
+    /// Windows of an image.
+    fn positions(&self) -> usize {
+        self.grid[0] * self.grid[1]
+    }
+
     /// The image, the row and the column of a window.
     pub(crate) fn place(&self, index: usize) -> [usize; 3] {
-        let [rows, columns] = self.grid;
-        let (image, within) = (index / (rows * columns), index % (rows * columns));
-        [image, within / columns, within % columns]
+        let (image, within) = (index / self.positions(), index % self.positions());
+        [image, within / self.grid[1], within % self.grid[1]]
     }
 
     /// Calls `f` with block after block of windows, and the index of the first of them.
-    pub(crate) fn blocks(
-        &self,
-        isa: Isa,
-        buffer: &mut Vec<f32>,
-        mut f: impl FnMut(usize, Matrix<'_>),
-    ) {
-        let (all, len) = (self.images * self.grid[0] * self.grid[1], self.len());
-        let count = (BLOCK / len.max(1)).max(FEWEST);
-        let runs = self.runs();
+    pub(crate) fn blocks(&self, buffer: &mut Vec<f32>, mut f: impl FnMut(usize, Gathered<'_>)) {
+        let (all, positions) = (self.images * self.positions(), self.positions());
+        if all == 0 {
+            return;
+        }
+        let count = (BLOCK / self.len().max(1)).max(FEWEST).min(all);
+        // The images that a block can touch.
+        let kept = ((count + positions - 2) / positions + 1).min(self.images);
+        let frame = Frame::of(self);
+        let (starts, places) = (self.starts(&frame, kept, count), self.places(&frame));
+        let mut images = Framed::new(self, frame, kept, buffer);
         for first in (0..all).step_by(count) {
             let count = count.min(all - first);
-            let block = reserve(buffer, count * len);
-            if len > 0 {
-                copy_windows(isa, self, &runs, first, block);
-            }
-            f(first, Matrix::new(block, count, len));
+            let data = images.lend(first / positions, (first + count - 1) / positions);
+            let starts = &starts[first % (kept * positions)..][..count];
+            f(first, Gathered::new(data, starts, &places));
         }
     }
 
-    fn runs(&self) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
-        for tap in &self.taps {
-            match runs.last_mut() {
-                Some(run) if run.row == tap.row && run.column + run.taps as isize == tap.column => {
-                    run.taps += 1;
-                }
-                _ => runs.push(Run {
-                    row: tap.row,
-                    column: tap.column,
-                    taps: 1,
-                }),
+    /// Where the windows of so many images begin, and then those of a block more, which follow in
+    /// the same places if they are read from copies.
+    fn starts(&self, frame: &Frame, kept: usize, count: usize) -> Vec<u32> {
+        let images = kept + count.div_ceil(self.positions());
+        let mut starts = Vec::with_capacity(images * self.positions());
+        for image in 0..images {
+            let place = if frame.is_copied() {
+                image % kept
+            } else {
+                image
+            };
+            for row in 0..self.grid[0] {
+                let start = |column| offset(place * frame.len() + frame.start(row, column));
+                starts.extend((0..self.grid[1]).map(start));
             }
         }
-        runs
+        starts
     }
 
-    /// Writes the windows from the first on, until the block is full, those of one row of the grid
-    /// at a time.
-    #[inline(always)]
-    fn copy<S: Simd>(&self, s: S, runs: &[Run], first: usize, block: &mut [f32]) {
-        let (len, [height, width]) = (self.len(), self.size);
-        let (count, mut at) = (block.len() / len, 0);
-        while at < count {
-            let [image, row, column] = self.place(first + at);
-            let columns = (self.grid[1] - column).min(count - at);
-            let part = &mut block[at * len..][..columns * len];
-            let mut begin = 0;
-            for run in runs {
-                let row = (row * self.step) as isize + run.row;
-                let line = (0..height as isize).contains(&row).then(|| {
-                    let begin = (image * height + row as usize) * width * self.channels;
-                    &self.source[begin..][..width * self.channels]
-                });
-                let column = (column * self.step) as isize + run.column;
-                self.copy_run(
-                    s,
-                    line,
-                    column,
-                    &mut part[begin..],
-                    run.taps * self.channels,
-                );
-                begin += run.taps * self.channels;
-            }
-            at += columns;
-        }
-    }
-
-    /// Writes one run of neighbouring windows, the first of which has it at this column of the
-    /// line; zeros where there is no line, or beyond its ends.
-    #[inline(always)]
-    fn copy_run<S: Simd>(
-        &self,
-        s: S,
-        line: Option<&[f32]>,
-        column: isize,
-        part: &mut [f32],
-        run: usize,
-    ) {
-        for (index, window) in part.chunks_mut(self.len()).enumerate() {
-            let to = &mut window[..run];
-            let from = (column + (index * self.step) as isize) * self.channels as isize;
-            match line {
-                Some(line) if from >= 0 && from as usize + run <= line.len() => {
-                    let from = &line[from as usize..][..run];
-                    spans!(s, run, |p| p.store(to, p.load(from)));
-                }
-                Some(line) => copy_over_end(line, from, to),
-                None => spans!(s, run, |p| p.store(to, s.splat(0.0))),
-            }
-        }
+    /// Where the numbers of a window are, from where it begins.
+    fn places(&self, frame: &Frame) -> Vec<u32> {
+        let pixel = |tap| (0..self.channels).map(move |channel| frame.place(tap) + channel);
+        self.taps.iter().flat_map(pixel).map(offset).collect()
     }
 }
 
-kernel! {
-    fn copy_windows(windows: &Windows<'_>, runs: &[Run], first: usize, block: &mut [f32]) = copy
-}
-
-#[inline(always)]
-fn copy<S: Simd>(s: S, windows: &Windows<'_>, runs: &[Run], first: usize, block: &mut [f32]) {
-    windows.copy(s, runs, first, block);
-}
-
-/// Copies the numbers of a line from one on, with zeros for those beyond its ends.
-fn copy_over_end(line: &[f32], from: isize, to: &mut [f32]) {
-    let len = to.len();
-    let before = (-from).clamp(0, len as isize) as usize;
-    let begin = from.max(0) as usize;
-    let inside = (len - before).min(line.len().saturating_sub(begin));
-    to[..before].fill(0.0);
-    if inside > 0 {
-        to[before..before + inside].copy_from_slice(&line[begin..][..inside]);
-    }
-    to[before + inside..].fill(0.0);
+fn offset(place: usize) -> u32 {
+    u32::try_from(place).expect("a few images have fewer numbers than 2^32")
 }

@@ -1,0 +1,147 @@
+//! Products of gathered left operands, and right operands that many of them share: packed once,
+//! and not again for each product.
+
+use crate::left::Gathered;
+use crate::matmul::DEPTH;
+use crate::matrix::{Matrix, MatrixMut, reserve};
+use crate::pack::pack_rows;
+use crate::simd::{Isa, Simd, kernel};
+use crate::tile::{Columns, Product, Start, panel_width, product_of_gathered};
+
+/// Fewer uses than this do not repay packing.
+const FEW: usize = 64;
+
+/// A right operand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Right<'a> {
+    data: &'a [f32],
+    depth: usize,
+    columns: usize,
+    /// Columns of a panel.
+    panel: usize,
+    /// Distance of one row to the next where they are read where they lie. What is packed are
+    /// blocks of at most [`DEPTH`] rows, one after the other, each in panels.
+    row: Option<usize>,
+}
+
+impl<'a> Right<'a> {
+    /// A matrix, not transposed, that so many rows are multiplied with.
+    pub(crate) fn of(isa: Isa, matrix: Matrix<'a>, uses: usize, buffer: &'a mut Vec<f32>) -> Self {
+        assert_eq!(matrix.column_stride(), 1);
+        let (depth, columns, panel) = (matrix.rows(), matrix.columns(), columns_of_panel(isa));
+        if columns > panel && uses > FEW {
+            let packed = RightMut::new(isa, depth, columns, buffer);
+            pack_blocks(isa, matrix, packed.data);
+            return packed.finish();
+        }
+        Self {
+            data: matrix.data(),
+            depth,
+            columns,
+            panel,
+            row: Some(matrix.row_stride()),
+        }
+    }
+
+    /// The block that starts at a row.
+    fn block(self, from: usize, depth: usize) -> Columns<'a> {
+        let packed_row = self.columns.next_multiple_of(self.panel);
+        Columns {
+            data: &self.data[from * self.row.unwrap_or(packed_row)..],
+            row: self.row.unwrap_or(self.panel),
+            panel: self.row.map_or(depth * self.panel, |_| self.panel),
+        }
+    }
+}
+
+/// A right operand that is being packed.
+#[derive(Debug)]
+pub(crate) struct RightMut<'a> {
+    data: &'a mut [f32],
+    depth: usize,
+    columns: usize,
+    panel: usize,
+}
+
+impl<'a> RightMut<'a> {
+    pub(crate) fn new(isa: Isa, depth: usize, columns: usize, buffer: &'a mut Vec<f32>) -> Self {
+        let panel = columns_of_panel(isa);
+        Self {
+            data: reserve(buffer, depth * columns.next_multiple_of(panel)),
+            depth,
+            columns,
+            panel,
+        }
+    }
+
+    /// Some numbers of a row, all of them in one panel.
+    pub(crate) fn line(&mut self, row: usize, first: usize, count: usize) -> &mut [f32] {
+        let from = row / DEPTH * DEPTH;
+        let depth = DEPTH.min(self.depth - from);
+        let block = from * self.columns.next_multiple_of(self.panel);
+        let (panel, within) = (first / self.panel, first % self.panel);
+        let at = (panel * depth + row - from) * self.panel + within;
+        &mut self.data[block + at..][..count]
+    }
+
+    /// What has been packed.
+    pub(crate) fn finish(self) -> Right<'a> {
+        Right {
+            data: self.data,
+            depth: self.depth,
+            columns: self.columns,
+            panel: self.panel,
+            row: None,
+        }
+    }
+}
+
+/// `C = start + bias + A B`
+///
+/// # Panics
+/// If the shapes do not fit.
+pub(crate) fn multiply_gathered(
+    isa: Isa,
+    a: Gathered<'_>,
+    b: Right<'_>,
+    mut start: Start<'_>,
+    mut bias: Option<&[f32]>,
+    mut c: MatrixMut<'_>,
+) {
+    let (rows, columns) = (c.rows(), c.columns());
+    assert_eq!(columns, b.columns, "the operands do not fit");
+    for from in (0..b.depth.max(1)).step_by(DEPTH) {
+        let depth = DEPTH.min(b.depth - from);
+        product_of_gathered(
+            isa,
+            Product {
+                alpha: 1.0,
+                a: a.columns(from, depth),
+                b: b.block(from, depth),
+                start,
+                bias,
+                c: c.block(0, 0, rows, columns),
+            },
+        );
+        (start, bias) = (Start::Output(1.0), None);
+    }
+}
+
+kernel! { fn columns_of_panel() -> usize = columns_of_panel_body }
+kernel! { fn pack_blocks(matrix: Matrix<'_>, to: &mut [f32]) = pack_blocks_body }
+
+#[inline(always)]
+fn columns_of_panel_body<S: Simd>(_s: S) -> usize {
+    panel_width::<S>()
+}
+
+#[inline(always)]
+fn pack_blocks_body<S: Simd>(s: S, matrix: Matrix<'_>, to: &mut [f32]) {
+    let columns = matrix.columns();
+    let row = columns.next_multiple_of(panel_width::<S>());
+    for from in (0..matrix.rows()).step_by(DEPTH) {
+        let depth = DEPTH.min(matrix.rows() - from);
+        let block = matrix.block(from, 0, depth, columns);
+        pack_rows(s, block, &mut to[from * row..]);
+    }
+}
