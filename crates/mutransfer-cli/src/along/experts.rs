@@ -26,6 +26,9 @@ const QUANTITIES: [Quantity; 5] = [
     ("own update of what writes, together", |seen| seen.writing),
 ];
 
+/// A size by its name, with its values and how it is set.
+type Axis<'a> = (&'static str, &'a [usize], fn(&mut Experts, usize));
+
 /// Sizes of experts of which one has several values, at the width of the model.
 pub(super) struct Mixtures {
     name: &'static str,
@@ -39,12 +42,12 @@ pub(super) fn along(options: &CoordOptions) -> Result<(), Failure> {
     let width = options.widths.first().copied().unwrap_or(WIDTH);
     let first = options.experts.at(width).ok_or_else(none)?;
     let given = &options.experts;
-    let axes: [(&str, &[usize], fn(&mut Experts, usize)); 3] = [
+    let axes: [Axis; 3] = [
         ("active", &given.active, |experts, value| {
-            experts.active = value
+            experts.active = value;
         }),
         ("experts", &given.count, |experts, value| {
-            experts.count = value
+            experts.count = value;
         }),
         ("expert_width", &given.expert_width, |experts, value| {
             experts.width = Some(value);
