@@ -75,7 +75,7 @@ impl Failure {
     }
 
     pub(crate) fn check_failed() -> Self {
-        let hint = Some("the table marks with ! where a slope is not the expected one".to_owned());
+        let hint = Some("the table says where a slope is not the expected one".to_owned());
         Self {
             code: FOUND,
             error: anyhow::anyhow!("the coordinate check fails"),

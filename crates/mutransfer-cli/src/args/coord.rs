@@ -115,9 +115,9 @@ pub(crate) struct CoordOptions {
     pub(crate) foreign: ForeignOptions,
     /// Judge measurements of another program instead: CSV with width, step (updates made) or t
     /// (forward passes, from 1, as mup counts), module, l1, and where they are there rule, seed,
-    /// layer (input, hidden, output, attention, router), features (of the output), quantity (activation,
-    /// change, own-update), l2, std; or a column of sizes for each module. May be repeated, with
-    /// the width before files that do not say it
+    /// layer (input, hidden, output, attention, router), features (of the output), quantity
+    /// (activation, change, own-update), l2, std; or a column of sizes for each module. May be
+    /// repeated, with the width before files that do not say it
     #[arg(long, value_name = "[WIDTH=]FILE.csv")]
     pub(crate) from: Vec<String>,
     /// Module that is the readout, where a foreign table does not say it; none if it was not

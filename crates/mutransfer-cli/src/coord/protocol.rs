@@ -91,16 +91,12 @@ pub(super) fn protocol(
         experts: options.experts.at(base_width),
         base_experts: None,
     };
-    let rate = match options.optimizer {
-        Optimizer::Sgd => usual.sgd_rate,
-        _ => ADAM_RATE,
-    };
     let protocol = Protocol {
         rules: rules.to_vec(),
         optimizer: options.optimizer,
         widths,
         sizes,
-        hyper: hyper(options, rate),
+        hyper: hyper(options, rate(options, usual)),
         batch: options.batch.unwrap_or(usual.batch),
         steps: options.steps.unwrap_or(STEPS),
         seed: options.seed,
@@ -108,6 +104,13 @@ pub(super) fn protocol(
     };
     check_protocol(&protocol)?;
     Ok(protocol)
+}
+
+fn rate(options: &CoordOptions, usual: &UsualCheck) -> f64 {
+    match options.optimizer {
+        Optimizer::Sgd => usual.sgd_rate,
+        _ => ADAM_RATE,
+    }
 }
 
 /// The most seeds, which must be there after the first.

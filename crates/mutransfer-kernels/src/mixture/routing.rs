@@ -25,6 +25,21 @@ pub struct Choice {
     pub groups: usize,
 }
 
+impl Choice {
+    #[track_caller]
+    fn check(self, experts: usize) {
+        let Self { active, groups, .. } = self;
+        assert!(
+            0 < active && active <= experts,
+            "{active} of {experts} experts cannot be active"
+        );
+        assert!(
+            groups > 0 && experts.is_multiple_of(groups) && active.is_multiple_of(groups),
+            "{groups} groups do not divide {experts} experts, {active} of them active"
+        );
+    }
+}
+
 /// The experts of each token of a batch, and the tokens of each expert.
 ///
 /// A pair of a token and one of its experts is a *row*. Rows are in the order of their experts, and
@@ -61,24 +76,17 @@ impl Routing {
     #[must_use]
     #[track_caller]
     pub fn new(workspace: &mut Workspace, choice: Choice, logits: &[f32], offsets: &[f32]) -> Self {
+        let experts = offsets.len();
+        choice.check(experts);
+        assert!(
+            logits.len().is_multiple_of(experts),
+            "the logits are no whole rows"
+        );
         let Choice {
             gate,
             active,
             groups,
         } = choice;
-        let experts = offsets.len();
-        assert!(
-            0 < active && active <= experts,
-            "{active} of {experts} experts cannot be active"
-        );
-        assert!(
-            logits.len().is_multiple_of(experts),
-            "the logits are no whole rows"
-        );
-        assert!(
-            groups > 0 && experts.is_multiple_of(groups) && active.is_multiple_of(groups),
-            "{groups} groups do not divide {experts} experts, {active} of them active"
-        );
         let pairs = logits.len() / experts * active;
         let mut scores = vec![0.0; logits.len()];
         sigmoids(workspace.isa(), logits, &mut scores);

@@ -15,9 +15,9 @@ const NAME: &str = "growth";
 /// Panels side by side.
 const COLUMNS: usize = 3;
 
-/// Draws every quantity of the check against what grows, called `axis`, on one shared scale: a panel
-/// for each, a line for each rule. A value is relative to the mean at the smallest size, so that all
-/// begin at one. The line is the mean over seeds, the pale band reaches from the lowest to the
+/// Draws every quantity of the check against what grows, called `axis`, on one shared scale: a
+/// panel for each, a line for each rule. A value is relative to the mean at the smallest size, so
+/// that all begin at one. The line is the mean over seeds, the pale band reaches from the lowest to the
 /// highest seed, and the dashed line has the slope that the rule promises.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The pictures: loss against learning rate, the size of activations against width, what updates
-//! do against depth or experts, how far training goes, loss against step, what an analysis of a table finds
-//! and what a search believes.
+//! do against depth or experts, how far training goes, loss against step, what an analysis of a
+//! table finds and what a search believes.
 //!
 //! Pure functions of the rows. [`Figure`] is all the rest of the crate sees; the plotting library
 //! stays in `canvas`.

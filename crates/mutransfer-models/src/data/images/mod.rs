@@ -125,8 +125,8 @@ impl Images {
     /// on.
     ///
     /// # Errors
-    /// When there are fewer training images than a batch has, or none held out, or an image could be
-    /// shifted out of sight.
+    /// When there are fewer training images than a batch has, or none held out, or an image could
+    /// be shifted out of sight.
     pub fn check(&self, batch: usize) -> Result<(), Error> {
         let ([_, height, width], crop) = (self.shape(), self.augmentation.crop);
         if crop >= height.min(width) {
