@@ -194,6 +194,7 @@ class PyTorch:
 
     def run(self, steps):
         """Seconds, and the loss of the last step."""
+        value = None
         begun = time.perf_counter()
         for _ in range(steps):
             self.optimizer.zero_grad(set_to_none=True)
