@@ -348,9 +348,10 @@ impl From<mutransfer_models::Error> for Failure {
     fn from(error: mutransfer_models::Error) -> Self {
         use mutransfer_models::Error;
         let hint = match &error {
-            Error::NotDivisible { divisor, .. } => {
-                Some(format!("choose widths that are multiples of {divisor}"))
-            }
+            Error::NotDivisible { divisor, what, .. } => Some(match *what {
+                "active" | "groups" => format!("take a number of {what} that divides it"),
+                _ => format!("choose widths that are multiples of {divisor}"),
+            }),
             Error::Unreadable { .. } | Error::Empty { .. } => {
                 Some("--data takes a text file or a folder of text files".into())
             }

@@ -136,7 +136,7 @@ fn check(experts: Experts) -> Result<(), Error> {
         return Err(Error::Active { active, count });
     }
     divides("the number of experts", count, "groups", groups)?;
-    divides("that of active ones", active, "groups", groups)?;
+    divides("the number of active experts", active, "groups", groups)?;
     match experts.auxiliary {
         Some(factor) if !(factor.is_finite() && factor >= 0.0) => Err(Error::Auxiliary { factor }),
         _ => Ok(()),

@@ -356,7 +356,7 @@ fn senseless_experts_are_refused() {
     );
     assert_eq!(
         of(grouped(4)),
-        "that of active ones 2 is not divisible by groups 4"
+        "the number of active experts 2 is not divisible by groups 4"
     );
     let negative = Experts {
         auxiliary: Some(-1.0),

@@ -32,6 +32,15 @@ fn is_right((options, wanted): &Case, how: &[&str]) {
     assert_eq!(check["verdict"], *wanted, "{options:?} {how:?}: {check}");
 }
 
+/// `how` ends with what the first seed follows.
+fn are_right_at_ten_base_seeds(cases: &[Case], how: &[&str]) {
+    for seed in (1..=10).map(|thousands: u64| (1000 * thousands).to_string()) {
+        for case in cases {
+            is_right(case, &[how, &[&seed]].concat());
+        }
+    }
+}
+
 const DEPTHS: [&str; 3] = ["--depths", "4,8,16,32,64", "--seed"];
 
 #[test]
@@ -45,11 +54,7 @@ fn laws_of_depth_are_told_apart() {
 #[test]
 #[ignore = "five minutes: ten base seeds"]
 fn laws_of_depth_are_told_apart_at_ten_base_seeds() {
-    for seed in (1..=10).map(|thousands: u64| (1000 * thousands).to_string()) {
-        for case in &CASES {
-            is_right(case, &[&DEPTHS[..], &[&seed]].concat());
-        }
-    }
+    are_right_at_ten_base_seeds(&CASES, &DEPTHS);
 }
 
 const EXPERTS: [Case; 6] = [
@@ -133,11 +138,7 @@ fn complete_mue_follows_no_size_of_experts_and_the_naive_copy_does() {
 #[test]
 #[ignore = "five minutes: ten base seeds"]
 fn sizes_of_experts_are_told_apart_at_ten_base_seeds() {
-    for seed in (1..=10).map(|thousands: u64| (1000 * thousands).to_string()) {
-        for case in &EXPERTS {
-            is_right(case, &[&MOE[..], &[&seed]].concat());
-        }
-    }
+    are_right_at_ten_base_seeds(&EXPERTS, &MOE);
 }
 
 #[test]
