@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread::ScopedJoinHandle;
 
 use anyhow::Context;
 use mutransfer::theory::{Expectation, Layer, Quantity, Theory};
 use mutransfer::{Parametrization, PlanDocument, Rule};
+use mutransfer_analysis::figures::{self, Figure};
 use mutransfer_analysis::{
-    Check, Coordinate, CoordinateError, Layers, Looks, Measurements, Verdict, display_name,
-    figures, to_csv,
+    Check, Coordinate, CoordinateError, Layers, Looks, Measurements, Verdict, display_name, to_csv,
 };
 use mutransfer_study::coordinates::{judged, settled};
 use mutransfer_study::error::RunError;
@@ -69,8 +70,15 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
             .map_or(Looks::default(), |most| Looks::up_to(most as usize));
         (read(options, &rules, expect.as_ref())?, looks)
     };
-    let checks = judge(&coordinates, &looks)?;
-    write(options, &coordinates, &checks)?;
+    // A table may be large, and none of these needs another.
+    let (checks, table, pictures) = std::thread::scope(|scope| {
+        let table = scope.spawn(|| to_csv(&coordinates));
+        let pictures = scope.spawn(|| pictures(&coordinates));
+        let checks = judge(&coordinates, &looks);
+        (checks, joined(table), joined(pictures))
+    });
+    let checks = checks?;
+    write(options, &checks, &table, &pictures?)?;
     if options.json {
         let text = serde_json::to_string_pretty(&checks);
         say!("{}", text.context("cannot print JSON")?);
@@ -92,17 +100,27 @@ fn along(_: &CoordOptions) -> Result<(), Failure> {
     Err(refused.into())
 }
 
+fn joined<T>(thread: ScopedJoinHandle<T>) -> T {
+    let panicked = |panic| std::panic::resume_unwind(panic);
+    thread.join().unwrap_or_else(panicked)
+}
+
 fn write(
     options: &CoordOptions,
-    coordinates: &[Coordinate],
     checks: &[Check],
+    table: &str,
+    pictures: &[(&str, Figure)],
 ) -> Result<(), Failure> {
     let store = Store::open(&options.out, options.foreign.policy())?;
     store.check(FILES)?;
-    store.write("coordinates.csv", to_csv(coordinates).as_bytes())?;
+    store.write("coordinates.csv", table.as_bytes())?;
     let verdict = serde_json::to_vec_pretty(checks).context("cannot write JSON")?;
     store.write("verdict.json", &verdict)?;
-    draw(&store, coordinates)
+    for (name, figure) in pictures {
+        store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
+        store.write(&format!("{name}.png"), &figure.png)?;
+    }
+    Ok(())
 }
 
 /// The rules typed, or else those of the study, or μP.
@@ -274,24 +292,23 @@ fn progress(checks: &[Check]) {
     }
 }
 
-fn draw(store: &Store, coordinates: &[Coordinate]) -> Result<(), Failure> {
+/// Figures of the quantities that were measured, with their names.
+fn pictures(coordinates: &[Coordinate]) -> anyhow::Result<Vec<(&'static str, Figure)>> {
     let quantities = [
         (Quantity::Activation, "coordinates"),
         (Quantity::Change, "changes"),
         (Quantity::OwnUpdate, "own-updates"),
     ];
-    for (quantity, name) in quantities {
-        if coordinates
-            .iter()
-            .any(|row| row.quantity == quantity && row.l1.is_normal())
-        {
-            let figure = figures::coordinates(coordinates, quantity)
-                .context("cannot draw the coordinate check")?;
-            store.write(&format!("{name}.svg"), figure.svg.as_bytes())?;
-            store.write(&format!("{name}.png"), &figure.png)?;
-        }
-    }
-    Ok(())
+    let is_there = |quantity: Quantity| {
+        let mut rows = coordinates.iter();
+        rows.any(|row| row.quantity == quantity && row.l1.is_normal())
+    };
+    let there = quantities.into_iter().filter(|(it, _)| is_there(*it));
+    let drawn = there.map(|(quantity, name)| {
+        let figure = figures::coordinates(coordinates, quantity);
+        Ok((name, figure.context("cannot draw the coordinate check")?))
+    });
+    drawn.collect()
 }
 
 fn description(options: &CoordOptions) -> Result<Description, Failure> {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use csv::StringRecord;
 use mutransfer::theory::{Layer, Quantity};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::coordinates::error::CoordinateError;
 use crate::coordinates::layers::{Evidence, Layers, Module};
 use crate::coordinates::size::Coordinate;
-use crate::table::text::reader;
+use crate::table::text::{PartReader, parts, reader};
 
 /// A measurement as other programs write it.
 #[derive(Deserialize)]
@@ -34,16 +35,85 @@ const KEYS: [&str; 5] = ["rule", "width", "seed", "step", "t"];
 /// Measurements of another program, and what its modules were taken for.
 #[derive(Clone, Debug, Default)]
 pub struct Measurements {
-    /// All rows of all files.
-    written: Vec<Row>,
+    /// All rows of all files, each layer as if it were inside.
+    rows: Vec<Coordinate>,
+    modules: BTreeMap<String, Seen>,
 }
 
-/// A row of a file; `updates` is already counted from the untrained model.
-#[derive(Clone, Debug)]
-struct Row {
-    coordinate: Coordinate,
-    layer: Option<Layer>,
-    features: Option<usize>,
+/// What the rows of a module say of it.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    column: Option<Layer>,
+    features: BTreeSet<usize>,
+    widths: BTreeSet<usize>,
+}
+
+impl Seen {
+    fn add(&mut self, layer: Option<Layer>, features: Option<usize>, width: usize) {
+        self.column = self.column.or(layer);
+        self.features.extend(features);
+        self.widths.insert(width);
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.column = self.column.or(other.column);
+        self.features.append(&mut other.features);
+        self.widths.append(&mut other.widths);
+    }
+}
+
+/// What a table does not say of its rows.
+struct Given<'a> {
+    rule: &'a str,
+    width: Option<usize>,
+    starts_at_zero: bool,
+}
+
+impl Given<'_> {
+    /// Rows with what they say of their modules.
+    fn measurements(&self, written: Vec<Written>) -> Result<Measurements, String> {
+        let mut rows = Vec::with_capacity(written.len());
+        let mut modules: HashMap<String, Seen> = HashMap::new();
+        for row in written {
+            let (layer, features) = (row.layer, row.features);
+            let row = self.row(row)?;
+            if let Some(seen) = modules.get_mut(&row.module) {
+                seen.add(layer, features, row.width);
+            } else {
+                let seen = modules.entry(row.module.clone()).or_default();
+                seen.add(layer, features, row.width);
+            }
+            rows.push(row);
+        }
+        let modules = modules.into_iter().collect();
+        Ok(Measurements { rows, modules })
+    }
+
+    fn row(&self, row: Written) -> Result<Coordinate, String> {
+        let first = usize::from(!self.starts_at_zero);
+        let forward = row.t.map(|t| t.saturating_sub(first));
+        let (Some(width), Some(step)) = (
+            row.width.or(self.width.map(|width| width as f64)),
+            row.step.or(forward),
+        ) else {
+            return Err("a row has no width, or neither step nor t".to_owned());
+        };
+        if width.fract() != 0.0 || width < 1.0 {
+            return Err(format!("`{width}` is no width"));
+        }
+        Ok(Coordinate {
+            rule: row.rule.unwrap_or_else(|| self.rule.to_owned()),
+            width: width as usize,
+            seed: row.seed.unwrap_or(0),
+            step,
+            module: row.module,
+            layer: Layer::Hidden,
+            quantity: row.quantity.unwrap_or(Quantity::Activation),
+            l1: row.l1,
+            l2: row.l2.unwrap_or(f64::NAN),
+            std: row.std.unwrap_or(f64::NAN),
+        })
+    }
 }
 
 impl Measurements {
@@ -56,7 +126,6 @@ impl Measurements {
     ///
     /// # Errors
     /// When a column is missing or a cell cannot be read, with the line.
-    // Long, as every column of a row is named once.
     pub fn add(
         &mut self,
         text: &str,
@@ -64,42 +133,23 @@ impl Measurements {
         width: Option<usize>,
     ) -> Result<(), CoordinateError> {
         let written = written(text).map_err(|message| CoordinateError::Table { message })?;
-        let starts_at_zero = written.iter().any(|row| row.t == Some(0));
-        for row in written {
-            let forward = row.t.map(|t| {
-                if starts_at_zero {
-                    t
-                } else {
-                    t.saturating_sub(1)
-                }
-            });
-            let (Some(width), Some(step)) = (
-                row.width.or(width.map(|width| width as f64)),
-                row.step.or(forward),
-            ) else {
-                let message = "a row has no width, or neither step nor t".to_owned();
-                return Err(CoordinateError::Table { message });
-            };
-            if width.fract() != 0.0 || width < 1.0 {
-                let message = format!("`{width}` is no width");
-                return Err(CoordinateError::Table { message });
+        let starts_at_zero = written.iter().flatten().any(|row| row.t == Some(0));
+        let given = Given {
+            rule,
+            width,
+            starts_at_zero,
+        };
+        let parts = written.into_par_iter().map(|part| given.measurements(part));
+        let parts: Result<Vec<Self>, String> = parts.collect();
+        for part in parts.map_err(|message| CoordinateError::Table { message })? {
+            if self.rows.is_empty() {
+                self.rows = part.rows;
+            } else {
+                self.rows.extend(part.rows);
             }
-            self.written.push(Row {
-                layer: row.layer,
-                features: row.features,
-                coordinate: Coordinate {
-                    rule: row.rule.unwrap_or_else(|| rule.to_owned()),
-                    width: width as usize,
-                    seed: row.seed.unwrap_or(0),
-                    step,
-                    module: row.module,
-                    layer: Layer::Hidden,
-                    quantity: row.quantity.unwrap_or(Quantity::Activation),
-                    l1: row.l1,
-                    l2: row.l2.unwrap_or(f64::NAN),
-                    std: row.std.unwrap_or(f64::NAN),
-                },
-            });
+            for (name, seen) in part.modules {
+                self.modules.entry(name).or_default().append(seen);
+            }
         }
         Ok(())
     }
@@ -115,7 +165,7 @@ impl Measurements {
         reason = "a table, and a line for each module"
     )]
     pub fn placed(
-        self,
+        mut self,
         layers: &Layers,
     ) -> Result<(Vec<Coordinate>, Vec<(String, Layer, Evidence)>), CoordinateError> {
         let modules = self.modules();
@@ -135,51 +185,61 @@ impl Measurements {
             .map(|(name, (layer, evidence))| (name.clone(), *layer, *evidence))
             .collect();
         ends.sort_by(|a, b| a.0.cmp(&b.0));
-        let rows = self.written.into_iter().map(|row| Coordinate {
-            layer: known
-                .get(&row.coordinate.module)
-                .map_or(Layer::Hidden, |(layer, _)| *layer),
-            ..row.coordinate
-        });
-        Ok((rows.collect(), ends))
+        for row in &mut self.rows {
+            if let Some((layer, _)) = known.get(&row.module) {
+                row.layer = *layer;
+            }
+        }
+        Ok((self.rows, ends))
     }
 
     fn modules(&self) -> Vec<Module<'_>> {
-        let mut modules: BTreeMap<&str, Seen> = BTreeMap::new();
-        for row in &self.written {
-            let entry = modules.entry(&row.coordinate.module).or_default();
-            entry.column = entry.column.or(row.layer);
-            entry.features.extend(row.features);
-            entry.widths.insert(row.coordinate.width);
-        }
-        let module = |(name, seen): (_, Seen)| Module {
+        let module = |(name, seen): (_, &Seen)| Module {
             name,
             column: seen.column,
             is_fixed: seen.features.len() == 1 && seen.widths.len() > 1,
         };
-        modules.into_iter().map(module).collect()
+        let modules = self.modules.iter();
+        modules
+            .map(|(name, seen)| module((name.as_str(), seen)))
+            .collect()
     }
 }
 
-/// What the rows of a module say of it.
-#[derive(Default)]
-struct Seen {
-    column: Option<Layer>,
-    features: BTreeSet<usize>,
-    widths: BTreeSet<usize>,
+/// The rows of a table in parts, whether it has a row or a column for each module.
+fn written(text: &str) -> Result<Vec<Vec<Written>>, String> {
+    // The whole table knows the line of an error.
+    in_parts(text).map_or_else(|| whole(text).map(|rows| vec![rows]), Ok)
 }
 
-/// The rows of a table, whether it has a row or a column for each module.
+/// Whether a table has a row for each module.
+fn has_rows(header: &StringRecord) -> bool {
+    header
+        .iter()
+        .any(|column| ["module", "l1"].contains(&column))
+}
+
+/// The rows of a large table in order, several parts read at a time; none where this cannot be, or a
+/// row cannot be read.
+fn in_parts(text: &str) -> Option<Vec<Vec<Written>>> {
+    let mut readers = parts(text, rayon::current_num_threads());
+    if !has_rows(readers.first_mut()?.headers().ok()?) {
+        return None;
+    }
+    let rows = |reader: PartReader| reader.into_deserialize().collect();
+    let parts: Result<Vec<Vec<Written>>, csv::Error> = readers.into_par_iter().map(rows).collect();
+    parts.ok()
+}
+
 // Long, as the two shapes of a table are told apart in one place.
-fn written(text: &str) -> Result<Vec<Written>, String> {
+fn whole(text: &str) -> Result<Vec<Written>, String> {
     let mut reader = reader(text, false);
     let header = reader.headers().map_err(|error| error.to_string())?.clone();
-    let has = |name: &str| header.iter().any(|column| column == name);
-    if has("module") || has("l1") {
-        let rows: Result<Vec<Written>, csv::Error> = reader.deserialize().collect();
+    if has_rows(&header) {
+        let rows: Result<Vec<Written>, csv::Error> = reader.into_deserialize().collect();
         return rows.map_err(|error| error.to_string());
     }
-    let records: Result<Vec<StringRecord>, csv::Error> = reader.records().collect();
+    let records: Result<Vec<StringRecord>, csv::Error> = reader.into_records().collect();
     let records = records.map_err(|error| error.to_string())?;
     let is_number = |column: usize| {
         records

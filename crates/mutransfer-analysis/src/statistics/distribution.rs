@@ -32,10 +32,11 @@ pub(crate) fn two_sided_p(t: f64, freedom: f64) -> f64 {
 }
 
 /// Whether a ratio of two variances with these degrees of freedom is so large that two equal ones
-/// give as much with less than this chance.
+/// give as much with less than this chance. Two variances of zero are equal.
 pub(crate) fn exceeds(ratio: f64, above: usize, below: usize, chance: f64) -> bool {
     let fisher = FisherSnedecor::new(above as f64, below as f64);
-    fisher.is_ok_and(|fisher| fisher.sf(ratio) < chance)
+    let is_rare = |fisher: FisherSnedecor| fisher.sf(ratio) < chance;
+    !ratio.is_nan() && (ratio.is_infinite() || fisher.is_ok_and(is_rare))
 }
 
 /// None without a degree of freedom.

@@ -76,6 +76,12 @@ impl Measured {
         self.stretched(factor)
     }
 
+    /// The standard deviation that the interval, not yet widened, stands for.
+    pub(crate) fn deviation(&self) -> Option<f64> {
+        let [low, high] = self.interval?;
+        Some((high - low) / (2.0 * NORMAL)).filter(|deviation| *deviation > 0.0)
+    }
+
     /// The interval so many times as long about the value.
     pub(crate) fn stretched(self, factor: f64) -> Self {
         let interval = self

@@ -5,21 +5,55 @@ use crate::transfer::draw::{Route, Values};
 use crate::transfer::number::{Number, Numbers};
 use crate::transfer::optimum::Optimum;
 use crate::transfer::point::Point;
-use crate::transfer::resample::{Freedom, together};
+use crate::transfer::resample::{Freedoms, together};
+use crate::transfer::sharing::Common;
 
 /// What says how surely the numbers are known.
 pub(crate) struct Intervals<'a> {
     /// Of each width, where its noise is known.
-    pub(crate) freedoms: Vec<Option<Freedom>>,
+    pub(crate) freedoms: Vec<Option<Freedoms>>,
+    /// What the levels of all widths have in common.
+    pub(crate) common: Common,
     /// Indices of the widths that take part in fits.
     pub(crate) fitted: &'a [usize],
     pub(crate) route: Option<Route>,
 }
 
 impl Intervals<'_> {
-    /// Runs to spare behind what these widths say; 0 where nothing is known about the noise.
-    pub(crate) fn freedom(&self, widths: &[usize]) -> usize {
-        together(widths.iter().filter_map(|index| self.freedoms[*index]))
+    /// Runs to spare behind what the valleys of these widths say of losses, and of where their
+    /// bottom is; 0 where nothing is known about the noise.
+    pub(crate) fn of_losses(&self, widths: &[usize]) -> usize {
+        let known = widths.iter().filter_map(|index| self.freedoms[*index]);
+        together(known.map(|freedoms| freedoms.level))
+    }
+
+    pub(crate) fn of_shapes(&self, widths: &[usize]) -> usize {
+        let known = widths.iter().filter_map(|index| self.freedoms[*index]);
+        together(known.map(|freedoms| freedoms.shape))
+    }
+
+    /// Runs to spare behind a number.
+    pub(crate) fn freedom(&self, number: Number) -> usize {
+        let widths = self.entering(number);
+        match number {
+            Number::Limit
+            | Number::TargetLoss
+            | Number::Alpha
+            | Number::Kappa
+            | Number::RelativeRegret
+            | Number::GapMargin
+            | Number::Error => self.of_losses(&widths),
+            _ => self.of_shapes(&widths),
+        }
+    }
+
+    /// As Student's t is wider than a normal number. What all widths have in common enters the
+    /// limit of the loss whole, and is known from the seeds of one width.
+    fn widened(&self, number: Number, measured: Measured) -> Measured {
+        let freedom = self.freedom(number);
+        let deviation = measured.deviation().filter(|_| number == Number::Limit);
+        let share = deviation.map_or(0.0, |nats| self.common.variance / nats.powi(2));
+        measured.widened(blended(freedom, self.fitted.len(), share.min(1.0)))
     }
 
     /// Numbers with the intervals that their values in resampled tables give, wherever these reach.
@@ -27,8 +61,8 @@ impl Intervals<'_> {
         let mut numbers = Numbers::new();
         for (number, value) in values {
             let replicates = resampled.iter().map(|values| values.get(number).copied());
-            let freedom = self.freedom(&self.entering(*number));
-            numbers.insert(*number, Measured::of(*value, replicates).widened(freedom));
+            let measured = Measured::of(*value, replicates);
+            numbers.insert(*number, self.widened(*number, measured));
         }
         numbers
     }
@@ -47,6 +81,18 @@ impl Intervals<'_> {
             (Number::Drift, _, Some((first, last))) => vec![*first, *last],
             _ => self.fitted.to_vec(),
         }
+    }
+}
+
+/// Runs to spare behind a number of whose variance this share is known from one of so many widths,
+/// and the rest from all, after Satterthwaite.
+fn blended(freedom: usize, widths: usize, share: f64) -> usize {
+    let (all, one) = (freedom as f64, freedom as f64 / widths as f64);
+    let blended = 1.0 / (share.powi(2) / one + (1.0 - share).powi(2) / all);
+    if share > 0.0 && freedom > 0 {
+        blended.max(1.0) as usize
+    } else {
+        freedom
     }
 }
 

@@ -31,6 +31,13 @@ pub(crate) struct Variance {
     pub(crate) freedom: usize,
 }
 
+impl Variance {
+    const UNKNOWN: Self = Self {
+        value: 0.0,
+        freedom: 0,
+    };
+}
+
 /// The scatter of single runs about the mean of their value, the same for all points near the
 /// bottom of a curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +47,10 @@ pub(crate) struct Noise {
     /// What is left once the level and the tilt of each seed are out; all of it where no seed was
     /// run at enough values.
     pub(crate) rest: Variance,
+    /// That of the levels of seeds, and of their tilts, in nats² per octave², both with what
+    /// scatter puts into them.
+    pub(crate) mean: Variance,
+    pub(crate) tilt: Variance,
 }
 
 impl Noise {
@@ -60,13 +71,20 @@ impl Noise {
             freedom,
         };
         let run = variance(squares(&runs), freedom);
+        let mean = of_seeds(&runs, |runs| Some(middle(runs).1));
+        let tilt = of_seeds(&runs, tilt);
         let (left, spare) = without_seeds(runs);
         let rest = if spare == 0 {
             run
         } else {
             variance(left, spare)
         };
-        Some(Self { run, rest })
+        Some(Self {
+            run,
+            rest,
+            mean,
+            tilt,
+        })
     }
 
     /// The noise of several curves taken together.
@@ -84,6 +102,8 @@ impl Noise {
         Some(Self {
             run: pool(|noise| noise.run)?,
             rest: pool(|noise| noise.rest)?,
+            mean: pool(|noise| noise.mean).unwrap_or(Variance::UNKNOWN),
+            tilt: pool(|noise| noise.tilt).unwrap_or(Variance::UNKNOWN),
         })
     }
 
@@ -210,20 +230,39 @@ fn take_means(runs: &mut [Deviation], values: usize) {
 
 /// Takes out the line of least squares of one seed; the mean of a single run.
 fn take_line(runs: &mut [Deviation]) {
+    let (middle, level) = middle(runs);
+    let tilt = tilt(runs).unwrap_or(0.0);
+    for run in runs {
+        run.nats -= level + tilt * (run.log2 - middle);
+    }
+}
+
+/// Mean log2 of the values of some runs, and mean deviation.
+fn middle(runs: &[Deviation]) -> (f64, f64) {
     let count = runs.len() as f64;
-    let middle = runs.iter().map(|run| run.log2).sum::<f64>() / count;
-    let mean = runs.iter().map(|run| run.nats).sum::<f64>() / count;
+    let of = |of: fn(&Deviation) -> f64| runs.iter().map(of).sum::<f64>() / count;
+    (of(|run| run.log2), of(|run| run.nats))
+}
+
+/// Slope of the line of least squares of one seed, in nats per octave; none for a single run.
+fn tilt(runs: &[Deviation]) -> Option<f64> {
+    let (middle, _) = middle(runs);
     let (mut squares, mut products) = (0.0, 0.0);
-    for run in runs.iter() {
+    for run in runs {
         let off = run.log2 - middle;
         (squares, products) = (squares + off * off, products + off * run.nats);
     }
-    let tilt = if squares > 0.0 {
-        products / squares
-    } else {
-        0.0
-    };
-    for run in runs {
-        run.nats -= mean + tilt * (run.log2 - middle);
+    (squares > 0.0).then(|| products / squares)
+}
+
+/// Variance of something of each seed whose mean over all is zero, from deviations by seed.
+fn of_seeds(runs: &[Deviation], of: fn(&[Deviation]) -> Option<f64>) -> Variance {
+    let all: Vec<f64> = runs.chunk_by(is_same_seed).filter_map(of).collect();
+    match all.len().saturating_sub(1) {
+        0 => Variance::UNKNOWN,
+        freedom => Variance {
+            value: all.iter().map(|it| it * it).sum::<f64>() / freedom as f64,
+            freedom,
+        },
     }
 }

@@ -3,8 +3,12 @@
 //! Runs of one seed share their noise, so whole seeds are drawn. Each replicate gives every seed of
 //! a width a normal weight g, and adds `sum g (loss - mean) / sqrt(r (r - 1))` over the r seeds of
 //! a value to their mean, which has the variance and the correlations of the seeds. Rules that
-//! share seeds share their weights; widths do not. Where seeds mean nothing, every value has a
-//! weight of its own, and the scatter of all runs near the bottom.
+//! share seeds share their weights. So do widths, for that part of the level of a seed that the
+//! data say they have in common. Where seeds mean nothing, every value has a weight of its own, and
+//! the scatter of all runs near the bottom.
+//!
+//! Two seeds leave one difference at each width. It is the level of their losses; how seeds tilt
+//! and scatter a curve, which alone moves its bottom, is then taken from all widths together.
 //!
 //! A value with a single seed has the noise of the others of its curve, or of the rule. Where every
 //! value has a single seed, what the valleys of all widths leave takes its place.
@@ -14,12 +18,19 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::statistics::bootstrap::Stream;
+use crate::statistics::distribution::exceeds;
+use crate::statistics::sample::mean;
 use crate::table::sweep::{Curve, Trials};
 use crate::transfer::analysis::Seeds;
 use crate::transfer::noise::{Noise, Variance};
 use crate::transfer::point::Point;
 use crate::transfer::rule::Rule;
+use crate::transfer::sharing::Common;
 use crate::transfer::valley::Valley;
+
+/// Probability with which scatter alone passes for levels or tilts of seeds, which to overlook is
+/// worse.
+const SCATTER: f64 = 0.25;
 
 /// Runs to spare behind the noise of one curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +67,16 @@ struct Source {
 pub(crate) struct Resampler {
     sources: Vec<Source>,
     streams: Vec<Stream>,
-    pub(crate) freedom: Freedom,
+    pub(crate) freedoms: Freedoms,
+}
+
+/// Runs to spare behind the noise of one curve, by what it does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Freedoms {
+    /// Behind what moves the losses of all values alike.
+    pub(crate) level: Freedom,
+    /// Behind what moves the bottom of the valley and bends it.
+    pub(crate) shape: Freedom,
 }
 
 impl Rule<'_> {
@@ -64,10 +84,14 @@ impl Rule<'_> {
     /// noise: a single seed everywhere, and no more points than the fits need.
     pub(crate) fn resamplers(&self) -> Vec<Option<Resampler>> {
         let (pooled, residual) = (Noise::pooled(&self.noises()), self.residual());
+        let common = self.common();
         let of_curve = |index: usize| {
             let valley = self.optima[index].valley.as_ref()?;
-            let builder = Builder::new(self, index);
+            let builder = Builder::new(self, index, &common);
             match (self.optima[index].noise, pooled) {
+                (Some(_), Some(all)) if builder.is_of_pair(valley) && all.tilt.freedom > 1 => {
+                    Some(builder.of_pair(all, valley))
+                }
                 (Some(noise), _) => Some(builder.of_seeds(noise, valley)),
                 (None, Some(noise)) => Some(builder.of_others(noise)),
                 (None, None) => Some(builder.of_residuals(residual?, valley)),
@@ -150,11 +174,15 @@ struct Builder<'a> {
     points: &'a [Point],
     sources: Vec<Source>,
     streams: Vec<Stream>,
-    seeds: BTreeMap<u64, usize>,
+    /// Places of the streams of seeds: of this width, and of all.
+    here: BTreeMap<u64, usize>,
+    everywhere: BTreeMap<u64, usize>,
+    /// What the levels of all widths have in common.
+    common: &'a Common,
 }
 
 impl<'a> Builder<'a> {
-    fn new(rule: &'a Rule<'a>, index: usize) -> Self {
+    fn new(rule: &'a Rule<'a>, index: usize, common: &'a Common) -> Self {
         let points = &rule.points[index];
         let source = |point: &Point| Source {
             point: point.clone(),
@@ -167,27 +195,82 @@ impl<'a> Builder<'a> {
             points,
             sources: points.iter().map(source).collect(),
             streams: Vec::new(),
-            seeds: BTreeMap::new(),
+            here: BTreeMap::new(),
+            everywhere: BTreeMap::new(),
+            common,
         }
+    }
+
+    /// Whether its seeds are two, so that they leave one difference.
+    fn is_of_pair(&self, valley: &Valley) -> bool {
+        let near = self.curve.near(valley.kept);
+        self.rule.request.seeds == Seeds::Shared && near.len() > 1 && of_seeds(&near) == 1
     }
 
     /// From runs with several seeds near the bottom.
     fn of_seeds(mut self, noise: Noise, valley: &Valley) -> Resampler {
         let misfit = noise.misfit(self.points, valley);
+        let near = self.curve.near(valley.kept);
+        let levels = levels(&near);
         for (index, trials) in self.stable() {
-            self.vary(index, trials, noise, misfit);
+            self.vary(index, trials, &levels, noise, misfit);
         }
         let freedom = match self.rule.request.seeds {
-            Seeds::Shared => of_seeds(&self.curve.near(valley.kept)),
+            Seeds::Shared => of_seeds(&near),
             Seeds::Independent => noise.run.freedom,
         };
         self.build(Freedom::Own(freedom))
     }
 
+    /// From runs with two seeds near the bottom: their levels, and the noise of all curves.
+    fn of_pair(mut self, all: Noise, valley: &Valley) -> Resampler {
+        let misfit = all.misfit(self.points, valley);
+        let near = self.curve.near(valley.kept);
+        let (levels, lever) = (levels(&near), Lever::of(&near));
+        let is_more = |of_seeds: Variance, runs: f64| {
+            let ratio = of_seeds.value * runs / all.rest.value;
+            exceeds(ratio, of_seeds.freedom, all.rest.freedom, SCATTER)
+        };
+        let has_level = is_more(all.mean, lever.count);
+        let has_tilt = is_more(all.tilt, lever.squares);
+        let tilts = self.stream(Stream::of(&format!("tilts at {}", self.curve.at), 0));
+        let stable = self.stable();
+        let values: Vec<usize> = stable.iter().map(|(index, _)| self.rest(*index)).collect();
+        for (index, trials) in &stable {
+            let count = trials.losses.len() as f64;
+            let [tilt, rest] = [all.tilt, all.rest].map(|noise| (noise.value / count).sqrt());
+            let (log2, terms) = (trials.value.log2(), &mut self.sources[*index].terms);
+            if has_tilt {
+                terms.push((tilts, tilt * (log2 - lever.middle)));
+            }
+            for ((_, other), stream) in stable.iter().zip(&values) {
+                let own = f64::from(u8::from(other.value == trials.value));
+                let line = lever.line(log2, other.value.log2(), [has_level, has_tilt]);
+                terms.push((*stream, rest * (own - line)));
+            }
+            if has_level {
+                self.share(*index, trials, &levels, |_, level| level);
+            }
+            self.scatter(*index, misfit);
+        }
+        Resampler {
+            sources: self.sources,
+            streams: self.streams,
+            freedoms: Freedoms {
+                level: if has_level {
+                    Freedom::Own(1)
+                } else {
+                    Freedom::Pooled(all.rest.freedom)
+                },
+                shape: Freedom::Pooled(if has_tilt { all.tilt } else { all.rest }.freedom),
+            },
+        }
+    }
+
     /// From the noise of other curves.
     fn of_others(mut self, noise: Noise) -> Resampler {
         for (index, trials) in self.stable() {
-            self.vary(index, trials, noise, 0.0);
+            self.vary(index, trials, &Levels::new(), noise, 0.0);
         }
         self.build(Freedom::Pooled(noise.run.freedom))
     }
@@ -211,29 +294,45 @@ impl<'a> Builder<'a> {
     }
 
     /// Moves a point as its runs vary; `misfit` is a variance of one run that no seed explains.
-    fn vary(&mut self, index: usize, trials: &Trials, noise: Noise, misfit: f64) {
+    fn vary(&mut self, index: usize, trials: &Trials, levels: &Levels, noise: Noise, misfit: f64) {
         match (self.rule.request.seeds, &trials.seeds[..]) {
             (Seeds::Independent, _) => self.scatter(index, noise.run.value + misfit),
             (Seeds::Shared, [only]) => {
-                let stream = self.of_seed(*only);
                 let nats = noise.level().sqrt();
-                self.sources[index].terms.push((stream, nats));
+                self.push_of_seed(index, *only, nats, nats, nats * self.common.share.sqrt());
                 self.scatter(index, noise.rest.value + misfit);
             }
             (Seeds::Shared, _) => {
-                self.share(index, trials);
+                self.share(index, trials, levels, |nats, _| nats);
                 self.scatter(index, misfit);
             }
         }
     }
 
-    /// Moves a point with its seeds.
-    fn share(&mut self, index: usize, trials: &Trials) {
+    /// Moves a point with its seeds, by what `of` makes of a deviation and of the seed's level.
+    fn share(&mut self, index: usize, trials: &Trials, levels: &Levels, of: fn(f64, f64) -> f64) {
         let count = trials.losses.len() as f64;
-        let scale = (count * (count - 1.0)).sqrt();
+        let scale = (count * (count - 1.0)).sqrt().max(1.0);
         for (nats, seed) in trials.deviations() {
-            let stream = self.of_seed(seed);
-            self.sources[index].terms.push((stream, nats / scale));
+            let level = levels.get(&seed).copied().unwrap_or(0.0);
+            let common = self.common.levels.get(&seed).copied().unwrap_or(0.0);
+            let [nats, level, common] = [of(nats, level), level, common].map(|nats| nats / scale);
+            self.push_of_seed(index, seed, nats, level, common);
+        }
+    }
+
+    /// Moves a point by so many nats with a seed, of which some are its level, and of the level what
+    /// is not of this width alone moves with the seed at all widths.
+    fn push_of_seed(&mut self, index: usize, seed: u64, nats: f64, level: f64, common: f64) {
+        let (streams, at) = (&mut self.streams, self.curve.at);
+        let terms = &mut self.sources[index].terms;
+        let kept = (1.0 - self.common.share).sqrt();
+        let here = place(&mut self.here, streams, seed, || format!("seeds at {at}"));
+        terms.push((here, nats - level * (1.0 - kept)));
+        if self.common.share > 0.0 {
+            let key = || "seeds at all".to_owned();
+            let everywhere = place(&mut self.everywhere, streams, seed, key);
+            terms.push((everywhere, common));
         }
     }
 
@@ -243,27 +342,92 @@ impl<'a> Builder<'a> {
             let point = &self.sources[index].point;
             let nats = (variance / point.seeds as f64).sqrt();
             let key = format!("rule {} at {}", self.rule.name, self.curve.at);
-            let stream = Stream::of(&key, point.value.to_bits());
-            self.sources[index].terms.push((self.streams.len(), nats));
-            self.streams.push(stream);
+            let stream = self.stream(Stream::of(&key, self.points[index].value.to_bits()));
+            self.sources[index].terms.push((stream, nats));
         }
     }
 
-    /// The place of a seed's stream, which is the same for all rules.
-    fn of_seed(&mut self, seed: u64) -> usize {
-        let (streams, at) = (&mut self.streams, self.curve.at);
-        *self.seeds.entry(seed).or_insert_with(|| {
-            streams.push(Stream::of(&format!("seeds at {at}"), seed));
-            streams.len() - 1
-        })
+    /// The stream of what is left of a value's runs without the lines of seeds, which is the same
+    /// for all rules.
+    fn rest(&mut self, index: usize) -> usize {
+        let key = format!("rest at {}", self.curve.at);
+        self.stream(Stream::of(&key, self.points[index].value.to_bits()))
+    }
+
+    fn stream(&mut self, stream: Stream) -> usize {
+        self.streams.push(stream);
+        self.streams.len() - 1
     }
 
     fn build(self, freedom: Freedom) -> Resampler {
         Resampler {
             sources: self.sources,
             streams: self.streams,
-            freedom,
+            freedoms: Freedoms {
+                level: freedom,
+                shape: freedom,
+            },
         }
+    }
+}
+
+/// The place of a seed's stream, which is the same for all rules.
+fn place(
+    places: &mut BTreeMap<u64, usize>,
+    streams: &mut Vec<Stream>,
+    seed: u64,
+    key: impl FnOnce() -> String,
+) -> usize {
+    *places.entry(seed).or_insert_with(|| {
+        streams.push(Stream::of(&key(), seed));
+        streams.len() - 1
+    })
+}
+
+/// Mean deviations of seeds near the bottom, in nats.
+type Levels = BTreeMap<u64, f64>;
+
+fn levels(near: &[&Trials]) -> Levels {
+    let mut by_seed: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for trials in near.iter().filter(|trials| trials.losses.len() > 1) {
+        for (nats, seed) in trials.deviations() {
+            by_seed.entry(seed).or_default().push(nats);
+        }
+    }
+    let all = by_seed.into_iter();
+    all.map(|(seed, nats)| (seed, mean(&nats))).collect()
+}
+
+/// What a line of least squares through the values near the bottom takes of them.
+struct Lever {
+    low: f64,
+    high: f64,
+    count: f64,
+    middle: f64,
+    squares: f64,
+}
+
+impl Lever {
+    fn of(near: &[&Trials]) -> Self {
+        let values: Vec<f64> = near.iter().map(|trials| trials.value.log2()).collect();
+        let middle = mean(&values);
+        let squares = values.iter().map(|log2| (log2 - middle).powi(2)).sum();
+        Self {
+            low: values.iter().copied().fold(f64::INFINITY, f64::min),
+            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            count: values.len() as f64,
+            middle,
+            squares,
+        }
+    }
+
+    /// Share of a deviation at one value in the line at another, of its level, its tilt or both;
+    /// none of those outside.
+    fn line(&self, at: f64, of: f64, [level, tilt]: [bool; 2]) -> f64 {
+        let is_near = (self.low..=self.high).contains(&of);
+        let of_level = f64::from(u8::from(is_near && level)) / self.count;
+        let slope = (at - self.middle) * (of - self.middle) / self.squares;
+        of_level + f64::from(u8::from(is_near && tilt)) * slope
     }
 }
 

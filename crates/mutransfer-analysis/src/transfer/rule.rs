@@ -53,7 +53,7 @@ pub(crate) fn judge(name: &str, curves: &[Curve], request: &Request) -> Judged {
     let optima: Vec<Best> = (0..curves.len()).map(best).collect();
     let levels = rule.levels();
     Judged {
-        freedom: intervals.freedom(&rule.fitted),
+        freedom: intervals.of_losses(&rule.fitted),
         analysis: RuleAnalysis {
             fast: speed(narrower(&counts), reliable(&numbers, Number::GapMargin)),
             prediction: rule.prediction(&vertices),
@@ -106,9 +106,10 @@ impl<'a> Rule<'a> {
     }
 
     fn intervals(&self, resamplers: &[Option<Resampler>]) -> Intervals<'_> {
-        let freedom = |one: &Option<Resampler>| one.as_ref().map(|one| one.freedom);
+        let freedoms = |one: &Option<Resampler>| one.as_ref().map(|one| one.freedoms);
         Intervals {
-            freedoms: resamplers.iter().map(freedom).collect(),
+            freedoms: resamplers.iter().map(freedoms).collect(),
+            common: self.common(),
             fitted: &self.fitted,
             route: self.route,
         }
@@ -124,12 +125,13 @@ impl<'a> Rule<'a> {
         }
         let curvature = optimum.valley.as_ref().map(|valley| valley.curvature);
         let draws = Some(draws).filter(|_| self.fitted.contains(&index));
-        let measured = |value: Option<f64>, of: fn(&Vertex) -> f64| {
+        let measured = |value: Option<f64>, freedom: usize, of: fn(&Vertex) -> f64| {
             let replicates = draws.into_iter().flatten();
             let replicates = replicates.map(|draw| draw.vertices[index].as_ref().map(of));
-            Some(Measured::of(value?, replicates).widened(intervals.freedom(&[index])))
+            Some(Measured::of(value?, replicates).widened(freedom))
         };
-        let log2 = measured(optimum.log2, |vertex| vertex.ln_best / LN_2);
+        let (of_loss, of_shape) = (intervals.of_losses(&[index]), intervals.of_shapes(&[index]));
+        let log2 = measured(optimum.log2, of_shape, |vertex| vertex.ln_best / LN_2);
         if log2.is_some_and(|log2| leaves_out_best(&self.points[index], &optimum, &log2)) {
             optimum.flags.push(Flag::BesideBest);
             optimum.flags.sort_unstable();
@@ -138,8 +140,8 @@ impl<'a> Rule<'a> {
             at: self.curves[index].at,
             value: optimum.value,
             log2,
-            loss: measured(optimum.loss, |vertex| vertex.loss),
-            curvature: measured(curvature, |vertex| vertex.curvature),
+            loss: measured(optimum.loss, of_loss, |vertex| vertex.loss),
+            curvature: measured(curvature, of_shape, |vertex| vertex.curvature),
             raw_log2: optimum.raw_log2,
             raw_loss: optimum.raw_loss,
             flags: optimum.flags,
@@ -200,7 +202,7 @@ impl<'a> Rule<'a> {
         };
         let widths = intervals.entering(Number::Regret);
         let seeds = widths.iter().map(|index| self.seeds(*index)).min();
-        let freedom = intervals.freedom(&widths);
+        let freedom = intervals.freedom(Number::Regret);
         let needed = seeds.and_then(|seeds| regret.needed(seeds, freedom, widths.len()));
         (regret.verdict(), needed)
     }

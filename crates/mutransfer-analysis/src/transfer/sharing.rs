@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::distribution::exceeds;
 use crate::statistics::sample::mean;
 use crate::table::sweep::Trials;
+use crate::transfer::analysis::Seeds;
 use crate::transfer::rule::Rule;
 
 /// Runs to spare below which a correlation says nothing.
@@ -23,6 +25,9 @@ pub struct Sharing {
     /// Of this rule and of the reference, in the same way.
     pub rules: Option<f64>,
 }
+
+/// Probability with which levels that have nothing in common seem to.
+const CHANCE: f64 = 0.05;
 
 /// Losses by seed, ascending.
 pub(crate) type BySeed = Vec<(u64, f64)>;
@@ -84,6 +89,14 @@ impl Rule<'_> {
         }
     }
 
+    /// What the levels of its widths have in common.
+    pub(crate) fn common(&self) -> Common {
+        match self.request.seeds {
+            Seeds::Shared => Common::of(&self.levels()),
+            Seeds::Independent => Common::default(),
+        }
+    }
+
     /// Mean loss of each seed near the optimum, by width.
     pub(crate) fn levels(&self) -> BTreeMap<u64, BySeed> {
         let mut levels = BTreeMap::new();
@@ -95,6 +108,71 @@ impl Rule<'_> {
         }
         levels
     }
+}
+
+/// What the levels of all widths have in common, seed by seed; nothing where chance explains it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Common {
+    /// As a share of their variance: the intraclass correlation.
+    pub(crate) share: f64,
+    /// Its variance in the mean of all seeds, in nats².
+    pub(crate) variance: f64,
+    /// That of each seed, in nats, less what chance puts into it.
+    pub(crate) levels: BTreeMap<u64, f64>,
+}
+
+impl Common {
+    /// By the seeds that were run at every width with several.
+    fn of(levels: &BTreeMap<u64, BySeed>) -> Self {
+        let several: Vec<&BySeed> = levels.values().filter(|level| level.len() > 1).collect();
+        let table: Vec<BySeed> = several
+            .iter()
+            .map(|level| off_mean(level, &several))
+            .collect();
+        let (widths, seeds) = (table.len(), table.first().map_or(0, Vec::len));
+        if widths < 2 || seeds < 2 {
+            return Self::default();
+        }
+        let count = widths as f64;
+        let of_seed = |index: usize| {
+            let sum: f64 = table.iter().map(|level| level[index].1).sum();
+            (table[0][index].0, sum / count)
+        };
+        let means: BySeed = (0..seeds).map(of_seed).collect();
+        let between = count * squares(&means);
+        let within = table.iter().map(|level| squares(level)).sum::<f64>() - between;
+        let (above, below) = (seeds - 1, (seeds - 1) * (widths - 1));
+        let (of_seeds, of_rest) = (between / above as f64, within / below as f64);
+        if !exceeds(of_seeds / of_rest, above, below, CHANCE) {
+            return Self::default();
+        }
+        let common = (of_seeds - of_rest) / count;
+        let shrunk = (common * count / of_seeds).sqrt();
+        Self {
+            share: common / (common + of_rest),
+            variance: common / seeds as f64,
+            levels: means
+                .iter()
+                .map(|(seed, nats)| (*seed, nats * shrunk))
+                .collect(),
+        }
+    }
+}
+
+fn squares(level: &BySeed) -> f64 {
+    level.iter().map(|(_, nats)| nats * nats).sum()
+}
+
+/// By how much the seeds that all of these have are off their mean.
+fn off_mean(level: &BySeed, all: &[&BySeed]) -> BySeed {
+    let has = |level: &BySeed, seed: u64| level.binary_search_by_key(&seed, |(seed, _)| *seed);
+    let is_everywhere = |seed: u64| all.iter().all(|level| has(level, seed).is_ok());
+    let kept = level.iter().filter(|(seed, _)| is_everywhere(*seed));
+    let kept: BySeed = kept.copied().collect();
+    let mean = mean(&kept.iter().map(|(_, loss)| *loss).collect::<Vec<_>>());
+    kept.into_iter()
+        .map(|(seed, loss)| (seed, loss - mean))
+        .collect()
 }
 
 /// The correlation of the levels of two rules at the same widths.

@@ -61,7 +61,7 @@ impl Rule<'_> {
                 .fitted
                 .iter()
                 .filter_map(|index| resamplers[*index].as_ref());
-            let seeds = together(of_fits.map(|resampler| resampler.freedom));
+            let seeds = together(of_fits.map(|resampler| resampler.freedoms.level));
             let is_shared = self.request.seeds == Seeds::Shared && seeds > 0;
             rescatter(joint, redrawn.collect(), is_shared.then_some(seeds));
         }

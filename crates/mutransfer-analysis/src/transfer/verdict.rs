@@ -42,8 +42,8 @@ impl Regret {
             return None;
         }
         let length = |seeds: usize, freedom: usize| student(freedom) / (seeds as f64).sqrt();
-        // With a single seed the noise is that of the fits.
-        let spare = if seeds > 1 {
+        // With a single seed the noise is that of the fits, with two that of all widths.
+        let spare = if seeds > 2 {
             freedom as f64 / (seeds - 1) as f64
         } else {
             widths as f64

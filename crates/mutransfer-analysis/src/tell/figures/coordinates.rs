@@ -103,7 +103,7 @@ struct Sizes<'a> {
     /// Modules in the order of the rows, which is the order of the forward pass.
     modules: Vec<&'a str>,
     /// By rule, step and place of the module.
-    sizes: BTreeMap<(&'a str, usize, usize), BySeed>,
+    sizes: HashMap<(&'a str, usize, usize), BySeed>,
 }
 
 impl<'a> Sizes<'a> {
@@ -111,7 +111,7 @@ impl<'a> Sizes<'a> {
         let mut places: HashMap<&str, usize> = HashMap::new();
         let mut all = Self {
             modules: Vec::new(),
-            sizes: BTreeMap::new(),
+            sizes: HashMap::new(),
         };
         for row in rows {
             let place = *places.entry(&row.module).or_insert_with(|| {
