@@ -90,7 +90,7 @@ impl<'a> Progress<'a> {
             && let Some(what) = &self.round
             && let Some(searched) = study.searched()
         {
-            let values = named(&searched.of(&trial.hyper));
+            let values = named(&searched.of(trial));
             let (rule, at) = (trial.rule.name(), study.words(&trial.rung()));
             let end = match outcome {
                 Outcome::Finished { loss, .. } => format!("loss {loss:.4}"),

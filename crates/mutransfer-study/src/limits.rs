@@ -65,6 +65,10 @@ fn check_experts(what: &'static str, experts: Option<Experts>) -> Result<(), Bad
     };
     let Experts { count, active, .. } = experts;
     check(what, count, EXPERTS)?;
+    if active == 0 {
+        let problem = "has no active ones; a token must go to one at least".to_owned();
+        return Err(BadSize { what, problem });
+    }
     for size in [active, experts.width.unwrap_or(1), experts.shared.max(1)] {
         check(what, size, WIDTH)?;
     }

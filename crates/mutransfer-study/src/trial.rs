@@ -73,6 +73,27 @@ impl BaseBudget {
 }
 
 impl Budget {
+    /// With the part of its steps as warm-up that so many are of the base's.
+    pub(crate) fn warmed(self, steps_of_base: f64) -> Self {
+        let warmup = steps_of_base * self.over_base();
+        let longest = self.steps.saturating_sub(1);
+        Self {
+            warmup: (warmup.round() as usize).min(longest),
+            ..self
+        }
+    }
+
+    /// Steps of the base that are the part of its steps that its own warm-up is.
+    pub(crate) fn warmup_of_base(&self) -> f64 {
+        self.warmup as f64 / self.over_base()
+    }
+
+    /// Its steps over those of the base.
+    fn over_base(&self) -> f64 {
+        let base = self.base.map_or(self.steps, |base| base.steps);
+        self.steps as f64 / base as f64
+    }
+
     /// The training that hyperparameters are tuned for.
     pub fn base(&self) -> BaseBudget {
         let Self { steps, batch, .. } = *self;

@@ -293,7 +293,7 @@ const STUDY_KEYS: &str = r#"Keys of a study, all optional:
 
 Hyperparameters to be found, in few runs in place of a sweep:
   lr = "auto"               from the usual value; so too weight_decay, momentum, beta1, beta2,
-                            init_std, and factors: input = { lr = "auto" },
+                            init_std, warmup, and factors: input = { lr = "auto" },
                             output = { multiplier = "auto" }, attention = { multiplier = "auto" }
   weight_decay = { auto = true, start = 0.1, from = 0.001, to = 10 }
                             from `start`, else the middle of the range; every key but auto is

@@ -120,6 +120,61 @@ fn a_learning_rate_is_found_confirmed_carried_and_compared() {
     }
 }
 
+/// Steps of warm-up: whole ones of every trial, and the same part of a longer training.
+#[test]
+fn a_warmup_is_found_and_carried() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, warmup: &str| {
+        let keys = "name = \"warm\"\nhead_dim = 8\nbase = { width = 16 }\nproxies = [{}]\n\
+                    target = { tokens = \"2x\" }\nbatch = 4\ncontext = 8\nsteps = 40\n\
+                    lr = \"auto\"\nsearch = { budget = 8 }\n";
+        write(folder.path(), name, &format!("{keys}warmup = {warmup}\n"))
+    };
+    let out = folder.path().join("out");
+    let study = file("study.toml", "\"auto\"");
+    let tuned = json(&done(&[
+        "transfer",
+        &study,
+        "--out",
+        out.to_str().unwrap(),
+        "--json",
+    ]));
+    let found = tuned["rules"][0]["values"]["warmup"].as_f64().unwrap();
+    assert!((1.0..=20.0).contains(&found), "{found}");
+    let table = fs::read_to_string(out.join("results.csv")).unwrap();
+    let mut lines = table
+        .lines()
+        .map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let column = |name: &str| header.iter().position(|known| *known == name).unwrap();
+    let [warmup, steps] = [column("warmup"), column("steps")];
+    let number = |row: &[&str], column: usize| row[column].parse::<u32>().unwrap();
+    let rows: Vec<Vec<&str>> = lines.collect();
+    let mut tried: Vec<u32> = rows
+        .iter()
+        .filter(|row| number(row, steps) == 40)
+        .map(|row| number(row, warmup))
+        .collect();
+    tried.sort_unstable();
+    tried.dedup();
+    assert!(
+        tried.len() > 2 && tried.iter().all(|steps| (1..=20).contains(steps)),
+        "{tried:?}"
+    );
+    let mut longer = rows.iter().filter(|row| number(row, steps) == 80);
+    let carried = number(longer.next().unwrap(), warmup);
+    assert_eq!(carried, (2.0 * found).round() as u32);
+    refused(
+        &[
+            "transfer",
+            &file("long.toml", "{ auto = true, to = 40 }"),
+            "--out",
+            "long",
+        ],
+        "not below `steps` = 40",
+    );
+}
+
 /// Several hyperparameters of all kinds, asked for two at a time: the same trials and the same end
 /// with one job and with two, and when the process was killed between.
 #[test]

@@ -19,6 +19,8 @@ pub type Ended = (Trial, Outcome);
 pub(crate) struct Columns {
     sizes: Vec<Axis>,
     set: Vec<String>,
+    /// Whether trials of one size differ in their warm-up.
+    has_warmup: bool,
 }
 
 /// A cell of a table of results; a text that is empty where there is nothing to tell.
@@ -45,6 +47,7 @@ const FIRST: [(&str, Kind); 3] = [
     ("depth", Kind::Count),
 ];
 const RATE: (&str, Kind) = ("lr", Kind::Number);
+const WARMUP: (&str, Kind) = ("warmup", Kind::Count);
 const LAST: [(&str, Kind); 5] = [
     ("seed", Kind::Count),
     ("steps", Kind::Count),
@@ -56,7 +59,8 @@ const LAST: [(&str, Kind); 5] = [
 impl Columns {
     /// Those of these trials.
     pub(crate) fn of<'a>(trials: impl IntoIterator<Item = &'a Trial> + Clone) -> Self {
-        let sizes = sizes(&Rung::distinct(trials.clone()));
+        let rungs = Rung::distinct(trials.clone());
+        let (sizes, has_warmup) = (sizes(&rungs), differ_in_warmup(&rungs));
         let mut set = BTreeSet::new();
         let mut last = None;
         for trial in trials {
@@ -71,7 +75,11 @@ impl Columns {
             }
         }
         let set = set.into_iter().collect();
-        Self { sizes, set }
+        Self {
+            sizes,
+            set,
+            has_warmup,
+        }
     }
 
     /// Names and kinds, in order.
@@ -84,6 +92,7 @@ impl Columns {
             .chain(sizes)
             .chain([RATE])
             .chain(set)
+            .chain(self.has_warmup.then_some(WARMUP))
             .chain(LAST)
     }
 
@@ -111,6 +120,9 @@ impl Columns {
         );
         row.push(Cell::Number(trial.hyper.learning_rate));
         row.extend(self.settings(&trial.hyper));
+        if self.has_warmup {
+            row.push(Cell::Count(trial.budget.warmup as u64));
+        }
         row.extend([
             Cell::Count(trial.seed),
             Cell::Count(trial.budget.steps as u64),
@@ -158,6 +170,17 @@ fn sizes(rungs: &[Rung]) -> Vec<Axis> {
     }
     sizes.retain(|axis| ![Axis::Width, Axis::Depth].contains(axis));
     sizes
+}
+
+fn differ_in_warmup(rungs: &[Rung]) -> bool {
+    let without = |rung: &Rung| {
+        let mut rung = *rung;
+        rung.budget.warmup = 0;
+        rung
+    };
+    let mut sizes = Vec::new();
+    rungs.iter().for_each(|rung| without(rung).join(&mut sizes));
+    sizes.len() < rungs.len()
 }
 
 /// Where its row stands: by every size.

@@ -20,4 +20,4 @@ pub use file::usual_hyper;
 pub use searched::Searched;
 
 pub(crate) use file::StudyFile;
-pub(crate) use searched::RATE;
+pub(crate) use searched::{RATE, Setting};

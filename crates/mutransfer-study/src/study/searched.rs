@@ -5,12 +5,30 @@ use std::path::Path;
 use mutransfer::{Hyper, Init, Optimizer, Plan, Role};
 use toml::{Table, Value};
 
+use super::file::StudyFile;
 use crate::asking::searched_of;
 use crate::error::ReadError;
 use crate::search::{Hyperparameter, Kind, Search, SearchError, Settings, Space};
+use crate::trial::Trial;
 
 /// The key of how it is searched.
 const SETTINGS: &str = "search";
+
+/// What a search sets of a trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Setting {
+    /// The hyperparameters.
+    pub(crate) hyper: Hyper,
+    /// Steps of warm-up of the base; those of the study if none.
+    pub(crate) warmup: Option<f64>,
+}
+
+impl From<Hyper> for Setting {
+    fn from(hyper: Hyper) -> Self {
+        let warmup = None;
+        Self { hyper, warmup }
+    }
+}
 
 /// The hyperparameters of a study that are to be found.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,9 +52,16 @@ impl Searched {
         }
         let sgd = Value::String(Optimizer::Sgd.to_string());
         let is_sgd = table.get("optimizer") == Some(&sgd);
+        let steps = table.get("steps").and_then(Value::as_integer);
+        let steps = steps.map_or(StudyFile::default().steps as f64, |steps| steps as f64);
         let found = taken.into_iter().map(|(name, value)| {
-            let of_key = parameter(&name, &value);
-            let parameter = of_key.map_err(|problem| ReadError::value(path, &name, problem))?;
+            let wrong = |problem| ReadError::value(path, &name, problem);
+            let value = if name == WARMUP {
+                of_warmup(value, steps).map_err(wrong)?
+            } else {
+                value
+            };
+            let parameter = parameter(&name, &value).map_err(wrong)?;
             Ok(usual(parameter, &value, is_sgd))
         });
         let searched = Space::new(found.collect::<Result<_, ReadError>>()?);
@@ -80,26 +105,29 @@ impl Searched {
         Search::new(self.space.axes(), self.settings)
     }
 
-    /// The hyperparameters at a point of the search, and as they are where nothing is searched.
-    pub(crate) fn at(&self, point: &[f64], mut hyper: Hyper) -> Hyper {
+    /// What is set at a point of the search, and as it is where nothing is searched.
+    pub(crate) fn at(&self, point: &[f64], mut setting: Setting) -> Setting {
         let parameters = self.space.parameters().iter();
         for (parameter, value) in parameters.zip(self.space.values(point)) {
-            if let Some(number) = number(&mut hyper, &parameter.name) {
+            if let Some(number) = number(&mut setting, &parameter.name) {
                 *number = value;
             }
         }
-        hyper
+        setting
     }
 
-    /// What of hyperparameters is searched for, by its names; without an initial standard deviation
-    /// that is of another kind.
-    pub fn of(&self, hyper: &Hyper) -> Vec<(String, f64)> {
-        let mut hyper = *hyper;
-        let is_constant = matches!(hyper.init, Init::Constant(_));
+    /// What of a trial is searched for, by its names; without an initial standard deviation that is
+    /// of another kind.
+    pub fn of(&self, trial: &Trial) -> Vec<(String, f64)> {
+        let mut setting = Setting {
+            hyper: trial.hyper,
+            warmup: Some(trial.budget.warmup_of_base()),
+        };
+        let is_constant = matches!(trial.hyper.init, Init::Constant(_));
         let parameters = self.space.parameters().iter();
         let parameters = parameters.filter(|one| is_constant || one.name != INIT);
         let named = parameters.filter_map(|parameter| {
-            let value = *number(&mut hyper, &parameter.name)?;
+            let value = *number(&mut setting, &parameter.name)?;
             Some((parameter.name.clone(), value))
         });
         named.collect()
@@ -108,7 +136,7 @@ impl Searched {
     /// The hyperparameters half an octave from where the search begins, in all directions at once.
     pub(super) fn elsewhere(&self, hyper: Hyper) -> Hyper {
         let moved = self.space.axes().into_iter().map(|axis| axis.start - 0.5);
-        self.at(&moved.collect::<Vec<_>>(), hyper)
+        self.at(&moved.collect::<Vec<_>>(), hyper.into()).hyper
     }
 
     /// A hyperparameter that changes nothing under a plan: one of another optimizer, or of a role
@@ -161,6 +189,8 @@ impl Searched {
 
 /// The key of the initial standard deviation.
 const INIT: &str = "init_std";
+/// The key of the steps of warm-up.
+const WARMUP: &str = "warmup";
 /// The key of the learning rate.
 pub(crate) const RATE: &str = "lr";
 const NOTHING: &str = "is given, and no hyperparameter is \"auto\"";
@@ -197,10 +227,41 @@ fn own(prefix: &str, table: &mut Table) -> Vec<(String, Value)> {
 /// `{ auto = true, from = .. }`, or `"auto"`, which may be the name of anything else.
 fn is_sought(name: &str, value: &Value) -> bool {
     match value {
-        Value::String(text) => text == "auto" && number(&mut Hyper::default(), name).is_some(),
+        Value::String(text) => text == "auto" && is_known(name),
         Value::Table(table) => table.contains_key("auto"),
         _ => false,
     }
+}
+
+fn is_known(name: &str) -> bool {
+    number(&mut Hyper::default().into(), name).is_some()
+}
+
+/// What is usual for steps of warm-up, which are between one and half of all: to begin at a tenth.
+fn of_warmup(value: Value, steps: f64) -> Result<Value, String> {
+    let mut given = match value {
+        Value::Table(table) => table,
+        _ => Table::from_iter([("auto".to_owned(), true.into())]),
+    };
+    let is_bare = given.len() == 1;
+    for (key, usual) in [("from", 1.0), ("to", (steps / 2.0).max(1.0))] {
+        given.entry(key).or_insert(usual.into());
+    }
+    if is_bare {
+        given.insert("start".to_owned(), (steps / 10.0).max(1.0).into());
+    }
+    let longest = given.get("to").and_then(number_of).unwrap_or(0.0);
+    if longest >= steps {
+        return Err(format!(
+            "is searched up to {longest}, not below `steps` = {steps}"
+        ));
+    }
+    Ok(Value::Table(given))
+}
+
+fn number_of(value: &Value) -> Option<f64> {
+    let whole = value.as_integer().map(|whole| whole as f64);
+    value.as_float().or(whole)
 }
 
 /// Whether a table of this name has factors.
@@ -209,9 +270,9 @@ fn is_part(key: &str) -> bool {
 }
 
 fn parameter(name: &str, value: &Value) -> Result<Hyperparameter, String> {
-    if number(&mut Hyper::default(), name).is_none() {
+    if !is_known(name) {
         let problem = "is \"auto\", and is none of what can be searched for: lr, weight_decay, \
-                       momentum, beta1, beta2, init_std, and factors such as input.lr, \
+                       momentum, beta1, beta2, init_std, warmup, and factors such as input.lr, \
                        hidden.init, output.multiplier and attention.multiplier";
         return Err(problem.to_owned());
     }
@@ -242,7 +303,11 @@ fn usual(mut parameter: Hyperparameter, value: &Value, is_sgd: bool) -> Hyperpar
 }
 
 /// The number that a key of a study stands for.
-fn number<'a>(hyper: &'a mut Hyper, name: &str) -> Option<&'a mut f64> {
+fn number<'a>(setting: &'a mut Setting, name: &str) -> Option<&'a mut f64> {
+    if name == WARMUP {
+        return Some(setting.warmup.get_or_insert(0.0));
+    }
+    let hyper = &mut setting.hyper;
     if let Some((part, key)) = name.split_once('.') {
         return factor(hyper, part, key);
     }

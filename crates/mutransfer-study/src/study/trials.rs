@@ -1,8 +1,7 @@
 //! The trials of a study on its subject.
 
-use mutransfer::Hyper;
-
 use super::checked::Study;
+use super::searched::Setting;
 use crate::axis::Rung;
 use crate::error::RunError;
 use crate::rule::NamedRule;
@@ -89,11 +88,11 @@ impl Study {
         rung: &Rung,
         rates: &[f64],
     ) -> Result<Vec<Trial>, RunError> {
-        let hypers: Vec<Hyper> = rates.iter().map(|lr| self.hyper(*lr)).collect();
-        self.trials_of(subject, rule, rung, &hypers, self.seeds_at(rung))
+        let settings: Vec<Setting> = rates.iter().map(|lr| self.hyper(*lr).into()).collect();
+        self.trials_of(subject, rule, rung, &settings, self.seeds_at(rung))
     }
 
-    /// All of these hyperparameters with so many seeds each.
+    /// All of these settings with so many seeds each.
     ///
     /// # Errors
     /// When the rule does not fit the subject.
@@ -102,7 +101,7 @@ impl Study {
         subject: &dyn Subject,
         rule: &NamedRule,
         rung: &Rung,
-        hypers: &[Hyper],
+        settings: &[Setting],
         seeds: u64,
     ) -> Result<Vec<Trial>, RunError> {
         let Rung { sizes, budget } = *rung;
@@ -110,22 +109,22 @@ impl Study {
             .plan(&sizes, &rule.parametrization(), self.optimizer())
             .map_err(RunError::Subject)?;
         let hash = plan.hash();
-        let trial = |(hyper, seed): (Hyper, u64)| Trial {
+        let trial = |(setting, seed): (Setting, u64)| Trial {
             subject: self.subject().clone(),
             rule: rule.clone(),
             optimizer: self.optimizer(),
             sizes,
-            hyper,
-            budget,
+            hyper: setting.hyper,
+            budget: setting.warmup.map_or(budget, |steps| budget.warmed(steps)),
             data: subject.data().clone(),
             seed,
             plan: hash.clone(),
             allowance: self.allowance(),
         };
         let seeds = self.first_seed()..self.first_seed() + seeds;
-        let pairs = hypers
+        let pairs = settings
             .iter()
-            .flat_map(|&hyper| seeds.clone().map(move |seed| (hyper, seed)));
+            .flat_map(|&setting| seeds.clone().map(move |seed| (setting, seed)));
         Ok(pairs.map(trial).collect())
     }
 }

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::executor::Executor;
 use crate::rule::NamedRule;
 use crate::search::{Report, SearchError};
-use crate::study::{RATE, Searched};
+use crate::study::{RATE, Searched, Setting};
 use crate::trial::{Loss, Outcome};
 
 /// Whose best learning rate at the target is the usual way, to compare with.
@@ -56,7 +56,7 @@ impl Workbench {
         };
         let best = rules
             .first()
-            .map(|(_, carried)| (&carried.rule, carried.hyper));
+            .map(|(_, carried)| (&carried.rule, carried.setting.hyper));
         self.write_tuned(&tuned, best)?;
         Ok(tuned)
     }
@@ -70,7 +70,7 @@ impl Workbench {
 /// What was carried, and its losses at the target, seed by seed.
 struct Carried {
     rule: NamedRule,
-    hyper: Hyper,
+    setting: Setting,
     losses: Vec<f64>,
 }
 
@@ -93,12 +93,12 @@ impl Tuning<'_, '_> {
             return Err(RunError::Given);
         };
         let before = self.desk.operations(self.bench);
-        let report = self.search(rule, proxy, searched, self.bench.usual())?;
+        let report = self.search(rule, proxy, searched, self.bench.usual().into())?;
         let confirmed = self.confirmed(rule, [proxy, largest], searched, &report)?;
         let operations = self.desk.operations(self.bench) - before;
         let point = report.point();
-        let hyper = searched.at(&point, self.bench.usual());
-        let losses = self.at_target(rule, hyper, "target")?;
+        let setting = searched.at(&point, self.bench.usual().into());
+        let losses = self.at_target(rule, setting, "target")?;
         let drift = Drift::of(
             rule.name(),
             study.doublings(proxy, largest),
@@ -116,7 +116,7 @@ impl Tuning<'_, '_> {
         };
         let carried = Carried {
             rule: rule.clone(),
-            hyper,
+            setting,
             losses,
         };
         Ok((tuned, carried))
@@ -141,12 +141,12 @@ impl Tuning<'_, '_> {
     fn at_target(
         &mut self,
         rule: &NamedRule,
-        hyper: Hyper,
+        setting: Setting,
         what: &str,
     ) -> Result<Vec<f64>, RunError> {
         let study = &self.bench.study;
         let (target, seeds) = (study.target(), study.seeds());
-        let losses = self.losses(rule, target, &[hyper], seeds, what)?;
+        let losses = self.losses(rule, target, &[setting], seeds, what)?;
         Ok(losses.into_iter().flatten().collect())
     }
 
@@ -156,18 +156,18 @@ impl Tuning<'_, '_> {
         rule: &NamedRule,
         rung: &Rung,
         searched: &Searched,
-        base: Hyper,
+        base: Setting,
     ) -> Result<Report, RunError> {
         let seeds = self.bench.study.search_seeds();
         let mut search = searched.begin()?;
         loop {
             let asked = search.ask().into_iter();
             let asked = asked.map(|run| (run.number, searched.at(&run.point, base)));
-            let (numbers, hypers): (Vec<usize>, Vec<Hyper>) = asked.unzip();
+            let (numbers, settings): (Vec<usize>, Vec<Setting>) = asked.unzip();
             if numbers.is_empty() {
                 break;
             }
-            let losses = self.losses(rule, rung, &hypers, seeds, "search")?;
+            let losses = self.losses(rule, rung, &settings, seeds, "search")?;
             for (number, losses) in numbers.into_iter().zip(losses) {
                 search.tell(number, &losses)?;
             }
@@ -189,11 +189,11 @@ impl Tuning<'_, '_> {
         report: &Report,
     ) -> Result<Confirmed, RunError> {
         let study = &self.bench.study;
-        let base = self.bench.usual();
+        let base = self.bench.usual().into();
         let points = report.confirm.iter();
-        let hypers: Vec<Hyper> = points.map(|point| searched.at(point, base)).collect();
+        let settings: Vec<Setting> = points.map(|point| searched.at(point, base)).collect();
         let seeds = study.seeds();
-        let losses = self.losses(rule, largest, &hypers, seeds, "confirmation")?;
+        let losses = self.losses(rule, largest, &settings, seeds, "confirmation")?;
         let [chosen, beside @ ..] = &losses[..] else {
             return Err(SearchError::NoAxis.into());
         };
@@ -218,9 +218,9 @@ impl Tuning<'_, '_> {
         carried: &Carried,
         searched: &Searched,
     ) -> Result<Vec<Compared>, RunError> {
-        let usual = self.bench.usual();
+        let usual = self.bench.usual().into();
         let baseline = NamedRule::built_in(BASELINE)?;
-        let own = (&carried.rule, carried.hyper);
+        let own = (&carried.rule, carried.setting);
         let is_baseline = carried.rule.name() == BASELINE;
         let other = (!is_baseline).then_some((&baseline, usual));
         let both = other.into_iter().chain([own]);
@@ -231,19 +231,19 @@ impl Tuning<'_, '_> {
     fn tuned_there(
         &mut self,
         rule: &NamedRule,
-        base: Hyper,
+        base: Setting,
         carried: &Carried,
         searched: &Searched,
     ) -> Result<Compared, RunError> {
         let study = &self.bench.study;
         let target = study.target();
-        let searched = searched.of_rate(base.learning_rate)?;
+        let searched = searched.of_rate(base.hyper.learning_rate)?;
         let before = self.desk.operations(self.bench);
         let report = self.search(rule, target, &searched, base)?;
         let operations = self.desk.operations(self.bench) - before;
         let point = report.point();
-        let hyper = searched.at(&point, base);
-        let losses = self.at_target(rule, hyper, "comparison")?;
+        let setting = searched.at(&point, base);
+        let losses = self.at_target(rule, setting, "comparison")?;
         Ok(Compared {
             rule: rule.name().to_owned(),
             values: named(&searched, &point),
@@ -259,13 +259,13 @@ impl Tuning<'_, '_> {
         &mut self,
         rule: &NamedRule,
         rung: &Rung,
-        hypers: &[Hyper],
+        settings: &[Setting],
         seeds: u64,
         what: &str,
     ) -> Result<Vec<Vec<f64>>, RunError> {
         let study = &self.bench.study;
         let subject = self.bench.subject.as_ref();
-        let trials = study.trials_of(subject, rule, rung, hypers, seeds)?;
+        let trials = study.trials_of(subject, rule, rung, settings, seeds)?;
         let outcomes = self.desk.run(self.bench, &trials, what, self.observe)?;
         let losses: Vec<f64> = outcomes.iter().map(loss).collect();
         Ok(losses.chunks(seeds as usize).map(<[f64]>::to_vec).collect())
