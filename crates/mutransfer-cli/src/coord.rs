@@ -79,11 +79,16 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
     });
     let checks = checks?;
     write(options, &checks, &table, &pictures?)?;
+    tell(options, &checks)
+}
+
+/// Prints the verdicts, and ends as they ask for.
+fn tell(options: &CoordOptions, checks: &[Check]) -> Result<(), Failure> {
     if options.json {
-        let text = serde_json::to_string_pretty(&checks);
+        let text = serde_json::to_string_pretty(checks);
         say!("{}", text.context("cannot print JSON")?);
     } else {
-        print(&checks);
+        print(checks);
     }
     note!("figures and data: {}", options.out.display());
     match checks.iter().map(|check| check.verdict).max() {

@@ -53,6 +53,12 @@ pub(crate) fn together(all: impl IntoIterator<Item = Freedom>) -> usize {
     own + pooled
 }
 
+impl Variance {
+    fn pooled(self) -> Freedom {
+        Freedom::Pooled(self.freedom)
+    }
+}
+
 /// One point of a curve and how to draw it: the weights that move it, in nats.
 #[derive(Clone, Debug)]
 struct Source {
@@ -227,12 +233,7 @@ impl<'a> Builder<'a> {
         let misfit = all.misfit(self.points, valley);
         let near = self.curve.near(valley.kept);
         let (levels, lever) = (levels(&near), Lever::of(&near));
-        let is_more = |of_seeds: Variance, runs: f64| {
-            let ratio = of_seeds.value * runs / all.rest.value;
-            exceeds(ratio, of_seeds.freedom, all.rest.freedom, SCATTER)
-        };
-        let has_level = is_more(all.mean, lever.count);
-        let has_tilt = is_more(all.tilt, lever.squares);
+        let of_seeds @ [has_level, has_tilt] = lever.seen_in(&all);
         let tilts = self.stream(Stream::of(&format!("tilts at {}", self.curve.at), 0));
         let stable = self.stable();
         let values: Vec<usize> = stable.iter().map(|(index, _)| self.rest(*index)).collect();
@@ -245,7 +246,7 @@ impl<'a> Builder<'a> {
             }
             for ((_, other), stream) in stable.iter().zip(&values) {
                 let own = f64::from(u8::from(other.value == trials.value));
-                let line = lever.line(log2, other.value.log2(), [has_level, has_tilt]);
+                let line = lever.line(log2, other.value.log2(), of_seeds);
                 terms.push((*stream, rest * (own - line)));
             }
             if has_level {
@@ -260,9 +261,9 @@ impl<'a> Builder<'a> {
                 level: if has_level {
                     Freedom::Own(1)
                 } else {
-                    Freedom::Pooled(all.rest.freedom)
+                    all.rest.pooled()
                 },
-                shape: Freedom::Pooled(if has_tilt { all.tilt } else { all.rest }.freedom),
+                shape: if has_tilt { all.tilt } else { all.rest }.pooled(),
             },
         }
     }
@@ -419,6 +420,15 @@ impl Lever {
             middle,
             squares,
         }
+    }
+
+    /// Whether seeds have levels, and whether they have tilts, beyond what scatter makes of lines.
+    fn seen_in(&self, noise: &Noise) -> [bool; 2] {
+        let both = [(noise.mean, self.count), (noise.tilt, self.squares)];
+        both.map(|(of_seeds, runs)| {
+            let ratio = of_seeds.value * runs / noise.rest.value;
+            exceeds(ratio, of_seeds.freedom, noise.rest.freedom, SCATTER)
+        })
     }
 
     /// Share of a deviation at one value in the line at another, of its level, its tilt or both;

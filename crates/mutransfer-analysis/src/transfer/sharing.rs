@@ -140,7 +140,7 @@ impl Common {
         };
         let means: BySeed = (0..seeds).map(of_seed).collect();
         let between = count * squares(&means);
-        let within = table.iter().map(|level| squares(level)).sum::<f64>() - between;
+        let within = table.iter().map(squares).sum::<f64>() - between;
         let (above, below) = (seeds - 1, (seeds - 1) * (widths - 1));
         let (of_seeds, of_rest) = (between / above as f64, within / below as f64);
         if !exceeds(of_seeds / of_rest, above, below, CHANCE) {

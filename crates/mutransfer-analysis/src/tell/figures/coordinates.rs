@@ -102,8 +102,10 @@ type BySeed = BTreeMap<usize, Vec<f64>>;
 struct Sizes<'a> {
     /// Modules in the order of the rows, which is the order of the forward pass.
     modules: Vec<&'a str>,
-    /// By rule, step and place of the module.
-    sizes: HashMap<(&'a str, usize, usize), BySeed>,
+    /// With the place of the module.
+    sizes: Vec<(usize, BySeed)>,
+    /// Places of these, by rule, step and place of the module.
+    found: HashMap<(&'a str, usize, usize), usize>,
 }
 
 impl<'a> Sizes<'a> {
@@ -111,7 +113,8 @@ impl<'a> Sizes<'a> {
         let mut places: HashMap<&str, usize> = HashMap::new();
         let mut all = Self {
             modules: Vec::new(),
-            sizes: HashMap::new(),
+            sizes: Vec::new(),
+            found: HashMap::new(),
         };
         for row in rows {
             let place = *places.entry(&row.module).or_insert_with(|| {
@@ -119,18 +122,28 @@ impl<'a> Sizes<'a> {
                 all.modules.len() - 1
             });
             if steps.contains(&row.step) {
-                let sizes = all.sizes.entry((&row.rule, row.step, place)).or_default();
-                sizes.entry(row.width).or_default().push(row.l1);
+                let found = all.found.entry((&row.rule, row.step, place));
+                let found = *found.or_insert_with(|| {
+                    all.sizes.push((place, BySeed::new()));
+                    all.sizes.len() - 1
+                });
+                let of_width = all.sizes[found].1.entry(row.width);
+                of_width.or_default().push(row.l1);
             }
         }
         all
+    }
+
+    fn get(&self, rule: &'a str, step: usize, place: usize) -> Option<&BySeed> {
+        let found = *self.found.get(&(rule, step, place))?;
+        Some(&self.sizes[found].1)
     }
 
     /// Places of at most so many modules, those that change most with the width at any time, in
     /// the order of the forward pass.
     fn steepest(&self, most: usize) -> Vec<usize> {
         let mut reach = vec![0.0_f64; self.modules.len()];
-        for ((_, _, place), sizes) in &self.sizes {
+        for (place, sizes) in &self.sizes {
             let means = || sizes.values().map(|values| mean(values).log2());
             let change =
                 means().fold(f64::NEG_INFINITY, f64::max) - means().fold(f64::INFINITY, f64::min);
@@ -148,7 +161,7 @@ impl<'a> Sizes<'a> {
 fn layers(sizes: &Sizes, rule: &str, step: usize, modules: &[usize]) -> Vec<Layer> {
     let (mut areas, mut lines) = (Vec::new(), Vec::new());
     for (index, module) in modules.iter().enumerate() {
-        let Some(seeds) = sizes.sizes.get(&(rule, step, *module)) else {
+        let Some(seeds) = sizes.get(rule, step, *module) else {
             continue;
         };
         let points = seeds
