@@ -238,6 +238,10 @@ impl<'a> Builder<'a> {
         let stable = self.stable();
         let values: Vec<usize> = stable.iter().map(|(index, _)| self.rest(*index)).collect();
         for (index, trials) in &stable {
+            if trials.losses.len() == 1 {
+                self.vary(*index, trials, &levels, all, misfit);
+                continue;
+            }
             let count = trials.losses.len() as f64;
             let [tilt, rest] = [all.tilt, all.rest].map(|noise| (noise.value / count).sqrt());
             let (log2, terms) = (trials.value.log2(), &mut self.sources[*index].terms);
