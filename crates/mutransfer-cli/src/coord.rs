@@ -4,7 +4,6 @@
 mod print;
 mod protocol;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -70,15 +69,19 @@ pub(crate) fn coord(options: &CoordOptions) -> Result<(), Failure> {
             .map_or(Looks::default(), |most| Looks::up_to(most as usize));
         (read(options, &rules, expect.as_ref())?, looks)
     };
+    let store = Store::open(&options.out, options.foreign.policy())?;
+    store.check(FILES)?;
     // A table may be large, and none of these needs another.
-    let (checks, table, pictures) = std::thread::scope(|scope| {
-        let table = scope.spawn(|| to_csv(&coordinates));
+    let (checks, written, pictures) = std::thread::scope(|scope| {
+        let table = || store.write("coordinates.csv", to_csv(&coordinates).as_bytes());
+        let table = scope.spawn(table);
         let pictures = scope.spawn(|| pictures(&coordinates));
         let checks = judge(&coordinates, &looks);
         (checks, joined(table), joined(pictures))
     });
+    written?;
     let checks = checks?;
-    write(options, &checks, &table, &pictures?)?;
+    write(&store, &checks, &pictures?)?;
     tell(options, &checks)
 }
 
@@ -110,15 +113,7 @@ fn joined<T>(thread: ScopedJoinHandle<T>) -> T {
     thread.join().unwrap_or_else(panicked)
 }
 
-fn write(
-    options: &CoordOptions,
-    checks: &[Check],
-    table: &str,
-    pictures: &[(&str, Figure)],
-) -> Result<(), Failure> {
-    let store = Store::open(&options.out, options.foreign.policy())?;
-    store.check(FILES)?;
-    store.write("coordinates.csv", table.as_bytes())?;
+fn write(store: &Store, checks: &[Check], pictures: &[(&str, Figure)]) -> Result<(), Failure> {
     let verdict = serde_json::to_vec_pretty(checks).context("cannot write JSON")?;
     store.write("verdict.json", &verdict)?;
     for (name, figure) in pictures {
@@ -178,8 +173,7 @@ fn read(
     }
     let has_input = ends.iter().any(|(_, layer, _)| *layer == Layer::Input);
     if !has_input && !layers.lacks_embedding() {
-        let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
-        for name in names {
+        for name in Coordinate::rules(&coordinates) {
             if let Some(rule) = expected(name, rules, expect)
                 && let Ok(theory) = Theory::of_rule(&rule, options.optimizer)
                 && Expectation::of(&theory, false).tells_inputs()

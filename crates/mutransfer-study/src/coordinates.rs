@@ -196,11 +196,11 @@ pub fn follow(
 impl Case<'_> {
     fn coordinate(&self, step: usize, seen: Measurement) -> Coordinate {
         Coordinate {
-            rule: self.rule.name().to_owned(),
+            rule: self.rule.name().into(),
             width: self.sizes.width,
             seed: self.seed,
             step,
-            module: seen.module,
+            module: seen.module.into(),
             layer: seen.layer,
             quantity: seen.quantity,
             l1: seen.l1,
@@ -222,9 +222,8 @@ pub fn judged(
     model: &Description,
     looks: &Looks,
 ) -> Result<Vec<Check>, RunError> {
-    let names: BTreeSet<&str> = coordinates.iter().map(|row| row.rule.as_str()).collect();
     let mut expectations = BTreeMap::new();
-    for name in names {
+    for name in Coordinate::rules(coordinates) {
         if let Some(rule) = rule(name) {
             let expectation = expectation(&rule, optimizer, model)?;
             expectations.insert(name.to_owned(), expectation);

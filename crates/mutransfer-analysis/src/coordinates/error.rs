@@ -31,7 +31,7 @@ pub enum CoordinateError {
     #[error(
         "nothing says which module is the readout, whose first output may shrink with width where \
          that of others may not: {}",
-        modules.join(", ")
+        listed(modules)
     )]
     NoReadout {
         /// All modules.
@@ -48,7 +48,7 @@ pub enum CoordinateError {
         rule: String,
     },
     /// A module that was named and was not measured.
-    #[error("no module `{module}` was measured; known: {}", known.join(", "))]
+    #[error("no module `{module}` was measured; known: {}", listed(known))]
     NoModule {
         /// The name.
         module: String,
@@ -72,6 +72,18 @@ pub enum CoordinateError {
         /// Seed of the run.
         seed: u64,
     },
+}
+
+/// Names that are named where there are more.
+const LISTED: usize = 12;
+
+fn listed(names: &[String]) -> String {
+    let shown = names.len().min(LISTED);
+    let more = match names.len() - shown {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names[..shown].join(", ") + &more
 }
 
 impl CoordinateError {

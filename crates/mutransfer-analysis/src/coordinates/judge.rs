@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mutransfer::theory::{Expectation, Layer, Quantity};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::coordinates::case::{Case, decide};
@@ -96,17 +97,23 @@ pub fn judge(
         return Err(CoordinateError::Empty);
     }
     let begun_at_zero = begun_at_zero(rows);
+    let case_of = |group: &Vec<&Coordinate>| {
+        let Coordinate { rule, module, .. } = group[0];
+        let unknown = || CoordinateError::NoExpectation {
+            rule: rule.to_string(),
+        };
+        let expectation = expected.get(&**rule).ok_or_else(unknown)?;
+        let starts_at_zero = begun_at_zero.contains(&(&**rule, &**module));
+        case(group, expectation, starts_at_zero)
+    };
+    // All at once, and then the first that is wrong.
+    let cases: Vec<Result<Case, CoordinateError>> = groups(rows).par_iter().map(case_of).collect();
     let mut rules: Vec<(String, Vec<Case>)> = Vec::new();
-    for group in groups(rows) {
-        let rule = &group[0].rule;
-        let expectation = expected
-            .get(rule)
-            .ok_or_else(|| CoordinateError::NoExpectation { rule: rule.clone() })?;
-        let starts_at_zero = begun_at_zero.contains(&(rule.as_str(), group[0].module.as_str()));
-        let case = case(&group, expectation, starts_at_zero)?;
-        match rules.iter_mut().find(|(known, _)| known == rule) {
+    for case in cases {
+        let case = case?;
+        match rules.iter_mut().find(|(known, _)| *known == case.cell.rule) {
             Some((_, cases)) => cases.push(case),
-            None => rules.push((rule.clone(), vec![case])),
+            None => rules.push((case.cell.rule.clone(), vec![case])),
         }
     }
     let conclude = |(rule, mut cases): (String, Vec<Case>)| {
@@ -165,9 +172,9 @@ fn case(
     };
     Ok(Case {
         cell: Cell {
-            rule: first.rule,
+            rule: first.rule.to_string(),
             step: first.step,
-            module: first.module,
+            module: first.module.to_string(),
             layer: first.layer,
             quantity: first.quantity,
             expected: promise.map(|promise| promise.slope),
@@ -227,8 +234,8 @@ fn measured(group: &[&Coordinate]) -> Result<Measured, CoordinateError> {
         // Training that has come to a halt at some widths is what the check is to find.
         count if first.step > 0 && (may_be_zero || count < group.len()) => Ok(Measured::Broken),
         _ => Err(CoordinateError::ZeroActivation {
-            rule: first.rule.clone(),
-            module: first.module.clone(),
+            rule: first.rule.to_string(),
+            module: first.module.to_string(),
             step: first.step,
         }),
     }
@@ -245,7 +252,7 @@ fn sizes(group: &[&Coordinate]) -> Result<Measured, CoordinateError> {
     }
     if group.iter().all(|row| row.width == group[0].width) {
         return Err(CoordinateError::OneWidth {
-            rule: group[0].rule.clone(),
+            rule: group[0].rule.to_string(),
             seed: group[0].seed,
         });
     }

@@ -1,6 +1,8 @@
 //! Measurements of other programs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Read;
+use std::sync::Arc;
 
 use csv::StringRecord;
 use mutransfer::theory::{Layer, Quantity};
@@ -10,17 +12,17 @@ use serde::Deserialize;
 use crate::coordinates::error::CoordinateError;
 use crate::coordinates::layers::{Evidence, Layers, Module};
 use crate::coordinates::size::Coordinate;
-use crate::table::text::{PartReader, parts, reader};
+use crate::table::text::{parts, reader};
 
 /// A measurement as other programs write it.
 #[derive(Deserialize)]
-struct Written {
-    rule: Option<String>,
+struct Written<'a> {
+    rule: Option<&'a str>,
     width: Option<f64>,
     seed: Option<u64>,
     step: Option<usize>,
     t: Option<usize>,
-    module: String,
+    module: &'a str,
     layer: Option<Layer>,
     features: Option<usize>,
     quantity: Option<Quantity>,
@@ -37,7 +39,7 @@ const KEYS: [&str; 5] = ["rule", "width", "seed", "step", "t"];
 pub struct Measurements {
     /// All rows of all files, each layer as if it were inside.
     rows: Vec<Coordinate>,
-    modules: BTreeMap<String, Seen>,
+    modules: BTreeMap<Arc<str>, Seen>,
 }
 
 /// What the rows of a module say of it.
@@ -63,56 +65,93 @@ impl Seen {
 }
 
 /// What a table does not say of its rows.
-struct Given<'a> {
-    rule: &'a str,
+struct Given {
+    rule: Arc<str>,
     width: Option<usize>,
-    starts_at_zero: bool,
 }
 
-impl Given<'_> {
-    /// Rows with what they say of their modules.
-    fn measurements(&self, written: Vec<Written>) -> Result<Measurements, String> {
-        let mut rows = Vec::with_capacity(written.len());
-        let mut modules: HashMap<String, Seen> = HashMap::new();
-        for row in written {
-            let (layer, features) = (row.layer, row.features);
-            let row = self.row(row)?;
-            if let Some(seen) = modules.get_mut(&row.module) {
-                seen.add(layer, features, row.width);
-            } else {
-                let seen = modules.entry(row.module.clone()).or_default();
-                seen.add(layer, features, row.width);
-            }
-            rows.push(row);
+/// A table, or a part of one, as far as it is read.
+struct Reading<'a> {
+    given: &'a Given,
+    rows: Vec<Coordinate>,
+    /// Places of rows whose step is the number of a forward pass so far.
+    passes: Vec<usize>,
+    modules: Vec<(Arc<str>, Seen)>,
+    /// Places of these.
+    places: HashMap<Arc<str>, usize>,
+}
+
+impl<'a> Reading<'a> {
+    fn of(given: &'a Given) -> Self {
+        Self {
+            given,
+            rows: Vec::new(),
+            passes: Vec::new(),
+            modules: Vec::new(),
+            places: HashMap::new(),
         }
-        let modules = modules.into_iter().collect();
-        Ok(Measurements { rows, modules })
     }
 
-    fn row(&self, row: Written) -> Result<Coordinate, String> {
-        let first = usize::from(!self.starts_at_zero);
-        let forward = row.t.map(|t| t.saturating_sub(first));
-        let (Some(width), Some(step)) = (
-            row.width.or(self.width.map(|width| width as f64)),
-            row.step.or(forward),
-        ) else {
+    fn add(&mut self, row: &Written) -> Result<(), String> {
+        let width = row.width.or(self.given.width.map(|width| width as f64));
+        let (Some(width), Some(step)) = (width, row.step.or(row.t)) else {
             return Err("a row has no width, or neither step nor t".to_owned());
         };
         if width.fract() != 0.0 || width < 1.0 {
             return Err(format!("`{width}` is no width"));
         }
-        Ok(Coordinate {
-            rule: row.rule.unwrap_or_else(|| self.rule.to_owned()),
-            width: width as usize,
+        let width = width as usize;
+        if row.step.is_none() {
+            self.passes.push(self.rows.len());
+        }
+        let module = self.module(row, width);
+        self.rows.push(Coordinate {
+            rule: self.rule(row.rule),
+            width,
             seed: row.seed.unwrap_or(0),
             step,
-            module: row.module,
+            module,
             layer: Layer::Hidden,
             quantity: row.quantity.unwrap_or(Quantity::Activation),
             l1: row.l1,
             l2: row.l2.unwrap_or(f64::NAN),
             std: row.std.unwrap_or(f64::NAN),
-        })
+        });
+        Ok(())
+    }
+
+    /// A name for all rows of a rule that follow one another.
+    fn rule(&self, written: Option<&str>) -> Arc<str> {
+        let last = self.rows.last().map_or(&self.given.rule, |row| &row.rule);
+        match written {
+            None => self.given.rule.clone(),
+            Some(rule) if **last == *rule => last.clone(),
+            Some(rule) => rule.into(),
+        }
+    }
+
+    /// A name for all rows of a module.
+    fn module(&mut self, row: &Written, width: usize) -> Arc<str> {
+        let place = self.places.get(row.module).copied().unwrap_or_else(|| {
+            let name: Arc<str> = row.module.into();
+            self.places.insert(name.clone(), self.modules.len());
+            self.modules.push((name, Seen::default()));
+            self.modules.len() - 1
+        });
+        let (name, seen) = &mut self.modules[place];
+        seen.add(row.layer, row.features, width);
+        name.clone()
+    }
+
+    fn starts_at_zero(&self) -> bool {
+        self.passes.iter().any(|place| self.rows[*place].step == 0)
+    }
+
+    /// Steps count updates: none comes before the first forward pass, which is 1.
+    fn count_updates(&mut self) {
+        for place in &self.passes {
+            self.rows[*place].step -= 1;
+        }
     }
 }
 
@@ -132,15 +171,9 @@ impl Measurements {
         rule: &str,
         width: Option<usize>,
     ) -> Result<(), CoordinateError> {
-        let written = written(text).map_err(|message| CoordinateError::Table { message })?;
-        let starts_at_zero = written.iter().flatten().any(|row| row.t == Some(0));
-        let given = Given {
-            rule,
-            width,
-            starts_at_zero,
-        };
-        let parts = written.into_par_iter().map(|part| given.measurements(part));
-        let parts: Result<Vec<Self>, String> = parts.collect();
+        let rule = rule.into();
+        let given = Given { rule, width };
+        let parts = read(text, &given);
         for part in parts.map_err(|message| CoordinateError::Table { message })? {
             if self.rows.is_empty() {
                 self.rows = part.rows;
@@ -185,11 +218,11 @@ impl Measurements {
             .map(|(name, (layer, evidence))| (name.clone(), *layer, *evidence))
             .collect();
         ends.sort_by(|a, b| a.0.cmp(&b.0));
-        for row in &mut self.rows {
-            if let Some((layer, _)) = known.get(&row.module) {
+        self.rows.par_iter_mut().for_each(|row| {
+            if let Some((layer, _)) = known.get(&*row.module) {
                 row.layer = *layer;
             }
-        }
+        });
         Ok((self.rows, ends))
     }
 
@@ -201,15 +234,20 @@ impl Measurements {
         };
         let modules = self.modules.iter();
         modules
-            .map(|(name, seen)| module((name.as_str(), seen)))
+            .map(|(name, seen)| module((&**name, seen)))
             .collect()
     }
 }
 
-/// The rows of a table in parts, whether it has a row or a column for each module.
-fn written(text: &str) -> Result<Vec<Vec<Written>>, String> {
+/// A table in parts, whether it has a row or a column for each module.
+fn read<'a>(text: &str, given: &'a Given) -> Result<Vec<Reading<'a>>, String> {
     // The whole table knows the line of an error.
-    in_parts(text).map_or_else(|| whole(text).map(|rows| vec![rows]), Ok)
+    let parts = in_parts(text, given);
+    let mut parts = parts.map_or_else(|| whole(text, given).map(|all| vec![all]), Ok)?;
+    if !parts.iter().any(Reading::starts_at_zero) {
+        parts.par_iter_mut().for_each(Reading::count_updates);
+    }
+    Ok(parts)
 }
 
 /// Whether a table has a row for each module.
@@ -219,25 +257,38 @@ fn has_rows(header: &StringRecord) -> bool {
         .any(|column| ["module", "l1"].contains(&column))
 }
 
-/// The rows of a large table in order, several parts read at a time; none where this cannot be, or a
-/// row cannot be read.
-fn in_parts(text: &str) -> Option<Vec<Vec<Written>>> {
+/// A large table in order, several parts read at a time; none where this cannot be, or a row cannot
+/// be read.
+fn in_parts<'a>(text: &str, given: &'a Given) -> Option<Vec<Reading<'a>>> {
     let mut readers = parts(text, rayon::current_num_threads());
     if !has_rows(readers.first_mut()?.headers().ok()?) {
         return None;
     }
-    let rows = |reader: PartReader| reader.into_deserialize().collect();
-    let parts: Result<Vec<Vec<Written>>, csv::Error> = readers.into_par_iter().map(rows).collect();
-    parts.ok()
+    let read = |mut reader| rows(&mut reader, given).ok();
+    readers.into_par_iter().map(read).collect()
+}
+
+/// A table with a row for each module.
+fn rows<'a>(reader: &mut csv::Reader<impl Read>, given: &'a Given) -> Result<Reading<'a>, String> {
+    let header = reader.headers().map_err(|error| error.to_string())?.clone();
+    let mut reading = Reading::of(given);
+    let mut record = StringRecord::new();
+    while reader
+        .read_record(&mut record)
+        .map_err(|error| error.to_string())?
+    {
+        let row = record.deserialize(Some(&header));
+        reading.add(&row.map_err(|error| error.to_string())?)?;
+    }
+    Ok(reading)
 }
 
 // Long, as the two shapes of a table are told apart in one place.
-fn whole(text: &str) -> Result<Vec<Written>, String> {
+fn whole<'a>(text: &str, given: &'a Given) -> Result<Reading<'a>, String> {
     let mut reader = reader(text, false);
     let header = reader.headers().map_err(|error| error.to_string())?.clone();
     if has_rows(&header) {
-        let rows: Result<Vec<Written>, csv::Error> = reader.into_deserialize().collect();
-        return rows.map_err(|error| error.to_string());
+        return rows(&mut reader, given);
     }
     let records: Result<Vec<StringRecord>, csv::Error> = reader.into_records().collect();
     let records = records.map_err(|error| error.to_string())?;
@@ -256,24 +307,19 @@ fn whole(text: &str) -> Result<Vec<Written>, String> {
     if modules.is_empty() {
         return Err("there is no column `module` with `l1`, nor a column of sizes".to_owned());
     }
-    let keys = |record: &StringRecord, module: usize| {
-        let names = KEYS.iter().filter_map(|key| {
-            let at = header.iter().position(|column| column == *key)?;
-            Some((*key, record[at].to_owned()))
-        });
-        let own = [
-            ("module", header[module].to_owned()),
-            ("l1", record[module].to_owned()),
-        ];
-        let (names, cells): (StringRecord, StringRecord) = names.chain(own).unzip();
-        cells
-            .deserialize(Some(&names))
-            .map_err(|error| error.to_string())
-    };
-    let all = records
-        .iter()
-        .flat_map(|record| modules.iter().map(move |module| (record, *module)));
-    all.map(|(record, module)| keys(record, module)).collect()
+    let place = |key: &&'static str| Some((*key, header.iter().position(|name| name == *key)?));
+    let keys: Vec<(&str, usize)> = KEYS.iter().filter_map(place).collect();
+    let mut reading = Reading::of(given);
+    for record in &records {
+        for &module in &modules {
+            let own = [("module", &header[module]), ("l1", &record[module])];
+            let keys = keys.iter().map(|(key, at)| (*key, &record[*at]));
+            let (names, cells): (StringRecord, StringRecord) = keys.chain(own).unzip();
+            let row = cells.deserialize(Some(&names));
+            reading.add(&row.map_err(|error| error.to_string())?)?;
+        }
+    }
+    Ok(reading)
 }
 
 /// [`Measurements::add`] and [`Measurements::placed`] of one file, of which nothing else is said.

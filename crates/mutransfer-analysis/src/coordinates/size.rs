@@ -1,13 +1,17 @@
 //! One measurement of a coordinate check.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use mutransfer::theory::{Layer, Quantity};
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 
 /// The size of one module's activations in the coordinate check.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Coordinate {
     /// Name of the parametrization.
-    pub rule: String,
+    #[serde(serialize_with = "name")]
+    pub rule: Arc<str>,
     /// Width of the model.
     pub width: usize,
     /// Seed of the initial weights.
@@ -15,7 +19,8 @@ pub struct Coordinate {
     /// Updates made before this forward pass; 0 is the untrained model.
     pub step: usize,
     /// Module that was measured.
-    pub module: String,
+    #[serde(serialize_with = "name")]
+    pub module: Arc<str>,
     /// Which end of the network it is.
     pub layer: Layer,
     /// What was measured of it.
@@ -26,4 +31,17 @@ pub struct Coordinate {
     pub l2: f64,
     /// Standard deviation.
     pub std: f64,
+}
+
+impl Coordinate {
+    /// The rules of measurements.
+    pub fn rules(rows: &[Self]) -> BTreeSet<&str> {
+        // Rows of a rule follow one another, and there may be a million.
+        let blocks = rows.chunk_by(|one, next| one.rule == next.rule);
+        blocks.map(|block| &*block[0].rule).collect()
+    }
+}
+
+fn name<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name)
 }

@@ -227,7 +227,7 @@ fn tables_of_other_programs() {
         (Layer::Output, Layer::Hidden, 1)
     );
     assert_eq!(
-        (rows[0].rule.as_str(), rows[0].quantity),
+        (&*rows[0].rule, rows[0].quantity),
         ("mup", Quantity::Activation)
     );
     let refused = |text: &str| coordinates_from_csv(text, "mup").unwrap_err().to_string();
@@ -417,7 +417,7 @@ fn a_column_for_each_module_and_a_file_for_each_width() {
     let (rows, ends) = measurements.placed(&Layers::default()).unwrap();
     let seen: Vec<_> = rows
         .iter()
-        .map(|row| (row.width, row.module.as_str(), row.l1))
+        .map(|row| (row.width, &*row.module, row.l1))
         .collect();
     let expected = [
         (64, "embed", 1.5),

@@ -138,11 +138,11 @@ impl Table {
 
 fn row(module: String, layer: Layer, width: usize, seed: u64, step: usize, l1: f64) -> Coordinate {
     Coordinate {
-        rule: "mup".to_owned(),
+        rule: "mup".into(),
         width,
         seed,
         step,
-        module,
+        module: module.into(),
         layer,
         quantity: Quantity::OwnUpdate,
         l1,

@@ -115,11 +115,11 @@ fn checks() -> Vec<mutransfer_analysis::Check> {
     for (module, size) in [("a", 1.0), ("b", f64::NAN)] {
         for width in [64, 128, 256] {
             rows.push(Coordinate {
-                rule: "mup".to_owned(),
+                rule: "mup".into(),
                 width,
                 seed: 0,
                 step: 1,
-                module: module.to_owned(),
+                module: module.into(),
                 layer: Layer::Hidden,
                 quantity: Quantity::Change,
                 l1: size,

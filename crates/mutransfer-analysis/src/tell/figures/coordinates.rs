@@ -72,8 +72,8 @@ fn title(rule: &str, step: usize) -> String {
 
 fn rules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
     let mut rules: Vec<&str> = rows
-        .iter()
-        .map(|row| row.rule.as_str())
+        .chunk_by(|one, next| one.rule == next.rule)
+        .map(|block| &*block[0].rule)
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
@@ -84,8 +84,8 @@ fn rules<'a>(rows: &[&'a Coordinate]) -> Vec<&'a str> {
 /// At most [`STEPS`] steps, evenly spread, the first and the last among them.
 fn steps(rows: &[&Coordinate]) -> Vec<usize> {
     let steps: Vec<usize> = rows
-        .iter()
-        .map(|row| row.step)
+        .chunk_by(|one, next| one.step == next.step)
+        .map(|block| block[0].step)
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
