@@ -222,18 +222,34 @@ impl Sizes {
     fn of(values: Tensor<1>) -> Self {
         let values: Vec<f32> = values.into_data().try_to_vec().unwrap_or_default();
         let count = values.len() as f64;
-        let mean = sum(&values, |x| x) / count;
-        let square = sum(&values, |x| x * x) / count;
-        let spread = sum(&values, |x| (x - mean).powi(2)) / (count - 1.0);
+        let [sum, size, square] = sums(&values, |x| [x, x.abs(), x * x]);
+        let mean = sum / count;
+        let [spread] = sums(&values, |x| [(x - mean).powi(2)]);
         Self {
-            l1: sum(&values, f64::abs) / count,
-            l2: square.sqrt(),
-            std: spread.sqrt(),
+            l1: size / count,
+            l2: (square / count).sqrt(),
+            std: (spread / (count - 1.0)).sqrt(),
         }
     }
 }
 
-/// Sum over the values of what a function makes of each.
-fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
-    values.iter().map(|value| of(f64::from(*value))).sum()
+/// Values that are added at a time.
+const LANES: usize = 8;
+
+/// Sums over the values of what a function makes of each.
+fn sums<const N: usize>(values: &[f32], of: impl Fn(f64) -> [f64; N]) -> [f64; N] {
+    let mut lanes = [[0.0; LANES]; N];
+    let mut add = |lane: usize, value: f32| {
+        for (sums, part) in lanes.iter_mut().zip(of(f64::from(value))) {
+            sums[lane] += part;
+        }
+    };
+    let (whole, rest) = values.as_chunks::<LANES>();
+    for values in whole {
+        (0..LANES).for_each(|lane| add(lane, values[lane]));
+    }
+    rest.iter()
+        .enumerate()
+        .for_each(|(lane, value)| add(lane, *value));
+    lanes.map(|sums| sums.iter().sum())
 }

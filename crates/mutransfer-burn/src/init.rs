@@ -1,10 +1,12 @@
 //! Initial weights at the plan's standard deviations.
 
+use std::convert::Infallible;
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use mutransfer::error::WidthsError;
 use mutransfer::{Error, Hyper, Plan};
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng, TryRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -44,8 +46,57 @@ pub fn initialize<M: Module>(module: M, plan: &Plan, hyper: &Hyper, seed: u64) -
 pub fn normal(seed: u64, name: &str, count: usize) -> Vec<f32> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes()).update(name.as_bytes());
-    let rng = ChaCha8Rng::from_seed(*hasher.finalize().as_bytes());
-    StandardNormal.sample_iter(rng).take(count).collect()
+    let mut words = Words::of(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()));
+    (0..count)
+        .map(|_| StandardNormal.sample(&mut words))
+        .collect()
+}
+
+/// The words of a generator, taken many at a time: a draw needs one, and a call for each takes
+/// longer than the draw.
+struct Words {
+    generator: ChaCha8Rng,
+    taken: [[u8; 8]; 64],
+    next: usize,
+}
+
+impl Words {
+    fn of(generator: ChaCha8Rng) -> Self {
+        let taken = [[0; 8]; 64];
+        let next = taken.len();
+        Self {
+            generator,
+            taken,
+            next,
+        }
+    }
+}
+
+impl TryRng for Words {
+    type Error = Infallible;
+
+    #[inline]
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        if self.next == self.taken.len() {
+            self.generator.fill_bytes(self.taken.as_flattened_mut());
+            self.next = 0;
+        }
+        let word = self.taken[self.next];
+        self.next += 1;
+        Ok(u64::from_le_bytes(word))
+    }
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|word| word as u32)
+    }
+
+    fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Infallible> {
+        for part in to.chunks_mut(8) {
+            let word = self.try_next_u64()?.to_le_bytes();
+            part.copy_from_slice(&word[..part.len()]);
+        }
+        Ok(())
+    }
 }
 
 struct Initializer<'a> {
@@ -91,5 +142,23 @@ impl ModuleMapper for Initializer<'_> {
                 Param::initialized(param.id, tensor.set_require_grad(true))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_generator() {
+        let generator = || ChaCha8Rng::from_seed([7; 32]);
+        let draws = StandardNormal.sample_iter(generator());
+        let drawn: Vec<f32> = draws.take(10_000).collect();
+        let mut words = Words::of(generator());
+        let again: Vec<f32> = drawn
+            .iter()
+            .map(|_| StandardNormal.sample(&mut words))
+            .collect();
+        assert_eq!(drawn, again);
     }
 }

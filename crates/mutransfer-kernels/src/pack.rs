@@ -31,6 +31,19 @@ pub(crate) fn copy_rows<S: Simd>(s: S, from: Matrix<'_>, to: &mut [f32], to_stri
     }
 }
 
+/// Writes the transpose of a square of `LANES x LANES` numbers.
+#[inline(always)]
+pub(crate) fn transpose_square<S: Simd>(
+    s: S,
+    (from, from_stride): (&[f32], usize),
+    (to, to_stride): (&mut [f32], usize),
+) {
+    let reach = |stride: usize| (S::LANES - 1) * stride + S::LANES;
+    assert!(from.len() >= reach(from_stride) && to.len() >= reach(to_stride));
+    // SAFETY: both squares lie inside.
+    unsafe { s.transpose(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride) };
+}
+
 /// Copies at most `panel_width` columns of `b` into a dense panel.
 #[inline(always)]
 pub(crate) fn pack_panel<S: Simd>(s: S, b: Matrix<'_>, to: &mut [f32]) {

@@ -30,9 +30,15 @@ impl<'a> Right<'a> {
         assert_eq!(matrix.column_stride(), 1);
         let (depth, columns, panel) = (matrix.rows(), matrix.columns(), columns_of_panel(isa));
         if columns > panel && uses > FEW {
-            let packed = RightMut::new(isa, depth, columns, buffer);
-            pack_blocks(isa, matrix, packed.data);
-            return packed.finish();
+            let data = reserve(buffer, depth * columns.next_multiple_of(panel));
+            pack_blocks(isa, matrix, data);
+            return Self {
+                data,
+                depth,
+                columns,
+                panel,
+                row: None,
+            };
         }
         Self {
             data: matrix.data(),
@@ -54,45 +60,84 @@ impl<'a> Right<'a> {
     }
 }
 
-/// A right operand that is being packed.
+/// Right operands of as many columns that are being packed, one after the other.
 #[derive(Debug)]
 pub(crate) struct RightMut<'a> {
     data: &'a mut [f32],
-    depth: usize,
+    depths: Vec<usize>,
     columns: usize,
     panel: usize,
 }
 
+/// Where the numbers of a row of a right operand go: those of its first panel, and how far behind
+/// them those of the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    first: usize,
+    by_panel: usize,
+}
+
 impl<'a> RightMut<'a> {
-    pub(crate) fn new(isa: Isa, depth: usize, columns: usize, buffer: &'a mut Vec<f32>) -> Self {
+    pub(crate) fn new(
+        isa: Isa,
+        depths: &[usize],
+        columns: usize,
+        buffer: &'a mut Vec<f32>,
+    ) -> Self {
         let panel = columns_of_panel(isa);
+        let rows: usize = depths.iter().sum();
         Self {
-            data: reserve(buffer, depth * columns.next_multiple_of(panel)),
-            depth,
+            data: reserve(buffer, rows * columns.next_multiple_of(panel)),
+            depths: depths.to_vec(),
             columns,
             panel,
         }
     }
 
-    /// Some numbers of a row, all of them in one panel.
-    pub(crate) fn line(&mut self, row: usize, first: usize, count: usize) -> &mut [f32] {
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Where one of them begins.
+    fn begin(&self, operand: usize) -> usize {
+        let rows: usize = self.depths[..operand].iter().sum();
+        rows * self.columns.next_multiple_of(self.panel)
+    }
+
+    /// Where a row of one of them goes.
+    pub(crate) fn line(&self, operand: usize, row: usize) -> Line {
         let from = row / DEPTH * DEPTH;
-        let depth = DEPTH.min(self.depth - from);
+        let depth = DEPTH.min(self.depths[operand] - from);
         let block = from * self.columns.next_multiple_of(self.panel);
-        let (panel, within) = (first / self.panel, first % self.panel);
-        let at = (panel * depth + row - from) * self.panel + within;
-        &mut self.data[block + at..][..count]
+        Line {
+            first: self.begin(operand) + block + (row - from) * self.panel,
+            by_panel: depth * self.panel,
+        }
+    }
+
+    /// The panel of a column, and its place in there.
+    pub(crate) fn place(&self, column: usize) -> (usize, usize) {
+        (column / self.panel, column % self.panel)
+    }
+
+    /// The numbers of a row from a place in a panel on.
+    #[inline(always)]
+    pub(crate) fn numbers(&mut self, line: Line, (panel, within): (usize, usize)) -> &mut [f32] {
+        &mut self.data[line.first + panel * line.by_panel + within..]
     }
 
     /// What has been packed.
-    pub(crate) fn finish(self) -> Right<'a> {
-        Right {
-            data: self.data,
-            depth: self.depth,
+    pub(crate) fn finish(self) -> Vec<Right<'a>> {
+        let begins: Vec<usize> = (0..self.depths.len()).map(|at| self.begin(at)).collect();
+        let data: &'a [f32] = self.data;
+        let right = |(begin, depth): (usize, usize)| Right {
+            data: &data[begin..],
+            depth,
             columns: self.columns,
             panel: self.panel,
             row: None,
-        }
+        };
+        begins.into_iter().zip(self.depths).map(right).collect()
     }
 }
 

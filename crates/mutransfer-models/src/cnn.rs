@@ -7,7 +7,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use mutransfer::theory::Layer;
 use mutransfer_burn::Probe;
-use mutransfer_fused::{linear, mean_over_positions, rectified_convolution};
+use mutransfer_fused::{convolution, linear, mean_over_positions, rectified_convolution};
 
 use crate::kind::CHANNELS;
 use crate::multipliers::{Multipliers, scaled};
@@ -47,9 +47,24 @@ pub(crate) fn channels_last(images: Tensor<4>) -> Tensor<4> {
     images.permute([0, 2, 3, 1])
 }
 
-/// And back.
-pub(crate) fn channels_first(images: Tensor<4>) -> Tensor<4> {
-    images.permute([0, 3, 1, 2])
+/// Shows a convolution with its input `[batch, height, width, channels]`, which is read as it lies.
+/// A forward multiplier is in the input.
+pub(crate) fn show(
+    probe: &mut Probe,
+    module: impl Into<String>,
+    layer: Layer,
+    shown: &Conv2d,
+    input: &Tensor<4>,
+) {
+    probe.update(|| {
+        let (mut moved, input) = (shown.clone(), input.clone().without_autodiff());
+        moved.bias = None;
+        let weight = shown.weight.val();
+        (module.into(), layer, weight, move |update: Tensor<4>| {
+            moved.weight = moved.weight.map(|_| update);
+            convolution(&moved, input)
+        })
+    });
 }
 
 impl Cnn {
@@ -78,14 +93,11 @@ impl Cnn {
 
     /// Logits `[batch, classes]` for images `[batch, channels, height, width]`.
     pub fn forward(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
-        let images = scaled(images, self.input_multiplier);
-        probe.convolution(|| ("first".into(), Layer::Input, &self.first, images.clone()));
-        let seen = rectified_convolution(&self.first, channels_last(images));
+        let images = channels_last(scaled(images, self.input_multiplier));
+        show(probe, "first", Layer::Input, &self.first, &images);
+        let seen = rectified_convolution(&self.first, images);
         probe.activation(|| ("first".into(), Layer::Input, seen.clone()));
-        probe.convolution(|| {
-            let seen = channels_first(seen.clone());
-            ("second".into(), Layer::Hidden, &self.second, seen)
-        });
+        show(probe, "second", Layer::Hidden, &self.second, &seen);
         let seen = rectified_convolution(&self.second, seen);
         probe.activation(|| ("second".into(), Layer::Hidden, seen.clone()));
         let mut hidden = mean_over_positions(seen);

@@ -10,7 +10,7 @@ use mutransfer_fused::{
     batch_norm, convolution, mean_over_positions, rectified_batch_norm, residual_batch_norm,
 };
 
-use crate::cnn::{VisionConfig, channels_first, channels_last, three_by_three};
+use crate::cnn::{VisionConfig, channels_last, show, three_by_three};
 use crate::multipliers::scaled;
 use crate::readout::read_out;
 
@@ -73,9 +73,9 @@ impl ResNet {
 
     /// Logits `[batch, classes]` for images `[batch, channels, height, width]`.
     pub fn forward(&self, images: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
-        let images = scaled(images, self.input_multiplier);
-        probe.convolution(|| ("stem".into(), Layer::Input, &self.stem, images.clone()));
-        let stem = convolution(&self.stem, channels_last(images));
+        let images = channels_last(scaled(images, self.input_multiplier));
+        show(probe, "stem", Layer::Input, &self.stem, &images);
+        let stem = convolution(&self.stem, images);
         let mut hidden = rectified_batch_norm(&self.norm, stem);
         probe.activation(|| ("stem".into(), Layer::Input, hidden.clone()));
         for (index, block) in self.blocks.iter().enumerate() {
@@ -119,30 +119,19 @@ impl Block {
         index: usize,
         probe: &mut Probe,
     ) -> Tensor<4> {
-        show("first", index, &self.first, &input, probe);
+        let name = |part: &str| format!("blocks.{index}.{part}");
+        show(probe, name("first"), Layer::Hidden, &self.first, &input);
         let hidden = convolution(&self.first, input.clone());
         let hidden = rectified_batch_norm(&self.first_norm, hidden);
-        show("second", index, &self.second, &hidden, probe);
+        show(probe, name("second"), Layer::Hidden, &self.second, &hidden);
         let hidden = convolution(&self.second, hidden);
         let shortcut = match (&self.shortcut, &self.shortcut_norm) {
             (Some(projection), Some(norm)) => {
-                show("shortcut", index, projection, &input, probe);
+                show(probe, name("shortcut"), Layer::Hidden, projection, &input);
                 batch_norm(norm, convolution(projection, input))
             }
             _ => input,
         };
         residual_batch_norm(&self.second_norm, multiplier, hidden, shortcut)
     }
-}
-
-/// Shows a convolution of a block with what it reads.
-fn show(part: &str, index: usize, layer: &Conv2d, input: &Tensor<4>, probe: &mut Probe) {
-    probe.convolution(|| {
-        (
-            format!("blocks.{index}.{part}"),
-            Layer::Hidden,
-            layer,
-            channels_first(input.clone()),
-        )
-    });
 }

@@ -152,14 +152,8 @@ pub fn convolution_forward(
     let windows = sizes.of_input(x);
     let isa = workspace.isa();
     let mut scratch = Scratch::take(workspace);
-    let weight = pack_weight(
-        isa,
-        weight,
-        sizes,
-        &windows.taps,
-        false,
-        &mut scratch.packed,
-    );
+    let taps = [&windows.taps[..]];
+    let weight = pack_weight(isa, weight, sizes, &taps, false, &mut scratch.packed)[0];
     windows.blocks(&mut scratch.images, |at, block| {
         let count = block.rows();
         let part = &mut y[at * sizes.outputs..][..count * sizes.outputs];
@@ -192,12 +186,23 @@ pub fn convolution_backward_input(
         // No window reaches the positions between two of them.
         dx.fill(0.0);
     }
-    for phase in (0..sizes.stride).flat_map(|row| (0..sizes.stride).map(move |at| [row, at])) {
-        let windows = sizes.of_output(dy, phase);
-        if windows.taps.is_empty() {
-            continue;
-        }
-        let weight = pack_weight(isa, weight, sizes, &windows.taps, true, &mut scratch.packed);
+    let phases = (0..sizes.stride).flat_map(|row| (0..sizes.stride).map(move |at| [row, at]));
+    let phases = phases.map(|phase| (phase, sizes.of_output(dy, phase)));
+    let phases: Vec<_> = phases
+        .filter(|(_, windows)| !windows.taps.is_empty())
+        .collect();
+    let taps: Vec<&[Tap]> = phases
+        .iter()
+        .map(|(_, windows)| &windows.taps[..])
+        .collect();
+    let weights = if sizes.taps() == 1 {
+        // It lies there as it is used.
+        let matrix = Matrix::new(weight, sizes.outputs, sizes.inputs);
+        vec![Right::of(isa, matrix, sizes.windows(), &mut scratch.packed)]
+    } else {
+        pack_weight(isa, weight, sizes, &taps, true, &mut scratch.packed)
+    };
+    for ((phase, windows), weight) in phases.iter().zip(weights) {
         let products = &mut scratch.products;
         windows.blocks(&mut scratch.images, |at, block| {
             let count = block.rows();
@@ -210,7 +215,7 @@ pub fn convolution_backward_input(
             } else {
                 let to = reserve(products, count * sizes.inputs);
                 product(to);
-                scatter(isa, sizes, &windows, phase, at, to, dx);
+                scatter(isa, sizes, windows, *phase, at, to, dx);
             }
         });
     }
@@ -274,17 +279,23 @@ pub fn convolution_backward_weight(
     let mut scratch = Scratch::take(workspace);
     let rows = reserve(&mut scratch.sums, dweight.len());
     let depth = windows.len();
-    rows.fill(0.0);
+    if sizes.images * windows.grid[0] * windows.grid[1] == 0 {
+        rows.fill(0.0);
+    }
     windows.blocks(&mut scratch.images, |at, block| {
         let count = block.rows();
         let part = &dy[at * sizes.outputs..][..count * sizes.outputs];
         let part = Matrix::new(part, count, sizes.outputs);
         let right = Right::of(isa, part, depth, &mut scratch.packed);
         let sums = MatrixMut::new(rows, depth, sizes.outputs);
-        let start = Start::Output(1.0);
+        let start = if at == 0 {
+            Start::Zero
+        } else {
+            Start::Output(1.0)
+        };
         multiply_gathered(isa, block.transposed(), right, start, None, sums);
     });
-    from_rows(rows, sizes, dweight);
+    from_rows(isa, rows, sizes, dweight);
     scratch.give_back(workspace);
     if let Some(dbias) = dbias {
         column_sums(workspace, dy, dbias);
