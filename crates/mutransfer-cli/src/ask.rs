@@ -74,8 +74,11 @@ fn print(asking: &Asking, report: &Report, is_json: bool) -> Result<(), Failure>
         say!("{text}");
         return Ok(());
     }
-    say!("{}", found::table(&asking.written().space, report));
-    report.worth().iter().for_each(|line| say!("{line}"));
+    let space = &asking.written().space;
+    say!("{}", found::table(space, report));
+    let together = report.together(space);
+    let lines = report.worth().into_iter().chain(together);
+    lines.for_each(|line| say!("{line}"));
     say!("to confirm it, run these with the same seeds:");
     for values in confirm {
         say!("  {}", Value::Object(values));

@@ -43,9 +43,9 @@ fn print(tuned: &Tuned, searched: &Searched) {
     for rule in &tuned.rules {
         say!("{}:", rule.heading());
         say!("{}", found::table(searched.space(), &rule.report));
-        rule.sentences()
-            .iter()
-            .for_each(|sentence| say!("{sentence}"));
+        let together = rule.report.together(searched.space());
+        let sentences = rule.sentences().into_iter().chain(together);
+        sentences.for_each(|sentence| say!("{sentence}"));
     }
     tuned
         .comparison()

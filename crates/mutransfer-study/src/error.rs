@@ -44,12 +44,12 @@ pub enum ReadError {
         problem: String,
     },
     /// What it is to search for makes no sense.
-    #[error("{path}: {source}")]
+    #[error("{path}: {problem}")]
     Search {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: SearchError,
+        problem: SearchError,
     },
     /// It names a rule that is none.
     #[error("{path}: `rules` names {typed}")]
@@ -319,7 +319,7 @@ pub enum RunError {
     #[error(transparent)]
     Search(#[from] SearchError),
     /// A hyperparameter to be found that changes nothing.
-    #[error("`{key}` is \"auto\", and nothing of this study follows it")]
+    #[error("`{key}` is to be found, and nothing of this study follows it")]
     Useless {
         /// Its key.
         key: String,
@@ -333,10 +333,12 @@ pub enum RunError {
         at: String,
     },
     /// A study to be swept that is searched.
-    #[error("this study has hyperparameters that are \"auto\", and so no sweep")]
+    #[error("this study has hyperparameters that are to be found, and so no sweep")]
     Searched,
     /// A study to be searched that is swept.
-    #[error("no hyperparameter of this study is \"auto\", so there is nothing to search for")]
+    #[error(
+        "no hyperparameter of this study is \"auto\" or a grid beside the learning rate, so there is nothing to search for"
+    )]
     Given,
     /// A run that is none of the study's.
     #[error("a run of {rule} at {axis} {at}, learning rate {lr}, seed {seed} is none of the study")]

@@ -143,8 +143,32 @@ fn what_makes_no_sense_is_refused_by_its_key() {
             "`taste` has no usual value; say where to begin",
         ),
         (
-            "lr = { from = 0.1, to = 1 }",
-            "`lr` is a grid, which is for `mutransfer sweep`",
+            "lr = { from = 0.1 }",
+            "`lr` is a grid without an end; write { from, to, step }",
+        ),
+        (
+            "lr = { from = 1, to = 0.1 }",
+            "`lr` is a grid from 1 to 0.1, which is none",
+        ),
+        (
+            "lr = { from = 0.1, to = 1, step = 0 }",
+            "`step` is 0; it must be a positive number of octaves",
+        ),
+        (
+            "lr = { from = 0.1, to = 1, start = 0.5 }",
+            "`lr` has a key `start`; there are from, to, step in a grid",
+        ),
+        (
+            "lr = { from = 0.1, to = 1 }\nbatch = \"auto\"",
+            "`lr` is a grid and `batch` is \"auto\"",
+        ),
+        (
+            "lr = { from = 0.001, to = 1, step = 0.01 }",
+            "the grid has 997 points, more than 500",
+        ),
+        (
+            "lr = { from = 0.1, to = 1 }\nsearch = { budget = 3 }",
+            "`search` has `budget`, and every point of a grid is run",
         ),
         (
             "lr = { auto = true, form = 1 }",

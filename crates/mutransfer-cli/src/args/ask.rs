@@ -60,6 +60,9 @@ what is to be found:
   input.lr = "auto"         factors on the numbers of a role, from 1
   anything = { auto = true, start = 3 }
                             any positive number of yours
+  lr = { from = "2^-12", to = "2^-6", step = 1 }
+                            a grid, in octaves; if all that is to be found is given so, `ask` prints
+                            every point of it, and the report what is best between them
   steps = 300               a value of any kind is passed on to every run
 
   [search]                  all optional

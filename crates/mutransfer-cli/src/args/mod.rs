@@ -298,12 +298,15 @@ Hyperparameters to be found, in few runs in place of a sweep:
   weight_decay = { auto = true, start = 0.1, from = 0.001, to = 10 }
                             from `start`, else the middle of the range; every key but auto is
                             optional
+  weight_decay = { from = 0.001, to = 10, step = 1 }
+                            a grid, in octaves [default: 1]; with the others that are given so and
+                            the grid of `lr` every point is run, and what is best between them found
   search = { tolerance = 0.002, budget = 40, at_once = 1, seed = 0 }
                             expected regret at which the search ends, runs at most, and how many it
                             asks for at a time
-What is "auto" is searched on the smallest proxy, with `proxy_seeds` seeds [default: 1], confirmed
-on the largest with `seeds` [default: 3], and carried to the target, under each of `rules`
-[default: mup]. `verify = true` is --compare.
+What is "auto", or such a grid, is searched on the smallest proxy, with `proxy_seeds` seeds
+[default: 1], confirmed on the largest with `seeds` [default: 3], and carried to the target, under
+each of `rules` [default: mup]. `verify = true` is --compare.
 
 Keys of a study that a program trains, in place of `model` and `variants` (docs/trainers.md):
   command = ["python", "train.py", "--lr={lr}"]

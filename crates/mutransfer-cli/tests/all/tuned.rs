@@ -120,6 +120,58 @@ fn a_learning_rate_is_found_confirmed_carried_and_compared() {
     }
 }
 
+/// Every point of the grids together is run, and what is best between them carried.
+#[test]
+fn a_grid_of_several_is_run_in_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = format!(
+        "{STUDY}lr = {{ from = 0.004, to = 0.064, step = 2 }}\n\
+         output = {{ multiplier = {{ from = 0.25, to = 4, step = 2 }} }}\nbeta1 = {{ from = 0.8, to = 0.95 }}\n"
+    );
+    let file = write(folder.path(), "study.toml", &keys);
+    let out = folder.path().join("out");
+    let at = out.to_str().unwrap();
+    let tuned = json(&done(&["transfer", &file, "--out", at, "--json"]));
+    let report = &tuned["rules"][0]["report"];
+    let told = report["tried"].as_array().unwrap();
+    // Three rates, three multipliers, and 0.8, 0.9 and 0.95.
+    assert_eq!((told.len(), &report["runs"]), (27, &27.into()));
+    let table = fs::read_to_string(out.join("results.csv")).unwrap();
+    for value in ["0.016", "0.25", "0.9"] {
+        let rows = table
+            .lines()
+            .filter(|row| row.split(',').any(|cell| is_near(cell, value)));
+        assert!(rows.count() >= 9, "{value} in {table}");
+    }
+    let values = &tuned["rules"][0]["values"];
+    for (name, from, to) in [
+        ("lr", 0.004, 0.064),
+        ("output.multiplier", 0.25, 4.0),
+        ("beta1", 0.8, 0.95),
+    ] {
+        let value = values[name].as_f64().unwrap();
+        assert!((from..=to).contains(&value), "{name} {value}");
+    }
+    is_measured(&tuned["rules"][0]["target"]["loss"]);
+    let [one, two] = ["--jobs=1", "--jobs=2"].map(|jobs| {
+        let out = folder.path().join(jobs);
+        json(&done(&[
+            "transfer",
+            &file,
+            "--out",
+            out.to_str().unwrap(),
+            "--json",
+            jobs,
+        ]))
+    });
+    assert!(one == tuned && two == tuned);
+}
+
+fn is_near(cell: &str, value: &str) -> bool {
+    let [cell, value] = [cell, value].map(|text| text.parse::<f64>().unwrap_or(f64::NAN));
+    (cell / value - 1.0).abs() < 1e-9
+}
+
 /// Steps of warm-up: whole ones of every trial, and the same part of a longer training.
 #[test]
 fn a_warmup_is_found_and_carried() {
@@ -268,6 +320,27 @@ fn what_makes_no_sense_is_refused() {
             "`lr` is a grid",
         ),
         (
+            "lr = \"auto\"\nbeta2 = { from = 0.9, to = 0.99 }",
+            "transfer",
+            "`beta2` is a grid and `lr` is \"auto\"",
+        ),
+        ("beta2 = { from = 0.9 }", "transfer", "grid without an end"),
+        (
+            "warmup = \"autom\"",
+            "transfer",
+            "`warmup` is \"autom\"; write a number, or \"auto\"",
+        ),
+        (
+            "input = { lr = \"atuo\" }",
+            "transfer",
+            "`input.lr` is \"atuo\"",
+        ),
+        (
+            "warmup = { from = 5, to = 40 }",
+            "transfer",
+            "not below `steps` = 40",
+        ),
+        (
             "search = { budget = 3 }",
             "transfer",
             "no hyperparameter is \"auto\"",
@@ -295,7 +368,7 @@ fn what_makes_no_sense_is_refused() {
         (
             "vector = { init = { auto = false } }",
             "transfer",
-            "is a grid",
+            "there is only auto = true",
         ),
     ];
     for (keys, command, part) in cases {

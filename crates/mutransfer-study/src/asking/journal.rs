@@ -65,7 +65,7 @@ impl Asking {
     pub fn open(path: &Path, folder: &Path) -> Result<Self, AskError> {
         let written = Written::read(path)?;
         let journal = folder.join(JOURNAL);
-        let search = Search::new(written.space.axes(), written.settings)?;
+        let search = Search::of(&written.space, written.settings)?;
         // What is fixed is told to no axis, and is part of what losses are of. A larger budget is
         // not: the search then goes on.
         let mut settings = written.settings;

@@ -7,4 +7,4 @@ mod written;
 pub use journal::{AskError, Asking};
 pub use written::Written;
 
-pub(crate) use written::searched_of;
+pub(crate) use written::{is_manner, number_of, searched_of, settings_of};

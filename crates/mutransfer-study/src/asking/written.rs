@@ -11,6 +11,9 @@ use crate::search::{Hyperparameter, Kind, Settings, Space};
 /// The table of what is no hyperparameter.
 const SETTINGS: &str = "search";
 
+/// Settings of what is searched for, which a grid has no use for.
+const OF_AUTO: [&str; 2] = ["budget", "at_once"];
+
 /// What a hyperparameter is by its name, and where its search begins if that is not said. Of those
 /// with a dot the last part counts.
 const KNOWN: [(&str, Kind, f64); 10] = [
@@ -73,10 +76,7 @@ impl Written {
 
     /// The keys of a search; `path` is for messages.
     fn of(mut table: Table, path: &Path) -> Result<Self, ReadError> {
-        let settings = match table.remove(SETTINGS) {
-            Some(settings) => settings.try_into().map_err(toml(path))?,
-            None => Settings::default(),
-        };
+        let settings = table.remove(SETTINGS);
         let (mut searched, mut fixed) = (Vec::new(), Vec::new());
         for (name, value) in flat("", table) {
             match searched_of(&name, &value) {
@@ -90,13 +90,14 @@ impl Written {
             let first = fixed.first().map_or("lr", |(name, _)| name);
             return Err(ReadError::value(path, first, problem));
         }
-        let space = Space::new(searched).map_err(|source| ReadError::Search {
+        let space = Space::new(searched).map_err(|problem| ReadError::Search {
             path: path.to_owned(),
-            source,
+            problem,
         })?;
+        let settings = settings_of(settings, &space);
         Ok(Self {
+            settings: settings.map_err(|problem| ReadError::value(path, SETTINGS, problem))?,
             space,
-            settings,
             fixed,
         })
     }
@@ -126,7 +127,7 @@ fn flat(prefix: &str, table: Table) -> Vec<(String, Value)> {
     all
 }
 
-fn is_manner(table: &Table) -> bool {
+pub(crate) fn is_manner(table: &Table) -> bool {
     ["auto", "from", "to"]
         .iter()
         .any(|key| table.contains_key(*key))
@@ -135,27 +136,28 @@ fn is_manner(table: &Table) -> bool {
 /// A hyperparameter that is to be found; none if it has a value.
 pub(crate) fn searched_of(name: &str, value: &Value) -> Result<Option<Hyperparameter>, String> {
     let (kind, usual) = known(name);
-    let of = |start, from, to| Hyperparameter {
+    let of = |start, from, to, step| Hyperparameter {
         name: name.to_owned(),
         kind,
         start,
         from,
         to,
+        step,
     };
     let missing =
         || "has no usual value; say where to begin, { auto = true, start = 1 }".to_owned();
     match value {
         Value::String(text) if text == "auto" => {
-            Ok(Some(of(usual.ok_or_else(missing)?, None, None)))
+            Ok(Some(of(usual.ok_or_else(missing)?, None, None, None)))
         }
         Value::Table(table) => {
-            let [start, from, to] = manner(table)?;
+            let [start, from, to, step] = manner(table)?;
             let middle = middle(kind, from, to);
             let inside = usual.filter(|usual| {
                 from.is_none_or(|from| from <= *usual) && to.is_none_or(|to| *usual <= to)
             });
             let start = start.or(middle).or(inside).or(from).or(to);
-            Ok(Some(of(start.ok_or_else(missing)?, from, to)))
+            Ok(Some(of(start.ok_or_else(missing)?, from, to, step)))
         }
         // A misspelt `"auto"` must not pass for a value.
         Value::String(text) if usual.is_some() => {
@@ -181,28 +183,70 @@ fn known(name: &str) -> (Kind, Option<f64>) {
     }
 }
 
-/// Start and range.
-fn manner(table: &Table) -> Result<[Option<f64>; 3], String> {
-    const KEYS: [&str; 4] = ["auto", "start", "from", "to"];
-    if table.get("auto") != Some(&Value::Boolean(true)) {
-        let problem = "is a grid, which is for `mutransfer sweep`; write { auto = true, from, to }";
-        return Err(problem.to_owned());
-    }
-    if let Some(other) = table.keys().find(|key| !KEYS.contains(&&key[..])) {
+/// Start, range and, of a grid, the octaves between its values.
+fn manner(table: &Table) -> Result<[Option<f64>; 4], String> {
+    let is_auto = match table.get("auto") {
+        None => false,
+        Some(Value::Boolean(true)) => true,
+        Some(other) => return Err(format!("has auto = {other}; there is only auto = true")),
+    };
+    let keys: &[&str] = if is_auto {
+        &["auto", "start", "from", "to"]
+    } else {
+        &["from", "to", "step"]
+    };
+    if let Some(other) = table.keys().find(|key| !keys.contains(&&key[..])) {
         return Err(format!(
-            "has a key `{other}`; there are auto, start, from and to"
+            "has a key `{other}`; there are {} in {}",
+            keys.join(", "),
+            if is_auto { "a search" } else { "a grid" }
         ));
     }
-    let mut numbers = [None; 3];
-    for (number, key) in numbers.iter_mut().zip(&KEYS[1..]) {
-        if let Some(value) = table.get(*key) {
-            let read: Result<LearningRate, _> = value.clone().try_into();
-            *number = Some(read.map_err(|_| {
-                format!("has {key} = {value}; write a positive number, or \"2^-12\"")
-            })?);
-        }
+    let [start, from, to] = ["start", "from", "to"].map(|key| written(table, key));
+    let (start, from, to) = (start?, from?, to?);
+    if is_auto {
+        return Ok([start, from, to, None]);
     }
-    Ok(numbers.map(|number| number.map(|number: LearningRate| number.log2.exp2())))
+    let (Some(low), Some(high)) = (from, to) else {
+        return Err("is a grid without an end; write { from, to, step }".to_owned());
+    };
+    if low >= high {
+        return Err(format!("is a grid from {low} to {high}, which is none"));
+    }
+    let step = table.get("step").map_or(Some(1.0), number_of);
+    let step = step.ok_or("has a step that is no number of octaves")?;
+    Ok([None, from, to, Some(step)])
+}
+
+pub(crate) fn number_of(value: &Value) -> Option<f64> {
+    let whole = value.as_integer().map(|whole| whole as f64);
+    value.as_float().or(whole)
+}
+
+/// A positive number, or a power of two.
+fn written(table: &Table, key: &str) -> Result<Option<f64>, String> {
+    let Some(value) = table.get(key) else {
+        return Ok(None);
+    };
+    let read: Result<LearningRate, _> = value.clone().try_into();
+    let read =
+        read.map_err(|_| format!("has {key} = {value}; write a positive number, or \"2^-12\""))?;
+    // A number is itself, which its logarithm may miss by a bit.
+    Ok(Some(number_of(value).unwrap_or_else(|| read.log2.exp2())))
+}
+
+/// How it is searched, where that is said.
+pub(crate) fn settings_of(written: Option<Value>, space: &Space) -> Result<Settings, String> {
+    let Some(written) = written else {
+        return Ok(Settings::default());
+    };
+    let is_grid = !space.grid().is_empty();
+    let useless = OF_AUTO.iter().find(|key| written.get(**key).is_some());
+    if let Some(key) = useless.filter(|_| is_grid) {
+        return Err(format!("has `{key}`, and every point of a grid is run"));
+    }
+    let settings: Result<Settings, _> = written.try_into();
+    settings.map_err(|error: toml::de::Error| format!("cannot be read: {}", error.message()))
 }
 
 /// The middle of a range, on the scale on which it is searched.

@@ -35,6 +35,22 @@ pub enum SearchError {
         /// The upper end of its range.
         high: f64,
     },
+    /// Some are grids and others are to be searched for.
+    #[error("`{grid}` is a grid and `{auto}` is \"auto\": give both as the one or as the other")]
+    Mixed {
+        /// A grid.
+        grid: String,
+        /// One to be searched for.
+        auto: String,
+    },
+    /// A grid of more points than a process can be laid through.
+    #[error("the grid has {count} points, more than {most}: raise a `step`, or give \"auto\"")]
+    Points {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A number of the settings that makes no sense.
     #[error("`{key}` is {value}; it must be {wanted}")]
     Setting {

@@ -50,7 +50,7 @@ mod words;
 
 pub use axis::{Axis, Settings};
 pub use error::SearchError;
-pub use report::{Believed, Finding, Flag, Report, Tried};
+pub use report::{Believed, Finding, Flag, Pair, Report, Tried};
 pub use search::{Run, Search};
 pub use space::{Hyperparameter, Kind, Space};
 pub use words::named;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::belief::Belief;
 use super::evidence::Evidence;
 use super::next::Manner;
+use super::process::Process;
 use super::search::{Search, mean};
 use super::space::Space;
 
@@ -35,6 +36,8 @@ pub enum Flag {
     Noise,
     /// The runs were used up before the expected regret was below the tolerance.
     Budget,
+    /// The points of a grid are too far apart for an expected regret below the tolerance.
+    Coarse,
 }
 
 /// What was found along one axis.
@@ -52,6 +55,21 @@ pub struct Finding {
     pub share: f64,
     /// The loss along it, the others as recommended.
     pub slice: Vec<Believed>,
+}
+
+/// The two axes that hang together most, as the best place on the one moves with that on the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The two, the one that matters more first.
+    pub axes: [usize; 2],
+    /// Octaves by which the best place on the second moves with an octave of the first; none where
+    /// the loss has no valley along the second.
+    pub slope: Option<f64>,
+    /// Places on each, in octaves.
+    pub places: [Vec<f64>; 2],
+    /// The loss that is believed at these, the others as recommended: a row for each place on the
+    /// second.
+    pub losses: Vec<Vec<f64>>,
 }
 
 /// What is believed of the loss at a place.
@@ -79,6 +97,8 @@ pub struct Tried {
 pub struct Report {
     /// What was found along each axis.
     pub findings: Vec<Finding>,
+    /// What hangs together most; none of a single axis.
+    pub pair: Option<Pair>,
     /// The loss that is expected there.
     pub loss: f64,
     /// How far that is above the best there is, on average.
@@ -111,8 +131,10 @@ impl Report {
             .map(|(share, process)| share * process.shape().noise)
             .sum();
         let at = &belief.points[belief.chosen];
+        let findings = findings(search, evidence, &processes, belief);
         let mut report = Self {
-            findings: findings(search, evidence, belief),
+            pair: pair(&processes, at, &findings),
+            findings,
             loss: belief.mean[belief.chosen],
             expected_regret: manner.inflation * mean(&regrets),
             regret_bound: manner.quantile_inflation * quantile(&regrets, 0.95),
@@ -159,6 +181,7 @@ impl Report {
             .filter(|loss| **loss > ceiling)
             .count();
         let settings = search.settings();
+        let is_open = self.expected_regret >= settings.tolerance;
         let table = [
             (
                 Flag::Edge,
@@ -166,16 +189,85 @@ impl Report {
             ),
             (Flag::Censored, 2 * cut > self.runs),
             (Flag::Noise, self.noise > NOISY * settings.tolerance),
-            (Flag::Budget, self.expected_regret >= settings.tolerance),
+            (Flag::Budget, is_open && !search.is_planned()),
+            (Flag::Coarse, is_open && search.is_planned()),
         ];
         let raised = table.into_iter().filter(|(_, is_raised)| *is_raised);
         raised.map(|(flag, _)| flag).collect()
     }
 }
 
-fn findings(search: &Search, evidence: &Evidence, belief: &Belief) -> Vec<Finding> {
+/// Processes with shares of belief in them.
+type Processes<'a> = [(f64, Process<'a>)];
+
+/// The mean that is believed at points.
+fn means(processes: &Processes, points: &[Vec<f64>]) -> Vec<f64> {
+    let mut mean = vec![0.0; points.len()];
+    for (share, process) in processes {
+        let (own, _) = process.means(points);
+        let both = mean.iter_mut().zip(own.iter());
+        both.for_each(|(mean, own)| *mean += share * own);
+    }
+    mean
+}
+
+/// A point with other places on some axes.
+fn moved(point: &[f64], places: &[(usize, f64)]) -> Vec<f64> {
+    let mut moved = point.to_vec();
+    for (axis, place) in places {
+        moved[*axis] = *place;
+    }
+    moved
+}
+
+/// The two axes whose second derivative is the largest.
+fn pair(processes: &Processes, point: &[f64], findings: &[Finding]) -> Option<Pair> {
+    let axes = 0..point.len();
+    let pairs = axes.flat_map(|one| (one + 1..point.len()).map(move |other| [one, other]));
+    let mixed = |[one, other]: [usize; 2]| {
+        let corner = |up: f64, across: f64| {
+            let places = [(one, up), (other, across)];
+            moved(
+                point,
+                &places.map(|(axis, by)| (axis, point[axis] + by * WINDOW)),
+            )
+        };
+        let corners = [(1.0, 1.0), (-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0)];
+        let losses = means(processes, &corners.map(|(up, across)| corner(up, across)));
+        (losses[0] + losses[1] - losses[2] - losses[3]) / (4.0 * WINDOW.powi(2))
+    };
+    let found = pairs.map(|pair| (pair, mixed(pair)));
+    let (axes, mixed) = found.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;
+    let [first, second] = if findings[axes[0]].share >= findings[axes[1]].share {
+        axes
+    } else {
+        [axes[1], axes[0]]
+    };
+    let curvature = findings[second].curvature;
+    let places = [first, second].map(|axis| {
+        let slice = findings[axis].slice.iter().step_by(2);
+        slice.map(|place| place.at).collect::<Vec<f64>>()
+    });
+    let row = |up: &f64| {
+        let at = |across: &f64| moved(point, &[(first, *across), (second, *up)]);
+        means(processes, &places[0].iter().map(at).collect::<Vec<_>>())
+    };
+    Some(Pair {
+        axes: [first, second],
+        slope: (curvature > 0.0).then(|| -mixed / curvature),
+        losses: places[1].iter().map(row).collect(),
+        places,
+    })
+}
+
+fn findings(
+    search: &Search,
+    evidence: &Evidence,
+    processes: &Processes,
+    belief: &Belief,
+) -> Vec<Finding> {
     let point = &belief.points[belief.chosen];
-    let around = slices(evidence, point);
+    let around = slices(processes, point);
     let total: f64 = around.iter().map(|(_, variance)| variance).sum();
     let axes = search.axes().iter().enumerate();
     axes.map(|(axis, of)| {
@@ -191,33 +283,19 @@ fn findings(search: &Search, evidence: &Evidence, belief: &Belief) -> Vec<Findin
             interval: (quantile(&places, 0.025), quantile(&places, 0.975)),
             curvature,
             share: if total > 0.0 { variance / total } else { 0.0 },
-            slice: slice(evidence, point, axis),
+            slice: slice(evidence, processes, point, axis),
         }
     })
     .collect()
 }
 
 /// Curvature and variance of the mean along each axis through a point.
-fn slices(evidence: &Evidence, point: &[f64]) -> Vec<(f64, f64)> {
+fn slices(processes: &Processes, point: &[f64]) -> Vec<(f64, f64)> {
     const STEPS: i32 = 4;
-    let processes = evidence.processes();
-    let mean_of = |points: &[Vec<f64>]| -> Vec<f64> {
-        let mut mean = vec![0.0; points.len()];
-        for (share, process) in &processes {
-            let (own, _) = process.means(points);
-            mean.iter_mut()
-                .zip(own.iter())
-                .for_each(|(mean, own)| *mean += share * own);
-        }
-        mean
-    };
     let slice = |axis: usize| {
-        let moved = |step: i32| {
-            let mut moved = point.to_vec();
-            moved[axis] += WINDOW * f64::from(step) / f64::from(STEPS);
-            moved
-        };
-        let losses = mean_of(&(-STEPS..=STEPS).map(moved).collect::<Vec<_>>());
+        let at = |step: i32| point[axis] + WINDOW * f64::from(step) / f64::from(STEPS);
+        let points = (-STEPS..=STEPS).map(|step| moved(point, &[(axis, at(step))]));
+        let losses = means(processes, &points.collect::<Vec<_>>());
         let (first, middle, last) = (losses[0], losses[STEPS as usize], losses[losses.len() - 1]);
         let level = mean(&losses);
         let squares: Vec<f64> = losses.iter().map(|loss| (loss - level).powi(2)).collect();
@@ -239,7 +317,7 @@ fn tried(evidence: &Evidence) -> Vec<Tried> {
 }
 
 /// The loss along an axis through a point, as far as there are runs and within some octaves.
-fn slice(evidence: &Evidence, point: &[f64], axis: usize) -> Vec<Believed> {
+fn slice(evidence: &Evidence, processes: &Processes, point: &[f64], axis: usize) -> Vec<Believed> {
     const STEPS: usize = 48;
     let told = || evidence.points.iter().map(|run| run[axis]);
     let low = told()
@@ -251,14 +329,10 @@ fn slice(evidence: &Evidence, point: &[f64], axis: usize) -> Vec<Believed> {
     let places: Vec<f64> = (0..=STEPS)
         .map(|step| low + (high - low) * step as f64 / STEPS as f64)
         .collect();
-    let moved = |at: &f64| {
-        let mut moved = point.to_vec();
-        moved[axis] = *at;
-        moved
-    };
-    let points: Vec<Vec<f64>> = places.iter().map(moved).collect();
+    let points = places.iter().map(|at| moved(point, &[(axis, *at)]));
+    let points: Vec<Vec<f64>> = points.collect();
     let (mut means, mut squares) = (vec![0.0; points.len()], vec![0.0; points.len()]);
-    for (share, process) in evidence.processes() {
+    for (share, process) in processes {
         let (mean, covariance) = process.posterior(&points);
         for place in 0..points.len() {
             let own = mean[place];

@@ -7,6 +7,7 @@ use super::evidence::Evidence;
 use super::next::{Manner, Situation};
 use super::region::Region;
 use super::report::Report;
+use super::space::Space;
 
 /// A search for the point with the lowest loss.
 ///
@@ -17,6 +18,8 @@ use super::report::Report;
 pub struct Search {
     axes: Vec<Axis>,
     settings: Settings,
+    /// All points, where they are given and not searched for.
+    plan: Vec<Vec<f64>>,
     runs: Vec<Run>,
     region: Region,
     is_over: bool,
@@ -52,8 +55,20 @@ impl Search {
             region: Region::of(axes.len()),
             axes,
             settings,
+            plan: Vec::new(),
             runs: Vec::new(),
             is_over: false,
+        })
+    }
+
+    /// A search of a space, which asks for every point where that is a grid.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub fn of(space: &Space, settings: Settings) -> Result<Self, SearchError> {
+        Ok(Self {
+            plan: space.grid(),
+            ..Self::new(space.axes(), settings)?
         })
     }
 
@@ -132,6 +147,11 @@ impl Search {
         Some(Report::of(self, &situation.evidence, &belief))
     }
 
+    /// Whether its points are given.
+    pub(super) fn is_planned(&self) -> bool {
+        !self.plan.is_empty()
+    }
+
     pub(super) fn limits(&self) -> Vec<(f64, f64)> {
         self.axes.iter().map(Axis::limits).collect()
     }
@@ -156,6 +176,9 @@ impl Search {
 
     /// The points of the next round; none where it is over.
     fn round(&self) -> Vec<Vec<f64>> {
+        if self.is_planned() {
+            return self.plan[self.runs.len()..].to_vec();
+        }
         let left = self.settings.budget.saturating_sub(self.runs.len());
         if left == 0 {
             return Vec::new();

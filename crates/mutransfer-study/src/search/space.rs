@@ -35,6 +35,9 @@ pub struct Hyperparameter {
     pub from: Option<f64>,
     /// Its largest value, if it has one.
     pub to: Option<f64>,
+    /// Octaves between its values, where it is a grid of all that is to be run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
 }
 
 /// Hyperparameters to be found, and what is fixed that their coordinates depend on.
@@ -49,12 +52,14 @@ impl Space {
     /// A space of hyperparameters. The learning rate, if it is among them, comes first.
     ///
     /// # Errors
-    /// Where a start or the end of a range is not what its kind can be, or a start is out of range.
+    /// Where a start or the end of a range is not what its kind can be, or a start is out of range;
+    /// where some are grids and others are not, and where grids have too many points.
     pub fn new(mut parameters: Vec<Hyperparameter>) -> Result<Self, SearchError> {
         parameters.sort_by_key(|parameter| parameter.kind != Kind::LearningRate);
         for parameter in &parameters {
             parameter.check()?;
         }
+        check_grids(&parameters)?;
         let find = |kind| {
             parameters
                 .iter()
@@ -100,6 +105,33 @@ impl Space {
             }
         };
         self.parameters.iter().enumerate().map(axis).collect()
+    }
+
+    /// Every point of the grid that all of them are together, the first the fastest; none where they
+    /// are to be searched for.
+    pub fn grid(&self) -> Vec<Vec<f64>> {
+        let Some(sizes) = sizes(&self.parameters) else {
+            return Vec::new();
+        };
+        let places = (0..sizes.iter().product()).map(|place: usize| {
+            let mut rest = place;
+            let digit = |size: &usize| {
+                let digit = rest % size;
+                rest /= size;
+                digit
+            };
+            sizes.iter().map(digit).collect::<Vec<usize>>()
+        });
+        places.map(|place| self.grid_point(&place)).collect()
+    }
+
+    fn grid_point(&self, place: &[usize]) -> Vec<f64> {
+        let both = || self.parameters.iter().zip(place);
+        let values: Vec<f64> = both().map(|(parameter, at)| parameter.nth(*at)).collect();
+        let coordinate = |(index, value): (usize, &f64)| {
+            self.shift(index, &values) + self.parameters[index].kind.log2(*value)
+        };
+        values.iter().enumerate().map(coordinate).collect()
     }
 
     /// Whether a value at a point is within so many octaves of an end of its range.
@@ -187,7 +219,63 @@ impl Kind {
     }
 }
 
+/// Points of a grid at most: a process through more takes minutes.
+const MOST: usize = 500;
+
+/// How many values each has, where all are grids.
+fn sizes(parameters: &[Hyperparameter]) -> Option<Vec<usize>> {
+    parameters.iter().map(Hyperparameter::count).collect()
+}
+
+fn check_grids(parameters: &[Hyperparameter]) -> Result<(), SearchError> {
+    let of_kind = |is_grid: bool| {
+        let mut all = parameters.iter();
+        let found = all.find(|parameter| parameter.step.is_some() == is_grid);
+        found.map(|parameter| parameter.name.clone())
+    };
+    if let (Some(grid), Some(auto)) = (of_kind(true), of_kind(false)) {
+        return Err(SearchError::Mixed { grid, auto });
+    }
+    for parameter in parameters {
+        if let Some(value) = parameter
+            .step
+            .filter(|step| !(*step > 0.0 && step.is_finite()))
+        {
+            return Err(SearchError::Setting {
+                key: "step",
+                value,
+                wanted: "a positive number of octaves",
+            });
+        }
+    }
+    let points = sizes(parameters).map(|sizes| sizes.into_iter().fold(1, usize::saturating_mul));
+    match points {
+        Some(count) if count > MOST => Err(SearchError::Points { count, most: MOST }),
+        _ => Ok(()),
+    }
+}
+
 impl Hyperparameter {
+    /// How many values it has, where it is a grid.
+    fn count(&self) -> Option<usize> {
+        let octaves = self.kind.log2(self.to?) - self.kind.log2(self.from?);
+        // As of a grid of learning rates: none is lost to rounding.
+        Some((octaves.abs() / self.step? + 1e-9) as usize + 1)
+    }
+
+    /// One of its values, from its smallest.
+    fn nth(&self, at: usize) -> f64 {
+        let from = self.kind.log2(self.from.unwrap_or(self.start));
+        let octaves = self.step.unwrap_or(0.0) * at as f64;
+        // One minus a mean falls where the mean rises.
+        let up = if self.kind == Kind::Average {
+            -octaves
+        } else {
+            octaves
+        };
+        self.within(self.kind.exp2(from + up))
+    }
+
     fn within(&self, value: f64) -> f64 {
         let at_least = self.from.map_or(value, |from| value.max(from));
         self.to.map_or(at_least, |to| at_least.min(to))

@@ -4,7 +4,7 @@ use super::report::{Flag, Report};
 use super::space::Space;
 
 /// What flags say, and what to do about them.
-const FLAGS: [(Flag, &str); 4] = [
+const FLAGS: [(Flag, &str); 5] = [
     (
         Flag::Edge,
         "The best value is at the end of its range: there may be better ones beyond it.",
@@ -22,7 +22,15 @@ const FLAGS: [(Flag, &str); 4] = [
         Flag::Budget,
         "More is to be gained than the tolerance: a larger `budget` goes on from here.",
     ),
+    (
+        Flag::Coarse,
+        "More is to be gained between the points of the grid than the tolerance: lower a `step`, or \
+         give \"auto\".",
+    ),
 ];
+
+/// Octaves an octave below which two do not hang together.
+const ALONE: f64 = 0.05;
 
 impl Report {
     /// A row for each hyperparameter: its name, its value, its interval, and how much it matters.
@@ -47,6 +55,21 @@ impl Report {
         self.findings.iter().enumerate().map(row).collect()
     }
 
+    /// Which two hang together most, and how.
+    pub fn together(&self, space: &Space) -> Option<String> {
+        let pair = self.pair.as_ref()?;
+        let labels = space.labels();
+        let [first, second] = pair.axes.map(|axis| &labels[axis]);
+        let way = match pair.slope.filter(|slope| slope.abs() >= ALONE)? {
+            slope if slope < 0.0 => format!("{:.2} octaves lower", -slope),
+            slope => format!("{slope:.2} octaves higher"),
+        };
+        Some(format!(
+            "{first} and {second} hang together most: with an octave more of {first}, the best \
+             {second} is {way}."
+        ))
+    }
+
     /// What it is worth, and what should be known about it.
     pub fn worth(&self) -> Vec<String> {
         let loss = format!(
@@ -58,7 +81,9 @@ impl Report {
             self.expected_regret, self.regret_bound
         );
         // A search that has found what it looked for has been far from it on its way.
-        let is_open = self.flags.contains(&Flag::Budget);
+        let is_open = [Flag::Budget, Flag::Coarse]
+            .iter()
+            .any(|flag| self.flags.contains(flag));
         let is_said =
             |flag: &Flag| self.flags.contains(flag) && (is_open || *flag != Flag::Censored);
         let raised = FLAGS.iter().filter(|(flag, _)| is_said(flag));

@@ -6,8 +6,9 @@ use mutransfer::{Hyper, Init, Optimizer, Plan, Role};
 use toml::{Table, Value};
 
 use super::file::StudyFile;
-use crate::asking::searched_of;
+use crate::asking::{is_manner, number_of, searched_of, settings_of};
 use crate::error::ReadError;
+use crate::grid::Grid;
 use crate::search::{Hyperparameter, Kind, Search, SearchError, Settings, Space};
 use crate::trial::Trial;
 
@@ -40,10 +41,12 @@ pub struct Searched {
 impl Searched {
     /// Takes what is to be found, and how, out of the keys of a study; none where all is given.
     pub(super) fn take(table: &mut Table, path: &Path) -> Result<Option<Self>, ReadError> {
-        let settings = table.remove(SETTINGS).map(Value::try_into).transpose();
-        let settings: Option<Settings> = settings
-            .map_err(|error| ReadError::value(path, SETTINGS, error.message().to_owned()))?;
+        let settings = table.remove(SETTINGS);
         let taken = taken(table);
+        if let Some((name, word)) = misspelt(table) {
+            let problem = format!("is \"{word}\"; write a number, or \"auto\"");
+            return Err(ReadError::value(path, &name, problem));
+        }
         if taken.is_empty() {
             return match settings {
                 None => Ok(None),
@@ -64,18 +67,17 @@ impl Searched {
             let parameter = parameter(&name, &value).map_err(wrong)?;
             Ok(usual(parameter, &value, is_sgd))
         });
-        let searched = Space::new(found.collect::<Result<_, ReadError>>()?);
-        let searched = searched.map(|space| Self {
-            space,
-            settings: settings.unwrap_or_default(),
-        });
-        // The settings are checked with the axes.
-        let checked = searched.and_then(|searched| searched.begin().map(|_| searched));
-        let wrong = |source| ReadError::Search {
+        let wrong = |problem| ReadError::Search {
             path: path.to_owned(),
-            source,
+            problem,
         };
-        checked.map(Some).map_err(wrong)
+        let space = Space::new(found.collect::<Result<_, ReadError>>()?).map_err(wrong)?;
+        let settings = settings_of(settings, &space)
+            .map_err(|problem| ReadError::value(path, SETTINGS, problem))?;
+        let searched = Self { space, settings };
+        // The settings are checked with the axes.
+        searched.begin().map_err(wrong)?;
+        Ok(Some(searched))
     }
 
     /// What is to be found.
@@ -102,7 +104,7 @@ impl Searched {
     /// # Errors
     /// None of a study that was read.
     pub(crate) fn begin(&self) -> Result<Search, SearchError> {
-        Search::new(self.space.axes(), self.settings)
+        Search::of(&self.space, self.settings)
     }
 
     /// What is set at a point of the search, and as it is where nothing is searched.
@@ -167,6 +169,7 @@ impl Searched {
             start,
             from: None,
             to: None,
+            step: None,
         };
         Ok(Self {
             space: Space::new(vec![rate])?,
@@ -193,12 +196,46 @@ const INIT: &str = "init_std";
 const WARMUP: &str = "warmup";
 /// The key of the learning rate.
 pub(crate) const RATE: &str = "lr";
-const NOTHING: &str = "is given, and no hyperparameter is \"auto\"";
+const NOTHING: &str =
+    "is given, and no hyperparameter is \"auto\", or a grid beside the learning rate";
 /// Where SGD is begun, whose learning rates are much larger than those of Adam.
 const RATE_OF_SGD: f64 = 0.1;
 
-/// The keys that are to be found, with the tables that they are in before them.
+/// The keys that are to be found, with the tables that they are in before them. A grid of learning
+/// rates is one of them where another key is a grid too; by itself it is swept at every size.
 fn taken(table: &mut Table) -> Vec<(String, Value)> {
+    let mut taken = sought(table);
+    let is_grid = |(_, value): &(String, Value)| value.get("auto").is_none() && value.is_table();
+    let is_given = table.get(RATE).is_some_and(|rate| !rate.is_table());
+    let is_taken = taken.iter().any(|(name, _)| name == RATE);
+    if taken.iter().any(is_grid) && !is_given && !is_taken {
+        let rates = table.remove(RATE).or_else(usual_rates);
+        taken.extend(rates.map(|rates| (RATE.to_owned(), rates)));
+    }
+    taken
+}
+
+/// A word in place of a number, which was to be `"auto"`.
+fn misspelt(table: &Table) -> Option<(String, &str)> {
+    let word = |name: String, value| {
+        let text = Value::as_str(value).filter(|_| name != RATE && is_known(&name))?;
+        Some((name, text))
+    };
+    table.iter().find_map(|(key, value)| match value {
+        Value::Table(inner) if is_part(key) => {
+            let mut inner = inner.iter();
+            inner.find_map(|(own, value)| word(format!("{key}.{own}"), value))
+        }
+        _ => word(key.clone(), value),
+    })
+}
+
+/// The grid of a study that says nothing of it.
+fn usual_rates() -> Option<Value> {
+    Value::try_from(Grid::default()).ok()
+}
+
+fn sought(table: &mut Table) -> Vec<(String, Value)> {
     let mut taken = own("", table);
     let of_parts: Vec<String> = table.keys().filter(|key| is_part(key)).cloned().collect();
     for part in of_parts {
@@ -228,7 +265,8 @@ fn own(prefix: &str, table: &mut Table) -> Vec<(String, Value)> {
 fn is_sought(name: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => text == "auto" && is_known(name),
-        Value::Table(table) => table.contains_key("auto"),
+        Value::Table(table) if table.contains_key("auto") => true,
+        Value::Table(table) => name != RATE && is_known(name) && is_manner(table),
         _ => false,
     }
 }
@@ -244,8 +282,10 @@ fn of_warmup(value: Value, steps: f64) -> Result<Value, String> {
         _ => Table::from_iter([("auto".to_owned(), true.into())]),
     };
     let is_bare = given.len() == 1;
-    for (key, usual) in [("from", 1.0), ("to", (steps / 2.0).max(1.0))] {
-        given.entry(key).or_insert(usual.into());
+    if given.contains_key("auto") {
+        for (key, usual) in [("from", 1.0), ("to", (steps / 2.0).max(1.0))] {
+            given.entry(key).or_insert(usual.into());
+        }
     }
     if is_bare {
         given.insert("start".to_owned(), (steps / 10.0).max(1.0).into());
@@ -259,11 +299,6 @@ fn of_warmup(value: Value, steps: f64) -> Result<Value, String> {
     Ok(Value::Table(given))
 }
 
-fn number_of(value: &Value) -> Option<f64> {
-    let whole = value.as_integer().map(|whole| whole as f64);
-    value.as_float().or(whole)
-}
-
 /// Whether a table of this name has factors.
 fn is_part(key: &str) -> bool {
     key == "attention" || key.parse::<Role>().is_ok()
@@ -271,16 +306,19 @@ fn is_part(key: &str) -> bool {
 
 fn parameter(name: &str, value: &Value) -> Result<Hyperparameter, String> {
     if !is_known(name) {
-        let problem = "is \"auto\", and is none of what can be searched for: lr, weight_decay, \
-                       momentum, beta1, beta2, init_std, warmup, and factors such as input.lr, \
-                       hidden.init, output.multiplier and attention.multiplier";
+        let problem = "is \"auto\" or a grid, and is none of what can be searched for: lr, \
+                       weight_decay, momentum, beta1, beta2, init_std, warmup, and factors such as \
+                       input.lr, hidden.init, output.multiplier and attention.multiplier";
         return Err(problem.to_owned());
     }
     searched_of(name, value)?.ok_or_else(|| "is not to be searched for".to_owned())
 }
 
 fn in_words(parameter: &Hyperparameter) -> (String, String) {
-    let mut words = format!("auto, start = {}", parameter.start);
+    let mut words = match parameter.step {
+        Some(step) => format!("grid, step = {step}"),
+        None => format!("auto, start = {}", parameter.start),
+    };
     for (key, end) in [("from", parameter.from), ("to", parameter.to)] {
         if let Some(end) = end {
             words += &format!(", {key} = {end}");

@@ -2,7 +2,7 @@
 
 use mutransfer::Hyper;
 use mutransfer::theory::Quantity;
-use mutransfer_analysis::figures::{self, Figure, Pictures, Slice};
+use mutransfer_analysis::figures::{self, Figure, Pictures, Slice, Surface};
 use mutransfer_analysis::report::{
     Coordinates, Models, Report, Searched, SearchedRule, render, render_searched,
 };
@@ -113,14 +113,24 @@ impl Workbench {
             .zip(spaces.cycle().map(study::Searched::space))
         {
             let figure = figures::slices(&slices(&rule.report, space))?;
+            let tolerance = self.tolerance();
+            let surface = surface(&rule.report, space, tolerance);
+            let surface = surface
+                .map(|surface| figures::surface(&surface))
+                .transpose()?;
             if page.rules.is_empty() {
                 write_figure(store, "search", &figure)?;
+                surface
+                    .iter()
+                    .try_for_each(|surface| write_figure(store, "surface", surface))?;
             }
+            let together = rule.report.together(space);
             page.rules.push(SearchedRule {
                 heading: rule.heading(),
                 rows: rule.report.rows(space),
-                sentences: rule.sentences(),
+                sentences: rule.sentences().into_iter().chain(together).collect(),
                 figure: Some(figure),
+                surface,
             });
         }
         Ok(store.write("report.html", render_searched(&page)?.as_bytes())?)
@@ -146,6 +156,14 @@ impl Workbench {
             _ => document,
         };
         Ok(serde_json::to_value(document).expect("a plan is JSON"))
+    }
+
+    /// What of a search is as good as the best.
+    fn tolerance(&self) -> f64 {
+        let searched = self.study.searched();
+        searched
+            .map_or_else(search::Settings::default, |own| *own.settings())
+            .tolerance
     }
 
     fn settings(&self) -> Vec<(String, String)> {
@@ -187,6 +205,25 @@ fn slices(report: &search::Report, space: &Space) -> Vec<Slice> {
         best: finding.at,
     });
     slices.collect()
+}
+
+/// The loss over the two axes that hang together most.
+fn surface(report: &search::Report, space: &Space, tolerance: f64) -> Option<Surface> {
+    let pair = report.pair.as_ref()?;
+    let (labels, point) = (space.labels(), report.point());
+    let [first, second] = pair.axes;
+    let runs = report
+        .tried
+        .iter()
+        .map(|run| (run.point[first], run.point[second]));
+    Some(Surface {
+        names: pair.axes.map(|axis| labels[axis].clone()),
+        places: pair.places.clone(),
+        losses: pair.losses.clone(),
+        runs: runs.collect(),
+        best: (point[first], point[second]),
+        tolerance,
+    })
 }
 
 fn write_json(store: &Store, name: &str, value: &impl Serialize) -> Result<(), RunError> {

@@ -2,7 +2,7 @@
 
 /// Names of all files that a study writes into its folder, some of them only where there is
 /// something to show.
-pub const FILES: [&str; 18] = [
+pub const FILES: [&str; 20] = [
     "study.db",
     "results.csv",
     "summary.json",
@@ -11,6 +11,8 @@ pub const FILES: [&str; 18] = [
     "tuned.json",
     "search.svg",
     "search.png",
+    "surface.svg",
+    "surface.png",
     "coordinates.csv",
     "report.html",
     "losses.svg",

@@ -15,6 +15,7 @@ mod optima;
 pub(crate) mod pictures;
 mod regret;
 mod slices;
+mod surface;
 mod tangent;
 
 pub use coordinates::coordinates;
@@ -26,4 +27,5 @@ pub use optima::optima;
 pub use pictures::Pictures;
 pub use regret::regret;
 pub use slices::{Slice, slices};
+pub use surface::{Surface, surface};
 pub use tangent::tangent;

@@ -32,6 +32,8 @@ pub struct SearchedRule {
     pub sentences: Vec<String>,
     /// The loss along each.
     pub figure: Option<Figure>,
+    /// The loss over the two that hang together most.
+    pub surface: Option<Figure>,
 }
 
 /// Renders the page, which needs no other file.
@@ -67,5 +69,6 @@ fn rule(rule: &SearchedRule) -> Value {
         rows => rows.collect::<Vec<Vec<String>>>(),
         sentences => rule.sentences.iter().map(|text| minus(text)).collect::<Vec<String>>(),
         figure => rule.figure.as_ref().map(picture),
+        surface => rule.surface.as_ref().map(picture),
     }
 }
