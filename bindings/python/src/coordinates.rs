@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mutransfer::theory::{Expectation, Theory};
 use mutransfer::{Optimizer, Parametrization, Rule};
-use mutransfer_analysis::{Check, Looks, coordinates_from_csv, figures, judge};
+use mutransfer_analysis::{Check, Coordinate, Looks, coordinates_from_csv, figures, judge};
 use pyo3::prelude::*;
 
 use crate::error::{Problem, guarded};
@@ -39,10 +39,8 @@ fn judged(
 ) -> Result<Vec<Check>, Problem> {
     let rows = coordinates_from_csv(table, "")?;
     let mut expected = BTreeMap::new();
-    for row in &rows {
-        if !expected.contains_key(&row.rule)
-            && let Ok(rule) = row.rule.parse::<Rule>()
-        {
+    for name in Coordinate::rules(&rows) {
+        if let Ok(rule) = name.parse::<Rule>() {
             let theory = Theory::of_rule(&Parametrization::from(rule), optimizer)?;
             let own = Expectation::of(&theory, false);
             let own = if is_tied {
@@ -50,7 +48,7 @@ fn judged(
             } else {
                 own
             };
-            expected.insert(row.rule.clone(), own);
+            expected.insert(name.to_owned(), own);
         }
     }
     let looks = seeds.map_or(Looks::default(), Looks::up_to);

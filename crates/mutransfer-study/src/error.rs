@@ -337,7 +337,8 @@ pub enum RunError {
     Searched,
     /// A study to be searched that is swept.
     #[error(
-        "no hyperparameter of this study is \"auto\" or a grid beside the learning rate, so there is nothing to search for"
+        "no hyperparameter of this study is \"auto\", or a grid beside the learning rate, so there \
+         is nothing to search for"
     )]
     Given,
     /// A run that is none of the study's.

@@ -123,6 +123,14 @@ impl Convolution {
         }
     }
 
+    /// The windows of the output for every phase that has any.
+    fn phases<'a>(&self, dy: &'a [f32]) -> Vec<([usize; 2], Windows<'a>)> {
+        let places = 0..self.stride * self.stride;
+        let phases = places.map(|place| [place / self.stride, place % self.stride]);
+        let windows = phases.map(|phase| (phase, self.of_output(dy, phase)));
+        windows.filter(|(_, own)| !own.taps.is_empty()).collect()
+    }
+
     #[track_caller]
     fn check(&self, x: usize, weight: usize, y: usize) {
         assert!(self.stride > 0 && self.window > 0, "a size is zero");
@@ -186,20 +194,14 @@ pub fn convolution_backward_input(
         // No window reaches the positions between two of them.
         dx.fill(0.0);
     }
-    let phases = (0..sizes.stride).flat_map(|row| (0..sizes.stride).map(move |at| [row, at]));
-    let phases = phases.map(|phase| (phase, sizes.of_output(dy, phase)));
-    let phases: Vec<_> = phases
-        .filter(|(_, windows)| !windows.taps.is_empty())
-        .collect();
-    let taps: Vec<&[Tap]> = phases
-        .iter()
-        .map(|(_, windows)| &windows.taps[..])
-        .collect();
+    let phases = sizes.phases(dy);
     let weights = if sizes.taps() == 1 {
         // It lies there as it is used.
         let matrix = Matrix::new(weight, sizes.outputs, sizes.inputs);
         vec![Right::of(isa, matrix, sizes.windows(), &mut scratch.packed)]
     } else {
+        let taps = phases.iter().map(|(_, windows)| &windows.taps[..]);
+        let taps: Vec<&[Tap]> = taps.collect();
         pack_weight(isa, weight, sizes, &taps, true, &mut scratch.packed)
     };
     for ((phase, windows), weight) in phases.iter().zip(weights) {

@@ -14,8 +14,8 @@ use crate::simd::{Isa, Simd, kernel};
 const SQUARE: usize = 16 * 16;
 
 /// Packs the weights of some taps with rows `[taps, inputs]` and a column for each output, or where
-/// they are flipped with rows `[taps, outputs]` and a column for each input. Of several sets of taps
-/// each is an operand, and no tap is in two of them.
+/// they are flipped with rows `[taps, outputs]` and a column for each input. Of several sets of
+/// taps each is an operand, and no tap is in two of them.
 pub(crate) fn pack_weight<'a>(
     isa: Isa,
     weight: &[f32],
@@ -39,8 +39,8 @@ pub(crate) fn pack_weight<'a>(
 /// Where the numbers of weights go.
 #[derive(Debug)]
 struct Order {
-    /// Where each number of a column goes, channel by channel and tap by tap; none for a tap that is
-    /// not packed.
+    /// Where each number of a column goes, channel by channel and tap by tap; none for a tap that
+    /// is not packed.
     lines: Vec<Option<Line>>,
     /// Distance of one column to the next.
     by_column: usize,

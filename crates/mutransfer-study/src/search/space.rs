@@ -107,8 +107,8 @@ impl Space {
         self.parameters.iter().enumerate().map(axis).collect()
     }
 
-    /// Every point of the grid that all of them are together, the first the fastest; none where they
-    /// are to be searched for.
+    /// Every point of the grid that all of them are together, the first the fastest; none where
+    /// they are to be searched for.
     pub fn grid(&self) -> Vec<Vec<f64>> {
         let Some(sizes) = sizes(&self.parameters) else {
             return Vec::new();

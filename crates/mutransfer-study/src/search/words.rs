@@ -24,8 +24,8 @@ const FLAGS: [(Flag, &str); 5] = [
     ),
     (
         Flag::Coarse,
-        "More is to be gained between the points of the grid than the tolerance: lower a `step`, or \
-         give \"auto\".",
+        "More is to be gained between the points of the grid than the tolerance: lower a `step`, \
+         or give \"auto\".",
     ),
 ];
 

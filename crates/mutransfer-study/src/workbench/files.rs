@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bench::{Done, Judged, Workbench, best};
-use super::tuned::Tuned;
+use super::tuned::{Tuned, TunedRule};
 use crate::axis::Rung;
 use crate::cost::cost;
 use crate::error::RunError;
@@ -106,32 +106,21 @@ impl Workbench {
             settings: self.settings(),
             data: serde_json::to_string(tuned).expect("a value is JSON"),
         };
-        let spaces = self.study.searched().into_iter();
-        for (rule, space) in tuned
+        for (rule, searched) in tuned
             .rules
             .iter()
-            .zip(spaces.cycle().map(study::Searched::space))
+            .zip(self.study.searched().into_iter().cycle())
         {
-            let figure = figures::slices(&slices(&rule.report, space))?;
-            let tolerance = self.tolerance();
-            let surface = surface(&rule.report, space, tolerance);
-            let surface = surface
-                .map(|surface| figures::surface(&surface))
-                .transpose()?;
+            let own = searched_rule(rule, searched)?;
             if page.rules.is_empty() {
-                write_figure(store, "search", &figure)?;
-                surface
-                    .iter()
-                    .try_for_each(|surface| write_figure(store, "surface", surface))?;
+                let figures = [("search", &own.figure), ("surface", &own.surface)];
+                for (name, figure) in figures {
+                    figure
+                        .iter()
+                        .try_for_each(|figure| write_figure(store, name, figure))?;
+                }
             }
-            let together = rule.report.together(space);
-            page.rules.push(SearchedRule {
-                heading: rule.heading(),
-                rows: rule.report.rows(space),
-                sentences: rule.sentences().into_iter().chain(together).collect(),
-                figure: Some(figure),
-                surface,
-            });
+            page.rules.push(own);
         }
         Ok(store.write("report.html", render_searched(&page)?.as_bytes())?)
     }
@@ -158,14 +147,6 @@ impl Workbench {
         Ok(serde_json::to_value(document).expect("a plan is JSON"))
     }
 
-    /// What of a search is as good as the best.
-    fn tolerance(&self) -> f64 {
-        let searched = self.study.searched();
-        searched
-            .map_or_else(search::Settings::default, |own| *own.settings())
-            .tolerance
-    }
-
     fn settings(&self) -> Vec<(String, String)> {
         let path = self.subject.data().path.clone();
         let data = path.unwrap_or_else(|| "synthetic".to_owned());
@@ -185,6 +166,21 @@ impl Judged {
             coordinate_checks: self.checks.clone().into(),
         }
     }
+}
+
+/// What was found under a rule, with its figures.
+fn searched_rule(rule: &TunedRule, searched: &study::Searched) -> Result<SearchedRule, RunError> {
+    let (space, tolerance) = (searched.space(), searched.settings().tolerance);
+    let surface = surface(&rule.report, space, tolerance);
+    let surface = surface.map(|surface| figures::surface(&surface));
+    let together = rule.report.together(space);
+    Ok(SearchedRule {
+        heading: rule.heading(),
+        rows: rule.report.rows(space),
+        sentences: rule.sentences().into_iter().chain(together).collect(),
+        figure: Some(figures::slices(&slices(&rule.report, space))?),
+        surface: surface.transpose()?,
+    })
 }
 
 /// The loss along each axis of a search.
